@@ -1,0 +1,30 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds the example: bindings from WIT, C to core WebAssembly, core WebAssembly to a component.
+# Needs clang-16, lld-16, wasi-libc and libclang-rt-16-dev-wasm32 of Debian, wasm-tools and wit-bindgen.
+#
+# Usage: examples/hello-c/build.sh OUT.wasm
+set -eu
+
+if [ $# -ne 1 ]; then
+    echo "usage: $0 OUT.wasm" >&2
+    exit 2
+fi
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+. "$root/tools/setup/guest-env.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/wit"
+cp "$here/world.wit" "$work/wit/"
+ln -s "$WRIT_WIT/deps" "$work/wit/deps"
+
+wit-bindgen c "$work/wit" --world hello --out-dir "$work" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
+"$WRIT_CLANG" --target=wasm32-wasi -mexec-model=reactor -std=gnu17 -O2 -D_GNU_SOURCE -Wall -Wextra -I"$work" \
+    "$here/hello.c" "$work/hello.c" "$work/hello_component_type.o" -o "$work/core.wasm"
+wasm-tools component new "$work/core.wasm" -o "$work/hello.wasm"
+
+mkdir -p "$(dirname "$1")"
+mv "$work/hello.wasm" "$1"
