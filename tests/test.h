@@ -42,12 +42,12 @@ static inline void test_register(test_case *t) {
     test_run_state.last = &t->next;
 }
 
-#define TEST(name)                                                                                           \
-    static void test_body_##name(void);                                                                      \
-    static test_case test_case_##name = {#name, test_body_##name, NULL};                                     \
-    __attribute__((constructor)) static void test_register_##name(void) {                                    \
-        test_register(&test_case_##name);                                                                    \
-    }                                                                                                        \
+#define TEST(name)                                                        \
+    static void test_body_##name(void);                                   \
+    static test_case test_case_##name = {#name, test_body_##name, NULL};  \
+    __attribute__((constructor)) static void test_register_##name(void) { \
+        test_register(&test_case_##name);                                 \
+    }                                                                     \
     static void test_body_##name(void)
 
 static inline void test_fail(const char *file, int line, const char *what) {
@@ -127,33 +127,37 @@ static inline bool test_expect_bytes(slice a, slice b, const char *file, int lin
 }
 
 #define EXPECT(condition) test_expect((condition), __FILE__, __LINE__, "EXPECT(" #condition ")")
-#define EXPECT_EQ(is, expected)                                                                              \
+#define EXPECT_EQ(is, expected) \
     test_expect_eq((int64_t)(is), (int64_t)(expected), __FILE__, __LINE__, #is " == " #expected)
-#define EXPECT_U64(is, expected)                                                                             \
+#define EXPECT_U64(is, expected) \
     test_expect_u64((uint64_t)(is), (uint64_t)(expected), __FILE__, __LINE__, #is " == " #expected)
-#define EXPECT_STATUS(call, expected)                                                                        \
+#define EXPECT_STATUS(call, expected) \
     test_expect_status((call), (expected), NULL, __FILE__, __LINE__, #call " is " #expected)
 // The same, and prints the message of `e` (an err) when the status is another one.
-#define EXPECT_STATUS_ERR(call, expected, e)                                                                 \
+#define EXPECT_STATUS_ERR(call, expected, e) \
     test_expect_status((call), (expected), &(e), __FILE__, __LINE__, #call " is " #expected)
 #define EXPECT_OK(call) EXPECT_STATUS(call, STATUS_OK)
 #define EXPECT_TEXT(is, expected) test_expect_text((is), (expected), __FILE__, __LINE__, #is)
 #define EXPECT_CONTAINS(text, part) test_expect_contains((text), (part), __FILE__, __LINE__, #text)
 #define EXPECT_BYTES(is, expected) test_expect_bytes((is), (expected), __FILE__, __LINE__, #is)
 // Ends the test when the condition does not hold; for what the rest of the test cannot do without.
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!test_expect((condition), __FILE__, __LINE__, "REQUIRE(" #condition ")")) {                      \
-            return;                                                                                          \
-        }                                                                                                    \
+#define REQUIRE(condition)                                                              \
+    do {                                                                                \
+        if (!test_expect((condition), __FILE__, __LINE__, "REQUIRE(" #condition ")")) { \
+            return;                                                                     \
+        }                                                                               \
     } while (0)
 // Ends the test and counts it as skipped, for what this machine cannot do.
-#define SKIP(why)                                                                                            \
-    do {                                                                                                     \
-        printf("skip: %s\n", (why));                                                                         \
-        test_run_state.skipped = true;                                                                       \
-        return;                                                                                              \
+#define SKIP(why)                      \
+    do {                               \
+        printf("skip: %s\n", (why));   \
+        test_run_state.skipped = true; \
+        return;                        \
     } while (0)
+
+// Under AddressSanitizer an allocation that cannot be had answers NULL, as it does without it.
+const char *__asan_default_options(void);
+const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
 
 static inline bool test_is_chosen(const test_case *t, int argc, char **argv) {
     bool any = false;
