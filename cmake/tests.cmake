@@ -59,7 +59,7 @@ function(writ_add_fuzzers)
         file(GLOB seeds CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/corpus/${short}/*")
         add_custom_command(
             OUTPUT "${corpus}/.made"
-            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/fuzz/corpus.py --wasm-tools ${WRIT_DEPS}/bin/wasm-tools
+            COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/fuzz/corpus.py --wasm-tools ${WRIT_DEPS}/tools/bin/wasm-tools
                 ${CMAKE_SOURCE_DIR}/fuzz/corpus/${short} ${corpus}
             DEPENDS ${seeds} ${CMAKE_SOURCE_DIR}/fuzz/corpus.py
             COMMENT "Corpus of ${name}"

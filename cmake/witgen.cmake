@@ -15,7 +15,7 @@ function(writ_run_witgen)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     execute_process(
         COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/witgen/witgen.py
-            --wasm-tools ${WRIT_DEPS}/bin/wasm-tools --wit ${CMAKE_SOURCE_DIR}/wit --out ${WRIT_GEN_DIR}
+            --wasm-tools ${WRIT_DEPS}/tools/bin/wasm-tools --wit ${CMAKE_SOURCE_DIR}/wit --out ${WRIT_GEN_DIR}
         RESULT_VARIABLE result)
     if(NOT result EQUAL 0)
         message(FATAL_ERROR "tools/witgen/witgen.py failed (${result}): see its message above.")
