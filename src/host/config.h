@@ -23,7 +23,7 @@ typedef struct host_variable {
 } host_variable;
 
 typedef enum host_stdio {
-    HOST_STDIO_DEFAULT, // commands inherit; HTTP workloads write to the log, rate-limited
+    HOST_STDIO_DEFAULT, // commands inherit, HTTP workloads get none
     HOST_STDIO_INHERIT,
     HOST_STDIO_NONE, // discarded and counted; stdin is empty
 } host_stdio;

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// Command-line options from one table per command: parsing, --help and error messages come from the same rows.
+#pragma once
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+typedef struct cli_option cli_option;
+
+// Takes one occurrence of an option. `value` is NULL for switches; `target` is the command's own structure.
+typedef status (*cli_setter)(void *target, const char *value, err *e);
+
+struct cli_option {
+    const char *name;  // long form without dashes
+    char letter;       // short form, or 0
+    const char *value; // label of its value in help; NULL for a switch
+    const char *help;  // one line; a default in parentheses at the end
+    cli_setter set;
+};
+
+typedef struct cli_command {
+    const char *name;
+    const char *usage;   // after "writ NAME"
+    const char *summary; // one line
+    const char *details; // paragraphs, or NULL
+    const cli_option *options;
+    size_t option_count;
+    const char *examples; // lines ready to print
+    size_t operands_min;
+    size_t operands_max;
+    // Where operands are: taken in order; the rest after "--" (or after the operands when rest_follows) is `rest`.
+    cli_setter operand;
+    cli_setter rest; // NULL when nothing may follow "--"
+} cli_command;
+
+// Parses all arguments and calls the setters; collects every error into one message. STATUS_CANCELLED without a
+// message when --help was printed.
+status cli_parse(const cli_command *command, int argc, char **argv, void *target, err *e) WRIT_MUST_USE;
+
+void cli_print_help(const cli_command *command, FILE *out);
+
+// "64M", "1.5G", "4096", "10k": bytes, with 1024-based units.
+status cli_parse_size(const char *text, uint64_t *ret_bytes, err *e) WRIT_MUST_USE;
+// "250ms", "10s", "2m", "1h": nanoseconds.
+status cli_parse_duration(const char *text, uint64_t *ret_ns, err *e) WRIT_MUST_USE;
+// A decimal number from `min` to `max`.
+status cli_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret, err *e) WRIT_MUST_USE;
