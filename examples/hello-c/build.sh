@@ -21,9 +21,12 @@ mkdir "$work/wit"
 cp "$here/world.wit" "$work/wit/"
 ln -s "$WRIT_WIT/deps" "$work/wit/deps"
 
-wit-bindgen c "$work/wit" --world hello --out-dir "$work" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }
-"$WRIT_CLANG" --target=wasm32-wasi -mexec-model=reactor -std=gnu17 -O2 -D_GNU_SOURCE -Wall -Wextra -I"$work" \
-    "$here/hello.c" "$work/hello.c" "$work/hello_component_type.o" -o "$work/core.wasm"
+# The renames give the generated C names that a person can read.
+wit-bindgen c "$work/wit" --world hello --out-dir "$work" --rename wasi:http/types@0.2.12=http \
+    --rename wasi:http/incoming-handler@0.2.12=handler --rename wasi:io/streams@0.2.12=io >"$work/log" 2>&1 ||
+    { cat "$work/log" >&2; exit 1; }
+"$WRIT_CLANG" --target=wasm32-wasi -mexec-model=reactor -std=gnu17 -O2 -D_GNU_SOURCE -Wall -Wextra \
+    -Wl,--strip-debug -I"$work" "$here/hello.c" "$work/hello.c" "$work/hello_component_type.o" -o "$work/core.wasm"
 wasm-tools component new "$work/core.wasm" -o "$work/hello.wasm"
 
 mkdir -p "$(dirname "$1")"

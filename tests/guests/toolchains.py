@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How each language's tool chain makes a component. Used by build.py.
+
+Every builder has the form build(tools, name, source, work, result): it reads the folder `source`, works in
+the folder `work` (removed afterwards) and leaves NAME.wasm in the folder `result`. It raises BuildError with a
+sentence that says what is missing, and how to get it, when it cannot.
+"""
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+STEP_SECONDS_MAX = 900
+
+# Short names for the interfaces, so that C written against the generated header can be read.
+C_NAMES = [
+    "wasi:http/types@0.2.12=http",
+    "wasi:http/incoming-handler@0.2.12=handler",
+    "wasi:http/outgoing-handler@0.2.12=outgoing",
+    "wasi:io/streams@0.2.12=io",
+    "wasi:io/poll@0.2.12=poll",
+    "wasi:clocks/monotonic-clock@0.2.12=clock",
+    "wasi:sockets/network@0.2.12=network",
+    "wasi:sockets/tcp@0.2.12=tcp",
+    "wasi:sockets/udp@0.2.12=udp",
+    "wasi:sockets/ip-name-lookup@0.2.12=lookup",
+]
+
+
+class BuildError(Exception):
+    """What stands in the way of a build, in words for the person who runs it."""
+
+
+def run(command, work, cwd=None, env=None, shown=None):
+    """Runs one step; on failure the end of its output is the error."""
+    command = [str(part) for part in command]
+    shown = shown or pathlib.Path(command[0]).name
+    try:
+        done = subprocess.run(command, cwd=cwd or work, env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=STEP_SECONDS_MAX)
+    except FileNotFoundError:
+        raise BuildError(f"{shown} is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise BuildError(f"{shown} took longer than {STEP_SECONDS_MAX} s") from None
+    output = done.stdout.decode(errors="replace")
+    if done.returncode != 0:
+        raise BuildError(f"{shown} failed with status {done.returncode}:\n{output[-4000:]}")
+    return output
+
+
+class Tools:
+    """What all builders share: the pinned tools on the PATH, the WIT of WASI, the cache."""
+
+    def __init__(self):
+        script = '. tools/setup/guest-env.sh && printf "%s\\n" "$PATH" "$WRIT_WIT" "$WRIT_CLANG"'
+        env = dict(os.environ, WRIT_GUEST_C="no", root=str(ROOT))
+        done = subprocess.run(["sh", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BuildError(done.stderr.strip())
+        path, wit, self.clang = done.stdout.split("\n")[:3]
+        self.wit = pathlib.Path(wit)
+        self.env = dict(os.environ, PATH=path)
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        self.cache = pathlib.Path(os.environ.get("WRIT_CACHE") or os.path.join(home, "writ"))
+        self.work = self.cache / "work"
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.versions = {}
+
+    def adapter(self, kind):
+        return self.wit / "adapters" / f"wasi_snapshot_preview1.{kind}.wasm"
+
+    def has(self, program):
+        return shutil.which(program, path=self.env["PATH"]) is not None
+
+    def identity(self, name):
+        """What a result depends on besides its sources: the versions of the tools for its language."""
+        programs = ["wasm-tools --version", "wit-bindgen --version"]
+        if name.endswith("-c") or name == "composed":
+            programs.append(f"{self.clang} --version")
+        if name.endswith("-rust"):
+            programs.append("rustc --version")
+        if name.endswith("-go"):
+            programs.append("go version")
+        return "\n".join([self.wit.name] + [self.version(program) for program in programs])
+
+    def version(self, command):
+        if command not in self.versions:
+            try:
+                self.versions[command] = subprocess.run(command.split(), env=self.env, capture_output=True,
+                                                        text=True, timeout=60).stdout.strip()
+            except (OSError, subprocess.TimeoutExpired):
+                self.versions[command] = "none"
+        return self.versions[command]
+
+    def wit_folder(self, work, source):
+        """A folder with the guest's world and the packages of WASI below it, as WIT tools want them."""
+        folder = work / "wit"
+        folder.mkdir()
+        for file in source.glob("*.wit"):
+            shutil.copy(file, folder)
+        shutil.copytree(self.wit / "deps", folder / "deps")
+        return folder
+
+    def need_c(self):
+        env = dict(self.env, root=str(ROOT))
+        done = subprocess.run(["sh", "-c", ". tools/setup/guest-env.sh"], cwd=ROOT, env=env,
+                              capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BuildError(done.stderr.strip())
+
+
+def wit_of(source):
+    """The WIT of a guest: its own, or the one that the HTTP guests share."""
+    return source if any(source.glob("*.wit")) else source.parent / "wit"
+
+
+def build_script(tools, name, source, work, result):
+    """The examples bring their own build script."""
+    tools.need_c()
+    run([ROOT / "examples" / name / "build.sh", result / f"{name}.wasm"], work, env=tools.env)
+
+
+def bindings_c(tools, wit, world, work):
+    renames = [part for rename in C_NAMES for part in ("--rename", rename)]
+    run(["wit-bindgen", "c", wit, "--world", world, "--out-dir", work, *renames], work, env=tools.env)
+
+
+def compile_c(tools, sources, work, output, *options):
+    flags = ["--target=wasm32-wasi", "-std=gnu17", "-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror",
+             "-Wl,--strip-debug", f"-I{work}"]
+    run([tools.clang, *flags, *options, *sources, "-o", output], work, env=tools.env)
+
+
+def component_new(tools, work, core, output, adapter):
+    """Core module to component; what it still imports of preview 1 is answered by the adapter."""
+    adapt = f"wasi_snapshot_preview1={tools.adapter(adapter)}"
+    run(["wasm-tools", "component", "new", core, "--adapt", adapt, "-o", output], work, env=tools.env)
+
+
+def world_of(wit):
+    text = "".join(file.read_text() for file in sorted(wit.glob("*.wit")))
+    return re.search(r"^world ([a-z-]+)", text, re.MULTILINE).group(1)
+
+
+def build_c(tools, name, source, work, result):
+    """C against bindings of a world; wasi-libc's own needs go through the preview 1 adapter."""
+    tools.need_c()
+    wit = tools.wit_folder(work, wit_of(source))
+    world = world_of(wit)
+    bindings_c(tools, wit, world, work)
+    generated = world.replace("-", "_")
+    sources = [*sorted(source.glob("*.c")), work / f"{generated}.c", work / f"{generated}_component_type.o"]
+    compile_c(tools, sources, work, work / "core.wasm", "-mexec-model=reactor", f"-I{source}")
+    component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "reactor")
