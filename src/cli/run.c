@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+// writ run: serve or execute one component.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/start_table.h"
+#include "host/host.h"
+
+typedef struct run_args {
+    host_config config;
+    cli_output output;
+    bool suggest;
+} run_args;
+
+static host_config *config_of(void *target) { return &((run_args *)target)->config; }
+
+static void replace_text(char **field, const char *text) {
+    mem_free(*field);
+    *field = mem_text_dup(text);
+}
+
+static status set_listen(void *target, const char *value, err *e) {
+    host_config *c = config_of(target);
+    const char *colon = strrchr(value, ':');
+    uint64_t port;
+    slice address = slice_of(value, colon == NULL ? 0 : (size_t)(colon - value));
+    network_address parsed;
+    if (slice_equal_text(address, "localhost")) {
+        address = slice_from_text("127.0.0.1");
+    }
+    if (colon == NULL || cli_parse_number(colon + 1, 0, UINT16_MAX, &port, NULL) != STATUS_OK ||
+        !network_address_parse(address, &parsed)) {
+        return err_set(e, STATUS_INVALID,
+                       "\"%.60s\" is not an address to listen on; write one such as 127.0.0.1:8000 or [::1]:8000", value);
+    }
+    char text[NETWORK_ADDRESS_TEXT_BYTES];
+    replace_text(&c->listen_address, network_address_text(&parsed, text));
+    c->listen_port = (uint16_t)port;
+    return STATUS_OK;
+}
+
+static status set_workers(void *target, const char *value, err *e) {
+    uint64_t n;
+    TRY(cli_parse_number(value, 0, 256, &n, e));
+    config_of(target)->workers = (int)n;
+    return STATUS_OK;
+}
+
+// HOST[::GUEST][:ro]
+static status set_dir(void *target, const char *value, err *e) {
+    auto_buf host, guest;
+    size_t length = strlen(value);
+    buf_init(&host, length + 1);
+    buf_init(&guest, length + 2);
+    slice text = slice_of(value, length);
+    bool read_only = length > 3 && strcmp(value + length - 3, ":ro") == 0;
+    if (read_only) {
+        text.len -= 3;
+    } else if (length > 3 && strcmp(value + length - 3, ":rw") == 0) {
+        text.len -= 3;
+    }
+    const char *separator = memmem(text.data, text.len, "::", 2);
+    slice host_part = separator == NULL ? text : slice_of(value, (size_t)(separator - value));
+    slice guest_part = separator == NULL ? text : slice_sub(text, host_part.len + 2, text.len);
+    if (host_part.len == 0 || guest_part.len == 0) {
+        return err_set(e, STATUS_INVALID, "\"%.80s\" is not HOST[::GUEST][:ro], such as ./data::/data:ro", value);
+    }
+    TRY(buf_append(&host, host_part));
+    TRY(buf_append(&guest, guest_part));
+    const char *host_path = buf_text(&host), *guest_path = buf_text(&guest);
+    return host_config_add_directory(config_of(target), host_path, guest_path, read_only, e);
+}
+
+static status set_env(void *target, const char *value, err *e) {
+    const char *equals = strchr(value, '=');
+    if (equals == value || value[0] == '\0') {
+        return err_set(e, STATUS_INVALID, "\"%.40s\" is not NAME or NAME=VALUE", value);
+    }
+    if (equals == NULL) {
+        const char *inherited = getenv(value);
+        if (inherited == NULL) {
+            return err_set(e, STATUS_INVALID, "%.40s is not set in the environment; write %.40s=VALUE", value, value);
+        }
+        return host_config_add_variable(config_of(target), value, inherited, e);
+    }
+    auto_buf name;
+    buf_init(&name, strlen(value) + 1);
+    TRY(buf_append(&name, slice_of(value, (size_t)(equals - value))));
+    return host_config_add_variable(config_of(target), buf_text(&name), equals + 1, e);
+}
+
+static status set_allow_http(void *target, const char *value, err *e) {
+    return network_policy_add(&config_of(target)->http_policy, slice_from_text(value), NETWORK_PORT_OF_HTTP, e);
+}
+static status set_allow_net(void *target, const char *value, err *e) {
+    return network_policy_add(&config_of(target)->net_policy, slice_from_text(value), NETWORK_PORT_ANY, e);
+}
+
+static status set_stdio(void *target, const char *value, err *e) {
+    bool inherit = strcmp(value, "inherit") == 0;
+    if (!inherit && strcmp(value, "none") != 0) {
+        return err_set(e, STATUS_INVALID, "\"%.20s\" is neither inherit nor none", value);
+    }
+    config_of(target)->stdio = inherit ? HOST_STDIO_INHERIT : HOST_STDIO_NONE;
+    return STATUS_OK;
+}
+
+static status set_grant(void *target, const char *value, err *e) {
+    host_config *c = config_of(target);
+    return host_config_add_text(&c->grants, &c->grant_count, value, e);
+}
+static status set_refuse(void *target, const char *value, err *e) {
+    host_config *c = config_of(target);
+    return host_config_add_text(&c->refusals, &c->refusal_count, value, e);
+}
+static status set_strict(void *target, const char *value, err *e) {
+    (void)value, (void)e;
+    config_of(target)->is_strict = true;
+    return STATUS_OK;
+}
+
+static status set_max_memory(void *target, const char *value, err *e) {
+    return cli_parse_size(value, &config_of(target)->limits.memory_bytes_max, e);
+}
+static status set_cpu_time(void *target, const char *value, err *e) {
+    return cli_parse_duration(value, &config_of(target)->limits.cpu_time_ns_max, e);
+}
+static status set_timeout(void *target, const char *value, err *e) {
+    return cli_parse_duration(value, &config_of(target)->limits.wall_time_ns_max, e);
+}
+static status set_drain(void *target, const char *value, err *e) {
+    return cli_parse_duration(value, &config_of(target)->drain_ns_max, e);
+}
+static status set_hang(void *target, const char *value, err *e) {
+    return cli_parse_duration(value, &config_of(target)->hang_ns_max, e);
+}
+
+static status set_count(const char *value, uint64_t min, uint32_t *field, err *e) {
+    uint64_t n;
+    TRY(cli_parse_number(value, min, 1000000, &n, e));
+    *field = (uint32_t)n;
+    return STATUS_OK;
+}
+static status set_max_instances(void *target, const char *value, err *e) {
+    return set_count(value, 1, &config_of(target)->limits.instances_max, e);
+}
+static status set_queue(void *target, const char *value, err *e) {
+    return set_count(value, 0, &config_of(target)->limits.queue_max, e);
+}
+static status set_reuse(void *target, const char *value, err *e) {
+    return set_count(value, 1, &config_of(target)->limits.reuse_max, e);
+}
+
+static status set_name(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->name, value);
+    return STATUS_OK;
+}
+static status set_cache(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->cache_directory, value);
+    return STATUS_OK;
+}
+static status set_ca_file(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->ca_file, value);
+    return STATUS_OK;
+}
+static status set_verbose(void *target, const char *value, err *e) {
+    (void)value, (void)e;
+    config_of(target)->is_verbose = true;
+    return STATUS_OK;
+}
+static status set_output(void *target, const char *value, err *e) {
+    return cli_parse_output(value, &((run_args *)target)->output, e);
+}
+static status set_suggest(void *target, const char *value, err *e) {
+    (void)value, (void)e;
+    ((run_args *)target)->suggest = true;
+    return STATUS_OK;
+}
+
+static status set_component(void *target, const char *value, err *e) {
+    (void)e;
+    host_config *c = config_of(target);
+    replace_text(&c->component_path, value);
+    return STATUS_OK;
+}
+static status add_argument(void *target, const char *value, err *e) {
+    host_config *c = config_of(target);
+    return host_config_add_text(&c->arguments, &c->argument_count, value, e);
+}
+
+static const cli_option options[] = {
+    {"listen", 'l', "ADDR:PORT", "where to serve HTTP; port 0 takes a free one (127.0.0.1:8000)", set_listen},
+    {"workers", 'w', "N", "worker processes; 0 runs all in one process (one per core)", set_workers},
+    {"dir", 0, "HOST[::GUEST][:ro]", "grant a directory, read-only with :ro", set_dir},
+    {"env", 0, "NAME[=VALUE]", "grant an environment variable; without a value, ours", set_env},
+    {"allow-http", 0, "HOST[:PORT]", "grant outgoing HTTP to a host, *.DOMAIN or CIDR (ports 80, 443)", set_allow_http},
+    {"allow-net", 0, "HOST|CIDR[:PORT]", "grant sockets to a host, *.DOMAIN or CIDR (any port)", set_allow_net},
+    {"stdio", 0, "inherit|none", "grant our stdio, or discard it (commands inherit, HTTP none)", set_stdio},
+    {"grant", 0, "INTERFACE", "bind an interface even under --strict", set_grant},
+    {"refuse", 0, "INTERFACE", "refuse an interface (or package) whatever else is granted", set_refuse},
+    {"strict", 0, NULL, "refuse what would be bound without authority, too", set_strict},
+    {"suggest-grants", 0, NULL, "print the smallest set of options that lets it start, then stop", set_suggest},
+    {"max-memory", 0, "SIZE", "linear memory of one instance (256M)", set_max_memory},
+    {"cpu-time", 0, "DURATION", "CPU time of one call (10s)", set_cpu_time},
+    {"timeout", 0, "DURATION", "wall time of one call (30s; commands: none)", set_timeout},
+    {"max-instances", 0, "N", "instances at one time (1000)", set_max_instances},
+    {"queue", 0, "N", "requests that may wait for an instance; more get 503 at once (1000)", set_queue},
+    {"reuse", 0, "N", "requests that one instance may serve (1: fresh for each)", set_reuse},
+    {"name", 0, "NAME", "name of the workload in logs (the file's name)", set_name},
+    {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
+    {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
+    {"drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", set_drain},
+    {"hang", 0, "DURATION", "replace a worker that has not turned for this long (1s)", set_hang},
+    {"verbose", 'v', NULL, "log the phases of the start and every request", set_verbose},
+    {"output", 'o', "text|json", "format of the start table and of log lines (text)", set_output},
+};
+
+static const cli_command command = {
+    .name = "run",
+    .usage = "[OPTIONS] COMPONENT [-- ARGUMENTS]",
+    .summary = "Run a component: serve it when it exports wasi:http/incoming-handler, execute it when it exports "
+               "wasi:cli/run.",
+    .details = "Nothing is granted that is not named here. What a component imports beyond that is bound without "
+               "authority when\nlanguage run-times import it anyway, and stops the start otherwise.",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .examples = "  writ run hello.wasm\n"
+                "  writ run --listen 127.0.0.1:0 --workers 2 --allow-http api.example.org hello.wasm\n"
+                "  writ run --dir ./data::/data:ro --env LANG tool.wasm -- --count 3 /data/input.txt\n"
+                "  writ run --suggest-grants app.wasm",
+    .operands_min = 1,
+    .operands_max = 1,
+    .operand = set_component,
+    .rest = add_argument,
+};
+
+// "path/to/hello.wasm" -> "hello"
+static void default_name(host_config *c) {
+    const char *slash = strrchr(c->component_path, '/');
+    char *name = mem_text_dup(slash == NULL ? c->component_path : slash + 1);
+    size_t n = strlen(name);
+    if (n > 5 && strcmp(name + n - 5, ".wasm") == 0) {
+        name[n - 5] = '\0';
+    }
+    c->name = name;
+}
+
+static int start(run_args *args) {
+    err e = {0};
+    int code = CLI_EXIT_OK;
+    host_config *c = &args->config;
+    if (c->name == NULL) {
+        default_name(c);
+    }
+    c->is_json = args->output == CLI_JSON;
+    host_observer observer = start_table_observer(&args->output);
+    status s = args->suggest ? start_table_suggest(c, args->output, &e) : host_run(c, &observer, &code, &e);
+    return s == STATUS_OK ? code : cli_fail(&e, args->output);
+}
+
+int cli_run(int argc, char **argv) {
+    run_args args = {0};
+    host_config_init(&args.config);
+    err e = {0};
+    status s = cli_parse(&command, argc, argv, &args, &e);
+    int code = CLI_EXIT_OK;
+    if (s == STATUS_OK) {
+        code = start(&args);
+    } else if (s != STATUS_CANCELLED) {
+        cli_fail(&e, args.output);
+        code = CLI_EXIT_USAGE;
+    }
+    host_config_done(&args.config);
+    return code;
+}

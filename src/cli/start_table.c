@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/start_table.h"
+
+#include <unistd.h>
+
+enum { LINE_BYTES_MAX = 1024, SUGGESTION_BYTES_MAX = 64 << 10 };
+
+static const char *state_name(grant_state state) {
+    switch (state) {
+    case GRANT_GRANTED: return "granted";
+    case GRANT_INERT: return "inert";
+    case GRANT_REFUSED: break;
+    }
+    return "refused";
+}
+
+static const char *state_colour(grant_state state) {
+    switch (state) {
+    case GRANT_GRANTED: return "\033[32m";
+    case GRANT_INERT: return "\033[33m";
+    case GRANT_REFUSED: break;
+    }
+    return "\033[31m";
+}
+
+static size_t name_width(const grants *g) {
+    size_t width = 6;
+    for (size_t i = 0; i < grants_count(g); i++) {
+        size_t n = grants_at(g, i)->import_name.len;
+        width = n > width && n <= 60 ? n : width;
+    }
+    return width;
+}
+
+static void print_row(const grant_decision *d, size_t width, bool colour, FILE *out) {
+    auto_buf name;
+    buf_init(&name, LINE_BYTES_MAX);
+    cli_append_printable(&name, slice_sub(d->import_name, 0, 120));
+    fprintf(out, "  %-*.*s  %s%-8s%s %s", (int)width, SLICE_ARG(buf_slice(&name)), colour ? state_colour(d->state) : "",
+            state_name(d->state), colour ? "\033[0m" : "", d->why);
+    if (d->state == GRANT_REFUSED && d->option[0] != '\0') {
+        fprintf(out, " (add %s)", d->option);
+    }
+    fputc('\n', out);
+}
+
+json_value *start_table_json(const grants *g) {
+    json_value *rows = json_array_new();
+    for (size_t i = 0; i < grants_count(g); i++) {
+        const grant_decision *d = grants_at(g, i);
+        json_value *row = json_object_new();
+        json_put_text(row, "import", d->import_name);
+        json_put_text(row, "state", slice_from_text(state_name(d->state)));
+        json_put_text(row, "why", slice_from_text(d->why));
+        if (d->option[0] != '\0') {
+            json_put_text(row, "option", slice_from_text(d->option));
+        }
+        json_push(rows, row);
+    }
+    return rows;
+}
+
+static void print_json_line(json_value *document, FILE *out) {
+    auto_buf text;
+    buf_init(&text, 1 << 20);
+    if (json_write(document, 0, &text) == STATUS_OK) {
+        fprintf(out, "%.*s\n", SLICE_ARG(buf_slice(&text)));
+    }
+    json_free(document);
+}
+
+void start_table_print(const grants *g, cli_output output, FILE *out) {
+    if (output == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put_text(document, "event", slice_from_text("grants"));
+        json_put(document, "imports", start_table_json(g));
+        print_json_line(document, out);
+        return;
+    }
+    bool colour = cli_use_colour(fileno(out));
+    size_t width = name_width(g);
+    if (grants_count(g) == 0) {
+        fprintf(out, "writ: the component imports nothing\n");
+        return;
+    }
+    fprintf(out, "  %-*s  %-8s %s\n", (int)width, "IMPORT", "STATE", "WHY");
+    for (size_t i = 0; i < grants_count(g); i++) {
+        print_row(grants_at(g, i), width, colour, out);
+    }
+}
+
+static status suggest(const grants *g, cli_output output, err *e) {
+    auto_buf line;
+    buf_init(&line, SUGGESTION_BYTES_MAX);
+    TRY(grants_suggest(g, &line));
+    if (output == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put_text(document, "options", buf_slice(&line));
+        json_put(document, "imports", start_table_json(g));
+        cli_print_json(document);
+        return STATUS_OK;
+    }
+    printf("%.*s\n", SLICE_ARG(buf_slice(&line)));
+    // What no option can grant is still a refusal: say it, so that nobody takes the empty line for a promise.
+    for (size_t i = 0; i < grants_count(g); i++) {
+        const grant_decision *d = grants_at(g, i);
+        if (d->state == GRANT_REFUSED && d->option[0] == '\0') {
+            return err_set(e, STATUS_DENIED, "no option grants %.*s: %s", SLICE_ARG(d->import_name), d->why);
+        }
+    }
+    return STATUS_OK;
+}
+
+status start_table_suggest(const host_config *config, cli_output output, err *e) {
+    auto_buf bytes = {0};
+    component *c;
+    TRY(host_load_component(config->component_path, &bytes, &c, e));
+    grants *g = NULL;
+    status s = grants_new(c, config, &g, e);
+    if (s == STATUS_OK) {
+        s = suggest(g, output, e);
+    }
+    grants_free(g);
+    component_free(c);
+    return s;
+}
+
+static void on_decided(void *context, const host_config *config, const grants *decisions) {
+    (void)config;
+    start_table_print(decisions, *(cli_output *)context, stderr);
+}
+
+static void on_compiling(void *context, size_t done, size_t total) {
+    if (*(cli_output *)context == CLI_TEXT) {
+        bool live = isatty(STDERR_FILENO);
+        fprintf(stderr, "%swrit: compiling, %zu of %zu core modules ready%s", live ? "\r" : "", done, total,
+                live && done < total ? "" : "\n");
+    }
+}
+
+static void on_serving(void *context, const char *url, int workers) {
+    if (*(cli_output *)context == CLI_TEXT) {
+        fprintf(stderr, "writ: serving %s with %d worker%s\n", url, workers, workers == 1 ? "" : "s");
+        return;
+    }
+    json_value *document = json_object_new();
+    json_put_text(document, "event", slice_from_text("serving"));
+    json_put_text(document, "url", slice_from_text(url));
+    json_put_integer(document, "workers", workers);
+    print_json_line(document, stderr);
+}
+
+host_observer start_table_observer(cli_output *output) {
+    return (host_observer){.context = output, .decided = on_decided, .compiling = on_compiling, .serving = on_serving};
+}

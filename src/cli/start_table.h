@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a person sees at the start: each import, its state, why; and what to add when it is refused.
+#pragma once
+
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "host/host.h"
+
+// One row per import to `out` (a JSON object in one line for CLI_JSON).
+void start_table_print(const grants *decisions, cli_output output, FILE *out);
+
+// As rows of a JSON array, for inspect and for `-o json`.
+json_value *start_table_json(const grants *decisions);
+
+// writ run --suggest-grants: prints the options to stdout.
+status start_table_suggest(const host_config *config, cli_output output, err *e) WRIT_MUST_USE;
+
+host_observer start_table_observer(cli_output *output);
