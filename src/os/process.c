@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/process.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "os/fd.h"
+
+enum { ENVIRONMENT_MAX = 16 };
+
+static bool is_variable_kept(const char *entry) {
+    static const char *const kept[] = {"LD_LIBRARY_PATH=", "ASAN_OPTIONS=",      "UBSAN_OPTIONS=", "LSAN_OPTIONS=",
+                                       "TSAN_OPTIONS=",    "LLVM_PROFILE_FILE=", "TZ="};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        if (strncmp(entry, kept[i], strlen(kept[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void clean_environment(char *ret[ENVIRONMENT_MAX + 1]) {
+    size_t count = 0;
+    for (char **v = environ; v != NULL && *v != NULL && count < ENVIRONMENT_MAX; v++) {
+        if (is_variable_kept(*v)) {
+            ret[count++] = *v;
+        }
+    }
+    ret[count] = NULL;
+}
+
+// Each posix_spawn call returns an errno value; the first that is not 0 wins.
+static int first_error(int a, int b) { return a != 0 ? a : b; }
+
+static int set_actions(const process_options *o, posix_spawn_file_actions_t *actions) {
+    int error = posix_spawn_file_actions_adddup2(actions, o->channel_fd, PROCESS_CHANNEL_FD);
+    if (o->discards_stdio) {
+        error = first_error(error, posix_spawn_file_actions_addopen(actions, 0, "/dev/null", 0 /* O_RDONLY */, 0));
+        error = first_error(error, posix_spawn_file_actions_addopen(actions, 1, "/dev/null", 1 /* O_WRONLY */, 0));
+    }
+    return error;
+}
+
+static int set_attributes(posix_spawnattr_t *attributes) {
+    sigset_t blocked;
+    sigset_t defaults;
+    (void)sigemptyset(&blocked);
+    for (size_t i = 0; i < 4; i++) {
+        (void)sigaddset(&blocked, (const int[]){SIGINT, SIGTERM, SIGHUP, SIGQUIT}[i]);
+    }
+    (void)sigfillset(&defaults);
+    int error = posix_spawnattr_setsigmask(attributes, &blocked);
+    error = first_error(error, posix_spawnattr_setsigdefault(attributes, &defaults));
+    return first_error(error, posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+}
+
+static int spawn(const process_options *o, pid_t *ret) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    CHECK(posix_spawn_file_actions_init(&actions) == 0 && posix_spawnattr_init(&attributes) == 0);
+    int error = first_error(set_actions(o, &actions), set_attributes(&attributes));
+    char *environment[ENVIRONMENT_MAX + 1];
+    clean_environment(environment);
+    if (error == 0) {
+        const char *path = o->path == NULL ? "/proc/self/exe" : o->path;
+        error = posix_spawn(ret, path, &actions, &attributes, (char *const *)(uintptr_t)o->argv, environment);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return error;
+}
+
+status process_spawn(const process_options *options, process *ret, err *e) {
+    pid_t pid = 0;
+    int error = spawn(options, &pid);
+    if (error != 0) {
+        return err_set_errno(e, error, "start a process");
+    }
+    // The child cannot vanish before this: it stays a zombie until we reap it.
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        error = errno;
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+        return err_set_errno(e, error, "pidfd_open");
+    }
+    *ret = (process){pid, pidfd};
+    return STATUS_OK;
+}
+
+static bool wait_for(process *p, int flags, process_exit *ret) {
+    siginfo_t info = {0};
+    int result;
+    do {
+        result = waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | flags);
+    } while (result != 0 && errno == EINTR);
+    CHECK(result == 0);
+    if (info.si_pid == 0) {
+        return false;
+    }
+    *ret = (process_exit){info.si_code != CLD_EXITED, info.si_status};
+    fd_close(p->pidfd);
+    *p = (process){0, -1};
+    return true;
+}
+
+bool process_reap(process *p, process_exit *ret) { return p->pidfd >= 0 && wait_for(p, WNOHANG, ret); }
+
+process_exit process_wait(process *p) {
+    process_exit x = {false, 0};
+    CHECK(p->pidfd >= 0 && wait_for(p, 0, &x));
+    return x;
+}
+
+bool process_signal(const process *p, int number) {
+    return p->pidfd >= 0 && pidfd_send_signal(p->pidfd, number, NULL, 0) == 0;
+}
+
+const char *process_exit_text(process_exit x, char text[PROCESS_EXIT_TEXT_BYTES]) {
+    if (!x.is_signal) {
+        (void)snprintf(text, PROCESS_EXIT_TEXT_BYTES, "exit status %d", x.number);
+        return text;
+    }
+    const char *name = sigabbrev_np(x.number);
+    (void)snprintf(text, PROCESS_EXIT_TEXT_BYTES, "signal %d (%s)", x.number, name == NULL ? "unknown" : name);
+    return text;
+}
+
+void process_begin_child(void) {
+    pid_t parent = getppid();
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // The parent may have died just before that call; if it did so even earlier, its end of the channel is closed.
+    if (getppid() != parent) {
+        process_end(1);
+    }
+    (void)close_range(PROCESS_CHANNEL_FD + 1, ~0u, 0);
+}
+
+void process_end(int exit_status) { _exit(exit_status); }
+
+void process_set_name(const char *name) { (void)prctl(PR_SET_NAME, name); }
+
+unsigned process_cpu_count(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 1; // more than 1024 processors, or a strange kernel
+    }
+    int count = CPU_COUNT(&set);
+    return count < 1 ? 1 : (unsigned)count;
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// Child processes: the same binary again, with a clean environment and one descriptor.
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/attributes.h"
+#include "base/err.h"
+
+enum { PROCESS_CHANNEL_FD = 3 }; // where the child finds the descriptor that it was given
+
+typedef struct process {
+    pid_t pid;
+    int pidfd; // readable when the process has ended; -1 when there is none
+} process;
+
+typedef struct process_exit {
+    bool is_signal;
+    int number; // exit status, or the signal
+} process_exit;
+
+typedef struct process_options {
+    const char *path;         // NULL = this program itself
+    const char *const *argv;  // NULL-terminated
+    int channel_fd;           // becomes PROCESS_CHANNEL_FD
+    bool discards_stdio;      // standard input and output become /dev/null; standard error stays
+} process_options;
+
+// The child starts with SIGINT, SIGTERM, SIGHUP and SIGQUIT blocked (a terminal sends them to the whole group; the
+// parent decides what a child hears) and without our environment, which may hold secrets: only the variables of the
+// loader and of sanitizers pass.
+status process_spawn(const process_options *options, process *ret, err *e) WRIT_MUST_USE;
+
+// True when it has ended; reaps it and closes the descriptor. Never waits.
+bool process_reap(process *p, process_exit *ret);
+// Waits for the end, however long it takes.
+process_exit process_wait(process *p);
+// Sends a signal; false when the process is gone already.
+bool process_signal(const process *p, int number);
+
+// "signal 11 (SEGV)" or "exit status 3".
+enum { PROCESS_EXIT_TEXT_BYTES = 48 };
+const char *process_exit_text(process_exit x, char text[PROCESS_EXIT_TEXT_BYTES]);
+
+// In the child, first thing: arranges to be killed when the parent dies (and ends at once if it just has), and closes
+// every descriptor beyond PROCESS_CHANNEL_FD that somebody forgot to mark close-on-exec.
+void process_begin_child(void);
+// Ends this process without running exit handlers of libraries.
+_Noreturn void process_end(int exit_status);
+// Shows `name` (15 bytes at most) in process lists.
+void process_set_name(const char *name);
+
+unsigned process_cpu_count(void); // that this process may run on
