@@ -5,6 +5,7 @@
 // the configuration and the component's imports alone; they are made once, before anything runs.
 #pragma once
 
+#include "base/buf.h"
 #include "component/component.h"
 #include "host/config.h"
 

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// writ: one binary, one function per command.
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "host/host.h"
+
+typedef struct command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv); // arguments after the command's name
+} command;
+
+static const command commands[] = {
+    {"run", "serve or execute a component", cli_run},
+    {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
+    {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
+    {"version", "show versions (also --version)", cli_version},
+};
+
+// Processes that the supervisor starts from this binary; not for people, not in the help.
+static const command internal_commands[] = {
+    {"__worker", NULL, host_worker_main},
+    {"__compiler", NULL, host_compiler_main},
+};
+
+static void print_usage(FILE *out) {
+    fputs("Writ runs WebAssembly components and grants them nothing that was not asked for.\n\n"
+          "Usage: writ COMMAND [OPTIONS] ...\n\nCommands:\n",
+          out);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    fputs("\nExamples:\n"
+          "  writ run hello.wasm                 serve it on http://127.0.0.1:8000/\n"
+          "  writ inspect hello.wasm             what it asks for, before it runs\n"
+          "  writ run --suggest-grants app.wasm  the options that it would need\n\n"
+          "writ COMMAND --help shows the options of a command.\n",
+          out);
+}
+
+static const command *find(const command *list, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(list[i].name, name) == 0) {
+            return &list[i];
+        }
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_usage(stderr);
+        return CLI_EXIT_USAGE;
+    }
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_usage(stdout);
+        return CLI_EXIT_OK;
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        name = "version";
+    }
+    const command *c = find(commands, sizeof commands / sizeof commands[0], name);
+    if (c == NULL) {
+        c = find(internal_commands, sizeof internal_commands / sizeof internal_commands[0], name);
+    }
+    if (c == NULL) {
+        fprintf(stderr, "writ: unknown command \"%.40s\"; writ --help lists them\n", name);
+        return CLI_EXIT_USAGE;
+    }
+    return c->run(argc - 2, argv + 2);
+}
