@@ -30,6 +30,7 @@ typedef enum core_type {
     CORE_V128,
     CORE_FUNCREF,
     CORE_EXTERNREF,
+    CORE_REF_OTHER, // any other reference type: passes between core instances, never through the component layer
 } core_type;
 
 typedef struct core_func_type {
