@@ -3,19 +3,21 @@
 # interfaces that Writ hosts. It runs when the build is configured and whenever the WIT or the generator changes
 # (which configures again), and rewrites only files whose text differs, so nothing is compiled twice.
 #
-# Contract: `witgen.py --wasm-tools PATH --wit DIR --out DIR` writes `OUT/**/*.h` and `OUT/**/*.c`; `OUT` is on the
-# include path of the folders from `capability` upward, so they write #include "wasi/....h". The glue itself may
+# Contract: `witgen.py --wasm-tools PATH --wit DIR --deps DIR --out DIR` writes `OUT/**/*.h` and `OUT/**/*.c`; `OUT`
+# is on the include path of the folders from `capability` upward, so they write #include "wasi/....h". The glue itself may
 # include every folder below row WRIT_GLUE_ROW.
 set(WRIT_GLUE_ROW 7)
 set(WRIT_GEN_DIR "${CMAKE_BINARY_DIR}/gen")
 
 function(writ_run_witgen)
-    file(GLOB_RECURSE inputs CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/wit/*.wit" "${CMAKE_SOURCE_DIR}/tools/witgen/*.py")
+    file(GLOB_RECURSE inputs CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/wit/*.wit"
+        "${CMAKE_SOURCE_DIR}/tools/witgen/*.py" "${CMAKE_SOURCE_DIR}/tools/witgen/*.[hc]")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${inputs})
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     execute_process(
         COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/witgen/witgen.py
-            --wasm-tools ${WRIT_DEPS}/tools/bin/wasm-tools --wit ${CMAKE_SOURCE_DIR}/wit --out ${WRIT_GEN_DIR}
+            --wasm-tools ${WRIT_DEPS}/tools/bin/wasm-tools --wit ${CMAKE_SOURCE_DIR}/wit
+            --deps ${WRIT_DEPS}/wit/deps --out ${WRIT_GEN_DIR}
         RESULT_VARIABLE result)
     if(NOT result EQUAL 0)
         message(FATAL_ERROR "tools/witgen/witgen.py failed (${result}): see its message above.")
@@ -37,6 +39,10 @@ function(writ_add_glue)
         add_library(writ_glue INTERFACE)
         target_link_libraries(writ_glue INTERFACE ${lower})
         target_include_directories(writ_glue INTERFACE "${WRIT_GEN_DIR}")
+    endif()
+    # The bodies call the hand-written functions, which the tables of `capability` lead to: a cycle of two archives.
+    if(sources AND TARGET writ_capability)
+        target_link_libraries(writ_glue PUBLIC writ_capability)
     endif()
     foreach(folder IN LISTS WRIT_FOLDERS)
         if(TARGET writ_${folder} AND WRIT_ROW_${folder} GREATER_EQUAL WRIT_GLUE_ROW)
