@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capability/offers.h"
+
+#include "wasi/cli_environment.h"
+#include "wasi/cli_exit.h"
+#include "wasi/cli_stderr.h"
+#include "wasi/cli_stdin.h"
+#include "wasi/cli_stdout.h"
+#include "wasi/cli_terminal_input.h"
+#include "wasi/cli_terminal_output.h"
+#include "wasi/cli_terminal_stderr.h"
+#include "wasi/cli_terminal_stdin.h"
+#include "wasi/cli_terminal_stdout.h"
+#include "wasi/clocks_monotonic_clock.h"
+#include "wasi/clocks_wall_clock.h"
+#include "wasi/filesystem_preopens.h"
+#include "wasi/filesystem_types.h"
+#include "wasi/http_outgoing_handler.h"
+#include "wasi/http_types.h"
+#include "wasi/io_error.h"
+#include "wasi/io_poll.h"
+#include "wasi/io_streams.h"
+#include "wasi/random_insecure.h"
+#include "wasi/random_insecure_seed.h"
+#include "wasi/random_random.h"
+#include "wasi/sockets_instance_network.h"
+#include "wasi/sockets_ip_name_lookup.h"
+#include "wasi/sockets_network.h"
+#include "wasi/sockets_tcp.h"
+#include "wasi/sockets_tcp_create_socket.h"
+#include "wasi/sockets_udp.h"
+#include "wasi/sockets_udp_create_socket.h"
+
+static const wasi_offer offers[] = {
+    {&wasi_cli_environment_interface, WASI_AUTHORITY_ENVIRONMENT},
+    {&wasi_cli_exit_interface, WASI_AUTHORITY_NONE},
+    {&wasi_cli_stderr_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_stdin_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_stdout_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_terminal_input_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_terminal_output_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_terminal_stderr_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_terminal_stdin_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_cli_terminal_stdout_interface, WASI_AUTHORITY_STDIO},
+    {&wasi_clocks_monotonic_clock_interface, WASI_AUTHORITY_NONE},
+    {&wasi_clocks_wall_clock_interface, WASI_AUTHORITY_NONE},
+    {&wasi_filesystem_preopens_interface, WASI_AUTHORITY_FILES},
+    {&wasi_filesystem_types_interface, WASI_AUTHORITY_FILES},
+    {&wasi_http_outgoing_handler_interface, WASI_AUTHORITY_HTTP},
+    {&wasi_http_types_interface, WASI_AUTHORITY_NONE},
+    {&wasi_io_error_interface, WASI_AUTHORITY_NONE},
+    {&wasi_io_poll_interface, WASI_AUTHORITY_NONE},
+    {&wasi_io_streams_interface, WASI_AUTHORITY_NONE},
+    {&wasi_random_insecure_interface, WASI_AUTHORITY_NONE},
+    {&wasi_random_insecure_seed_interface, WASI_AUTHORITY_NONE},
+    {&wasi_random_random_interface, WASI_AUTHORITY_NONE},
+    {&wasi_sockets_instance_network_interface, WASI_AUTHORITY_NETWORK},
+    {&wasi_sockets_ip_name_lookup_interface, WASI_AUTHORITY_NETWORK},
+    {&wasi_sockets_network_interface, WASI_AUTHORITY_NETWORK},
+    {&wasi_sockets_tcp_interface, WASI_AUTHORITY_NETWORK},
+    {&wasi_sockets_tcp_create_socket_interface, WASI_AUTHORITY_NETWORK},
+    {&wasi_sockets_udp_interface, WASI_AUTHORITY_NETWORK},
+    {&wasi_sockets_udp_create_socket_interface, WASI_AUTHORITY_NETWORK},
+};
+
+enum { OFFER_COUNT = sizeof offers / sizeof offers[0] };
+
+size_t wasi_offer_count(void) { return OFFER_COUNT; }
+const wasi_offer *wasi_offer_at(size_t index) { return &offers[index]; }
+
+const wasi_offer *wasi_offer_find(slice name) {
+    for (size_t i = 0; i < OFFER_COUNT; i++) {
+        if (slice_equal(offers[i].interface->name, name)) {
+            return &offers[i];
+        }
+    }
+    return NULL;
+}

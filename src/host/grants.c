@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a decision is made, first match wins:
+//   1. nobody offers the interface (or a compatible version of it)     -> refused, no option helps
+//   2. --refuse names it or its package                                -> refused
+//   3. the configuration names authority for it                        -> granted
+//   4. it carries no authority of its own (values, streams, clocks ...) -> granted
+//   5. run-times import it whether they use it or not                  -> inert; under --strict refused,
+//                                                                         unless --grant names it
+//   6. anything else                                                   -> granted by --grant, else refused
+#include "host/grants.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "capability/offers.h"
+
+struct grants {
+    const host_config *config;
+    size_t count;
+    grant_decision *decisions;
+    const host_interface **interfaces; // what each decision binds; NULL where refused
+};
+
+// Whether the pattern of an option ("wasi:sockets", "wasi:sockets/tcp", either with a version) covers a name.
+static bool pattern_covers(const char *pattern, slice name) {
+    slice text;
+    semver version;
+    component_name_split(slice_from_text(pattern), &text, &version);
+    size_t at = slice_find(text, 0, '@');
+    text = slice_sub(text, 0, at);
+    if (slice_equal(text, name)) {
+        return true;
+    }
+    // A package covers its interfaces.
+    return slice_find(text, 0, '/') == SIZE_MAX && name.len > text.len && name.data[text.len] == '/' &&
+           slice_equal(slice_sub(name, 0, text.len), text);
+}
+
+static bool any_covers(char *const *patterns, size_t count, slice name) {
+    for (size_t i = 0; i < count; i++) {
+        if (pattern_covers(patterns[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void decide(grant_decision *d, grant_state state, const char *why, const char *option) {
+    d->state = state;
+    snprintf(d->why, sizeof d->why, "%s", why);
+    snprintf(d->option, sizeof d->option, "%s", option);
+}
+
+// The authority that the configuration names for an interface; fills the sentence when there is some.
+static bool has_authority(const host_config *c, wasi_authority authority, bool is_command, char *why, size_t why_bytes) {
+    switch (authority) {
+    case WASI_AUTHORITY_NONE: snprintf(why, why_bytes, "carries no authority of its own"); return true;
+    case WASI_AUTHORITY_FILES:
+        snprintf(why, why_bytes, "%zu director%s by --dir", c->directory_count, c->directory_count == 1 ? "y" : "ies");
+        return c->directory_count > 0;
+    case WASI_AUTHORITY_ENVIRONMENT:
+        snprintf(why, why_bytes, "%zu variable%s by --env, %zu argument%s", c->variable_count,
+                 c->variable_count == 1 ? "" : "s", c->argument_count, c->argument_count == 1 ? "" : "s");
+        return c->variable_count > 0 || c->argument_count > 0;
+    case WASI_AUTHORITY_STDIO:
+        snprintf(why, why_bytes, "%s",
+                 c->stdio == HOST_STDIO_INHERIT ? "ours by --stdio inherit" : "ours, as it is a command");
+        return c->stdio == HOST_STDIO_INHERIT || (c->stdio == HOST_STDIO_DEFAULT && is_command);
+    case WASI_AUTHORITY_NETWORK:
+        snprintf(why, why_bytes, "%zu rule%s by --allow-net", c->net_policy.rule_count,
+                 c->net_policy.rule_count == 1 ? "" : "s");
+        return !network_policy_is_empty(&c->net_policy);
+    case WASI_AUTHORITY_HTTP:
+        snprintf(why, why_bytes, "%zu rule%s by --allow-http", c->http_policy.rule_count,
+                 c->http_policy.rule_count == 1 ? "" : "s");
+        return !network_policy_is_empty(&c->http_policy);
+    }
+    return false;
+}
+
+static const char *inert_reason(wasi_authority authority) {
+    switch (authority) {
+    case WASI_AUTHORITY_FILES: return "no directory is granted; --dir HOST::GUEST grants one";
+    case WASI_AUTHORITY_ENVIRONMENT: return "empty; --env NAME grants a variable";
+    case WASI_AUTHORITY_STDIO: return "output is discarded and counted; --stdio inherit shows it";
+    case WASI_AUTHORITY_NETWORK: return "every socket is refused; --allow-net HOST:PORT grants a peer";
+    case WASI_AUTHORITY_HTTP: return "every request is refused; --allow-http HOST grants a host";
+    case WASI_AUTHORITY_NONE: break;
+    }
+    return "";
+}
+
+static void decide_offered(const host_config *c, const wasi_offer *offer, slice name, bool is_command,
+                           grant_decision *d) {
+    char option[sizeof d->option], why[sizeof d->why];
+    bool named = any_covers(c->grants, c->grant_count, name);
+    snprintf(option, sizeof option, "--grant %.*s", SLICE_ARG(name));
+    if (any_covers(c->refusals, c->refusal_count, name)) {
+        decide(d, GRANT_REFUSED, "refused by --refuse", "");
+    } else if (has_authority(c, offer->authority, is_command, why, sizeof why)) {
+        decide(d, GRANT_GRANTED, why, "");
+    } else if (!c->is_strict || named) {
+        decide(d, GRANT_INERT, inert_reason(offer->authority), "");
+    } else {
+        decide(d, GRANT_REFUSED, "it would be without authority, and --strict refuses that", option);
+    }
+}
+
+static void decide_import(grants *g, const component_item *item, bool is_command, grant_decision *d,
+                          const host_interface **ret) {
+    slice name;
+    semver version = {0};
+    bool has_version = component_name_split(item->name, &name, &version);
+    d->import_name = item->name;
+    *ret = NULL;
+    if (item->kind != COMPONENT_INSTANCE) {
+        decide(d, GRANT_REFUSED, "the host offers interfaces only, and this import is none", "");
+        return;
+    }
+    const wasi_offer *offer = wasi_offer_find(name);
+    if (offer == NULL) {
+        decide(d, GRANT_REFUSED, "nothing on this host offers this interface", "");
+        return;
+    }
+    if (has_version && !semver_compatible(&version, &offer->interface->version)) {
+        char why[sizeof d->why];
+        snprintf(why, sizeof why, "the host offers version %u.%u.%u, which is not compatible",
+                 offer->interface->version.major, offer->interface->version.minor, offer->interface->version.patch);
+        decide(d, GRANT_REFUSED, why, "");
+        return;
+    }
+    decide_offered(g->config, offer, name, is_command, d);
+    *ret = d->state == GRANT_REFUSED ? NULL : offer->interface;
+}
+
+static bool exports_command(const component *c) {
+    for (size_t i = 0; i < component_export_count(c); i++) {
+        slice name;
+        semver version;
+        component_name_split(component_export_at(c, i)->name, &name, &version);
+        if (slice_equal_text(name, "wasi:cli/run")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status grants_new(const component *c, const host_config *config, grants **ret, err *e) {
+    size_t count = component_import_count(c);
+    grants *g = mem_try_calloc(1, sizeof *g);
+    if (g == NULL) {
+        return err_set(e, STATUS_LIMIT, "no memory for the decisions over %zu imports", count);
+    }
+    g->config = config;
+    g->count = count;
+    g->decisions = mem_try_calloc(count, sizeof *g->decisions);
+    g->interfaces = mem_try_calloc(count, sizeof *g->interfaces);
+    if (g->decisions == NULL || g->interfaces == NULL) {
+        grants_free(g);
+        return err_set(e, STATUS_LIMIT, "no memory for the decisions over %zu imports", count);
+    }
+    bool is_command = exports_command(c);
+    for (size_t i = 0; i < count; i++) {
+        decide_import(g, component_import_at(c, i), is_command, &g->decisions[i], &g->interfaces[i]);
+    }
+    *ret = g;
+    return STATUS_OK;
+}
+
+void grants_free(grants *g) {
+    if (g != NULL) {
+        mem_free(g->decisions);
+        mem_free(g->interfaces);
+        mem_free(g);
+    }
+}
+
+size_t grants_count(const grants *g) { return g->count; }
+const grant_decision *grants_at(const grants *g, size_t index) { return &g->decisions[index]; }
+
+status grants_check(const grants *g, err *e) {
+    auto_buf text;
+    buf_init(&text, ERR_MESSAGE_BYTES_MAX - 64);
+    size_t refused = 0, shown = 0;
+    for (size_t i = 0; i < g->count; i++) {
+        const grant_decision *d = &g->decisions[i];
+        if (d->state != GRANT_REFUSED) {
+            continue;
+        }
+        refused++;
+        if (buf_append_format(&text, "\n  %.*s: %s%s%s", SLICE_ARG(d->import_name), d->why,
+                              d->option[0] != '\0' ? "; add " : "", d->option) == STATUS_OK) {
+            shown++;
+        }
+    }
+    if (refused == 0) {
+        return STATUS_OK;
+    }
+    return err_set(e, STATUS_DENIED, "refused to start: %zu import%s not granted%.*s%s", refused,
+                   refused == 1 ? " is" : "s are", SLICE_ARG(buf_slice(&text)), shown < refused ? "\n  ..." : "");
+}
+
+static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+    const grants *g = context;
+    for (size_t i = 0; i < g->count; i++) {
+        slice import_name;
+        semver import_version = {0};
+        component_name_split(g->decisions[i].import_name, &import_name, &import_version);
+        if (slice_equal(import_name, name) && semver_compare(&import_version, version) == 0 &&
+            g->interfaces[i] != NULL) {
+            *ret = g->interfaces[i];
+            return STATUS_OK;
+        }
+    }
+    return err_set(e, STATUS_DENIED, "%.*s is not granted", SLICE_ARG(name));
+}
+
+component_gate grants_gate(const grants *g) { return (component_gate){.context = (void *)(uintptr_t)g, .admit = admit}; }
+
+status grants_suggest(const grants *g, buf *ret) {
+    for (size_t i = 0; i < g->count; i++) {
+        const grant_decision *d = &g->decisions[i];
+        if (d->state == GRANT_REFUSED && d->option[0] != '\0') {
+            TRY(buf_append_format(ret, "%s%s", ret->len > 0 ? " " : "", d->option));
+        }
+    }
+    return STATUS_OK;
+}
