@@ -2,6 +2,7 @@
 # Unit tests: each tests/unit/<folder>/test_<module>.c is one program and one CTest entry, linked with writ_<folder>
 # and what is below it. `helper_*.c` beside them is compiled into every test of the folder.
 function(writ_add_unit_tests)
+    add_custom_target(unit-tests)
     file(GLOB tests CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/unit/*/test_*.c")
     foreach(source IN LISTS tests)
         cmake_path(GET source PARENT_PATH directory)
@@ -17,6 +18,7 @@ function(writ_add_unit_tests)
         target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/tests")
         target_compile_definitions(${name} PRIVATE WRIT_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WRIT_DEPS_DIR="${WRIT_DEPS}")
         set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+        add_dependencies(unit-tests ${name})
         string(REGEX REPLACE "^test_" "unit/${folder}/" entry ${stem})
         add_test(NAME ${entry} COMMAND ${name})
         set_tests_properties(${entry} PROPERTIES LABELS unit TIMEOUT 300)
@@ -25,15 +27,16 @@ endfunction()
 
 # Fuzzers: fuzz/fuzz_<name>.c defines LLVMFuzzerTestOneInput. With WRIT_FUZZ it becomes a libFuzzer program; in the
 # other builds the same harness gets a small main that replays the corpus, which CTest runs.
-# A harness names the folders that it needs in a line `// links: folder ...`.
+# A harness names the folders that it needs in a comment line of its own, `// links: folder ...`.
 function(writ_add_fuzzers)
+    add_custom_target(fuzzers)
     file(GLOB harnesses CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/fuzz/fuzz_*.c")
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     foreach(source IN LISTS harnesses)
         cmake_path(GET source STEM name)
         string(REGEX REPLACE "^fuzz_" "" short ${name})
         file(STRINGS ${source} links REGEX "^// links:" LIMIT_COUNT 1)
-        string(REGEX REPLACE "^// links:" "" links "${links}")
+        string(REGEX REPLACE "^// links: *" "" links "${links}")
         separate_arguments(links)
         set(libraries "")
         set(missing FALSE)
@@ -67,6 +70,7 @@ function(writ_add_fuzzers)
             VERBATIM)
         add_custom_target(corpus_${short} DEPENDS "${corpus}/.made")
         add_dependencies(${name} corpus_${short})
+        add_dependencies(fuzzers ${name})
         if(NOT WRIT_FUZZ)
             add_test(NAME fuzz/${short} COMMAND ${name} ${corpus})
             set_tests_properties(fuzz/${short} PROPERTIES LABELS fuzz TIMEOUT 300)
