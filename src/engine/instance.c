@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+// Instances: from a template (host functions only, resolved once) or from any externs of a store.
+//
+// On a fiber Wasmtime instantiates only through futures. Without a start function they are ready at the first poll;
+// a start function gets a fiber of its own, and the task's fiber waits for it.
+#include "base/check.h"
+#include "base/mem.h"
+#include "engine/engine_internal.h"
+
+static slice name_slice(const wasm_name_t *n) { return slice_of(n->data, n->size); }
+
+// Drives a nested future from the task's fiber; the two fibers have stacks of their own.
+static status future_finish(engine_store *s, wasmtime_call_future_t *future, err *e) {
+    uintptr_t own_stack_top = s->stack_top;
+    uintptr_t other_stack_top = 0;
+    status result = STATUS_OK;
+    for (;;) {
+        s->stack_top = other_stack_top;
+        bool finished = wasmtime_call_future_poll(future);
+        other_stack_top = s->stack_top;
+        s->stack_top = own_stack_top;
+        if (finished) {
+            break;
+        }
+        result = store_suspend_nested(s, e);
+        if (result != STATUS_OK) {
+            s->stack_top = other_stack_top; // its frames unwind while the future is deleted
+            break;
+        }
+    }
+    wasmtime_call_future_delete(future);
+    s->stack_top = own_stack_top;
+    return result;
+}
+
+static status instance_finish(engine_store *s, wasm_trap_t *trap, wasmtime_error_t *error, err *e) {
+    if (WRIT_LIKELY(trap == NULL && error == NULL)) {
+        return STATUS_OK;
+    }
+    return store_failure(s, trap, error, "instantiate", e);
+}
+
+static status store_may_instantiate(engine_store *s, err *e) {
+    CHECK(s->stack_top != 0); // only on a task
+    if (s->is_cancelled) {
+        return err_set(e, STATUS_CANCELLED, "the task was cancelled");
+    }
+    if (s->stop != ENGINE_STOP_NONE) {
+        return err_set(e, STATUS_TRAP, "the guest was stopped: %s", engine_stop_name(s->stop));
+    }
+    return STATUS_OK;
+}
+
+static wasmtime_extern_t extern_to_wasm(const core_extern *x) {
+    static const wasmtime_extern_kind_t kinds[] = {WASMTIME_EXTERN_FUNC, WASMTIME_EXTERN_TABLE, WASMTIME_EXTERN_MEMORY,
+                                                   WASMTIME_EXTERN_GLOBAL, WASMTIME_EXTERN_TAG};
+    wasmtime_extern_t w = {.kind = kinds[x->kind]};
+    memcpy(&w.of, x->opaque, sizeof w.of);
+    return w;
+}
+
+static bool extern_from_wasm(const wasmtime_extern_t *w, core_extern *ret) {
+    switch (w->kind) {
+    case WASMTIME_EXTERN_FUNC:
+        ret->kind = CORE_FUNC;
+        break;
+    case WASMTIME_EXTERN_TABLE:
+        ret->kind = CORE_TABLE;
+        break;
+    case WASMTIME_EXTERN_MEMORY:
+        ret->kind = CORE_MEMORY;
+        break;
+    case WASMTIME_EXTERN_GLOBAL:
+        ret->kind = CORE_GLOBAL;
+        break;
+    case WASMTIME_EXTERN_TAG:
+        ret->kind = CORE_TAG;
+        break;
+    default:
+        return false;
+    }
+    memcpy(ret->opaque, &w->of, sizeof w->of);
+    return true;
+}
+
+static status imports_define(engine_store *s, wasmtime_linker_t *linker, const core_module *module,
+                             const core_extern *imports, err *e) {
+    for (size_t i = 0; i < module->imports.size; i++) {
+        const wasm_importtype_t *t = module->imports.data[i];
+        slice from = name_slice(wasm_importtype_module(t));
+        slice name = name_slice(wasm_importtype_name(t));
+        wasmtime_extern_t x = extern_to_wasm(&imports[i]);
+        wasmtime_error_t *failed = wasmtime_linker_define(linker, s->context, (const char *)from.data, from.len,
+                                                          (const char *)name.data, name.len, &x);
+        if (failed != NULL) {
+            return error_consume(failed, STATUS_INVALID, "define an import", e);
+        }
+    }
+    return STATUS_OK;
+}
+
+status store_instantiate(core_store *core, const core_module *module, const core_extern *imports, size_t import_count,
+                         core_instance *ret, err *e) {
+    engine_store *s = store_of(core);
+    TRY(store_may_instantiate(s, e));
+    CHECK(import_count == module->imports.size);
+    wasmtime_linker_t *linker = wasmtime_linker_new(s->engine->wasm);
+    wasmtime_linker_allow_shadowing(linker, true);
+    wasmtime_instance_t instance;
+    wasm_trap_t *trap = NULL;
+    wasmtime_error_t *error = NULL;
+    status result = imports_define(s, linker, module, imports, e);
+    if (result == STATUS_OK) {
+        wasmtime_call_future_t *future =
+            wasmtime_linker_instantiate_async(linker, s->context, module->wasm, &instance, &trap, &error);
+        result = future_finish(s, future, e);
+    }
+    wasmtime_linker_delete(linker);
+    TRY(result);
+    TRY(instance_finish(s, trap, error, e));
+    memcpy(ret->opaque, &instance, sizeof instance);
+    return STATUS_OK;
+}
+
+status template_new(core_engine *core, const core_module *module, core_host_func *const *imports, size_t import_count,
+                    core_template **ret, err *e) {
+    CHECK(import_count == module->imports.size);
+    wasmtime_linker_t *linker = wasmtime_linker_new(engine_of(core)->wasm);
+    wasmtime_linker_allow_shadowing(linker, true);
+    wasmtime_instance_pre_t *pre = NULL;
+    wasmtime_error_t *failed = NULL;
+    for (size_t i = 0; failed == NULL && i < import_count; i++) {
+        const wasm_importtype_t *t = module->imports.data[i];
+        slice from = name_slice(wasm_importtype_module(t));
+        slice name = name_slice(wasm_importtype_name(t));
+        failed = wasmtime_linker_define_func_unchecked(linker, (const char *)from.data, from.len,
+                                                       (const char *)name.data, name.len, imports[i]->type,
+                                                       host_func_enter, imports[i], NULL);
+    }
+    if (failed == NULL) {
+        failed = wasmtime_linker_instantiate_pre(linker, module->wasm, &pre);
+    }
+    wasmtime_linker_delete(linker);
+    if (failed != NULL) {
+        return error_consume(failed, STATUS_INVALID, "link a core module", e);
+    }
+    core_template *t = MEM_NEW(core_template);
+    t->pre = pre;
+    *ret = t;
+    return STATUS_OK;
+}
+
+void template_free(core_template *t) {
+    if (t == NULL) {
+        return;
+    }
+    wasmtime_instance_pre_delete(t->pre);
+    mem_free(t);
+}
+
+status template_instantiate(core_store *core, const core_template *t, core_instance *ret, err *e) {
+    engine_store *s = store_of(core);
+    TRY(store_may_instantiate(s, e));
+    wasmtime_instance_t instance;
+    wasm_trap_t *trap = NULL;
+    wasmtime_error_t *error = NULL;
+    wasmtime_call_future_t *future =
+        wasmtime_instance_pre_instantiate_async(t->pre, s->context, &instance, &trap, &error);
+    TRY(future_finish(s, future, e));
+    TRY(instance_finish(s, trap, error, e));
+    memcpy(ret->opaque, &instance, sizeof instance);
+    return STATUS_OK;
+}
+
+bool export_at(core_store *core, const core_instance *instance, size_t index, core_extern *ret) {
+    engine_store *s = store_of(core);
+    wasmtime_instance_t i;
+    memcpy(&i, instance->opaque, sizeof i);
+    char *name = NULL;
+    size_t name_len = 0;
+    wasmtime_extern_t x;
+    return wasmtime_instance_export_nth(s->context, &i, index, &name, &name_len, &x) && extern_from_wasm(&x, ret);
+}
+
+core_memory_view memory_view(core_store *core, const core_extern *memory) {
+    engine_store *s = store_of(core);
+    CHECK(memory->kind == CORE_MEMORY);
+    const wasmtime_memory_t *m = (const wasmtime_memory_t *)(const void *)memory->opaque;
+    return (core_memory_view){.base = wasmtime_memory_data(s->context, m),
+                              .len = wasmtime_memory_data_size(s->context, m)};
+}
