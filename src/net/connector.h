@@ -21,11 +21,21 @@ typedef enum connect_protocol {
     CONNECT_UDP,
 } connect_protocol;
 
+typedef enum connect_action {
+    CONNECT_TO,      // a connected socket; from the address `local` when it has one
+    CONNECT_BIND,    // a socket bound to `local`, not connected (TCP: not listening yet, the receiver may listen)
+    CONNECT_RESOLVE, // no socket: the addresses of `host` that the policy lets out
+} connect_action;
+
 enum { CONNECT_HOST_BYTES_MAX = 253 };
 
 typedef struct connect_request {
     connect_purpose purpose;
     connect_protocol protocol;
+    connect_action action;
+    // CONNECT_TO: where from, family AF_UNSPEC = anywhere. CONNECT_BIND: what to bind; `host` and `port` are unused. The
+    // policy must allow a local address with a port as if it were a peer; port 0 is any free one.
+    loop_address local;
     slice host;           // a name, or a literal address without brackets; borrowed for the call
     uint16_t port;        // host order
     uint64_t deadline_ns; // of loop_now_ns
@@ -38,6 +48,8 @@ typedef struct connect_result {
     status code;
     int fd;            // connected and non-blocking; the receiver's to close. -1 unless STATUS_OK
     loop_address peer; // what the name led to; family AF_UNSPEC unless STATUS_OK
+    const loop_address *addresses; // CONNECT_RESOLVE: ports are 0; valid during the call
+    size_t address_count;
     int os_error;      // errno of the last attempt (ECONNREFUSED, ENETUNREACH ...), 0 when there was none
     const err *e;      // a sentence for people, valid during the call; NULL with STATUS_OK
 } connect_result;
