@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 T ?= 60
 ONCE ?=
+PORT ?= 8000
 SUITES ?=
 
 release: ## Build the hardened program: build/release/writ (the default)
@@ -19,7 +20,7 @@ setup: ## Install or fetch what the build needs, nothing else
 	@tools/setup/setup.py demo
 
 demo: ## Build, start the example and ask it once; ONCE=1 stops after the answer
-	@ONCE=$(ONCE) tools/dev/demo.sh
+	@ONCE=$(ONCE) PORT=$(PORT) tools/dev/demo.sh
 
 test: ## Run every test; SUITES="unit/base lint" runs those whose name contains a word
 	@tools/dev/test.sh $(SUITES)

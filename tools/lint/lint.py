@@ -93,10 +93,13 @@ def check_tree(root, paths, allowed):
 def main():
     parser = argparse.ArgumentParser(description="Check the rules of the tree.")
     parser.add_argument("--root", default=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-    parser.add_argument("paths", nargs="*", help="only these files (default: all)")
+    parser.add_argument("paths", nargs="*", help="only these files and folders (default: all)")
     options = parser.parse_args()
     root = options.root
-    paths = [os.path.relpath(p, root) for p in options.paths] or files_of(root)
+    paths = files_of(root)
+    if options.paths:
+        chosen = [os.path.relpath(p, root) for p in options.paths]
+        paths = [p for p in paths if any(p == c or c == "." or p.startswith(c + "/") for c in chosen)]
     allowed = Allowed(os.path.join(root, "tools/lint/allow.txt"))
     findings = check_tree(root, paths, allowed)
     if not options.paths:
