@@ -35,9 +35,9 @@ PARALLEL_MAX = 2
 GUESTS = {
     "hello-c": (toolchains.build_script, ["../../examples/hello-c"]),
     "http-c": (toolchains.build_c, ["http-c", "wit"]),
-    #"http-rust": (toolchains.build_rust, ["http-rust", "wit"]),
-    #"http-js": (toolchains.build_js, ["http-js", "wit"]),
-    #"http-python": (toolchains.build_python, ["http-python", "wit"]),
+    "http-rust": (toolchains.build_rust, ["http-rust", "wit"]),
+    "http-js": (toolchains.build_js, ["http-js", "wit"]),
+    "http-python": (toolchains.build_python, ["http-python", "wit"]),
     #"http-go": (toolchains.build_go_http, ["http-go", "wit"]),
     "net-c": (toolchains.build_c, ["net-c"]),
     #"files-c": (toolchains.build_c_command, ["files-c"]),

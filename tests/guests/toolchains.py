@@ -2,10 +2,13 @@
 """How each language's tool chain makes a component. Used by build.py.
 
 Every builder has the form build(tools, name, source, work, result): it reads the folder `source`, works in
-the folder `work` (removed afterwards) and leaves NAME.wasm in the folder `result`. It raises BuildError with a
-sentence that says what is missing, and how to get it, when it cannot.
+the folder `work` (removed afterwards) and leaves NAME.wasm in the folder `result`. It raises BuildError with
+a sentence that says what is missing, and how to get it, when it cannot.
 """
 
+import contextlib
+import fcntl
+import hashlib
 import os
 import pathlib
 import re
@@ -156,3 +159,88 @@ def build_c(tools, name, source, work, result):
     sources = [*sorted(source.glob("*.c")), work / f"{generated}.c", work / f"{generated}_component_type.o"]
     compile_c(tools, sources, work, work / "core.wasm", "-mexec-model=reactor", f"-I{source}")
     component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "reactor")
+
+
+def tool_folder(tools, name, key_files, install):
+    """A folder of installed packages in the cache, made once per content of the files that pin it."""
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in key_files)).hexdigest()[:12]
+    folder = tools.cache / "toolchains" / f"{name}-{digest}"
+    with lock_for(folder):
+        if not (folder / ".complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            install(folder)
+            (folder / ".complete").touch()
+    return folder
+
+
+@contextlib.contextmanager
+def lock_for(folder):
+    """Two builds that run at the same time must not install the same tool twice."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.parent / f".{folder.name}.lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+RUST_VERSION = "1.95.0"
+RUST_TARGET = "wasm32-wasip2"
+
+
+def build_rust(tools, name, source, work, result):
+    """Rust straight to a component, with a tool chain of its own version in the cache."""
+    env = rust_environment(tools)
+    env["CARGO_TARGET_DIR"] = str(work / "target")
+    run(["rustup", "run", RUST_VERSION, "cargo", "build", "--locked", "--release", "--target", RUST_TARGET,
+         "--manifest-path", source / "Cargo.toml"], work, env=env, shown="cargo build")
+    shutil.copy(work / "target" / RUST_TARGET / "release" / f"{name.replace('-', '_')}.wasm",
+                result / f"{name}.wasm")
+
+
+def rust_environment(tools):
+    if not tools.has("rustup"):
+        raise BuildError("rustup is not installed; it brings Rust's standard library for WebAssembly")
+
+    def install(folder):
+        env = dict(tools.env, RUSTUP_HOME=str(folder))
+        run(["rustup", "toolchain", "install", RUST_VERSION, "--profile", "minimal", "--target", RUST_TARGET,
+             "--no-self-update"], folder, env=env)
+
+    home = tool_folder(tools, f"rust-{RUST_VERSION}-{RUST_TARGET}", [], install)
+    return dict(tools.env, RUSTUP_HOME=str(home))
+
+
+def build_js(tools, name, source, work, result):
+    """JavaScript with the StarlingMonkey engine inside."""
+    pins = [source / "package.json", source / "package-lock.json"]
+
+    def install(folder):
+        for pin in pins:
+            shutil.copy(pin, folder)
+        run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder, env=tools.env)
+
+    if not tools.has("npm"):
+        raise BuildError("npm is not installed: apt-get install npm")
+    modules = tool_folder(tools, "js", pins, install)
+    (work / "node_modules").symlink_to(modules / "node_modules")
+    for file in ("app.js", "build.mjs", "package.json"):
+        shutil.copy(source / file, work)
+    wit = tools.wit_folder(work, wit_of(source))
+    run(["node", "build.mjs", work / "app.js", wit, result / f"{name}.wasm"], work, env=tools.env)
+
+
+def build_python(tools, name, source, work, result):
+    """Python with CPython inside."""
+    pins = [source / "requirements.txt"]
+
+    def install(folder):
+        run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
+             "--only-binary=:all:", "--target", folder / "site", "-r", pins[0]], folder, env=tools.env,
+            shown="pip")
+
+    site = tool_folder(tools, "python", pins, install) / "site"
+    shutil.copy(source / "app.py", work)
+    wit = tools.wit_folder(work, wit_of(source))
+    env = dict(tools.env, PYTHONPATH=str(site))
+    run([sys.executable, site / "bin" / "componentize-py", "-d", wit, "-w", world_of(wit), "componentize",
+         "app", "-o", result / f"{name}.wasm"], work, env=env, shown="componentize-py")
