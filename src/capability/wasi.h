@@ -15,6 +15,7 @@
 #include "base/list.h"
 #include "component/host.h"
 
+struct connector;
 struct loop;
 struct network_policy;
 typedef struct wasi_instance wasi_instance;
@@ -116,6 +117,7 @@ typedef struct wasi_counters { // for logs and metrics
 typedef struct wasi_instance_options {
     const wasi_workload *workload; // borrowed
     struct loop *loop;             // borrowed; may be NULL where nothing can wait (tests)
+    struct connector *connector;   // borrowed; where sockets come from (net/connector.h); NULL = nowhere
     // Makes the event loop resume the suspended task soon (never from inside the call). Called at most once per
     // suspend.
     void (*wake)(void *waker);
@@ -125,6 +127,7 @@ typedef struct wasi_instance_options {
 struct wasi_instance {
     const wasi_workload *workload;
     struct loop *loop;
+    struct connector *connector;
     const wasi_clock *clock;
     const wasi_random *random;
     wasi_counters counters;
