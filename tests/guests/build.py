@@ -42,7 +42,7 @@ GUESTS = {
     "net-c": (toolchains.build_c, ["net-c"]),
     #"files-c": (toolchains.build_c_command, ["files-c"]),
     #"files-go": (toolchains.build_go_command, ["files-go"]),
-    #"composed": (toolchains.build_composed, ["composed"]),
+    "composed": (toolchains.build_composed, ["composed"]),
     #"bad": (toolchains.build_bad, ["bad"]),
 }
 

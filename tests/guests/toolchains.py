@@ -31,6 +31,7 @@ C_NAMES = [
     "wasi:sockets/tcp@0.2.12=tcp",
     "wasi:sockets/udp@0.2.12=udp",
     "wasi:sockets/ip-name-lookup@0.2.12=lookup",
+    "test:composed/catalog=catalog",
 ]
 
 
@@ -127,9 +128,9 @@ def build_script(tools, name, source, work, result):
     run([ROOT / "examples" / name / "build.sh", result / f"{name}.wasm"], work, env=tools.env)
 
 
-def bindings_c(tools, wit, world, work):
+def bindings_c(tools, wit, world, work, *options):
     renames = [part for rename in C_NAMES for part in ("--rename", rename)]
-    run(["wit-bindgen", "c", wit, "--world", world, "--out-dir", work, *renames], work, env=tools.env)
+    run(["wit-bindgen", "c", wit, "--world", world, "--out-dir", work, *renames, *options], work, env=tools.env)
 
 
 def compile_c(tools, sources, work, output, *options):
@@ -244,3 +245,17 @@ def build_python(tools, name, source, work, result):
     env = dict(tools.env, PYTHONPATH=str(site))
     run([sys.executable, site / "bin" / "componentize-py", "-d", wit, "-w", world_of(wit), "componentize",
          "app", "-o", result / f"{name}.wasm"], work, env=env, shown="componentize-py")
+
+
+def build_composed(tools, name, source, work, result):
+    """Two components in C, the imports of the first met by the exports of the second."""
+    tools.need_c()
+    wit = tools.wit_folder(work, source / "wit")
+    for world, encoding in (("front", "utf8"), ("back", "utf16")):
+        part = work / world
+        part.mkdir()
+        bindings_c(tools, wit, world, part, "--string-encoding", encoding)
+        sources = [*sorted((source / world).glob("*.c")), part / f"{world}.c", part / f"{world}_component_type.o"]
+        compile_c(tools, sources, part, part / "core.wasm", "-mexec-model=reactor")
+        component_new(tools, part, part / "core.wasm", work / f"{world}.wasm", "reactor")
+    run(["wasm-tools", "compose", "front.wasm", "-d", "back.wasm", "-o", result / f"{name}.wasm"], work, env=tools.env)
