@@ -8,7 +8,9 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "test"))
 
+import closing  # noqa: E402
 import csource  # noqa: E402
 import lint  # noqa: E402
 import rules  # noqa: E402
@@ -227,14 +229,5 @@ class AllowTest(unittest.TestCase):
         self.assertEqual(len(tree.allowed.unused()), 1)
 
 
-def main():
-    suite = unittest.defaultTestLoader.loadTestsFromModule(sys.modules[__name__])
-    result = unittest.TextTestRunner(verbosity=2 if "-v" in sys.argv else 1).run(suite)
-    failed = len({str(test) for test, _ in result.failures + result.errors})
-    sys.stderr.flush()
-    print(f"{result.testsRun - failed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(closing.main())
