@@ -144,6 +144,24 @@ void network_policy_done(network_policy *p) {
     *p = (network_policy){0};
 }
 
+static status format_host(const network_rule *rule, buf *ret) {
+    char text[NETWORK_ADDRESS_TEXT_BYTES];
+    switch (rule->kind) {
+    case RULE_ANY: return buf_append_text(ret, "*");
+    case RULE_NAME: return buf_append_text(ret, rule->name);
+    case RULE_SUFFIX: return buf_append_format(ret, "*.%s", rule->name);
+    case RULE_BLOCK: break;
+    }
+    network_address_text(&rule->block, text);
+    return buf_append_format(ret, rule->block.is_v6 ? "[%s]/%u" : "%s/%u", text, rule->prefix_bits);
+}
+
+status network_policy_format(const network_policy *p, size_t index, buf *ret) {
+    const network_rule *rule = &p->rules[index];
+    TRY(format_host(rule, ret));
+    return rule->port == 0 ? STATUS_OK : buf_append_format(ret, ":%u", rule->port);
+}
+
 static bool port_matches(const network_rule *rule, uint16_t port) {
     if (rule->port != 0) {
         return rule->port == port;

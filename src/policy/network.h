@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/attributes.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 
@@ -39,6 +40,8 @@ typedef enum network_default_port {
 // Adds one rule from its text form. The error says what is wrong with the text and shows a right one.
 status network_policy_add(network_policy *p, slice text, network_default_port without_port, err *e) WRIT_MUST_USE;
 void network_policy_done(network_policy *p); // accepts a zeroed policy
+// Appends the text form of a rule, as network_policy_add takes it.
+status network_policy_format(const network_policy *p, size_t index, buf *ret) WRIT_MUST_USE;
 
 static inline bool network_policy_is_empty(const network_policy *p) { return p->rule_count == 0; }
 

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/config_wire.h"
+
+#include "base/mem.h"
+#include "host/wire.h"
+
+enum { TEXT_BYTES_MAX = 1 << 20 };
+
+// An absent text and an empty one are different things.
+static void write_text(wire_writer *w, const char *text) {
+    wire_write_bool(w, text != NULL);
+    if (text != NULL) {
+        wire_write_bytes(w, slice_from_text(text));
+    }
+}
+
+static void read_text(wire_reader *r, char **field) {
+    mem_free(*field);
+    *field = NULL;
+    if (wire_read_bool(r)) {
+        slice bytes = wire_read_bytes(r, TEXT_BYTES_MAX);
+        char *text = mem_zalloc(bytes.len + 1);
+        if (bytes.len > 0) {
+            memcpy(text, bytes.data, bytes.len);
+        }
+        *field = text;
+    }
+}
+
+// The numbers, in one order for both directions.
+typedef enum number_kind { NUMBER_U64, NUMBER_U32, NUMBER_U16, NUMBER_INT, NUMBER_BOOL, NUMBER_STDIO } number_kind;
+typedef struct number_field {
+    number_kind kind;
+    size_t offset;
+} number_field;
+
+#define FIELD(kind, name) {kind, offsetof(host_config, name)}
+static const number_field number_fields[] = {
+    FIELD(NUMBER_U16, listen_port),
+    FIELD(NUMBER_INT, workers),
+    FIELD(NUMBER_STDIO, stdio),
+    FIELD(NUMBER_BOOL, is_strict),
+    FIELD(NUMBER_U64, limits.memory_bytes_max),
+    FIELD(NUMBER_U32, limits.table_elements_max),
+    FIELD(NUMBER_U64, limits.cpu_time_ns_max),
+    FIELD(NUMBER_U64, limits.wall_time_ns_max),
+    FIELD(NUMBER_U32, limits.instances_max),
+    FIELD(NUMBER_U32, limits.queue_max),
+    FIELD(NUMBER_U32, limits.reuse_max),
+    FIELD(NUMBER_U32, limits.files_max),
+    FIELD(NUMBER_U32, limits.sockets_max),
+    FIELD(NUMBER_U32, limits.streams_max),
+    FIELD(NUMBER_U32, limits.resources_max),
+    FIELD(NUMBER_U32, limits.header_count_max),
+    FIELD(NUMBER_U32, limits.header_bytes_max),
+    FIELD(NUMBER_U32, limits.connections_max),
+    FIELD(NUMBER_U64, limits.log_bytes_per_second_max),
+    FIELD(NUMBER_U64, hang_ns_max),
+    FIELD(NUMBER_U64, drain_ns_max),
+    FIELD(NUMBER_BOOL, is_verbose),
+    FIELD(NUMBER_BOOL, is_json),
+};
+enum { NUMBER_FIELDS = sizeof number_fields / sizeof number_fields[0] };
+
+static void write_number(wire_writer *w, const host_config *c, number_field f) {
+    const void *at = (const uint8_t *)c + f.offset;
+    switch (f.kind) {
+    case NUMBER_U64: wire_write_u64(w, *(const uint64_t *)at); break;
+    case NUMBER_U32: wire_write_u32(w, *(const uint32_t *)at); break;
+    case NUMBER_U16: wire_write_u16(w, *(const uint16_t *)at); break;
+    case NUMBER_INT: wire_write_u32(w, (uint32_t)(*(const int *)at)); break;
+    case NUMBER_BOOL: wire_write_bool(w, *(const bool *)at); break;
+    case NUMBER_STDIO: wire_write_u8(w, (uint8_t)(*(const host_stdio *)at)); break;
+    }
+}
+
+static void read_number(wire_reader *r, host_config *c, number_field f) {
+    void *at = (uint8_t *)c + f.offset;
+    switch (f.kind) {
+    case NUMBER_U64: *(uint64_t *)at = wire_read_u64(r); break;
+    case NUMBER_U32: *(uint32_t *)at = wire_read_u32(r); break;
+    case NUMBER_U16: *(uint16_t *)at = wire_read_u16(r); break;
+    case NUMBER_INT: *(int *)at = (int)wire_read_u32(r); break;
+    case NUMBER_BOOL: *(bool *)at = wire_read_bool(r); break;
+    case NUMBER_STDIO: *(host_stdio *)at = (host_stdio)wire_read_u8(r); break;
+    }
+}
+
+static void write_list(wire_writer *w, char *const *list, size_t count) {
+    wire_write_u32(w, (uint32_t)count);
+    for (size_t i = 0; i < count; i++) {
+        write_text(w, list[i]);
+    }
+}
+
+static void write_policy(wire_writer *w, const network_policy *p) {
+    wire_write_u32(w, (uint32_t)p->rule_count);
+    for (size_t i = 0; i < p->rule_count; i++) {
+        auto_buf text;
+        buf_init(&text, 2 * NETWORK_NAME_BYTES_MAX);
+        w->has_failed = w->has_failed || network_policy_format(p, i, &text) != STATUS_OK;
+        wire_write_bytes(w, buf_slice(&text));
+    }
+}
+
+status config_wire_write(const host_config *c, buf *ret, err *e) {
+    wire_writer w = wire_writer_of(ret);
+    write_text(&w, c->component_path);
+    write_text(&w, c->name);
+    write_text(&w, c->listen_address);
+    write_text(&w, c->ca_file);
+    for (size_t i = 0; i < NUMBER_FIELDS; i++) {
+        write_number(&w, c, number_fields[i]);
+    }
+    wire_write_u32(&w, (uint32_t)c->directory_count);
+    for (size_t i = 0; i < c->directory_count; i++) {
+        write_text(&w, c->directories[i].host_path);
+        write_text(&w, c->directories[i].guest_path);
+        wire_write_bool(&w, c->directories[i].read_only);
+    }
+    wire_write_u32(&w, (uint32_t)c->variable_count);
+    for (size_t i = 0; i < c->variable_count; i++) {
+        write_text(&w, c->variables[i].name);
+        write_text(&w, c->variables[i].value);
+    }
+    write_list(&w, c->arguments, c->argument_count);
+    write_list(&w, c->grants, c->grant_count);
+    write_list(&w, c->refusals, c->refusal_count);
+    write_policy(&w, &c->http_policy);
+    write_policy(&w, &c->net_policy);
+    return w.has_failed ? err_set(e, STATUS_LIMIT, "the configuration is larger than %zu bytes", ret->max) : STATUS_OK;
+}
+
+static status read_directories(wire_reader *r, host_config *c, err *e) {
+    status s = STATUS_OK;
+    for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
+        char *host_path = NULL, *guest_path = NULL;
+        read_text(r, &host_path);
+        read_text(r, &guest_path);
+        bool read_only = wire_read_bool(r);
+        if (host_path != NULL && guest_path != NULL) {
+            s = host_config_add_directory(c, host_path, guest_path, read_only, e);
+        }
+        mem_free(host_path);
+        mem_free(guest_path);
+    }
+    return s;
+}
+
+static status read_variables(wire_reader *r, host_config *c, err *e) {
+    status s = STATUS_OK;
+    for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
+        char *name = NULL, *value = NULL;
+        read_text(r, &name);
+        read_text(r, &value);
+        if (name != NULL && value != NULL) {
+            s = host_config_add_variable(c, name, value, e);
+        }
+        mem_free(name);
+        mem_free(value);
+    }
+    return s;
+}
+
+static status read_list(wire_reader *r, char ***list, size_t *count, err *e) {
+    status s = STATUS_OK;
+    for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
+        char *text = NULL;
+        read_text(r, &text);
+        if (text != NULL) {
+            s = host_config_add_text(list, count, text, e);
+        }
+        mem_free(text);
+    }
+    return s;
+}
+
+static status read_policy(wire_reader *r, network_policy *p, network_default_port without_port, err *e) {
+    for (uint32_t n = wire_read_u32(r); n > 0 && !r->has_failed; n--) {
+        slice text = wire_read_bytes(r, 2 * NETWORK_NAME_BYTES_MAX);
+        TRY(network_policy_add(p, text, without_port, e));
+    }
+    return STATUS_OK;
+}
+
+status config_wire_read(slice bytes, host_config *c, err *e) {
+    wire_reader r = wire_reader_of(bytes);
+    read_text(&r, &c->component_path);
+    read_text(&r, &c->name);
+    read_text(&r, &c->listen_address);
+    read_text(&r, &c->ca_file);
+    for (size_t i = 0; i < NUMBER_FIELDS; i++) {
+        read_number(&r, c, number_fields[i]);
+    }
+    TRY(read_directories(&r, c, e));
+    TRY(read_variables(&r, c, e));
+    TRY(read_list(&r, &c->arguments, &c->argument_count, e));
+    TRY(read_list(&r, &c->grants, &c->grant_count, e));
+    TRY(read_list(&r, &c->refusals, &c->refusal_count, e));
+    TRY(read_policy(&r, &c->http_policy, NETWORK_PORT_OF_HTTP, e));
+    TRY(read_policy(&r, &c->net_policy, NETWORK_PORT_ANY, e));
+    if (!wire_read_is_done(&r) || c->stdio > HOST_STDIO_NONE) {
+        return err_set(e, STATUS_INVALID, "the configuration is malformed");
+    }
+    return STATUS_OK;
+}

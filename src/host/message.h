@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the supervisor and a worker say to each other over their channel (os/channel.h). One function writes and one
+// reads each kind of packet.
+//
+// From a worker everything is hostile input (a guest may have broken out of the engine): reading checks every field,
+// and what a worker asks for is checked against the policy by whoever acts on it. Fuzzed by fuzz/fuzz_ipc.c.
+#pragma once
+
+#include "host/log.h"
+#include "net/connector.h"
+#include "os/channel.h"
+
+typedef enum message_type {
+    // to a worker
+    MESSAGE_START = 1,   // with the descriptors of message_start_fd
+    MESSAGE_MODULES,     // the next artifacts, as descriptors, until all announced ones have come
+    MESSAGE_DIRECTORIES, // the next directories, likewise
+    MESSAGE_DRAIN,       // take no new requests, end when the running ones are done
+    MESSAGE_CONNECTED,   // with one descriptor unless it failed or was a name lookup
+    // from a worker
+    MESSAGE_READY = 100, // it serves
+    MESSAGE_FAILED,      // it could not start, and why; the process ends
+    MESSAGE_FINISHED,    // the command has ended with this exit status
+    MESSAGE_LOG,
+    MESSAGE_CONNECT,
+    MESSAGE_CANCEL, // of a MESSAGE_CONNECT
+} message_type;
+
+enum message_start_fd { // in this order
+    MESSAGE_START_CONFIG,    // memory file: config_wire.h
+    MESSAGE_START_COMPONENT, // memory file: the component's bytes
+    MESSAGE_START_CELL,      // memory file: cell.h
+    MESSAGE_START_LISTENER,  // present when it serves
+    MESSAGE_START_FDS_MAX,
+};
+
+enum {
+    MESSAGE_MODULES_MAX = 4096,
+    MESSAGE_WORKERS_MAX = 256,
+};
+
+typedef struct message_start {
+    uint32_t worker;       // 0, 1, ...
+    uint32_t worker_count; // limits of the workload are divided by it
+    uint32_t module_count;
+    uint32_t directory_count;
+    uint8_t engine_level; // the artifacts were compiled for
+    bool has_listener;
+} message_start;
+
+typedef struct message_failed {
+    status code;
+    slice text;
+} message_failed;
+
+typedef struct message_connect {
+    uint64_t id;
+    connect_request request; // deadline_ns is a duration from now
+} message_connect;
+
+typedef struct message_connected {
+    uint64_t id;
+    status code;
+    int os_error;
+    loop_address peer;
+    slice text;
+    loop_address addresses[LOOP_RESOLVE_ADDRESSES_MAX];
+    uint32_t address_count;
+} message_connected;
+
+// Each sends one packet; status and meaning as channel_send.
+status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count, err *e) WRIT_MUST_USE;
+status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, READY
+status message_send_fds(channel *c, message_type type, const int *fds, size_t fd_count, err *e) WRIT_MUST_USE;
+status message_send_failed(channel *c, const err *why, err *e) WRIT_MUST_USE;
+status message_send_finished(channel *c, uint8_t exit_status, err *e) WRIT_MUST_USE;
+status message_send_log(channel *c, const log_record *record, err *e) WRIT_MUST_USE;
+status message_send_connect(channel *c, const message_connect *m, err *e) WRIT_MUST_USE;
+status message_send_cancel(channel *c, uint64_t id, err *e) WRIT_MUST_USE;
+status message_send_connected(channel *c, const message_connected *m, int fd, err *e) WRIT_MUST_USE; // fd may be -1
+
+// Each reads the payload of a packet whose type has been looked at; slices are borrowed from it. STATUS_INVALID when
+// it is malformed.
+status message_read_start(const channel_packet *p, message_start *ret, err *e) WRIT_MUST_USE;
+status message_read_empty(const channel_packet *p, err *e) WRIT_MUST_USE;
+status message_read_failed(const channel_packet *p, message_failed *ret, err *e) WRIT_MUST_USE;
+status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e) WRIT_MUST_USE;
+status message_read_connect(const channel_packet *p, message_connect *ret, err *e) WRIT_MUST_USE;
+status message_read_cancel(const channel_packet *p, uint64_t *ret_id, err *e) WRIT_MUST_USE;
+status message_read_connected(const channel_packet *p, message_connected *ret, err *e) WRIT_MUST_USE;
+
+typedef struct message_log { // a record with room for its parts
+    log_record record;
+    log_field fields[LOG_FIELDS_MAX];
+    char names[LOG_FIELDS_MAX][LOG_NAME_BYTES_MAX + 1];
+} message_log;
+// `ret` is used in place and must not be moved.
+status message_read_log(const channel_packet *p, message_log *ret, err *e) WRIT_MUST_USE;
