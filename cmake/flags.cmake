@@ -37,8 +37,8 @@ add_library(writ_flags INTERFACE)
 target_compile_definitions(writ_flags INTERFACE _GNU_SOURCE WRIT_VERSION="${PROJECT_VERSION}")
 target_include_directories(writ_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(writ_flags INTERFACE
-    -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wundef
-    -Wimplicit-fallthrough -Wno-unused-command-line-argument
+    -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wno-format-nonliteral -Wundef
+    -Wimplicit-fallthrough -Werror=implicit-function-declaration -Werror=int-conversion -Werror=return-type
     # __FILE__ in messages names a path inside the tree, so that builds of two checkouts are the same.
     -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(WRIT_WERROR)

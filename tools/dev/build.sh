@@ -1,16 +1,15 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Sets up what is missing and builds one preset. Usage: tools/dev/build.sh PRESET [TARGET...]
-# WRIT_SETUP (default build) names the level of set-up, WRIT_CMAKE_FLAGS goes to the first configuration.
+# WRIT_SETUP (default build) names the level of set-up; WRIT_WERROR=ON makes warnings errors.
 set -eu
 cd "$(dirname "$0")/../.."
 preset=$1
 shift
 
 tools/setup/setup.py "${WRIT_SETUP:-build}"
-if [ ! -f "build/$preset/build.ninja" ] || [ -n "${WRIT_CMAKE_FLAGS:-}" ]; then
-    # shellcheck disable=SC2086 # several flags are meant to be several words
-    cmake --preset "$preset" ${WRIT_CMAKE_FLAGS:-} >"build/$preset-configure.log" 2>&1 || {
+if [ ! -f "build/$preset/build.ninja" ] || [ -n "${WRIT_WERROR:-}" ]; then
+    cmake --preset "$preset" -DWRIT_WERROR="${WRIT_WERROR:-OFF}" >"build/$preset-configure.log" 2>&1 || {
         cat "build/$preset-configure.log" >&2
         exit 1
     }

@@ -15,13 +15,27 @@ def _chosen(suite, words):
             yield item
 
 
+def _split(outcomes):
+    """The tests themselves (a test with several failing parts once), and how many class set-ups came in between."""
+    tests, before = set(), 0
+    for item in outcomes:
+        test = getattr(item, "test_case", item)
+        if isinstance(test, unittest.TestCase):
+            tests.add(test)
+        else:
+            before += 1
+    return tests, before
+
+
 def main():
     words = [a for a in sys.argv[1:] if not a.startswith("-")]
     everything = unittest.defaultTestLoader.loadTestsFromModule(sys.modules["__main__"])
     runner = unittest.TextTestRunner(stream=sys.stdout, verbosity=2 if "-v" in sys.argv else 1)
     result = runner.run(unittest.TestSuite(_chosen(everything, words)))
-    failed = len({str(test) for test, _ in result.failures + result.errors}) + len(result.unexpectedSuccesses)
-    skipped = len(result.skipped)
-    passed = max(0, result.testsRun - failed - skipped)
+    failed, failed_before = _split(test for test, _ in result.failures + result.errors)
+    skipped, skipped_before = _split(test for test, _ in result.skipped)
+    passed = result.testsRun - len(failed | skipped)
+    failed = len(failed) + failed_before + len(result.unexpectedSuccesses)
+    skipped = len(skipped) + skipped_before
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
     return 1 if failed else 0

@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`make install`: what it installs runs outside the tree, is hardened, and comes with manuals that tell the truth."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.append(os.path.join(ROOT, "tools", "test"))
+import closing  # noqa: E402
+
+COMMANDS = ("run", "inspect", "doctor")
+
+
+def output_of(*command, **options):
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=300, **options).stdout
+
+
+class InstallTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        # Staged below DESTDIR, then moved: nothing may depend on where it was installed.
+        output_of(os.path.join(ROOT, "tools/dev/install.sh"), "/opt/writ", cls.folder.name + "/stage")
+        cls.prefix = os.path.join(cls.folder.name, "moved")
+        os.rename(cls.folder.name + "/stage/opt/writ", cls.prefix)
+        cls.writ = os.path.join(cls.prefix, "bin", "writ")
+
+    def test_runs_outside_the_tree(self):
+        text = output_of(self.writ, "--version", cwd="/", env={"PATH": "/usr/bin:/bin"})
+        self.assertRegex(text, r"\d+\.\d+\.\d+")
+
+    def test_uses_its_own_engine_library(self):
+        libraries = output_of("ldd", self.writ, env={"PATH": "/usr/bin:/bin"})
+        path = re.search(r"libwasmtime\.so => (\S+)", libraries)[1]
+        self.assertEqual(os.path.realpath(path), os.path.realpath(f"{self.prefix}/lib/writ/libwasmtime.so"))
+        self.assertNotIn("not found", libraries)
+
+    def test_names_no_folder_of_the_build(self):
+        dynamic = output_of("readelf", "-d", self.writ)
+        paths = re.findall(r"R(?:UN)?PATH\)\s+Library r(?:un)?path: \[(.*)\]", dynamic)
+        self.assertEqual(paths, ["$ORIGIN/../lib/writ"])
+        with open(self.writ, "rb") as f:
+            self.assertNotIn(ROOT.encode() + b"/src", f.read())
+
+    def test_is_hardened(self):
+        header = output_of("readelf", "-hW", self.writ)
+        self.assertRegex(header, r"Type:\s+DYN \(Position-Independent Executable")
+        dynamic = output_of("readelf", "-dW", self.writ)
+        self.assertRegex(dynamic, r"FLAGS_1.*NOW")
+        segments = output_of("readelf", "-lW", self.writ)
+        self.assertIn("GNU_RELRO", segments)
+        self.assertRegex(segments, r"GNU_STACK.*RW ")
+        symbols = output_of("readelf", "--dyn-syms", "-W", self.writ)
+        self.assertIn("__stack_chk_fail", symbols)
+        self.assertRegex(symbols, r"__\w+_chk\b")
+
+    def test_brings_manuals(self):
+        for page in ("writ", *(f"writ-{command}" for command in COMMANDS)):
+            path = os.path.join(self.prefix, "share/man/man1", page + ".1")
+            with open(path, encoding="utf-8") as f:
+                self.assertIn(f".TH {page.upper()} 1", f.read())
+
+    def test_manuals_name_the_options_of_the_program(self):
+        for command in COMMANDS:
+            help_text = output_of(self.writ, command, "--help")
+            with open(os.path.join(ROOT, "docs/man", f"writ-{command}.1"), encoding="utf-8") as f:
+                page = f.read().replace("\\-", "-")
+            offered = set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
+            described = set(re.findall(r"^\.BR? .*?(--[a-z-]+)", page, re.MULTILINE)) - {"--"}
+            self.assertTrue(offered, help_text)
+            self.assertEqual(offered - {"--help"}, described - {"--help"}, command)
+
+
+if __name__ == "__main__":
+    sys.exit(closing.main())
