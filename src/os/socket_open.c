@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/socket_open.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "os/fd.h"
+
+enum { LISTEN_BACKLOG = 4096 }; // the kernel cuts it to net.core.somaxconn
+
+bool socket_address_parse(slice text, uint16_t port, socket_address *ret) {
+    char copy[INET6_ADDRSTRLEN];
+    if (text.len == 0 || text.len >= sizeof copy) {
+        return false;
+    }
+    memcpy(copy, text.data, text.len);
+    copy[text.len] = '\0';
+    socket_address a = {0};
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&a.storage;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a.storage;
+    if (inet_pton(AF_INET, copy, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        a.length = sizeof *v4;
+    } else if (inet_pton(AF_INET6, copy, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(port);
+        a.length = sizeof *v6;
+    } else {
+        return false;
+    }
+    *ret = a;
+    return true;
+}
+
+uint16_t socket_address_port(const socket_address *a) {
+    // Both families keep it at the same place.
+    return ntohs(((const struct sockaddr_in *)&a->storage)->sin_port);
+}
+
+static status listen_failed(int number, uint16_t port, err *e) {
+    if (number == EADDRINUSE) {
+        return err_set(e, STATUS_EXISTS, "port %u is already in use; choose another one, or port 0 for any free one",
+                       port);
+    }
+    if (number == EACCES) {
+        return err_set(e, STATUS_DENIED, "port %u needs the right to bind ports below 1024", port);
+    }
+    if (number == EADDRNOTAVAIL) {
+        return err_set(e, STATUS_INVALID, "the address to listen on is not one of this machine's");
+    }
+    return err_set_errno(e, number, "listen");
+}
+
+static int set_option(int fd, int level, int name) {
+    return setsockopt(fd, level, name, &(int){1}, sizeof(int)) == 0 ? 0 : errno;
+}
+
+// The first socket of a group binds without SO_REUSEPORT, which fails when anybody has the port; it allows sharing only
+// then, and the others of the group join.
+static int listen_one(socket_address *a, bool is_first, int *ret_fd) {
+    auto_fd fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (error == 0 && !is_first) {
+        error = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+    }
+    if (error == 0 && a->storage.ss_family == AF_INET6) {
+        error = set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY);
+    }
+    if (error == 0 && bind(fd, (const struct sockaddr *)&a->storage, a->length) != 0) {
+        error = errno;
+    }
+    if (error == 0 && is_first) {
+        error = set_option(fd, SOL_SOCKET, SO_REUSEPORT);
+    }
+    if (error == 0 && (listen(fd, LISTEN_BACKLOG) != 0 ||
+                       getsockname(fd, (struct sockaddr *)&a->storage, &a->length) != 0)) {
+        error = errno;
+    }
+    if (error == 0) {
+        *ret_fd = fd;
+        fd = -1;
+    }
+    return error;
+}
+
+status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e) {
+    socket_address address = *a;
+    for (size_t i = 0; i < count; i++) {
+        int error = listen_one(&address, i == 0, &ret_fds[i]);
+        if (error != 0) {
+            while (i > 0) {
+                fd_close(ret_fds[--i]);
+            }
+            return listen_failed(error, socket_address_port(a), e);
+        }
+    }
+    *a = address;
+    return STATUS_OK;
+}
+
+int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd) {
+    auto_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    if (local != NULL && local->length > 0) {
+        int error = type == SOCK_STREAM ? set_option(fd, SOL_SOCKET, SO_REUSEADDR) : 0;
+        if (error != 0 || bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {
+            return error != 0 ? error : errno;
+        }
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
+int socket_open_connecting(int type, const socket_address *to, const socket_address *local, int *ret_fd) {
+    auto_fd fd = -1;
+    int error = socket_open_bound(type, to->storage.ss_family, local, &fd);
+    if (error != 0) {
+        return error;
+    }
+    if (type == SOCK_STREAM) {
+        (void)set_option(fd, IPPROTO_TCP, TCP_NODELAY);
+    }
+    if (connect(fd, (const struct sockaddr *)&to->storage, to->length) != 0 && errno != EINPROGRESS) {
+        return errno;
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return 0;
+}
+
+int socket_error(int fd) {
+    int error = 0;
+    socklen_t length = sizeof error;
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Making sockets, which only the supervisor (or the single process of --workers 0) may do.
+#pragma once
+
+#include <sys/socket.h>
+
+#include "base/attributes.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+typedef struct socket_address {
+    struct sockaddr_storage storage;
+    socklen_t length; // 0 = none
+} socket_address;
+
+// From a literal address without brackets.
+bool socket_address_parse(slice text, uint16_t port, socket_address *ret);
+uint16_t socket_address_port(const socket_address *a);
+
+// `count` listening sockets on one TCP address, between which the kernel spreads connections (SO_REUSEPORT). Fails when
+// anybody else, another host of ours included, already listens there: sharing a port by accident would give each half
+// of the other's requests. `a` with port 0 receives the port that was chosen.
+status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e) WRIT_MUST_USE;
+
+// A non-blocking stream or datagram socket, bound to `local` (may be NULL). Returns 0 or an errno value.
+int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd);
+// The same, and starts to connect; it is connected when writable and socket_error is 0.
+int socket_open_connecting(int type, const socket_address *to, const socket_address *local, int *ret_fd);
+int socket_error(int fd); // takes the pending error
