@@ -112,24 +112,15 @@ status store_failure(engine_store *s, wasm_trap_t *trap, wasmtime_error_t *error
     return err_set(e, STATUS_TRAP, "%s: %s", what, s->trap.message);
 }
 
-// Before guest code is entered. A store that was stopped or cancelled runs no guest code any more.
-static status store_may_enter(engine_store *s, err *e) {
-    CHECK(s->stack_top != 0); // only on a task
-    if (WRIT_UNLIKELY(s->is_cancelled)) {
-        return err_set(e, STATUS_CANCELLED, "the task was cancelled");
-    }
-    if (WRIT_UNLIKELY(s->stop != ENGINE_STOP_NONE)) {
-        return err_set(e, STATUS_TRAP, "the guest was stopped: %s", engine_stop_name(s->stop));
-    }
-    if (WRIT_UNLIKELY(!store_stack_has_room(s))) {
-        return err_set(e, STATUS_TRAP, "call stack exhausted: too many calls of host and guest inside each other");
-    }
-    return STATUS_OK;
-}
-
 status store_call(core_store *core, const core_extern *func, core_value *values, size_t count, err *e) {
     engine_store *s = store_of(core);
-    TRY(store_may_enter(s, e));
+    CHECK(s->stack_top != 0); // only on a task
+    TRY(store_may_run(s, e));
+    if (WRIT_UNLIKELY(!store_stack_has_room(s))) {
+        static const char text[] = "call stack exhausted by calls of host and guest inside each other";
+        trap_record_text(s, ENGINE_TRAP_STACK, text);
+        return err_set(e, STATUS_TRAP, text);
+    }
     wasm_trap_t *trap = NULL;
     const wasmtime_func_t *f = (const wasmtime_func_t *)(const void *)func->opaque;
     wasmtime_error_t *error =

@@ -29,7 +29,6 @@ engine_options engine_options_default(void) {
         .table_elements_max = 100000,
         .memory_resident_bytes = 1 * MIB,
         .table_resident_bytes = 64 * KIB,
-        .stack_resident_bytes = 64 * KIB,
         .stack_bytes = 2 * MIB,
         .wasm_stack_bytes = 512 * KIB,
         .tick_ns = 1000000,
@@ -160,7 +159,6 @@ static void config_pool(wasm_config_t *c, const engine_options *o) {
     wasmtime_pooling_allocation_config_max_core_instance_size_set(p, 4 * MIB);
     wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(p, o->memory_resident_bytes);
     wasmtime_pooling_allocation_config_table_keep_resident_set(p, o->table_resident_bytes);
-    wasmtime_pooling_allocation_config_async_stack_keep_resident_set(p, o->stack_resident_bytes);
     wasmtime_pooling_allocation_config_max_unused_warm_slots_set(p, count);
     wasmtime_pooling_allocation_strategy_set(c, p);
     wasmtime_pooling_allocation_config_delete(p);

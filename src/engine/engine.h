@@ -35,7 +35,6 @@ typedef struct engine_options {
     // it the kernel frees and faults the same pages again and again. Costs this much memory per idle slot.
     size_t memory_resident_bytes;
     size_t table_resident_bytes;
-    size_t stack_resident_bytes;
     size_t stack_bytes;      // of one fiber, host functions included
     size_t wasm_stack_bytes; // of guest code per entry
     uint64_t tick_ns;        // time slice, and the precision of deadlines

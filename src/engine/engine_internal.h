@@ -7,7 +7,10 @@
 
 #include "engine/engine.h"
 #include "engine/store.h"
+#include "engine/thread_mark.h"
 #include "engine/ticker.h"
+
+enum { STORE_MEMORIES_MAX = 16 };
 
 struct engine {
     core_engine core; // first: core_engine pointers are cast
@@ -22,6 +25,7 @@ struct engine {
 struct core_module {
     wasmtime_module_t *wasm;
     wasm_importtype_vec_t imports;
+    char *memory_export; // the name of the first exported memory, or NULL
 };
 
 struct core_host_func {
@@ -33,6 +37,7 @@ struct core_host_func {
 
 struct core_template {
     wasmtime_instance_pre_t *pre;
+    char *memory_export; // as in core_module
 };
 
 struct core_task {
@@ -43,6 +48,7 @@ struct core_task {
     wasm_trap_t *trap;
     wasmtime_error_t *error;
     bool is_taken;
+    thread_mark mark;
 };
 
 typedef struct engine_store {
@@ -68,6 +74,10 @@ typedef struct engine_store {
     uint64_t cpu_ns;
     uint64_t cpu_ns_max;
     uint64_t deadline_ns;
+
+    wasmtime_memory_t memories[STORE_MEMORIES_MAX]; // exported ones, for their sum
+    uint32_t memory_count;
+    uint64_t memory_bytes_max;
 
     engine_trap trap;
     err host_error; // of the host function that failed last
@@ -98,6 +108,10 @@ bool store_stack_has_room(const engine_store *s);
 // --- store.c -------------------------------------------------------------------------------------------------
 void store_slice_begin(engine_store *s);
 void store_slice_end(engine_store *s);
+// Stops the guest when it is over one of its limits; STATUS_TRAP then.
+status store_check_limits(engine_store *s, err *e);
+// Before guest code is entered: STATUS_TRAP or STATUS_CANCELLED when the store runs no guest code any more.
+status store_may_run(const engine_store *s, err *e);
 
 // --- call.c --------------------------------------------------------------------------------------------------
 status store_call(core_store *s, const core_extern *func, core_value *values, size_t count, err *e);
@@ -124,6 +138,9 @@ status module_new(core_engine *g, slice wasm, core_module **ret, err *e);
 void module_free(core_module *m);
 
 // --- trap.c --------------------------------------------------------------------------------------------------
-// Records the first failure of a store.
+// Records the first failure of a store; later ones are consequences. One of `trap` and `error` is not NULL.
 void trap_record(engine_store *s, const wasm_trap_t *trap, const wasmtime_error_t *error);
+void trap_record_text(engine_store *s, engine_trap_kind kind, const char *text);
+// The reason in the engine's text: the line after its backtrace.
+slice trap_message_reason(slice text);
 void trap_done(engine_trap *t);

@@ -33,21 +33,56 @@ static status future_finish(engine_store *s, wasmtime_call_future_t *future, err
     return result;
 }
 
-static status instance_finish(engine_store *s, wasm_trap_t *trap, wasmtime_error_t *error, err *e) {
-    if (WRIT_LIKELY(trap == NULL && error == NULL)) {
-        return STATUS_OK;
+static bool text_is_about_limit(slice text) {
+    static const char *const words[] = {"limit", "exceed"};
+    for (size_t w = 0; w < sizeof words / sizeof words[0]; w++) {
+        size_t n = strlen(words[w]);
+        for (size_t i = 0; i + n <= text.len; i++) {
+            if (memcmp(text.data + i, words[w], n) == 0) {
+                return true;
+            }
+        }
     }
-    return store_failure(s, trap, error, "instantiate", e);
+    return false;
 }
 
-static status store_may_instantiate(engine_store *s, err *e) {
-    CHECK(s->stack_top != 0); // only on a task
-    if (s->is_cancelled) {
-        return err_set(e, STATUS_CANCELLED, "the task was cancelled");
+// A memory that the store does not know yet, so that its size counts.
+static void store_note_memory(engine_store *s, const char *name, const wasmtime_instance_t *instance) {
+    wasmtime_extern_t x;
+    if (name == NULL || s->memory_count == STORE_MEMORIES_MAX ||
+        !wasmtime_instance_export_get(s->context, instance, name, strlen(name), &x) ||
+        x.kind != WASMTIME_EXTERN_MEMORY) {
+        return;
     }
-    if (s->stop != ENGINE_STOP_NONE) {
-        return err_set(e, STATUS_TRAP, "the guest was stopped: %s", engine_stop_name(s->stop));
+    for (uint32_t i = 0; i < s->memory_count; i++) {
+        if (s->memories[i].__private1 == x.of.memory.__private1 && s->memories[i].__private2 == x.of.memory.__private2) {
+            return; // exported again by the module that imports it
+        }
     }
+    s->memories[s->memory_count++] = x.of.memory;
+}
+
+// What is not a trap is a limit of the store or of the pool, or an import of another type.
+static status instance_failure(wasmtime_error_t *error, err *e) {
+    wasm_name_t message;
+    wasmtime_error_message(error, &message);
+    slice text = slice_of(message.data, message.size);
+    status code = text_is_about_limit(text) ? STATUS_LIMIT : STATUS_INVALID;
+    slice reason = trap_message_reason(text);
+    err_set(e, code, "instantiate: %.*s", SLICE_ARG(reason));
+    wasm_name_delete(&message);
+    wasmtime_error_delete(error);
+    return code;
+}
+
+static status instance_finish(engine_store *s, const char *memory_export, const wasmtime_instance_t *instance,
+                              wasm_trap_t *trap, wasmtime_error_t *error, core_instance *ret, err *e) {
+    if (WRIT_UNLIKELY(trap != NULL || error != NULL)) {
+        bool ran = trap != NULL || s->stop != ENGINE_STOP_NONE || s->host_error.code != STATUS_OK || s->is_cancelled;
+        return ran ? store_failure(s, trap, error, "instantiate", e) : instance_failure(error, e);
+    }
+    store_note_memory(s, memory_export, instance);
+    memcpy(ret->opaque, instance, sizeof *instance);
     return STATUS_OK;
 }
 
@@ -102,7 +137,8 @@ static status imports_define(engine_store *s, wasmtime_linker_t *linker, const c
 status store_instantiate(core_store *core, const core_module *module, const core_extern *imports, size_t import_count,
                          core_instance *ret, err *e) {
     engine_store *s = store_of(core);
-    TRY(store_may_instantiate(s, e));
+    CHECK(s->stack_top != 0); // only on a task
+    TRY(store_may_run(s, e));
     CHECK(import_count == module->imports.size);
     wasmtime_linker_t *linker = wasmtime_linker_new(s->engine->wasm);
     wasmtime_linker_allow_shadowing(linker, true);
@@ -117,9 +153,7 @@ status store_instantiate(core_store *core, const core_module *module, const core
     }
     wasmtime_linker_delete(linker);
     TRY(result);
-    TRY(instance_finish(s, trap, error, e));
-    memcpy(ret->opaque, &instance, sizeof instance);
-    return STATUS_OK;
+    return instance_finish(s, module->memory_export, &instance, trap, error, ret, e);
 }
 
 status template_new(core_engine *core, const core_module *module, core_host_func *const *imports, size_t import_count,
@@ -146,6 +180,7 @@ status template_new(core_engine *core, const core_module *module, core_host_func
     }
     core_template *t = MEM_NEW(core_template);
     t->pre = pre;
+    t->memory_export = module->memory_export == NULL ? NULL : mem_text_dup(module->memory_export);
     *ret = t;
     return STATUS_OK;
 }
@@ -155,21 +190,21 @@ void template_free(core_template *t) {
         return;
     }
     wasmtime_instance_pre_delete(t->pre);
+    mem_free(t->memory_export);
     mem_free(t);
 }
 
 status template_instantiate(core_store *core, const core_template *t, core_instance *ret, err *e) {
     engine_store *s = store_of(core);
-    TRY(store_may_instantiate(s, e));
+    CHECK(s->stack_top != 0); // only on a task
+    TRY(store_may_run(s, e));
     wasmtime_instance_t instance;
     wasm_trap_t *trap = NULL;
     wasmtime_error_t *error = NULL;
     wasmtime_call_future_t *future =
         wasmtime_instance_pre_instantiate_async(t->pre, s->context, &instance, &trap, &error);
     TRY(future_finish(s, future, e));
-    TRY(instance_finish(s, trap, error, e));
-    memcpy(ret->opaque, &instance, sizeof instance);
-    return STATUS_OK;
+    return instance_finish(s, t->memory_export, &instance, trap, error, ret, e);
 }
 
 bool export_at(core_store *core, const core_instance *instance, size_t index, core_extern *ret) {

@@ -6,10 +6,27 @@
 #include "base/mem.h"
 #include "engine/engine_internal.h"
 
+static char *module_memory_export(const wasmtime_module_t *wasm) {
+    char *found = NULL;
+    wasm_exporttype_vec_t exports;
+    wasmtime_module_exports(wasm, &exports);
+    for (size_t i = 0; found == NULL && i < exports.size; i++) {
+        if (wasm_externtype_kind(wasm_exporttype_type(exports.data[i])) == WASM_EXTERN_MEMORY) {
+            const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);
+            found = mem_alloc(name->size + 1);
+            memcpy(found, name->data, name->size);
+            found[name->size] = '\0';
+        }
+    }
+    wasm_exporttype_vec_delete(&exports);
+    return found;
+}
+
 static core_module *module_wrap(wasmtime_module_t *wasm) {
     core_module *m = MEM_NEW(core_module);
     m->wasm = wasm;
     wasmtime_module_imports(wasm, &m->imports);
+    m->memory_export = module_memory_export(wasm);
     return m;
 }
 
@@ -27,6 +44,7 @@ void module_free(core_module *m) {
     if (m == NULL) {
         return;
     }
+    mem_free(m->memory_export);
     wasm_importtype_vec_delete(&m->imports);
     wasmtime_module_delete(m->wasm);
     mem_free(m);

@@ -57,6 +57,14 @@ void store_slice_end(engine_store *s) {
     s->is_long_running = s->is_long_running || s->is_runnable;
 }
 
+static uint64_t store_memory_bytes(const engine_store *s) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < s->memory_count; i++) {
+        sum += wasmtime_memory_data_size(s->context, &s->memories[i]);
+    }
+    return sum;
+}
+
 static engine_stop store_over_limit(const engine_store *s) {
     if (s->cpu_ns_max != 0 && s->cpu_ns + store_slice_ns(s) >= s->cpu_ns_max) {
         return ENGINE_STOP_CPU;
@@ -64,7 +72,28 @@ static engine_stop store_over_limit(const engine_store *s) {
     if (s->deadline_ns != 0 && store_now_ns(s) >= s->deadline_ns) {
         return ENGINE_STOP_DEADLINE;
     }
+    if (s->memory_count > 1 && store_memory_bytes(s) > s->memory_bytes_max) {
+        return ENGINE_STOP_MEMORY;
+    }
     return ENGINE_STOP_NONE;
+}
+
+status store_may_run(const engine_store *s, err *e) {
+    if (WRIT_UNLIKELY(s->is_cancelled)) {
+        return err_set(e, STATUS_CANCELLED, "the task was cancelled");
+    }
+    if (WRIT_UNLIKELY(s->stop != ENGINE_STOP_NONE)) {
+        return err_set(e, STATUS_TRAP, "the guest was stopped: %s", engine_stop_name(s->stop));
+    }
+    return STATUS_OK;
+}
+
+status store_check_limits(engine_store *s, err *e) {
+    s->stop = store_over_limit(s);
+    if (s->stop != ENGINE_STOP_NONE) {
+        trap_record_text(s, ENGINE_TRAP_STOPPED, engine_stop_name(s->stop));
+    }
+    return store_may_run(s, e);
 }
 
 // On the fiber, in the middle of guest code.
@@ -72,7 +101,7 @@ static wasmtime_error_t *store_epoch_passed(const wasmtime_context_t *context, v
                                             wasmtime_update_deadline_kind_t *ret_kind) {
     (void)context;
     engine_store *s = data;
-    s->stop = store_over_limit(s);
+    s->stop = store_over_limit(s); // the trap that follows records it, with its frames
     if (s->stop != ENGINE_STOP_NONE) {
         return wasmtime_error_new(engine_stop_name(s->stop));
     }
@@ -92,10 +121,12 @@ status engine_store_new(engine *g, const engine_store_options *options, core_sto
     s->clock = options->clock != NULL
                    ? *options->clock
                    : (engine_clock){.now_ns = machine_now_ns, .thread_cpu_ns = machine_thread_cpu_ns};
+    s->memory_bytes_max = options->memory_bytes_max;
     s->wasm = wasmtime_store_new(g->wasm, s, NULL);
     s->context = wasmtime_store_context(s->wasm);
     wasmtime_store_limiter(s->wasm, limit_of(options->memory_bytes_max), options->table_elements_max,
-                           options->instances_max, options->tables_max, options->memories_max);
+                           options->instances_max, options->tables_max,
+                           options->memories_max < STORE_MEMORIES_MAX ? options->memories_max : STORE_MEMORIES_MAX);
     wasmtime_store_epoch_deadline_callback(s->wasm, store_epoch_passed, s, NULL);
     *ret = &s->core;
     return STATUS_OK;

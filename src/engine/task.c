@@ -91,9 +91,7 @@ bool store_stack_has_room(const engine_store *s) {
 
 status store_suspend_nested(engine_store *s, err *e) {
     CHECK(s->stack_top != 0); // only on a task
-    if (s->is_cancelled) {
-        return err_set(e, STATUS_CANCELLED, "the task was cancelled");
-    }
+    TRY(store_may_run(s, e));
     if (!s->has_suspend_func) {
         s->suspend_func = task_func_get(s, wait_name, sizeof wait_name - 1);
         s->has_suspend_func = true;
@@ -104,9 +102,9 @@ status store_suspend_nested(engine_store *s, err *e) {
     wasmtime_error_t *failed = wasmtime_func_call_unchecked(s->context, &s->suspend_func, &value, 1, &trap);
     if (failed == NULL && trap == NULL) {
         wasmtime_context_set_epoch_deadline(s->context, 2);
-        return STATUS_OK;
+        return store_check_limits(s, e);
     }
-    CHECK(s->is_cancelled); // the only way in which "wait" fails
+    CHECK(s->is_cancelled || s->stop != ENGINE_STOP_NONE); // the only way in which "wait" fails
     if (failed != NULL) {
         wasmtime_error_delete(failed);
     }
@@ -126,9 +124,7 @@ status task_new(core_store *core, core_task_body body, void *arg, core_task **re
     engine_store *s = store_of(core);
     core_task *t = &s->task;
     CHECK(!t->is_taken);
-    if (s->stop != ENGINE_STOP_NONE) {
-        return err_set(e, STATUS_TRAP, "the guest was stopped: %s", engine_stop_name(s->stop));
-    }
+    TRY(store_may_run(s, e));
     *t = (core_task){.body = body, .arg = arg, .is_taken = true};
     t->run = task_func_get(s, run_name, sizeof run_name - 1);
     t->future = wasmtime_func_call_async(s->context, &t->run, NULL, 0, NULL, 0, &t->trap, &t->error);
@@ -146,7 +142,9 @@ bool task_resume(core_task *t) {
     CHECK(t->future != NULL);
     s->is_runnable = false;
     store_slice_begin(s);
+    thread_mark_enter(&t->mark);
     bool finished = wasmtime_call_future_poll(t->future);
+    thread_mark_leave(&t->mark);
     store_slice_end(s);
     if (finished) {
         wasmtime_call_future_delete(t->future);
@@ -165,9 +163,12 @@ void task_free(core_task *t) {
         if (s->stop == ENGINE_STOP_NONE) {
             s->stop = ENGINE_STOP_CANCELLED;
         }
+        thread_mark_enter(&t->mark);
         wasmtime_call_future_delete(t->future);
+        thread_mark_leave(&t->mark);
         t->future = NULL;
     }
+    thread_mark_done(&t->mark);
     if (t->trap != NULL) {
         wasm_trap_delete(t->trap);
     }

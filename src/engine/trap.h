@@ -2,9 +2,8 @@
 // Why a guest stopped: what, and where in which function. Bounded, for one line of a log.
 #pragma once
 
-#include "base/attributes.h"
-#include "base/buf.h"
-#include "base/err.h"
+#include <stddef.h>
+#include <stdint.h>
 
 typedef enum engine_trap_kind {
     ENGINE_TRAP_NONE,
@@ -41,6 +40,6 @@ typedef struct engine_trap {
 } engine_trap;
 
 const char *engine_trap_kind_name(engine_trap_kind kind);
-// "unreachable: wasm `unreachable` instruction executed at app::fail (offset 0x1f3) < app::run < ..." appended to
-// `out`, cut to `bytes_max`, control characters replaced.
-void engine_trap_format(const engine_trap *t, size_t bytes_max, buf *out);
+// One line: "unreachable: wasm `unreachable` instruction executed at app!fail (0x1f3) < app!run (0x20a)". Cut to fit;
+// always NUL-terminated.
+void engine_trap_format(const engine_trap *t, char *text, size_t size);

@@ -20,6 +20,7 @@ typedef struct job {
 static void job_run(core_store *s, void *arg) {
     job *j = arg;
     core_instance i;
+    s->owner = j;
     j->result = j->template_ != NULL ? s->ops->template_instantiate(s, j->template_, &i, &j->e)
                                      : s->ops->instantiate(s, j->module, NULL, 0, &i, &j->e);
     if (j->result != STATUS_OK) {
@@ -30,7 +31,6 @@ static void job_run(core_store *s, void *arg) {
         j->result = STATUS_NOT_FOUND;
         return;
     }
-    s->owner = j;
     j->instance = i;
     j->result = s->ops->call(s, &f, j->values, j->count, &j->e);
 }
@@ -50,6 +50,15 @@ static status wait_and_double(void *env, core_store *s, core_value *values, size
     TRY(s->ops->suspend(s, e));
     ((job *)s->owner)->resumed++;
     values[0].i32 *= 2;
+    return STATUS_OK;
+}
+
+static status wait_twice(void *env, core_store *s, core_value *values, size_t count, err *e) {
+    (void)env, (void)values, (void)count;
+    TRY(s->ops->suspend(s, e));
+    ((job *)s->owner)->resumed++;
+    TRY(s->ops->suspend(s, e));
+    ((job *)s->owner)->resumed++;
     return STATUS_OK;
 }
 
@@ -127,5 +136,173 @@ TEST(a_cancelled_task_unwinds_its_frames) {
     EXPECT_EQ(j.resumed, 0);
     EXPECT_EQ(engine_store_stop(s), ENGINE_STOP_CANCELLED);
     engine_store_free(s);
+    nested_free(&n);
+}
+
+// --- start functions ---------------------------------------------------------------------------------------------
+
+static const char start_wat[] =
+    "(module (import \"h\" \"a\" (func $a (param i32) (result i32)))"
+    "  (import \"h\" \"b\" (func $b (param i32) (result i32)))"
+    "  (global $g (mut i32) (i32.const 0))"
+    "  (func $start (global.set $g (call $a (i32.const 4))))"
+    "  (start $start)"
+    "  (func (export \"get\") (param i32) (result i32) (i32.add (global.get $g) (local.get 0))))";
+
+TEST(a_start_function_suspends) {
+    nested n = nested_new(start_wat, wait_twice, wait_and_double);
+    core_store *s = helper_store(helper_engine());
+    for (int round = 0; round < 3; round++) {
+        job j = {.template_ = n.template_, .values = {{.i32 = 1}}, .count = 1};
+        EXPECT_EQ(helper_run(s, job_run, &j, 9), 3);
+        EXPECT_STATUS_ERR(j.result, STATUS_OK, j.e);
+        EXPECT_EQ(j.values[0].i32, 5);
+        EXPECT_EQ(j.resumed, 2);
+    }
+    engine_store_free(s);
+    nested_free(&n);
+}
+
+TEST(a_task_cancelled_in_a_start_function_unwinds_both_stacks) {
+    nested n = nested_new(start_wat, wait_twice, wait_and_double);
+    for (int resumes = 1; resumes <= 2; resumes++) {
+        core_store *s = helper_store(helper_engine());
+        job j = {.template_ = n.template_, .values = {{.i32 = 1}}, .count = 1, .result = STATUS_INTERNAL};
+        EXPECT_EQ(helper_run(s, job_run, &j, resumes), -1);
+        EXPECT_STATUS(j.result, STATUS_CANCELLED);
+        EXPECT_EQ(j.resumed, resumes - 1);
+        engine_store_free(s);
+    }
+    nested_free(&n);
+}
+
+TEST(an_endless_start_function_is_stopped) {
+    core_module *m = helper_module(helper_engine(), "(module (func $s (loop $l (br $l))) (start $s))");
+    core_store *s = helper_store(helper_engine());
+    engine_store_budget(s, 10000000, 0);
+    job j = {.module = m};
+    EXPECT(helper_run(s, job_run, &j, 10000) > 1);
+    EXPECT_STATUS_ERR(j.result, STATUS_TRAP, j.e);
+    EXPECT_EQ(engine_store_stop(s), ENGINE_STOP_CPU);
+    engine_store_free(s);
+    helper_ops()->module_free(m);
+}
+
+TEST(a_start_function_that_traps_says_why) {
+    core_module *m = helper_module(helper_engine(), "(module (func $s unreachable) (start $s))");
+    core_store *s = helper_store(helper_engine());
+    job j = {.module = m};
+    EXPECT_EQ(helper_run(s, job_run, &j, 1), 1);
+    EXPECT_STATUS(j.result, STATUS_TRAP);
+    EXPECT_CONTAINS(j.e.message, "unreachable");
+    EXPECT_EQ(engine_store_trap(s)->kind, ENGINE_TRAP_UNREACHABLE);
+    engine_store_free(s);
+    helper_ops()->module_free(m);
+}
+
+// --- recursion ---------------------------------------------------------------------------------------------------
+
+static const char recursion_wat[] =
+    "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
+    "  (import \"h\" \"unused\" (func (param i32) (result i32)))"
+    "  (func (export \"outer\") (param i32) (result i32) (call $back (i32.add (local.get 0) (i32.const 1))))"
+    "  (func (export \"again\") (param i32) (result i32) (call $back (i32.add (local.get 0) (i32.const 1)))))";
+
+TEST(recursion_through_the_host_ends_in_a_trap) {
+    nested n = nested_new(recursion_wat, call_back, wait_and_double);
+    core_store *s = helper_store(helper_engine());
+    job j = {.template_ = n.template_, .count = 1};
+    EXPECT_EQ(helper_run(s, job_run, &j, 100), 1);
+    EXPECT_STATUS(j.result, STATUS_TRAP);
+    EXPECT_CONTAINS(j.e.message, "call stack exhausted");
+    EXPECT_EQ(engine_store_trap(s)->kind, ENGINE_TRAP_STACK);
+    engine_store_free(s);
+    nested_free(&n);
+}
+
+// Each level first uses up nearly all of the engine's allowance in guest frames, then calls the host, which calls
+// the guest: the worst case for the fiber's stack.
+static const char deep_wat[] =
+    "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
+    "  (import \"h\" \"unused\" (func (param i32) (result i32)))"
+    "  (func $down (param $n i32) (result i32)"
+    "    (if (i32.eqz (local.get $n)) (then (return (call $back (i32.const 1)))))"
+    "    (i32.add (call $down (i32.sub (local.get $n) (i32.const 1))) (i32.const 1)))"
+    "  (func (export \"outer\") (param i32) (result i32) (call $down (i32.const %d)))"
+    "  (func (export \"again\") (param i32) (result i32) (call $down (i32.const %d))))";
+
+TEST(deep_guest_frames_between_host_calls_end_in_a_trap) {
+    for (int depth = 1000; depth <= 40000; depth += 1500) {
+        char wat[sizeof deep_wat + 16];
+        snprintf(wat, sizeof wat, deep_wat, depth, depth);
+        nested n = nested_new(wat, call_back, wait_and_double);
+        core_store *s = helper_store(helper_engine());
+        job j = {.template_ = n.template_, .count = 1};
+        EXPECT_EQ(helper_run(s, job_run, &j, 1000), 1);
+        EXPECT_STATUS(j.result, STATUS_TRAP);
+        EXPECT_EQ(engine_store_trap(s)->kind, ENGINE_TRAP_STACK);
+        engine_store_free(s);
+        nested_free(&n);
+    }
+}
+
+TEST(guest_recursion_ends_in_a_trap) {
+    core_module *m = helper_module(helper_engine(), "(module (func $f (export \"f\") (call $f)))");
+    core_store *s = helper_store(helper_engine());
+    job j = {.module = m};
+    EXPECT_EQ(helper_run(s, job_run, &j, 100), 1);
+    EXPECT_STATUS(j.result, STATUS_TRAP);
+    EXPECT_EQ(engine_store_trap(s)->kind, ENGINE_TRAP_STACK);
+    engine_store_free(s);
+    helper_ops()->module_free(m);
+}
+
+// A start function that calls the host, which calls back, and so on: on the second stack, whose top is not known.
+static status instantiate_again(void *env, core_store *s, core_value *values, size_t count, err *e) {
+    (void)env, (void)values, (void)count;
+    job *j = s->owner;
+    core_instance i;
+    j->resumed++;
+    return s->ops->template_instantiate(s, j->template_, &i, e);
+}
+
+TEST(a_start_function_that_instantiates_its_own_module_is_stopped) {
+    nested n = nested_new(start_wat, instantiate_again, wait_and_double);
+    core_store *s = helper_store(helper_engine());
+    job j = {.template_ = n.template_, .count = 1};
+    EXPECT_EQ(helper_run(s, job_run, &j, 1000), 1);
+    EXPECT(j.result == STATUS_LIMIT || j.result == STATUS_TRAP);
+    EXPECT(j.resumed > 0);
+    engine_store_free(s);
+    nested_free(&n);
+}
+
+// --- many at once ------------------------------------------------------------------------------------------------
+
+TEST(tasks_of_several_stores_interleave) {
+    nested n = nested_new(nested_wat, call_back, wait_and_double);
+    enum { STORES = 6 };
+    core_store *stores[STORES];
+    core_task *tasks[STORES];
+    job jobs[STORES];
+    for (int i = 0; i < STORES; i++) {
+        stores[i] = helper_store(helper_engine());
+        jobs[i] = (job){.template_ = n.template_, .values = {{.i32 = i}}, .count = 1};
+        EXPECT_OK(helper_ops()->task_new(stores[i], job_run, &jobs[i], &tasks[i], NULL));
+        EXPECT(!helper_ops()->task_resume(tasks[i]));
+        EXPECT(!engine_store_is_runnable(stores[i]));
+    }
+    for (int i = STORES - 1; i >= 0; i--) {
+        if (i == 2) { // given up in the middle of the others
+            helper_ops()->task_free(tasks[i]);
+            EXPECT_STATUS(jobs[i].result, STATUS_CANCELLED);
+        } else {
+            EXPECT(helper_ops()->task_resume(tasks[i]));
+            EXPECT_EQ(jobs[i].values[0].i32, 2 * i + 101);
+        }
+    }
+    for (int i = 0; i < STORES; i++) {
+        engine_store_free(stores[i]); // frees the tasks too
+    }
     nested_free(&n);
 }
