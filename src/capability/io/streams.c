@@ -236,22 +236,6 @@ status wasi_io_streams_output_stream_flush(host_call *call, wasi_io_streams_outp
     return STATUS_OK;
 }
 
-status wasi_io_streams_output_stream_blocking_flush(host_call *call, wasi_io_streams_output_stream *self,
-                                                    wasi_io_streams_result_void_stream_error *ret, err *e) {
-    TRY(wasi_io_streams_output_stream_flush(call, self, ret, e));
-    if (ret->is_err) {
-        return STATUS_OK;
-    }
-    TRY(output_block(call, self, e));
-    wasi_failure failure = {0};
-    uint64_t permit = 0;
-    wasi_io_state state = wasi_output_stream_check_write(self, &permit, &failure);
-    if (state != WASI_IO_OK) {
-        RETURN_ERROR(call, state, &failure, ret, e);
-    }
-    return STATUS_OK;
-}
-
 // Waits for room; `ret_permit` is greater than 0 when the state is WASI_IO_OK.
 static status wait_for_room(host_call *call, wasi_io_streams_output_stream *s, uint64_t *ret_permit,
                             wasi_io_state *ret_state, wasi_failure *failure, err *e) {
@@ -259,6 +243,22 @@ static status wait_for_room(host_call *call, wasi_io_streams_output_stream *s, u
         TRY(output_block(call, s, e));
         *ret_state = wasi_output_stream_check_write(s, ret_permit, failure);
     } while (*ret_state == WASI_IO_OK && *ret_permit == 0);
+    return STATUS_OK;
+}
+
+status wasi_io_streams_output_stream_blocking_flush(host_call *call, wasi_io_streams_output_stream *self,
+                                                    wasi_io_streams_result_void_stream_error *ret, err *e) {
+    TRY(wasi_io_streams_output_stream_flush(call, self, ret, e));
+    if (ret->is_err) {
+        return STATUS_OK;
+    }
+    wasi_failure failure = {0};
+    uint64_t permit = 0;
+    wasi_io_state state;
+    TRY(wait_for_room(call, self, &permit, &state, &failure, e)); // there is none until the flush is done
+    if (state != WASI_IO_OK) {
+        RETURN_ERROR(call, state, &failure, ret, e);
+    }
     return STATUS_OK;
 }
 
