@@ -162,7 +162,11 @@ status network_policy_format(const network_policy *p, size_t index, buf *ret) {
     return rule->port == 0 ? STATUS_OK : buf_append_format(ret, ":%u", rule->port);
 }
 
+// Port 0 asks whether there is a port at all, as for a name that is only looked up.
 static bool port_matches(const network_rule *rule, uint16_t port) {
+    if (port == 0) {
+        return true;
+    }
     if (rule->port != 0) {
         return rule->port == port;
     }

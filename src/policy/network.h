@@ -45,7 +45,8 @@ status network_policy_format(const network_policy *p, size_t index, buf *ret) WR
 
 static inline bool network_policy_is_empty(const network_policy *p) { return p->rule_count == 0; }
 
-// Whether `host` (a name, or a literal address without brackets) at `port` may be looked up or tried at all.
+// Whether `host` (a name, or a literal address without brackets) at `port` may be looked up or tried at all. Port 0
+// asks whether any port is allowed: for lookups alone, and for binding to a free port.
 // STATUS_DENIED with who, which rule is missing and `option` ("--allow-http") with the value to add.
 status network_policy_check_host(const network_policy *p, slice host, uint16_t port, const char *option, err *e)
     WRIT_MUST_USE;
