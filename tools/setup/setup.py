@@ -53,7 +53,8 @@ def run(command, what, **options):
     """Runs quietly; on failure shows the end of what the command said, and what it was for."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
     if done.returncode != 0:
-        tail = "\n".join("    " + line for line in done.stdout.strip().splitlines()[-12:])
+        said = [line for line in done.stdout.strip().splitlines() if "Retrying" not in line]
+        tail = "\n".join("    " + line for line in said[-12:])
         raise SetupError(f"{what} failed: `{' '.join(command)}` said\n{tail}\n"
                          "setup: if the network cannot be reached: this step needs it once; afterwards the cache "
                          f"in {cache_folder()} is enough, and it may be copied from another machine.")
@@ -115,8 +116,8 @@ def pip_download(requirement, sha256, folder, arguments):
     need_command("python3", "python3", requirement)
     with open(os.path.join(folder, "requirements.txt"), "w", encoding="utf-8") as f:
         f.write(f"{requirement} --hash=sha256:{sha256}\n")
-    run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-         "--require-hashes", "--dest", folder, *arguments, "-r", os.path.join(folder, "requirements.txt")],
+    run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--retries", "2",
+         "--no-deps", "--require-hashes", "--dest", folder, *arguments, "-r", os.path.join(folder, "requirements.txt")],
         f"fetching {requirement} with pip (as root: apt-get install python3-pip)")
     files = [p for p in glob.glob(os.path.join(folder, "*")) if not p.endswith("requirements.txt")]
     if len(files) != 1:
@@ -131,7 +132,7 @@ def crate_source(name, version, sha256, folder):
     home = os.environ.get("CARGO_HOME") or os.path.join(os.path.expanduser("~"), ".cargo")
     pattern = os.path.join(home, "registry", "cache", "*", f"{name}-{version}.crate")
     if not glob.glob(pattern):
-        run(["cargo", "info", f"{name}@{version}"], f"fetching the crate {name} {version} with cargo", cwd=folder)
+        run(["cargo", "info", f"{name}@{version}"], f"fetching the crate {name} {version} with cargo (1.82 or newer)", cwd=folder)
     archives = glob.glob(pattern)
     if not archives:
         raise SetupError(f"cargo did not leave {name}-{version}.crate under {home}/registry/cache")
