@@ -27,6 +27,8 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release")
             target_compile_options(writ_hardening INTERFACE ${flag})
         endif()
     endforeach()
+    # Builds of two checkouts are the same, debug information included.
+    target_compile_options(writ_hardening INTERFACE -fdebug-prefix-map=${CMAKE_SOURCE_DIR}=.)
     target_link_options(writ_hardening INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed)
 endif()
 
@@ -39,7 +41,7 @@ target_include_directories(writ_flags INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(writ_flags INTERFACE
     -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wformat=2 -Wno-format-nonliteral -Wundef
     -Wimplicit-fallthrough -Werror=implicit-function-declaration -Werror=int-conversion -Werror=return-type
-    # __FILE__ in messages names a path inside the tree, so that builds of two checkouts are the same.
+    # __FILE__ in messages names a path inside the tree.
     -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
 if(WRIT_WERROR)
     target_compile_options(writ_flags INTERFACE -Werror)

@@ -4,9 +4,10 @@
 //   #include "test.h"
 //   TEST(adds) { EXPECT_EQ(1 + 1, 2); }
 //
-// Run with names (or parts of names) to run only those tests, with -v to see each. A failed expectation is printed
-// and the test goes on; REQUIRE ends the test at once. The last line reads `N passed, N failed[, N skipped]`; the
-// exit status is 1 when anything failed. Single-threaded: expectations belong to the thread of main.
+// Run with names (or parts of names) to run only those tests, with -v to see each. A failed expectation is
+// printed and the test goes on; REQUIRE ends the test at once. The last line reads `N passed, N failed[, N
+// skipped]`; the exit status is 1 when anything failed. Single-threaded: expectations belong to the thread of
+// main.
 #pragma once
 
 #include <inttypes.h>
@@ -155,9 +156,11 @@ static inline bool test_expect_bytes(slice a, slice b, const char *file, int lin
         return;                        \
     } while (0)
 
-// Under AddressSanitizer an allocation that cannot be had answers NULL, as it does without it.
+// Under a sanitizer an allocation that cannot be had answers NULL, as it does without one.
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) { return "allocator_may_return_null=1"; }
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void) { return "allocator_may_return_null=1"; }
 
 static inline bool test_is_chosen(const test_case *t, int argc, char **argv) {
     bool any = false;
