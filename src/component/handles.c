@@ -55,15 +55,13 @@ status handle_add(handle_table *t, const handle_type *type, uintptr_t rep, handl
 }
 
 static status wrong_type(uint32_t index, const handle_type *want, const handle_type *have, err *e) {
-    const char *other = want->host == NULL && have->host == NULL ? "a different " : "";
-    if (want->name.len != 0 && have->name.len != 0 && !slice_equal(want->name, have->name)) {
-        return err_set(e, STATUS_TRAP, "handle index %u used with the wrong type, expected `%.*s` but found `%.*s`",
-                       index, SLICE_ARG(want->name), SLICE_ARG(have->name));
-    }
     return err_set(e, STATUS_TRAP,
-                   "handle index %u used with the wrong type, expected %s resource but found %s%s resource", index,
-                   want->host == NULL ? "guest-defined" : "host-defined", other,
-                   have->host == NULL ? "guest-defined" : "host-defined");
+                   "handle index %u used with the wrong type, expected %s resource but found a%s %s resource "
+                   "(`%.*s` expected, `%.*s` found)",
+                   index, want->host == NULL ? "guest-defined" : "host-defined",
+                   (want->host == NULL) == (have->host == NULL) ? " different" : "",
+                   have->host == NULL ? "guest-defined" : "host-defined", SLICE_ARG(want->name),
+                   SLICE_ARG(have->name));
 }
 
 status handle_get(const handle_table *t, uint32_t index, const handle_type *type, handle **ret, err *e) {

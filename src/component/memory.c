@@ -118,7 +118,7 @@ static status check_encoding(const memory_text *t, err *e) {
     return err_set(e, STATUS_INTERNAL, "string of an unknown encoding");
 }
 
-status memory_text_at(const memory_guest *m, uint32_t ptr, uint32_t length, memory_text *ret, err *e) {
+status memory_text_at(memory_guest *m, uint32_t ptr, uint32_t length, memory_text *ret, err *e) {
     memory_text t = {.guest = m, .ptr = ptr, .unit_count = length, .units = MEMORY_UTF8};
     if (m->encoding == MEMORY_ENCODING_UTF16) {
         t.units = MEMORY_UTF16;
@@ -145,7 +145,11 @@ status memory_text_from_utf8(slice text, memory_text *ret, err *e) {
 
 // A guest's code may have run: find the text again.
 static status text_refresh(memory_text *t, err *e) {
-    return t->guest == NULL ? STATUS_OK : text_range(t->guest, t, e);
+    if (t->guest == NULL) {
+        return STATUS_OK;
+    }
+    memory_refresh(t->guest);
+    return text_range(t->guest, t, e);
 }
 
 // The code point at unit `*at`, which moves behind it.

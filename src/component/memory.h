@@ -60,17 +60,17 @@ typedef struct memory_text {
     uint32_t unit_count;
     memory_units units;
     bool compact;              // came from a latin1+utf16 guest
-    const memory_guest *guest; // where `data` is `ptr`
+    memory_guest *guest; // where `data` is `ptr`
     uint32_t ptr;
 } memory_text;
 
 // Checks bounds, alignment, length and encoding of a guest's string.
-status memory_text_at(const memory_guest *m, uint32_t ptr, uint32_t length, memory_text *ret, err *e) WRIT_MUST_USE;
+status memory_text_at(memory_guest *m, uint32_t ptr, uint32_t length, memory_text *ret, err *e) WRIT_MUST_USE;
 // Checks that `text` is UTF-8 and not too long.
 status memory_text_from_utf8(slice text, memory_text *ret, err *e) WRIT_MUST_USE;
 // As UTF-8: in place when it is that already, else in `a`.
 status memory_text_utf8(const memory_text *text, arena *a, slice *ret, err *e) WRIT_MUST_USE;
-// Allocates in `m` and stores in its encoding. `text` may stand in another guest's memory, not in `m` itself.
+// Allocates in `m` and stores in its encoding. `text` may stand in a guest's memory, even in `m`'s.
 status memory_text_store(memory_guest *m, const memory_text *text, uint32_t *ret_ptr, uint32_t *ret_length, err *e)
     WRIT_MUST_USE;
 
@@ -82,3 +82,6 @@ static inline uint32_t memory_canonical_f32(uint32_t bits) {
 static inline uint64_t memory_canonical_f64(uint64_t bits) {
     return (bits & 0x7fffffffffffffffu) > 0x7ff0000000000000u ? 0x7ff8000000000000u : bits;
 }
+
+// The address of a range that was checked before: memory never shrinks, it may only have moved.
+static inline uint8_t *memory_at(const memory_guest *m, uint32_t ptr) { return m->view.base + ptr; }
