@@ -202,6 +202,15 @@ static void sizes_fill(engine *g, const engine_options *asked) {
              (unsigned long long)(o->memory_bytes_max / MIB));
 }
 
+#ifdef ENGINE_HAS_TSAN
+// Wasmtime is not instrumented: ThreadSanitizer does not see how its threads synchronise.
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void) {
+    return "race:libwasmtime.so\nmutex:libwasmtime.so\nthread:libwasmtime.so\ncalled_from_lib:libwasmtime.so\n"
+           "signal:libwasmtime.so\n";
+}
+#endif
+
 static void engine_tick(void *context) { wasmtime_engine_increment_epoch(context); }
 
 status engine_new(const engine_options *options, engine **ret, err *e) {

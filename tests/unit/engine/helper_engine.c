@@ -80,7 +80,7 @@ int helper_run(core_store *s, core_task_body body, void *arg, int resumes_max) {
     bool finished = false;
     while (!finished && resumes < resumes_max) {
         finished = s->ops->task_resume(t);
-        resumes++;
+        resumes += finished || !engine_store_is_runnable(s);
     }
     s->ops->task_free(t);
     return finished ? resumes : -1;
