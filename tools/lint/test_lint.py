@@ -12,6 +12,7 @@ sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 
 import closing  # noqa: E402
 import csource  # noqa: E402
+import fill_comments  # noqa: E402
 import lint  # noqa: E402
 import rules  # noqa: E402
 
@@ -211,6 +212,19 @@ class GlobalTest(unittest.TestCase):
         text = "static const int a = 1;\nint f(void) {\n    return 1;\n}\nstatic int b;\n"
         pieces = [line for line, piece in csource.top_level(text) if csource.is_mutable_data(piece)]
         self.assertEqual(pieces, [5])
+
+
+class FillTest(unittest.TestCase):
+    def test_a_wide_paragraph_is_filled_and_its_neighbours_are_not(self):
+        words = " ".join(["word"] * 40)
+        text = f"// short\n// lines\n\n    // {words[:120]}\n    // end.\n    //   shaped\nint a; // {words}\n"
+        filled = fill_comments.fill(text)
+        self.assertTrue(filled.startswith("// short\n// lines\n\n    // word"))
+        self.assertTrue(filled.endswith(f"    //   shaped\nint a; // {words}\n"))
+        comments = [line for line in filled.split("\n") if line.startswith("    // w")]
+        self.assertTrue(all(len(line) <= 110 for line in comments))
+        self.assertEqual(" ".join(filled.split("//")[3:5]).split().count("word"), text.split("\n")[3].count("word"))
+        self.assertEqual(fill_comments.fill(filled), filled)
 
 
 class AllowTest(unittest.TestCase):
