@@ -43,6 +43,20 @@ function(writ_add_folder folder)
     target_include_directories(writ_${folder} PUBLIC "${CMAKE_SOURCE_DIR}/src")
 endfunction()
 
+# The build itself fails on an upward or sideways edge: the include path alone would let it through.
+function(writ_add_layer_check)
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    file(GLOB_RECURSE files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/*.[ch]")
+    add_custom_command(
+        OUTPUT "${CMAKE_BINARY_DIR}/layers.checked"
+        COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/lint/lint.py --rule layer ${CMAKE_SOURCE_DIR}/src
+        COMMAND ${CMAKE_COMMAND} -E touch "${CMAKE_BINARY_DIR}/layers.checked"
+        DEPENDS ${files} "${CMAKE_SOURCE_DIR}/LAYERS" "${CMAKE_SOURCE_DIR}/tools/lint/layers.py"
+        COMMENT "Layers"
+        VERBATIM)
+    add_custom_target(layers ALL DEPENDS "${CMAKE_BINARY_DIR}/layers.checked")
+endfunction()
+
 function(writ_add_folders)
     foreach(folder IN LISTS WRIT_FOLDERS)
         writ_add_folder(${folder})

@@ -90,11 +90,16 @@ def check_tree(root, paths, allowed):
     return findings
 
 
-def main():
+def options_of(arguments):
     parser = argparse.ArgumentParser(description="Check the rules of the tree.")
     parser.add_argument("--root", default=os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+    parser.add_argument("--rule", help="only this rule, such as layer")
     parser.add_argument("paths", nargs="*", help="only these files and folders (default: all)")
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def main():
+    options = options_of(sys.argv[1:])
     root = options.root
     paths = files_of(root)
     if options.paths:
@@ -102,11 +107,13 @@ def main():
         paths = [p for p in paths if any(p == c or c == "." or p.startswith(c + "/") for c in chosen)]
     allowed = Allowed(os.path.join(root, "tools/lint/allow.txt"))
     findings = check_tree(root, paths, allowed)
-    if not options.paths:
+    if options.rule:
+        findings = [finding for finding in findings if finding[2] == options.rule]
+    elif not options.paths:
         findings += [("tools/lint/allow.txt", number, "allow", f"excuses nothing any more: {rule} {path}")
                      for number, rule, path, _ in allowed.unused()]
     c_files = [p for p in paths if rules.is_c(p)]
-    formatted = check_format(root, c_files) if c_files else []
+    formatted = check_format(root, c_files) if c_files and options.rule in (None, "format") else []
     skipped = ""
     if formatted is None:
         print(f"the format was not checked: {FORMATTER} is not installed (apt-get install {FORMATTER})")
