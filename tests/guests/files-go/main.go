@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// files DIR uses the directory in every ordinary way, then tries to get out of it. Each attempt prints one line,
-// `name: ok` or `name: error`; see ../files-c, which does the same and more with another standard library.
+// files DIR uses the directory in every ordinary way, then tries to get out of it. Each attempt prints one
+// line, `name: ok` or `name: error`; see ../files-c, which does the same and more with another standard library.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 func report(name string, err error) {
@@ -22,6 +23,8 @@ func report(name string, err error) {
 		text = "EPERM"
 	case errors.Is(err, fs.ErrExist):
 		text = "EEXIST"
+	case errors.Is(err, syscall.EBADF): // no granted directory holds the path
+		text = "EBADF"
 	default:
 		text = err.Error()
 	}

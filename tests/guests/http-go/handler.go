@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package export_wasi_http_incoming_handler is the HTTP guest in Go; ../README.md says what each route answers.
-// The package has the name that the generated bindings look for.
+// Package export_wasi_http_incoming_handler is the HTTP guest in Go; ../README.md says what each route
+// answers. The package has the name that the generated bindings look for.
 package export_wasi_http_incoming_handler
 
 import (

@@ -1,0 +1,10 @@
+;; SPDX-License-Identifier: Apache-2.0
+;; Demands a table of ten million elements.
+(component
+  (core module $m
+    (table 10000000 funcref)
+    (func (export "run") (result i32) i32.const 0))
+  (core instance $i (instantiate $m))
+  (func $run (result (result)) (canon lift (core func $i "run")))
+  (instance $api (export "run" (func $run)))
+  (export "wasi:cli/run@0.2.0" (instance $api)))
