@@ -5,7 +5,8 @@
 
 #include "base/mem.h"
 
-wasi_io_state wasi_fail(wasi_failure *failure, const host_interface *origin, uint32_t code, const char *format, ...) {
+wasi_io_state wasi_fail(wasi_failure *failure, const host_interface *origin, uint32_t code,
+                        const char *format, ...) {
     failure->origin = origin;
     failure->code = code;
     va_list args;
@@ -15,8 +16,9 @@ wasi_io_state wasi_fail(wasi_failure *failure, const host_interface *origin, uin
     return WASI_IO_FAILED;
 }
 
-status wasi_input_stream_init(wasi_io_streams_input_stream *s, wasi_instance *i, const wasi_resource_ops *resource_ops,
-                              const wasi_input_ops *ops, wasi_resource *parent, err *e) {
+status wasi_input_stream_init(wasi_io_streams_input_stream *s, wasi_instance *i,
+                              const wasi_resource_ops *resource_ops, const wasi_input_ops *ops,
+                              wasi_resource *parent, err *e) {
     TRY(wasi_resource_init(&s->base, i, resource_ops, WASI_CLASS_STREAM, parent, e));
     s->ops = ops;
     s->is_closed = false;
@@ -32,9 +34,11 @@ status wasi_output_stream_init(wasi_io_streams_output_stream *s, wasi_instance *
     return STATUS_OK;
 }
 
-// --- operations that remember the end --------------------------------------------------------------------------------
+// --- operations that remember the end
+// --------------------------------------------------------------------------------
 
-wasi_io_state wasi_input_stream_read(wasi_io_streams_input_stream *s, size_t max, slice *ret, wasi_failure *failure) {
+wasi_io_state wasi_input_stream_read(wasi_io_streams_input_stream *s, size_t max, slice *ret,
+                                     wasi_failure *failure) {
     if (s->is_closed) {
         return WASI_IO_CLOSED;
     }
@@ -75,12 +79,14 @@ wasi_io_state wasi_output_stream_flush(wasi_io_streams_output_stream *s, wasi_fa
     return state;
 }
 
-// --- streams without anything behind them ----------------------------------------------------------------------------
+// --- streams without anything behind them
+// ----------------------------------------------------------------------------
 
 static void free_plain(wasi_resource *r) { mem_free(r); }
 static const wasi_resource_ops plain = {.free = free_plain};
 
-static wasi_io_state empty_read(wasi_io_streams_input_stream *s, size_t max, slice *ret, wasi_failure *failure) {
+static wasi_io_state empty_read(wasi_io_streams_input_stream *s, size_t max, slice *ret,
+                                wasi_failure *failure) {
     (void)s, (void)max, (void)ret, (void)failure;
     return WASI_IO_CLOSED;
 }
@@ -128,8 +134,8 @@ static bool discard_ready(wasi_io_streams_output_stream *s) {
     return true;
 }
 
-status wasi_output_stream_new_discard(wasi_instance *i, uint64_t *counter, wasi_io_streams_output_stream **ret,
-                                      err *e) {
+status wasi_output_stream_new_discard(wasi_instance *i, uint64_t *counter,
+                                      wasi_io_streams_output_stream **ret, err *e) {
     static const wasi_output_ops ops = {
         .check_write = discard_check_write, .write = discard_write, .ready = discard_ready};
     discard_stream *d = MEM_NEW(discard_stream);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Instances and the life of their resources.
 //
-// A resource is freed when its owner has let go of it and its last child is gone. At the end of an instance whatever
-// a trap left behind is dropped newest first, owned ones only through their owners, so that implementations see the
-// same order as in a regular run.
+// A resource is freed when its owner has let go of it and its last child is gone. At the end of an instance
+// whatever a trap left behind is dropped newest first, owned ones only through their owners, so that
+// implementations see the same order as in a regular run.
 #include "capability/wasi.h"
 
 #include "base/check.h"
@@ -23,7 +23,8 @@ wasi_limits wasi_limits_default(void) {
     };
 }
 
-// --- the machine's clock and randomness ------------------------------------------------------------------------------
+// --- the machine's clock and randomness
+// ------------------------------------------------------------------------------
 
 static uint64_t machine_monotonic_ns(void *context) {
     (void)context;
@@ -52,7 +53,8 @@ const wasi_random *wasi_random_of_machine(void) {
     return &machine;
 }
 
-// --- instances -------------------------------------------------------------------------------------------------------
+// --- instances
+// -------------------------------------------------------------------------------------------------------
 
 status wasi_instance_new(const wasi_instance_options *options, wasi_instance **ret, err *e) {
     const wasi_workload *workload = options->workload;
@@ -72,7 +74,8 @@ status wasi_instance_new(const wasi_instance_options *options, wasi_instance **r
     return STATUS_OK;
 }
 
-// The newest resource that nobody else will drop; a held one only when its holder is gone without dropping it.
+// The newest resource that nobody else will drop; a held one only when its holder is gone without dropping
+// it.
 static wasi_resource *next_to_drop(wasi_instance *i) {
     wasi_resource *fallback = NULL;
     for (list_node *n = i->resources.prev; n != &i->resources; n = n->prev) {
@@ -126,7 +129,8 @@ uint8_t *wasi_instance_scratch(wasi_instance *i) {
     return i->scratch;
 }
 
-// --- resources -------------------------------------------------------------------------------------------------------
+// --- resources
+// -------------------------------------------------------------------------------------------------------
 
 static status check_limit(wasi_instance *i, uint32_t count, uint32_t max, const char *what, err *e) {
     if (count < max) {
@@ -141,11 +145,15 @@ static status check_limits(wasi_instance *i, wasi_class class_, err *e) {
     TRY(check_limit(i, i->resource_count, limits->resources_max, "resources", e));
     uint32_t count = i->class_count[class_];
     switch (class_) {
-    case WASI_CLASS_STREAM: return check_limit(i, count, limits->streams_max, "streams", e);
-    case WASI_CLASS_FILE: return check_limit(i, count, limits->files_max, "files", e);
-    case WASI_CLASS_SOCKET: return check_limit(i, count, limits->sockets_max, "sockets", e);
+    case WASI_CLASS_STREAM:
+        return check_limit(i, count, limits->streams_max, "streams", e);
+    case WASI_CLASS_FILE:
+        return check_limit(i, count, limits->files_max, "files", e);
+    case WASI_CLASS_SOCKET:
+        return check_limit(i, count, limits->sockets_max, "sockets", e);
     case WASI_CLASS_OTHER:
-    case WASI_CLASS_COUNT: break;
+    case WASI_CLASS_COUNT:
+        break;
     }
     return STATUS_OK;
 }

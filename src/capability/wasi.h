@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all WASI capabilities of one guest instance share: its authority, its limits, its clocks, its resources and
-// the way to wake it. `host_call_context` of every hosted interface is a `wasi_instance`.
+// What all WASI capabilities of one guest instance share: its authority, its limits, its clocks, its
+// resources and the way to wake it. `host_call_context` of every hosted interface is a `wasi_instance`.
 //
-//   wasi_workload   what a workload may do, immutable, shared by its instances; filled by host/ from the grants.
+//   wasi_workload   what a workload may do, immutable, shared by its instances; filled by host/ from the
+//   grants.
 //                   An inert capability is the same code over a workload that grants it nothing.
 //   wasi_instance   one guest instance; lives as long as its store
-//   wasi_resource   base of every object that a guest can hold: counted against the limits, freed at the latest with
+//   wasi_resource   base of every object that a guest can hold: counted against the limits, freed at the
+//   latest with
 //                   the instance, so that no trap leaks anything
 //
 // Threads: an instance and its resources belong to the thread of its store; a workload may be shared.
@@ -13,6 +15,7 @@
 #pragma once
 
 #include "base/list.h"
+#include "base/siphash.h"
 #include "component/host.h"
 
 struct connector;
@@ -21,7 +24,8 @@ struct network_policy;
 typedef struct wasi_instance wasi_instance;
 typedef struct wasi_resource wasi_resource;
 
-// --- what is granted -----------------------------------------------------------------------------------------------
+// --- what is granted
+// -----------------------------------------------------------------------------------------------
 
 typedef struct wasi_directory {
     int fd;           // of the directory, opened by the host; borrowed
@@ -52,7 +56,8 @@ typedef struct wasi_limits {
     uint32_t files_max; // descriptors, directory streams and file streams
     uint32_t sockets_max;
     uint32_t log_line_bytes_max;       // longer lines are cut
-    uint64_t log_bytes_per_second_max; // per instance; a burst of one second is free. What is over is counted only.
+    uint64_t log_bytes_per_second_max; // per instance; a burst of one second is free. What is over is counted
+                                       // only.
     uint32_t random_bytes_max;         // of one call
 } wasi_limits;
 
@@ -81,6 +86,8 @@ typedef struct wasi_workload {
     const wasi_directory *directories;
     size_t directory_count;
     bool walks_paths; // resolve paths without openat2, as on kernels that lack it
+    siphash_key
+        metadata_key; // of what guests see instead of inode numbers; secret, the same for all instances
     wasi_stdio stdio;
     wasi_log_sink log;
     const struct network_policy *http_policy; // outgoing HTTP; NULL or empty = nothing
@@ -90,7 +97,8 @@ typedef struct wasi_workload {
     const wasi_random *random; // NULL = the machine's
 } wasi_workload;
 
-// --- an instance ---------------------------------------------------------------------------------------------------
+// --- an instance
+// ---------------------------------------------------------------------------------------------------
 
 typedef enum wasi_slot { // where a capability keeps what it needs per instance
     WASI_SLOT_CLI,
@@ -108,7 +116,7 @@ typedef enum wasi_class { // what a resource counts as, beside `resources_max`
 } wasi_class;
 
 typedef struct wasi_counters { // for logs and metrics
-    uint64_t stdout_bytes; // written by the guest, shown or not
+    uint64_t stdout_bytes;     // written by the guest, shown or not
     uint64_t stderr_bytes;
     uint64_t log_bytes_dropped; // over the rate
     uint64_t limits_hit;
@@ -118,8 +126,8 @@ typedef struct wasi_instance_options {
     const wasi_workload *workload; // borrowed
     struct loop *loop;             // borrowed; may be NULL where nothing can wait (tests)
     struct connector *connector;   // borrowed; where sockets come from (net/connector.h); NULL = nowhere
-    // Makes the event loop resume the suspended task soon (never from inside the call). Called at most once per
-    // suspend.
+    // Makes the event loop resume the suspended task soon (never from inside the call). Called at most once
+    // per suspend.
     void (*wake)(void *waker);
     void *waker;
 } wasi_instance_options;
@@ -164,7 +172,8 @@ enum { WASI_SCRATCH_BYTES = 64 * 1024 };
 // A buffer for the result of the running call; the next call may overwrite it.
 uint8_t *wasi_instance_scratch(wasi_instance *i);
 
-// --- resources -----------------------------------------------------------------------------------------------------
+// --- resources
+// -----------------------------------------------------------------------------------------------------
 
 typedef struct wasi_resource_ops {
     // The guest (or whoever owned it) let go. May be NULL. Children may still be alive.
@@ -175,9 +184,9 @@ typedef struct wasi_resource_ops {
 
 // First member of every resource.
 //
-// WASI allows either to trap when a parent is dropped before its children (a stream before its pollables) or to go
-// on. We go on: a child keeps its parent's memory alive, because drops run in places that cannot fail and because
-// garbage-collected guests cannot promise an order.
+// WASI allows either to trap when a parent is dropped before its children (a stream before its pollables) or
+// to go on. We go on: a child keeps its parent's memory alive, because drops run in places that cannot fail
+// and because garbage-collected guests cannot promise an order.
 struct wasi_resource {
     list_node node; // in wasi_instance.resources, oldest first
     wasi_instance *instance;
@@ -186,11 +195,13 @@ struct wasi_resource {
     uint32_t child_count;
     uint8_t resource_class;
     bool is_dropped;
-    bool is_held; // owned by another resource, which drops it; set by a capability that takes one from the guest
+    bool is_held; // owned by another resource, which drops it; set by a capability that takes one from the
+                  // guest
 };
 
-// Counts and registers a new resource. STATUS_LIMIT with a sentence when the instance has too many; then the caller
-// frees the memory itself and answers with the interface's typed error, or returns the status so that it traps.
+// Counts and registers a new resource. STATUS_LIMIT with a sentence when the instance has too many; then the
+// caller frees the memory itself and answers with the interface's typed error, or returns the status so that
+// it traps.
 status wasi_resource_init(wasi_resource *r, wasi_instance *i, const wasi_resource_ops *ops, wasi_class class_,
                           wasi_resource *parent, err *e) WRIT_MUST_USE;
 // Lets go of it: `ops->drop` now, `ops->free` as soon as it has no children. Accepts NULL.
@@ -199,4 +210,5 @@ void wasi_resource_drop(wasi_resource *r);
 // Allocates `bytes` zeroed (a size of ours) and initialises the resource at its start; NULL over a limit.
 void *wasi_resource_new(wasi_instance *i, size_t bytes, const wasi_resource_ops *ops, wasi_class class_,
                         wasi_resource *parent, err *e) WRIT_MUST_USE;
-#define WASI_NEW(i, type, ops, class_, parent, e) ((type *)wasi_resource_new((i), sizeof(type), (ops), (class_), (parent), (e)))
+#define WASI_NEW(i, type, ops, class_, parent, e) \
+    ((type *)wasi_resource_new((i), sizeof(type), (ops), (class_), (parent), (e)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Standard input, output and error, which we share with whoever started us: their flags are not ours to change, so
-// they may block, and readiness is asked for before each transfer.
+// Standard input, output and error, which we share with whoever started us: their flags are not ours to
+// change, so they may block, and readiness is asked for before each transfer.
 #pragma once
 
 #include "base/attributes.h"
@@ -9,7 +9,8 @@
 
 enum { STDIO_WRITE_BYTES_MAX = 4096 }; // PIPE_BUF: a writable pipe has room for this much
 
-// Whether a read (or a write of STDIO_WRITE_BYTES_MAX) would return at once; also at the end and after an error.
+// Whether a read (or a write of STDIO_WRITE_BYTES_MAX) would return at once; also at the end and after an
+// error.
 bool stdio_can_read(int fd);
 bool stdio_can_write(int fd);
 bool stdio_is_terminal(int fd);

@@ -165,7 +165,8 @@ class Header:
                      INDENT + Names.declare(t.element, self.i, "value") + ";", f"}} {name};", ""]
         elif t.kind == "result":
             members = [(x, n) for x, n in [(t.element, "ok"), (t.error, "err")] if x is not None]
-            lines = ["typedef struct {", INDENT + "bool is_err;"] + indent(self.union(members, "")) + [f"}} {name};", ""]
+            lines = ["typedef struct {", INDENT + "bool is_err;"] + indent(self.union(members, ""))
+            lines += [f"}} {name};", ""]
         elif t.kind == "variant":
             members = [(f.type, c_word(f.name)) for f in t.fields if f.type is not None]
             lines = ["enum {"] + indent(self.constant(t, f, i) for i, f in enumerate(t.fields)) + ["};"]
@@ -341,7 +342,9 @@ class Source:
 
     @staticmethod
     def store_word(size, p, value):
-        return f"*({p}) = (uint8_t)({value});" if size == 1 else f"host_store_u{size * 8}({p}, (uint{size * 8}_t){value});"
+        if size == 1:
+            return f"*({p}) = (uint8_t)({value});"
+        return f"host_store_u{size * 8}({p}, (uint{size * 8}_t){value});"
 
     def store_part(self, t, home, whole, offset, value):
         """One field of `whole`; finds its memory first where `whole` is known by its address only."""
@@ -477,7 +480,8 @@ class Source:
             body += ["for (uint32_t i = 0; i < (uint32_t)v->count; i++) {"]
             body += indent(self.store(x, home, f"items + i * {x.size}", "v->items[i]")) + ["}"]
         else:
-            body += ["uint8_t *p = NULL;", f"TRY(host_list_at(call, items, (uint32_t)v->count, {x.size}, {x.align}, &p, e));",
+            body += ["uint8_t *p = NULL;",
+                     f"TRY(host_list_at(call, items, (uint32_t)v->count, {x.size}, {x.align}, &p, e));",
                      "for (size_t i = 0; i < v->count; i++) {"]
             body += indent(self.store(x, home, f"p + i * {x.size}", "v->items[i]")) + ["}"]
         body.append("return glue_store_pair(call, ptr, items, (uint32_t)v->count, e);")

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "glue/glue.h"
 
-#define SCALAR(kind_, size_) {.kind = (kind_), .size = (size_), .align = (size_), .flat_count = 1}
+#define SCALAR(kind_, size_) \
+    { .kind = (kind_), .size = (size_), .align = (size_), .flat_count = 1 }
 
 const ctype glue_bool = SCALAR(CTYPE_BOOL, 1);
 const ctype glue_s8 = SCALAR(CTYPE_S8, 1);

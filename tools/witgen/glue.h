@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What all generated glue shares. Copied next to it by the build; includes nothing above component/.
 //
-// Own handles are lifted in two steps: `glue_own_check` looks at each in its place among the arguments and notes it,
-// `glue_owns_take` removes all of them from the guest's table once every argument was lifted. So a trap in the middle
-// leaves every object where it was.
+// Own handles are lifted in two steps: `glue_own_check` looks at each in its place among the arguments and
+// notes it, `glue_owns_take` removes all of them from the guest's table once every argument was lifted. So a
+// trap in the middle leaves every object where it was.
 #pragma once
 
 #include <math.h>
 
 #include "component/host.h"
 
-extern const ctype glue_bool, glue_s8, glue_u8, glue_s16, glue_u16, glue_s32, glue_u32, glue_s64, glue_u64, glue_f32,
-    glue_f64, glue_char, glue_string;
+extern const ctype glue_bool, glue_s8, glue_u8, glue_s16, glue_u16, glue_s32, glue_u32, glue_s64, glue_u64,
+    glue_f32, glue_f64, glue_char, glue_string;
 
 typedef struct glue_own {
     uint32_t handle;
@@ -25,8 +25,8 @@ typedef struct glue_owns {
     glue_own *more; // in the call's arena, newest first
 } glue_owns;
 
-static inline status glue_own_check(host_call *call, uint32_t handle, const ctype_resource *type, glue_owns *owns,
-                                    void **ret, err *e) {
+static inline status glue_own_check(host_call *call, uint32_t handle, const ctype_resource *type,
+                                    glue_owns *owns, void **ret, err *e) {
     TRY(host_check_own(call, handle, type, ret, e));
     if (owns->count < 4) {
         owns->first[owns->count++] = (glue_own){handle, type, NULL};
@@ -72,8 +72,8 @@ static inline status glue_lift_bytes(host_call *call, uint32_t ptr, uint32_t cou
     return STATUS_OK;
 }
 
-// The area that the guest made for a result. Checked before the call, so that a bad pointer has no effect, and looked
-// up again after it: what is lowered first may move the memory.
+// The area that the guest made for a result. Checked before the call, so that a bad pointer has no effect,
+// and looked up again after it: what is lowered first may move the memory.
 static inline status glue_check_return(host_call *call, uint32_t ptr, uint32_t size, uint32_t align, err *e) {
     uint8_t *at = NULL;
     return host_memory_at(call, ptr, size, align, &at, e);
@@ -101,7 +101,8 @@ static inline status glue_store_bytes(host_call *call, uint32_t ptr, slice bytes
     return glue_store_pair(call, ptr, data, count, e);
 }
 
-static inline status glue_store_own(host_call *call, uint8_t *p, const ctype_resource *type, void *rep, err *e) {
+static inline status glue_store_own(host_call *call, uint8_t *p, const ctype_resource *type, void *rep,
+                                    err *e) {
     uint32_t handle = 0;
     TRY(host_lower_own(call, type, rep, &handle, e)); // runs no guest code, so `p` stays valid
     host_store_u32(p, handle);
@@ -109,15 +110,16 @@ static inline status glue_store_own(host_call *call, uint8_t *p, const ctype_res
 }
 
 // Allocates the elements of a list result in the guest.
-static inline status glue_alloc_list(host_call *call, size_t count, uint32_t size, uint32_t align, uint32_t *ret,
-                                     err *e) {
+static inline status glue_alloc_list(host_call *call, size_t count, uint32_t size, uint32_t align,
+                                     uint32_t *ret, err *e) {
     if (count > UINT32_MAX / size) {
         return err_set(e, STATUS_TRAP, "a list of %zu elements does not fit into the guest's memory", count);
     }
     return host_alloc(call, (uint32_t)count * size, align, ret, e);
 }
 
-// One NaN for all, so that a guest cannot tell which machine it runs on (CanonicalABI.md, "canonicalize_nan32").
+// One NaN for all, so that a guest cannot tell which machine it runs on (CanonicalABI.md,
+// "canonicalize_nan32").
 static inline float glue_canonical_f32(float x) {
     const uint32_t canonical = 0x7fc00000;
     if (isnan(x)) {

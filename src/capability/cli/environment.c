@@ -8,10 +8,11 @@ static status no_memory(err *e) {
     return err_set(e, STATUS_TRAP, "the environment needs more memory than a call may use");
 }
 
-status wasi_cli_environment_get_environment(host_call *call, wasi_cli_environment_list_tuple_string_string *ret,
-                                            err *e) {
+status wasi_cli_environment_get_environment(host_call *call,
+                                            wasi_cli_environment_list_tuple_string_string *ret, err *e) {
     const wasi_workload *w = wasi_of(call)->workload;
-    ret->items = ARENA_ARRAY(host_call_arena(call), wasi_cli_environment_tuple_string_string, w->variable_count);
+    ret->items =
+        ARENA_ARRAY(host_call_arena(call), wasi_cli_environment_tuple_string_string, w->variable_count);
     if (ret->items == NULL) {
         return no_memory(e);
     }

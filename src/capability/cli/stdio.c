@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:cli/stdin, stdout, stderr: discarded, captured, or the descriptors of this process.
 //
-// Inherited descriptors are shared with other processes, so they stay as blocking as they are: each transfer is made
-// only when poll says that it will not wait. Only while the guest waits does the loop watch a duplicate, and the flag
-// that this sets on the shared open file is taken back afterwards.
+// Inherited descriptors are shared with other processes, so they stay as blocking as they are: each transfer
+// is made only when poll says that it will not wait. Only while the guest waits does the loop watch a
+// duplicate, and the flag that this sets on the shared open file is taken back afterwards.
 #include "capability/cli/stdio.h"
 
 #include "base/mem.h"
@@ -15,7 +15,8 @@
 #include "wasi/cli_stdin.h"
 #include "wasi/cli_stdout.h"
 
-// --- waiting for an inherited descriptor -----------------------------------------------------------------------------
+// --- waiting for an inherited descriptor
+// -----------------------------------------------------------------------------
 
 typedef struct shared_fd {
     wasi_instance *instance;
@@ -48,10 +49,12 @@ static status shared_fd_arm(shared_fd *s, unsigned events, err *e) {
         return STATUS_OK;
     }
     if (s->instance->loop == NULL) {
-        return err_set(e, STATUS_TRAP, "the guest waits for standard input or output where no event loop runs");
+        return err_set(e, STATUS_TRAP,
+                       "the guest waits for standard input or output where no event loop runs");
     }
     s->was_nonblocking = stdio_is_nonblocking(s->fd);
-    TRY(fd_duplicate(s->fd, &s->watched, e)); // one loop watches a descriptor once, and instances share this one
+    TRY(fd_duplicate(s->fd, &s->watched,
+                     e)); // one loop watches a descriptor once, and instances share this one
     status started = loop_watch_start(&s->watch, s->instance->loop, s->watched, events, on_shared_fd, s, e);
     if (started != STATUS_OK) {
         shared_fd_unwatch(s);
@@ -59,7 +62,8 @@ static status shared_fd_arm(shared_fd *s, unsigned events, err *e) {
     return started;
 }
 
-// --- standard input --------------------------------------------------------------------------------------------------
+// --- standard input
+// --------------------------------------------------------------------------------------------------
 
 typedef struct stdin_stream {
     wasi_io_streams_input_stream base;
@@ -72,7 +76,8 @@ static void stdin_free(wasi_resource *r) {
     mem_free(s);
 }
 
-static wasi_io_state stdin_read(wasi_io_streams_input_stream *base, size_t max, slice *ret, wasi_failure *failure) {
+static wasi_io_state stdin_read(wasi_io_streams_input_stream *base, size_t max, slice *ret,
+                                wasi_failure *failure) {
     if (!stdio_can_read(0)) {
         return WASI_IO_OK;
     }
@@ -114,12 +119,13 @@ status wasi_cli_stdin_get_stdin(host_call *call, wasi_io_streams_input_stream **
     return STATUS_OK;
 }
 
-// --- standard output and error ---------------------------------------------------------------------------------------
+// --- standard output and error
+// ---------------------------------------------------------------------------------------
 
 typedef struct output_stream {
     wasi_io_streams_output_stream base;
-    uint64_t *counter; // of the instance
-    shared_fd shared;  // inherited
+    uint64_t *counter;                   // of the instance
+    shared_fd shared;                    // inherited
     uint8_t rest[STDIO_WRITE_BYTES_MAX]; // what a write to it left over
     size_t rest_len;
     stdio_lines *lines; // captured
@@ -222,8 +228,10 @@ static bool capture_ready(wasi_io_streams_output_stream *s) {
 
 static status make_output(host_call *call, int fd, wasi_io_streams_output_stream **ret, err *e) {
     static const wasi_resource_ops resource_ops = {.free = output_free};
-    static const wasi_output_ops inherit = {
-        .check_write = inherit_check_write, .write = inherit_write, .ready = inherit_ready, .arm = inherit_arm};
+    static const wasi_output_ops inherit = {.check_write = inherit_check_write,
+                                            .write = inherit_write,
+                                            .ready = inherit_ready,
+                                            .arm = inherit_arm};
     static const wasi_output_ops capture = {
         .check_write = capture_check_write, .write = capture_write, .ready = capture_ready};
     wasi_instance *i = wasi_of(call);
@@ -235,7 +243,8 @@ static status make_output(host_call *call, int fd, wasi_io_streams_output_stream
     output_stream *o = MEM_NEW(output_stream);
     o->counter = counter;
     o->shared = (shared_fd){.instance = i, .fd = fd, .watched = -1};
-    status made = wasi_output_stream_init(&o->base, i, &resource_ops, is_captured ? &capture : &inherit, NULL, e);
+    status made =
+        wasi_output_stream_init(&o->base, i, &resource_ops, is_captured ? &capture : &inherit, NULL, e);
     if (made != STATUS_OK) {
         mem_free(o);
         return made;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where standard output and error of an instance go when they are captured: lines to the log of the host.
 //
-// A line is passed on when it is complete, when it has reached the limit of a line, and at the end of the instance.
-// Over the rate of the workload whole lines are dropped and counted.
+// A line is passed on when it is complete, when it has reached the limit of a line, and at the end of the
+// instance. Over the rate of the workload whole lines are dropped and counted.
 #pragma once
 
 #include "capability/wasi.h"

@@ -35,7 +35,8 @@ void wasi_cli_terminal_output_terminal_output_drop(void *context, void *rep) {
 }
 
 status wasi_cli_terminal_stdin_get_terminal_stdin(host_call *call,
-                                                  wasi_cli_terminal_stdin_option_terminal_input *ret, err *e) {
+                                                  wasi_cli_terminal_stdin_option_terminal_input *ret,
+                                                  err *e) {
     ret->some = is_terminal(call, 0);
     if (!ret->some) {
         return STATUS_OK;
@@ -45,22 +46,25 @@ status wasi_cli_terminal_stdin_get_terminal_stdin(host_call *call,
     return ret->value == NULL ? STATUS_LIMIT : STATUS_OK;
 }
 
-static status make_output(host_call *call, int fd, bool *ret_some, wasi_cli_terminal_output_terminal_output **ret,
-                          err *e) {
+static status make_output(host_call *call, int fd, bool *ret_some,
+                          wasi_cli_terminal_output_terminal_output **ret, err *e) {
     *ret_some = is_terminal(call, fd);
     if (!*ret_some) {
         return STATUS_OK;
     }
-    *ret = WASI_NEW(wasi_of(call), wasi_cli_terminal_output_terminal_output, &plain, WASI_CLASS_OTHER, NULL, e);
+    *ret =
+        WASI_NEW(wasi_of(call), wasi_cli_terminal_output_terminal_output, &plain, WASI_CLASS_OTHER, NULL, e);
     return *ret == NULL ? STATUS_LIMIT : STATUS_OK;
 }
 
 status wasi_cli_terminal_stdout_get_terminal_stdout(host_call *call,
-                                                    wasi_cli_terminal_stdout_option_terminal_output *ret, err *e) {
+                                                    wasi_cli_terminal_stdout_option_terminal_output *ret,
+                                                    err *e) {
     return make_output(call, 1, &ret->some, &ret->value, e);
 }
 
 status wasi_cli_terminal_stderr_get_terminal_stderr(host_call *call,
-                                                    wasi_cli_terminal_stderr_option_terminal_output *ret, err *e) {
+                                                    wasi_cli_terminal_stderr_option_terminal_output *ret,
+                                                    err *e) {
     return make_output(call, 2, &ret->some, &ret->value, e);
 }

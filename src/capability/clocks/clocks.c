@@ -35,7 +35,8 @@ status wasi_clocks_wall_clock_resolution(host_call *call, wasi_clocks_wall_clock
     return STATUS_OK;
 }
 
-// --- waiting for a moment ----------------------------------------------------------------------------------------------
+// --- waiting for a moment
+// ----------------------------------------------------------------------------------------------
 
 typedef struct moment {
     wasi_io_poll_pollable base;
@@ -54,7 +55,9 @@ static void moment_free(wasi_resource *r) {
     mem_free(a);
 }
 
-static bool moment_ready(wasi_io_poll_pollable *p) { return now_ns(p->base.instance) >= ((moment *)p)->deadline_ns; }
+static bool moment_ready(wasi_io_poll_pollable *p) {
+    return now_ns(p->base.instance) >= ((moment *)p)->deadline_ns;
+}
 
 static status moment_arm(wasi_io_poll_pollable *p, err *e) {
     moment *a = (moment *)p;
@@ -89,13 +92,13 @@ static status subscribe(host_call *call, uint64_t deadline_ns, wasi_io_poll_poll
     return STATUS_OK;
 }
 
-status wasi_clocks_monotonic_clock_subscribe_instant(host_call *call, uint64_t when, wasi_io_poll_pollable **ret,
-                                                     err *e) {
+status wasi_clocks_monotonic_clock_subscribe_instant(host_call *call, uint64_t when,
+                                                     wasi_io_poll_pollable **ret, err *e) {
     return subscribe(call, when, ret, e);
 }
 
-status wasi_clocks_monotonic_clock_subscribe_duration(host_call *call, uint64_t when, wasi_io_poll_pollable **ret,
-                                                      err *e) {
+status wasi_clocks_monotonic_clock_subscribe_duration(host_call *call, uint64_t when,
+                                                      wasi_io_poll_pollable **ret, err *e) {
     uint64_t now = now_ns(wasi_of(call));
     return subscribe(call, when > UINT64_MAX - now ? UINT64_MAX : now + when, ret, e);
 }

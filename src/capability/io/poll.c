@@ -27,14 +27,15 @@ static status arm_all(const wasi_io_poll_list_borrow_pollable *in, err *e) {
     return STATUS_OK;
 }
 
-status wasi_io_poll_poll(host_call *call, const wasi_io_poll_list_borrow_pollable *in, wasi_io_poll_list_u32 *ret,
-                         err *e) {
+status wasi_io_poll_poll(host_call *call, const wasi_io_poll_list_borrow_pollable *in,
+                         wasi_io_poll_list_u32 *ret, err *e) {
     if (in->count == 0) {
         return err_set(e, STATUS_TRAP, "poll was called with an empty list, which could never return");
     }
     uint32_t *indices = ARENA_ARRAY(host_call_arena(call), uint32_t, in->count);
     if (indices == NULL) {
-        return err_set(e, STATUS_TRAP, "poll of %zu pollables needs more memory than a call may use", in->count);
+        return err_set(e, STATUS_TRAP, "poll of %zu pollables needs more memory than a call may use",
+                       in->count);
     }
     for (;;) {
         size_t count = 0;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:io/streams over the operations that capabilities implement.
 //
-// Blocking functions are loops: try, and while nothing moved, arm and suspend. Bytes that the guest passes live in
-// its memory only until a suspend, so blocking writes copy them first.
+// Blocking functions are loops: try, and while nothing moved, arm and suspend. Bytes that the guest passes
+// live in its memory only until a suspend, so blocking writes copy them first.
 #include "base/mem.h"
 #include "capability/stream.h"
 
 enum {
-    READ_BYTES_MAX = 1 << 20,          // of one call, whatever the guest asks for
-    BLOCKING_WRITE_BYTES_MAX = 4096,   // stated by the interface
+    READ_BYTES_MAX = 1 << 20,        // of one call, whatever the guest asks for
+    BLOCKING_WRITE_BYTES_MAX = 4096, // stated by the interface
 };
 
 typedef wasi_io_streams_stream_error stream_error;
@@ -26,13 +26,15 @@ void wasi_io_streams_output_stream_drop(void *context, void *rep) {
 static void free_plain(wasi_resource *r) { mem_free(r); }
 
 // Turns the end or a failure into the interface's error.
-static status make_error(host_call *call, wasi_io_state state, const wasi_failure *failure, stream_error *ret, err *e) {
+static status make_error(host_call *call, wasi_io_state state, const wasi_failure *failure, stream_error *ret,
+                         err *e) {
     static const wasi_resource_ops plain = {.free = free_plain};
     if (state == WASI_IO_CLOSED) {
         ret->tag = WASI_IO_STREAMS_STREAM_ERROR_CLOSED;
         return STATUS_OK;
     }
-    wasi_io_error_error *error = WASI_NEW(wasi_of(call), wasi_io_error_error, &plain, WASI_CLASS_OTHER, NULL, e);
+    wasi_io_error_error *error =
+        WASI_NEW(wasi_of(call), wasi_io_error_error, &plain, WASI_CLASS_OTHER, NULL, e);
     if (error == NULL) {
         return STATUS_LIMIT;
     }
@@ -43,13 +45,14 @@ static status make_error(host_call *call, wasi_io_state state, const wasi_failur
 }
 
 // The same into any of the result types, which all have `is_err` and `err`.
-#define RETURN_ERROR(call, state, failure, ret, e)                          \
-    do {                                                                    \
-        (ret)->is_err = true;                                               \
-        return make_error((call), (state), (failure), &(ret)->err, (e));    \
+#define RETURN_ERROR(call, state, failure, ret, e)                       \
+    do {                                                                 \
+        (ret)->is_err = true;                                            \
+        return make_error((call), (state), (failure), &(ret)->err, (e)); \
     } while (0)
 
-// --- waiting ---------------------------------------------------------------------------------------------------------
+// --- waiting
+// ---------------------------------------------------------------------------------------------------------
 
 static bool input_ready(wasi_io_streams_input_stream *s) { return s->is_closed || s->ops->ready(s); }
 static bool output_ready(wasi_io_streams_output_stream *s) { return s->is_closed || s->ops->ready(s); }
@@ -95,7 +98,8 @@ status wasi_io_streams_output_stream_subscribe(host_call *call, wasi_io_streams_
     return wasi_pollable_new(wasi_of(call), &ops, &self->base, self, ret, e);
 }
 
-// --- input -----------------------------------------------------------------------------------------------------------
+// --- input
+// -----------------------------------------------------------------------------------------------------------
 
 status wasi_io_streams_input_stream_read(host_call *call, wasi_io_streams_input_stream *self, uint64_t len,
                                          wasi_io_streams_result_list_u8_stream_error *ret, err *e) {
@@ -111,7 +115,8 @@ status wasi_io_streams_input_stream_read(host_call *call, wasi_io_streams_input_
     return STATUS_OK;
 }
 
-status wasi_io_streams_input_stream_blocking_read(host_call *call, wasi_io_streams_input_stream *self, uint64_t len,
+status wasi_io_streams_input_stream_blocking_read(host_call *call, wasi_io_streams_input_stream *self,
+                                                  uint64_t len,
                                                   wasi_io_streams_result_list_u8_stream_error *ret, err *e) {
     do {
         TRY(input_block(call, self, e));
@@ -123,7 +128,8 @@ status wasi_io_streams_input_stream_blocking_read(host_call *call, wasi_io_strea
 static wasi_io_state skip_by_reading(wasi_io_streams_input_stream *s, uint64_t len, uint64_t *ret,
                                      wasi_failure *failure) {
     slice bytes = slice_empty();
-    wasi_io_state state = s->ops->read(s, len < READ_BYTES_MAX ? (size_t)len : READ_BYTES_MAX, &bytes, failure);
+    wasi_io_state state =
+        s->ops->read(s, len < READ_BYTES_MAX ? (size_t)len : READ_BYTES_MAX, &bytes, failure);
     *ret = bytes.len;
     return state;
 }
@@ -134,7 +140,7 @@ status wasi_io_streams_input_stream_skip(host_call *call, wasi_io_streams_input_
     uint64_t skipped = 0;
     wasi_io_state state = WASI_IO_CLOSED;
     if (!self->is_closed) {
-        state = len == 0                   ? WASI_IO_OK
+        state = len == 0                  ? WASI_IO_OK
                 : self->ops->skip != NULL ? self->ops->skip(self, len, &skipped, &failure)
                                           : skip_by_reading(self, len, &skipped, &failure);
         self->is_closed = state != WASI_IO_OK;
@@ -147,8 +153,9 @@ status wasi_io_streams_input_stream_skip(host_call *call, wasi_io_streams_input_
     return STATUS_OK;
 }
 
-status wasi_io_streams_input_stream_blocking_skip(host_call *call, wasi_io_streams_input_stream *self, uint64_t len,
-                                                  wasi_io_streams_result_u64_stream_error *ret, err *e) {
+status wasi_io_streams_input_stream_blocking_skip(host_call *call, wasi_io_streams_input_stream *self,
+                                                  uint64_t len, wasi_io_streams_result_u64_stream_error *ret,
+                                                  err *e) {
     do {
         TRY(input_block(call, self, e));
         TRY(wasi_io_streams_input_stream_skip(call, self, len, ret, e));
@@ -156,7 +163,8 @@ status wasi_io_streams_input_stream_blocking_skip(host_call *call, wasi_io_strea
     return STATUS_OK;
 }
 
-// --- output ----------------------------------------------------------------------------------------------------------
+// --- output
+// ----------------------------------------------------------------------------------------------------------
 
 status wasi_io_streams_output_stream_check_write(host_call *call, wasi_io_streams_output_stream *self,
                                                  wasi_io_streams_result_u64_stream_error *ret, err *e) {
@@ -171,10 +179,10 @@ status wasi_io_streams_output_stream_check_write(host_call *call, wasi_io_stream
     return STATUS_OK;
 }
 
-// The interface says that a write of more than check-write allowed traps. What it allows is asked anew, so that a
-// guest that writes twice within one permit need not be tracked.
-static status check_permit(wasi_io_streams_output_stream *s, uint64_t len, wasi_io_state *ret, wasi_failure *failure,
-                           err *e) {
+// The interface says that a write of more than check-write allowed traps. What it allows is asked anew, so
+// that a guest that writes twice within one permit need not be tracked.
+static status check_permit(wasi_io_streams_output_stream *s, uint64_t len, wasi_io_state *ret,
+                           wasi_failure *failure, err *e) {
     uint64_t permit = 0;
     *ret = wasi_output_stream_check_write(s, &permit, failure);
     if (*ret == WASI_IO_OK && len > permit) {
@@ -184,8 +192,9 @@ static status check_permit(wasi_io_streams_output_stream *s, uint64_t len, wasi_
     return STATUS_OK;
 }
 
-status wasi_io_streams_output_stream_write(host_call *call, wasi_io_streams_output_stream *self, slice contents,
-                                           wasi_io_streams_result_void_stream_error *ret, err *e) {
+status wasi_io_streams_output_stream_write(host_call *call, wasi_io_streams_output_stream *self,
+                                           slice contents, wasi_io_streams_result_void_stream_error *ret,
+                                           err *e) {
     wasi_failure failure = {0};
     wasi_io_state state;
     TRY(check_permit(self, contents.len, &state, &failure, e));
@@ -210,8 +219,9 @@ static wasi_io_state write_zeroes(wasi_io_streams_output_stream *s, uint64_t len
     return state;
 }
 
-status wasi_io_streams_output_stream_write_zeroes(host_call *call, wasi_io_streams_output_stream *self, uint64_t len,
-                                                  wasi_io_streams_result_void_stream_error *ret, err *e) {
+status wasi_io_streams_output_stream_write_zeroes(host_call *call, wasi_io_streams_output_stream *self,
+                                                  uint64_t len, wasi_io_streams_result_void_stream_error *ret,
+                                                  err *e) {
     wasi_failure failure = {0};
     wasi_io_state state;
     TRY(check_permit(self, len, &state, &failure, e));
@@ -262,7 +272,8 @@ status wasi_io_streams_output_stream_blocking_flush(host_call *call, wasi_io_str
     return STATUS_OK;
 }
 
-// Writes `bytes`, or as many zeroes where `bytes.data` is NULL, waiting for room as often as it takes; then flushes.
+// Writes `bytes`, or as many zeroes where `bytes.data` is NULL, waiting for room as often as it takes; then
+// flushes.
 static status write_all_and_flush(host_call *call, wasi_io_streams_output_stream *s, slice bytes,
                                   wasi_io_streams_result_void_stream_error *ret, err *e) {
     wasi_failure failure = {0};
@@ -273,8 +284,9 @@ static status write_all_and_flush(host_call *call, wasi_io_streams_output_stream
         TRY(wait_for_room(call, s, &permit, &state, &failure, e));
         if (state == WASI_IO_OK) {
             size_t part = bytes.len - done < permit ? bytes.len - done : (size_t)permit;
-            state = bytes.data == NULL ? write_zeroes(s, part, &failure)
-                                       : wasi_output_stream_write(s, slice_of(bytes.data + done, part), &failure);
+            state = bytes.data == NULL
+                        ? write_zeroes(s, part, &failure)
+                        : wasi_output_stream_write(s, slice_of(bytes.data + done, part), &failure);
             done += part;
         }
     }
@@ -292,9 +304,11 @@ static status check_blocking_length(uint64_t len, err *e) {
     return STATUS_OK;
 }
 
-status wasi_io_streams_output_stream_blocking_write_and_flush(host_call *call, wasi_io_streams_output_stream *self,
+status wasi_io_streams_output_stream_blocking_write_and_flush(host_call *call,
+                                                              wasi_io_streams_output_stream *self,
                                                               slice contents,
-                                                              wasi_io_streams_result_void_stream_error *ret, err *e) {
+                                                              wasi_io_streams_result_void_stream_error *ret,
+                                                              err *e) {
     TRY(check_blocking_length(contents.len, e));
     uint8_t copy[BLOCKING_WRITE_BYTES_MAX];
     if (contents.len > 0) {
@@ -303,16 +317,15 @@ status wasi_io_streams_output_stream_blocking_write_and_flush(host_call *call, w
     return write_all_and_flush(call, self, slice_of(copy, contents.len), ret, e);
 }
 
-status wasi_io_streams_output_stream_blocking_write_zeroes_and_flush(host_call *call,
-                                                                     wasi_io_streams_output_stream *self,
-                                                                     uint64_t len,
-                                                                     wasi_io_streams_result_void_stream_error *ret,
-                                                                     err *e) {
+status wasi_io_streams_output_stream_blocking_write_zeroes_and_flush(
+    host_call *call, wasi_io_streams_output_stream *self, uint64_t len,
+    wasi_io_streams_result_void_stream_error *ret, err *e) {
     TRY(check_blocking_length(len, e));
     return write_all_and_flush(call, self, slice_of(NULL, (size_t)len), ret, e);
 }
 
-// --- splice ----------------------------------------------------------------------------------------------------------
+// --- splice
+// ----------------------------------------------------------------------------------------------------------
 
 status wasi_io_streams_output_stream_splice(host_call *call, wasi_io_streams_output_stream *self,
                                             wasi_io_streams_input_stream *src, uint64_t len,
@@ -323,7 +336,8 @@ status wasi_io_streams_output_stream_splice(host_call *call, wasi_io_streams_out
     wasi_io_state state = wasi_output_stream_check_write(self, &permit, &failure);
     uint64_t max = len < permit ? len : permit;
     if (state == WASI_IO_OK && max > 0) {
-        state = wasi_input_stream_read(src, max < READ_BYTES_MAX ? (size_t)max : READ_BYTES_MAX, &bytes, &failure);
+        state = wasi_input_stream_read(src, max < READ_BYTES_MAX ? (size_t)max : READ_BYTES_MAX, &bytes,
+                                       &failure);
         if (state == WASI_IO_OK) {
             state = wasi_output_stream_write(self, bytes, &failure);
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// wasi:random. The insecure functions promise less and get the same: the kernel's bytes are cheap enough, and a
-// weaker source is one more thing to be wrong.
+// wasi:random. The insecure functions promise less and get the same: the kernel's bytes are cheap enough, and
+// a weaker source is one more thing to be wrong.
 #include "capability/wasi.h"
 #include "wasi/random_insecure.h"
 #include "wasi/random_insecure_seed.h"
@@ -14,8 +14,8 @@ static status random_bytes(host_call *call, uint64_t len, slice *ret, err *e) {
         return err_set(e, STATUS_TRAP, "the guest asked for %llu random bytes; the limit of one call is %u",
                        (unsigned long long)len, max);
     }
-    uint8_t *bytes =
-        len <= WASI_SCRATCH_BYTES ? wasi_instance_scratch(i) : arena_alloc(host_call_arena(call), (size_t)len);
+    uint8_t *bytes = len <= WASI_SCRATCH_BYTES ? wasi_instance_scratch(i)
+                                               : arena_alloc(host_call_arena(call), (size_t)len);
     if (bytes == NULL) {
         return err_set(e, STATUS_TRAP, "%llu random bytes need more memory than a call may use",
                        (unsigned long long)len);
@@ -52,7 +52,8 @@ status wasi_random_insecure_get_insecure_random_u64(host_call *call, uint64_t *r
     return STATUS_OK;
 }
 
-status wasi_random_insecure_seed_insecure_seed(host_call *call, wasi_random_insecure_seed_tuple_u64_u64 *ret, err *e) {
+status wasi_random_insecure_seed_insecure_seed(host_call *call, wasi_random_insecure_seed_tuple_u64_u64 *ret,
+                                               err *e) {
     (void)e;
     ret->f0 = random_number(call);
     ret->f1 = random_number(call);
