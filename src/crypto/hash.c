@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/hash.h"
+
+#include <openssl/evp.h>
+#include <sodium.h>
+
+#include "base/check.h"
+
+_Static_assert(HASH_BYTES == crypto_generichash_BYTES && HASH_KEY_BYTES == crypto_generichash_KEYBYTES,
+               "the default sizes of BLAKE2b-256");
+
+// OpenSSL's, because it uses the processor's SHA instructions.
+void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    unsigned len = 0;
+    CHECK(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1);
+    for (size_t i = 0; i < count; i++) {
+        CHECK(EVP_DigestUpdate(c, parts[i].data, parts[i].len) == 1);
+    }
+    CHECK(EVP_DigestFinal_ex(c, ret, &len) == 1 && len == HASH_BYTES);
+    EVP_MD_CTX_free(c);
+}
+
+_Static_assert(sizeof(crypto_generichash_state) <= sizeof(hash_keyed_state), "libsodium's state fits");
+
+static crypto_generichash_state *state_of(hash_keyed_state *s) {
+    return (crypto_generichash_state *)(void *)s->opaque;
+}
+
+void hash_keyed_begin(hash_keyed_state *s, const uint8_t key[HASH_KEY_BYTES]) {
+    CHECK(sodium_init() >= 0); // chooses the fastest implementation; cheap after the first time
+    CHECK(crypto_generichash_init(state_of(s), key, HASH_KEY_BYTES, HASH_BYTES) == 0);
+}
+
+void hash_keyed_add(hash_keyed_state *s, slice bytes) {
+    CHECK(crypto_generichash_update(state_of(s), bytes.data, bytes.len) == 0);
+}
+
+void hash_keyed_end(hash_keyed_state *s, uint8_t ret[HASH_BYTES]) {
+    CHECK(crypto_generichash_final(state_of(s), ret, HASH_BYTES) == 0);
+    sodium_memzero(s, sizeof *s);
+}
+
+void hash_keyed(const uint8_t key[HASH_KEY_BYTES], const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
+    hash_keyed_state s;
+    hash_keyed_begin(&s, key);
+    for (size_t i = 0; i < count; i++) {
+        hash_keyed_add(&s, parts[i]);
+    }
+    hash_keyed_end(&s, ret);
+}
+
+bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]) {
+    return sodium_memcmp(a, b, HASH_BYTES) == 0;
+}
+
+void hash_hex(const uint8_t hash[HASH_BYTES], char ret[HASH_HEX_BYTES]) {
+    CHECK(sodium_bin2hex(ret, HASH_HEX_BYTES, hash, HASH_BYTES) != NULL);
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "os/fd.h"
+
+// Makes every missing directory on the way; what exists already is left as it is.
+static int make_parents(const char *path) {
+    char *copy = mem_text_dup(path);
+    int failed = 0;
+    for (char *p = copy + 1; failed == 0; p++) {
+        if (*p != '/' && *p != '\0') {
+            continue;
+        }
+        char was = *p;
+        *p = '\0';
+        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
+            failed = errno;
+        }
+        *p = was;
+        if (was == '\0') {
+            break;
+        }
+    }
+    mem_free(copy);
+    return failed;
+}
+
+status private_directory_open(const char *path, int *ret_fd, err *e) {
+    if (path[0] == '\0') {
+        return err_set(e, STATUS_INVALID, "a directory needs a name");
+    }
+    int failed = make_parents(path);
+    auto_fd fd = failed == 0 ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        err_set_errno(e, failed != 0 ? failed : errno, "open");
+        return err_wrap(e, "directory %s", path);
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0 || st.st_uid != geteuid()) {
+        return err_set(e, STATUS_DENIED, "directory %s belongs to another user", path);
+    }
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        return err_set(e, STATUS_DENIED, "directory %s can be written by other users: chmod go-w it", path);
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return STATUS_OK;
+}
+
+int private_file_create(int dir, const char *name, int *ret_fd) {
+    int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+bool private_file_is_ours(int fd, bool is_secret) {
+    struct stat st;
+    mode_t forbidden = is_secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & forbidden) == 0;
+}
