@@ -34,8 +34,7 @@ status wasi_output_stream_init(wasi_io_streams_output_stream *s, wasi_instance *
     return STATUS_OK;
 }
 
-// --- operations that remember the end
-// --------------------------------------------------------------------------------
+// --- operations that remember the end --------------------------------------------------------------------
 
 wasi_io_state wasi_input_stream_read(wasi_io_streams_input_stream *s, size_t max, slice *ret,
                                      wasi_failure *failure) {
@@ -79,8 +78,7 @@ wasi_io_state wasi_output_stream_flush(wasi_io_streams_output_stream *s, wasi_fa
     return state;
 }
 
-// --- streams without anything behind them
-// ----------------------------------------------------------------------------
+// --- streams without anything behind them ----------------------------------------------------------------
 
 static void free_plain(wasi_resource *r) { mem_free(r); }
 static const wasi_resource_ops plain = {.free = free_plain};

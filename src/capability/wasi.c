@@ -23,8 +23,7 @@ wasi_limits wasi_limits_default(void) {
     };
 }
 
-// --- the machine's clock and randomness
-// ------------------------------------------------------------------------------
+// --- the machine's clock and randomness ------------------------------------------------------------------
 
 static uint64_t machine_monotonic_ns(void *context) {
     (void)context;
@@ -53,8 +52,7 @@ const wasi_random *wasi_random_of_machine(void) {
     return &machine;
 }
 
-// --- instances
-// -------------------------------------------------------------------------------------------------------
+// --- instances -------------------------------------------------------------------------------------------
 
 status wasi_instance_new(const wasi_instance_options *options, wasi_instance **ret, err *e) {
     const wasi_workload *workload = options->workload;
@@ -129,8 +127,7 @@ uint8_t *wasi_instance_scratch(wasi_instance *i) {
     return i->scratch;
 }
 
-// --- resources
-// -------------------------------------------------------------------------------------------------------
+// --- resources -------------------------------------------------------------------------------------------
 
 static status check_limit(wasi_instance *i, uint32_t count, uint32_t max, const char *what, err *e) {
     if (count < max) {

@@ -24,8 +24,7 @@ struct network_policy;
 typedef struct wasi_instance wasi_instance;
 typedef struct wasi_resource wasi_resource;
 
-// --- what is granted
-// -----------------------------------------------------------------------------------------------
+// --- what is granted -------------------------------------------------------------------------------------
 
 typedef struct wasi_directory {
     int fd;           // of the directory, opened by the host; borrowed
@@ -97,8 +96,7 @@ typedef struct wasi_workload {
     const wasi_random *random; // NULL = the machine's
 } wasi_workload;
 
-// --- an instance
-// ---------------------------------------------------------------------------------------------------
+// --- an instance -----------------------------------------------------------------------------------------
 
 typedef enum wasi_slot { // where a capability keeps what it needs per instance
     WASI_SLOT_CLI,
@@ -172,8 +170,7 @@ enum { WASI_SCRATCH_BYTES = 64 * 1024 };
 // A buffer for the result of the running call; the next call may overwrite it.
 uint8_t *wasi_instance_scratch(wasi_instance *i);
 
-// --- resources
-// -----------------------------------------------------------------------------------------------------
+// --- resources -------------------------------------------------------------------------------------------
 
 typedef struct wasi_resource_ops {
     // The guest (or whoever owned it) let go. May be NULL. Children may still be alive.

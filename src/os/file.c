@@ -22,8 +22,7 @@ static int answer(int result) { return result < 0 ? errno : 0; }
 // O_PATH allows few other flags, and openat2 refuses what does not fit.
 static int complete_flags(int flags) { return (flags & O_PATH) != 0 ? flags | O_CLOEXEC : flags | ALWAYS; }
 
-// --- opening
-// -----------------------------------------------------------------------------------------------------
+// --- opening ---------------------------------------------------------------------------------------------
 
 int file_open_beneath(int dir, const char *path, int flags, int *ret_fd) {
     struct open_how how = {
@@ -57,8 +56,7 @@ int file_open_component(int dir, const char *name, int flags, int *ret_fd) {
     return 0;
 }
 
-// --- metadata
-// ------------------------------------------------------------------------------------------------------
+// --- metadata --------------------------------------------------------------------------------------------
 
 static file_kind kind_of_mode(mode_t mode) {
     switch (mode & S_IFMT) {
@@ -142,8 +140,7 @@ int file_set_times_at(int dir, const char *name, const file_times *times) {
 
 int file_set_times(int fd, const file_times *times) { return set_times(fd, "", AT_EMPTY_PATH, times); }
 
-// --- what a directory holds
-// ------------------------------------------------------------------------------------------
+// --- what a directory holds ------------------------------------------------------------------------------
 
 int file_read_link(int dir, const char *name, char *text, size_t size, size_t *ret_len) {
     ssize_t len = readlinkat(dir, name, text, size);
@@ -174,8 +171,7 @@ int file_rename(int old_dir, const char *old_name, int new_dir, const char *new_
     return answer(renameat(old_dir, old_name, new_dir, new_name));
 }
 
-// --- open files
-// --------------------------------------------------------------------------------------------------
+// --- open files ------------------------------------------------------------------------------------------
 
 int file_set_size(int fd, uint64_t size) {
     return size > INT64_MAX ? EINVAL : answer(ftruncate(fd, (off_t)size));
@@ -234,8 +230,7 @@ int file_append(int fd, const void *bytes, size_t len, size_t *ret_len) {
     return transferred(n, ret_len);
 }
 
-// --- reading directories
-// -------------------------------------------------------------------------------------------
+// --- reading directories ---------------------------------------------------------------------------------
 
 static file_kind kind_of_entry(unsigned char type) {
     return type == DT_UNKNOWN ? FILE_KIND_UNKNOWN : kind_of_mode(DTTOIF((mode_t)type));

@@ -38,8 +38,7 @@ typedef struct file_info {
     file_time changed;
 } file_info;
 
-// --- opening; `flags` are those of open(2)
-// -----------------------------------------------------------------------
+// --- opening; `flags` are those of open(2) ---------------------------------------------------------------
 
 // Resolves all of `path` below `dir`: neither "..", nor a symbolic link, nor a rename at the same time leads
 // out (EXDEV). ENOSYS on kernels without openat2, EAGAIN when renames got in the way too often.
@@ -48,8 +47,7 @@ int file_open_beneath(int dir, const char *path, int flags, int *ret_fd) WRIT_MU
 // alone the link itself).
 int file_open_component(int dir, const char *name, int flags, int *ret_fd) WRIT_MUST_USE;
 
-// --- what a directory holds: `name` is one component, links are not followed
-// ---------------------------------------
+// --- what a directory holds: `name` is one component, links are not followed -----------------------------
 
 int file_info_at(int dir, const char *name, file_info *ret) WRIT_MUST_USE;
 // The target without NUL; ENAMETOOLONG when it does not fit, EINVAL when it is no link.
@@ -69,8 +67,7 @@ typedef struct file_times {
 } file_times;
 int file_set_times_at(int dir, const char *name, const file_times *times) WRIT_MUST_USE;
 
-// --- open files
-// --------------------------------------------------------------------------------------------------
+// --- open files ------------------------------------------------------------------------------------------
 
 int file_info_of(int fd, file_info *ret) WRIT_MUST_USE;
 // Also for descriptors that were opened with O_PATH.
@@ -91,8 +88,7 @@ int file_read(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len)
 int file_write(int fd, const void *bytes, size_t len, uint64_t offset, size_t *ret_len) WRIT_MUST_USE;
 int file_append(int fd, const void *bytes, size_t len, size_t *ret_len) WRIT_MUST_USE;
 
-// --- reading directories
-// -------------------------------------------------------------------------------------------
+// --- reading directories ---------------------------------------------------------------------------------
 
 enum { FILE_LISTING_BYTES = 8192 };
 typedef struct file_listing {

@@ -15,8 +15,7 @@
 #include "wasi/cli_stdin.h"
 #include "wasi/cli_stdout.h"
 
-// --- waiting for an inherited descriptor
-// -----------------------------------------------------------------------------
+// --- waiting for an inherited descriptor -----------------------------------------------------------------
 
 typedef struct shared_fd {
     wasi_instance *instance;
@@ -62,8 +61,7 @@ static status shared_fd_arm(shared_fd *s, unsigned events, err *e) {
     return started;
 }
 
-// --- standard input
-// --------------------------------------------------------------------------------------------------
+// --- standard input --------------------------------------------------------------------------------------
 
 typedef struct stdin_stream {
     wasi_io_streams_input_stream base;
@@ -119,8 +117,7 @@ status wasi_cli_stdin_get_stdin(host_call *call, wasi_io_streams_input_stream **
     return STATUS_OK;
 }
 
-// --- standard output and error
-// ---------------------------------------------------------------------------------------
+// --- standard output and error ---------------------------------------------------------------------------
 
 typedef struct output_stream {
     wasi_io_streams_output_stream base;

@@ -35,8 +35,7 @@ status wasi_clocks_wall_clock_resolution(host_call *call, wasi_clocks_wall_clock
     return STATUS_OK;
 }
 
-// --- waiting for a moment
-// ----------------------------------------------------------------------------------------------
+// --- waiting for a moment --------------------------------------------------------------------------------
 
 typedef struct moment {
     wasi_io_poll_pollable base;

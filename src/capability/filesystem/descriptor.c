@@ -9,8 +9,7 @@
 
 enum { WRITE_BYTES_MAX = 1 << 20 }; // of one call; guests go on where it stopped
 
-// --- life
-// ------------------------------------------------------------------------------------------------------------
+// --- life ------------------------------------------------------------------------------------------------
 
 static void descriptor_free(wasi_resource *r) {
     descriptor *d = (descriptor *)r;
@@ -51,8 +50,7 @@ int descriptor_check_directory(const descriptor *d, bool changes) {
 static int check_read(const descriptor *d) { return d->can_read ? 0 : EBADF; }
 static int check_write(const descriptor *d) { return d->can_write ? 0 : EBADF; }
 
-// --- metadata
-// --------------------------------------------------------------------------------------------------------
+// --- metadata --------------------------------------------------------------------------------------------
 
 status
 wasi_filesystem_types_descriptor_get_flags(host_call *call, descriptor *self,
@@ -165,8 +163,7 @@ status wasi_filesystem_types_descriptor_sync_data(host_call *call, descriptor *s
     FILESYSTEM_ANSWER(ret, sync_descriptor(self, true));
 }
 
-// --- contents
-// --------------------------------------------------------------------------------------------------------
+// --- contents --------------------------------------------------------------------------------------------
 
 status wasi_filesystem_types_descriptor_read(host_call *call, descriptor *self, uint64_t length,
                                              uint64_t offset,

@@ -33,8 +33,7 @@ static int find(const descriptor *d, slice path, bool changes, path_place *ret) 
     return path_find(&base, path, ret);
 }
 
-// --- opening
-// ---------------------------------------------------------------------------------------------------------
+// --- opening ---------------------------------------------------------------------------------------------
 
 static int check_open(const descriptor *self, unsigned open_flags, unsigned flags) {
     bool changes = (open_flags & (OPEN(CREATE) | OPEN(TRUNCATE))) != 0 ||
@@ -129,8 +128,7 @@ status wasi_filesystem_preopens_get_directories(host_call *call,
     return STATUS_OK;
 }
 
-// --- metadata by path
-// --------------------------------------------------------------------------------------------------
+// --- metadata by path ------------------------------------------------------------------------------------
 
 static int info_at(const descriptor *self, bool follows, slice path, file_info *ret) {
     auto_fd fd = -1;
@@ -194,8 +192,7 @@ status wasi_filesystem_types_descriptor_set_times_at(
     FILESYSTEM_ANSWER(ret, error != 0 ? error : set_times_at(self, follows_links(path_flags), path, &times));
 }
 
-// --- making and removing
-// -----------------------------------------------------------------------------------------------
+// --- making and removing ---------------------------------------------------------------------------------
 
 status wasi_filesystem_types_descriptor_create_directory_at(host_call *call, descriptor *self, slice path,
                                                             void_result *ret, err *e) {
@@ -251,8 +248,7 @@ status wasi_filesystem_types_descriptor_unlink_file_at(host_call *call, descript
     FILESYSTEM_ANSWER(ret, error);
 }
 
-// --- two places
-// --------------------------------------------------------------------------------------------------------
+// --- two places ------------------------------------------------------------------------------------------
 
 // Both directories must be open to changes: a name for a file of a read-only one would make it writable
 // elsewhere.
@@ -322,8 +318,7 @@ status wasi_filesystem_types_descriptor_link_at(host_call *call, descriptor *sel
     FILESYSTEM_ANSWER(ret, error);
 }
 
-// --- symbolic links
-// ----------------------------------------------------------------------------------------------------
+// --- symbolic links --------------------------------------------------------------------------------------
 
 // A link may point anywhere below, or nowhere; an absolute one means something else to everybody but the
 // guest.
@@ -384,8 +379,7 @@ status wasi_filesystem_types_descriptor_readlink_at(host_call *call, descriptor 
     FILESYSTEM_ANSWER(ret, error);
 }
 
-// --- reading directories
-// -----------------------------------------------------------------------------------------------
+// --- reading directories ---------------------------------------------------------------------------------
 
 struct wasi_filesystem_types_directory_entry_stream {
     wasi_resource base;

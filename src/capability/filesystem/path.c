@@ -33,8 +33,7 @@ static void copy_text(char *to, slice text) {
     to[text.len] = '\0';
 }
 
-// --- the walk
-// --------------------------------------------------------------------------------------------------------
+// --- the walk --------------------------------------------------------------------------------------------
 
 typedef struct walk {
     int base; // borrowed
@@ -237,8 +236,7 @@ static int walk_find(const path_base *base, slice path, path_place *ret) {
     return error;
 }
 
-// --- the kernel's way
-// --------------------------------------------------------------------------------------------------
+// --- the kernel's way ------------------------------------------------------------------------------------
 
 // Kernels and filters without openat2 answer ENOSYS or EPERM, and a directory that is renamed all the time
 // EAGAIN.
@@ -275,8 +273,7 @@ static int find_beneath(const path_base *base, slice path, path_place *ret) {
     return error;
 }
 
-// --- both
-// --------------------------------------------------------------------------------------------------------------
+// --- both ------------------------------------------------------------------------------------------------
 
 int path_open(const path_base *base, slice path, bool follows, int flags, int *ret_fd) {
     int error = check_path(path);

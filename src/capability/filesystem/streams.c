@@ -13,8 +13,7 @@ static wasi_io_state failed(wasi_failure *failure, int error, const char *what) 
                      strerrordesc_np(error));
 }
 
-// --- reading
-// -----------------------------------------------------------------------------------------------------------
+// --- reading ---------------------------------------------------------------------------------------------
 
 typedef struct file_input {
     wasi_io_streams_input_stream base;
@@ -87,8 +86,7 @@ wasi_filesystem_types_descriptor_read_via_stream(host_call *call, descriptor *se
     FILESYSTEM_ANSWER(ret, error != 0 ? error : input_new(self, offset, &ret->ok));
 }
 
-// --- writing
-// -----------------------------------------------------------------------------------------------------------
+// --- writing ---------------------------------------------------------------------------------------------
 
 typedef struct file_output {
     wasi_io_streams_output_stream base;

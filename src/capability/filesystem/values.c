@@ -83,8 +83,7 @@ wasi_filesystem_types_descriptor_type filesystem_type(file_kind kind) {
     return WASI_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_UNKNOWN;
 }
 
-// --- times
-// -----------------------------------------------------------------------------------------------------------
+// --- times -----------------------------------------------------------------------------------------------
 
 static int time_to_kernel(const wasi_filesystem_types_new_timestamp *t, file_time_mode *ret_mode,
                           file_time *ret) {

@@ -51,8 +51,7 @@ static status make_error(host_call *call, wasi_io_state state, const wasi_failur
         return make_error((call), (state), (failure), &(ret)->err, (e)); \
     } while (0)
 
-// --- waiting
-// ---------------------------------------------------------------------------------------------------------
+// --- waiting ---------------------------------------------------------------------------------------------
 
 static bool input_ready(wasi_io_streams_input_stream *s) { return s->is_closed || s->ops->ready(s); }
 static bool output_ready(wasi_io_streams_output_stream *s) { return s->is_closed || s->ops->ready(s); }
@@ -98,8 +97,7 @@ status wasi_io_streams_output_stream_subscribe(host_call *call, wasi_io_streams_
     return wasi_pollable_new(wasi_of(call), &ops, &self->base, self, ret, e);
 }
 
-// --- input
-// -----------------------------------------------------------------------------------------------------------
+// --- input -----------------------------------------------------------------------------------------------
 
 status wasi_io_streams_input_stream_read(host_call *call, wasi_io_streams_input_stream *self, uint64_t len,
                                          wasi_io_streams_result_list_u8_stream_error *ret, err *e) {
@@ -163,8 +161,7 @@ status wasi_io_streams_input_stream_blocking_skip(host_call *call, wasi_io_strea
     return STATUS_OK;
 }
 
-// --- output
-// ----------------------------------------------------------------------------------------------------------
+// --- output ----------------------------------------------------------------------------------------------
 
 status wasi_io_streams_output_stream_check_write(host_call *call, wasi_io_streams_output_stream *self,
                                                  wasi_io_streams_result_u64_stream_error *ret, err *e) {
@@ -324,8 +321,7 @@ status wasi_io_streams_output_stream_blocking_write_zeroes_and_flush(
     return write_all_and_flush(call, self, slice_of(NULL, (size_t)len), ret, e);
 }
 
-// --- splice
-// ----------------------------------------------------------------------------------------------------------
+// --- splice ----------------------------------------------------------------------------------------------
 
 status wasi_io_streams_output_stream_splice(host_call *call, wasi_io_streams_output_stream *self,
                                             wasi_io_streams_input_stream *src, uint64_t len,
