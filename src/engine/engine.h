@@ -32,7 +32,8 @@ typedef struct engine_options {
     uint64_t memory_bytes_max;   // of one linear memory
     uint32_t table_elements_max; // of one table
     // What of a slot stays mapped between two instances. Decides the speed of a fresh instance per request: without
-    // it the kernel frees and faults the same pages again and again. Costs this much memory per idle slot.
+    // it the kernel frees and faults the same pages again and again. Costs this much memory for every slot that has
+    // ever been used. engine/fit.h chooses it.
     size_t memory_resident_bytes;
     size_t table_resident_bytes;
     size_t stack_bytes;      // of one fiber, host functions included
