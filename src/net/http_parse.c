@@ -313,15 +313,11 @@ void http_parse_begin(http_connection *c) {
 }
 
 static uint16_t refusal_for(const llhttp_t *p, llhttp_errno_t error) {
-    (void)p;
-    switch (error) {
-    case HPE_INVALID_METHOD:
+    if (error == HPE_INVALID_METHOD) {
         return 501;
-    case HPE_INVALID_VERSION:
-        return 505;
-    default:
-        return 400;
     }
+    bool is_other_version = p->http_major > 1 || (p->http_major == 1 && p->http_minor > 1);
+    return error == HPE_INVALID_VERSION && is_other_version ? 505 : 400;
 }
 
 bool http_parse(http_connection *c) {
