@@ -9,15 +9,15 @@
 set(WRIT_GLUE_ROW 7)
 set(WRIT_GEN_DIR "${CMAKE_BINARY_DIR}/gen")
 
-function(writ_run_witgen)
-    file(GLOB_RECURSE inputs CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/wit/*.wit"
+# writ_run_witgen(WIT_FOLDER OUT [--deps DIR])
+function(writ_run_witgen wit out)
+    file(GLOB_RECURSE inputs CONFIGURE_DEPENDS "${wit}/*.wit"
         "${CMAKE_SOURCE_DIR}/tools/witgen/*.py" "${CMAKE_SOURCE_DIR}/tools/witgen/*.[hc]")
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${inputs})
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     execute_process(
         COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/tools/witgen/witgen.py
-            --wasm-tools ${WRIT_DEPS}/tools/bin/wasm-tools --wit ${CMAKE_SOURCE_DIR}/wit
-            --deps ${WRIT_DEPS}/wit/deps --out ${WRIT_GEN_DIR}
+            --wasm-tools ${WRIT_DEPS}/tools/bin/wasm-tools --wit ${wit} --out ${out} ${ARGN}
         RESULT_VARIABLE result)
     if(NOT result EQUAL 0)
         message(FATAL_ERROR "tools/witgen/witgen.py failed (${result}): see its message above.")
@@ -28,7 +28,7 @@ function(writ_add_glue)
     if(NOT EXISTS "${CMAKE_SOURCE_DIR}/tools/witgen/witgen.py")
         return()
     endif()
-    writ_run_witgen()
+    writ_run_witgen(${CMAKE_SOURCE_DIR}/wit ${WRIT_GEN_DIR} --deps ${WRIT_DEPS}/wit/deps)
     file(GLOB_RECURSE sources "${WRIT_GEN_DIR}/*.c")
     writ_libraries_below(${WRIT_GLUE_ROW} lower)
     if(sources)
@@ -49,4 +49,19 @@ function(writ_add_glue)
             target_link_libraries(writ_${folder} PUBLIC writ_glue)
         endif()
     endforeach()
+    writ_add_witgen_test_glue()
+endfunction()
+
+# The glue of tests/unit/witgen/wit, as if `witgen` were a folder of src: its tests link it by the usual rule.
+function(writ_add_witgen_test_glue)
+    set(wit "${CMAKE_SOURCE_DIR}/tests/unit/witgen/wit")
+    if(NOT WRIT_TESTS OR NOT EXISTS "${wit}")
+        return()
+    endif()
+    set(out "${CMAKE_BINARY_DIR}/gen-test")
+    writ_run_witgen(${wit} ${out})
+    file(GLOB_RECURSE sources "${out}/*.c")
+    add_library(writ_witgen STATIC ${sources})
+    target_link_libraries(writ_witgen PUBLIC writ_base m PRIVATE writ_flags)
+    target_include_directories(writ_witgen PUBLIC "${out}" "${CMAKE_SOURCE_DIR}/src")
 endfunction()
