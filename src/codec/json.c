@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "base/check.h"
-#include "base/mem.h"
+#include "codec/utf.h"
 
 static json_value *required(json_value *v) {
     CHECK(v != NULL);
@@ -23,25 +23,6 @@ json_value *json_number(double number) {
     return v == NULL ? json_null_new() : v; // JSON has no NaN and no infinity
 }
 
-// Length of the UTF-8 sequence at the start of `s`, or 0 when it is malformed (Unicode 15, table 3-7).
-static size_t sequence_length(const uint8_t *s, size_t n) {
-    if (s[0] < 0x80) {
-        return 1;
-    }
-    size_t need = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
-    if (need == 0 || need > n) {
-        return 0;
-    }
-    for (size_t i = 1; i < need; i++) {
-        if ((s[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
-    bool outside = (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f);
-    return overlong || outside ? 0 : need;
-}
-
 json_value *json_text(slice text) {
     json_value *v = json_stringn((const char *)text.data, text.len);
     if (text.len == 0) {
@@ -53,11 +34,14 @@ json_value *json_text(slice text) {
     }
     auto_buf mended;
     buf_init(&mended, text.len * 3 + 1);
-    for (size_t i = 0; i < text.len;) {
-        size_t n = sequence_length(text.data + i, text.len - i);
-        slice piece = n == 0 ? slice_from_text("\xef\xbf\xbd") : slice_of(text.data + i, n);
-        CHECK(buf_append(&mended, piece) == STATUS_OK);
-        i += n == 0 ? 1 : n;
+    while (text.len > 0) {
+        size_t bad = text.len;
+        bool valid = utf8_check(text, &bad) == UTF_VALID;
+        CHECK(buf_append(&mended, slice_sub(text, 0, valid ? text.len : bad)) == STATUS_OK);
+        if (!valid) {
+            CHECK(buf_append_text(&mended, "\xef\xbf\xbd") == STATUS_OK);
+        }
+        text = slice_sub(text, valid ? text.len : bad + 1, text.len);
     }
     return required(json_stringn((const char *)mended.data, mended.len));
 }

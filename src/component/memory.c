@@ -4,7 +4,7 @@
 #include "component/memory.h"
 
 #include "base/check.h"
-#include "component/utf.h"
+#include "codec/utf.h"
 
 void memory_refresh(memory_guest *m) {
     if (m->memory != NULL && m->memory->kind == CORE_MEMORY) {

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "capability/filesystem/descriptor.h"
-#include "component/utf.h"
+#include "codec/utf.h"
 #include "os/fd.h"
 #include "wasi/filesystem_preopens.h"
 
