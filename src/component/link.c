@@ -180,10 +180,11 @@ static status link_program(component_program *p, const component_link_options *o
     p->plan.gate = &options->gate;
     p->plan.missing = missing;
     TRY(plan_make(&p->plan, e));
-    TRY(wire_directly(&p->plan, e));
+    wire_directly(&p->plan);
     TRY(collect_funcs(p, e));
     TRY(make_functions(p, e));
-    return make_steps(p, options, e);
+    TRY(make_steps(p, options, e));
+    return p->plan.out_of_room ? plan_no_room(e) : STATUS_OK;
 }
 
 status component_link(const component *c, const component_link_options *options, component_program **ret, err *e) {

@@ -23,6 +23,7 @@ static uint32_t slot_of_export(plan *p, plan_core_instance *instance, uint32_t p
     }
     plan_export *x = ARENA_NEW(p->arena, plan_export);
     if (x == NULL) {
+        p->out_of_room = true;
         return PLAN_NONE;
     }
     slot = p->slot_count++;
@@ -50,6 +51,7 @@ uint32_t plan_slot(plan *p, const plan_core *core) {
     if (t->slot == PLAN_NONE) {
         plan_step *s = add_step(p, PLAN_HOST_FUNCTION);
         if (s == NULL) {
+            p->out_of_room = true;
             return PLAN_NONE;
         }
         s->trampoline = t;

@@ -195,6 +195,7 @@ typedef struct plan {
     plan_frame *root;
     plan_instance *exports; // of the root
     buf *missing;           // imports that cannot be satisfied, a line each
+    bool out_of_room;       // a slot could not be made: the plan must not be executed
     status missing_status;  // of the first of them
     bool has_unbound;       // a missing import would have brought resources: types cannot be compared any more
 } plan;

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exports of one component instance of a script, offered as a host interface to later components.
+#pragma once
+
+#include "component/component.h"
+
+typedef struct wast_offer wast_offer;
+
+// Adds to `list`, which owns what is made. `from` must outlive every use.
+status wast_offer_make(wast_offer **list, slice name, const component *c, const component_program *p,
+                       component_instance *from, const host_interface **ret, err *e) WRIT_MUST_USE;
+void wast_offers_free(wast_offer *list);
