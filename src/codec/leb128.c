@@ -40,8 +40,8 @@ static leb128_result read_signed(const uint8_t **p, const uint8_t *end, unsigned
         byte = *at++;
         unsigned left = width - shift;
         if (left < 7) { // the bits past the width must all equal the sign bit
-            uint8_t past = (uint8_t)(byte & 0x7f) >> (left - 1);
-            if (past != 0 && past != 0x7f >> (left - 1)) {
+            unsigned past = (byte & 0x7fu) >> (left - 1);
+            if (past != 0 && past != 0x7fu >> (left - 1)) {
                 return LEB128_LARGE;
             }
         }

@@ -15,7 +15,10 @@
 //   - AST_RESOURCE_DEFINED  a (resource ...) definition: every instantiation makes a new resource type;
 //   - AST_RESOURCE_IMPORTED an import: the type that was given (path empty), or the type found by following the
 //                           export names `path` from the instance that was given;
-//   - AST_RESOURCE_INSTANCE made by instantiating a nested component: follow `path` from that instance's exports.
+//   - AST_RESOURCE_INSTANCE made by instantiating a nested component: follow `path` from that instance's exports;
+//   - AST_RESOURCE_EXPORTED an export whose ascribed type hides which resource type it is: the exported item itself
+//                           (path empty), or what is found by following `path` from it. It has its own index, and
+//                           is at run time the same resource type as the item that it hides.
 // So a planner keeps, per component instance, an array [resource_count] of run-time resource types, fills the range
 // [resource_first, resource_first + resource_count) when it executes a definition, and treats a type item as "this
 // run-time resource type" or "a type that no instantiation depends on". The types of one function that is lifted in
@@ -97,6 +100,7 @@ typedef struct ast_named_extern {
 struct ast_instance_type {
     uint32_t export_count;
     const ast_named_extern *exports; // in the order of the binary
+    const uint32_t *sorted;          // positions in the order of the names; NULL when there are few
 };
 
 struct ast_component_type {
@@ -143,6 +147,7 @@ struct ast_module_type {
     uint32_t export_count;
     const ast_core_import *imports; // in the order of the module's import section
     const ast_core_export *exports; // in the order of the module's export section: core_ops.export_at
+    const uint32_t *sorted;         // positions of exports in the order of the names
 };
 
 struct ast_module {
@@ -267,6 +272,7 @@ typedef enum ast_resource_origin {
     AST_RESOURCE_DEFINED,
     AST_RESOURCE_IMPORTED,
     AST_RESOURCE_INSTANCE,
+    AST_RESOURCE_EXPORTED,
 } ast_resource_origin;
 
 typedef struct ast_resource {
@@ -278,8 +284,7 @@ typedef struct ast_resource {
 } ast_resource;
 
 struct ast_component {
-    const ast_component *parent; // NULL for the root
-    uint32_t depth;              // 0 for the root
+    uint32_t depth; // 0 for the root
     uint32_t def_count;
     const ast_def *defs;
     uint32_t resource_count;

@@ -74,6 +74,7 @@ struct ctype {
     uint32_t fixed_length;
     bool has_pointer; // a string or list somewhere inside (needs memory)
     bool has_handle;  // an own or borrow somewhere inside
+    bool is_map;      // a list of pairs that was written as map<k, v>; a type of its own
 };
 
 enum {
