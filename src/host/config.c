@@ -9,8 +9,6 @@ host_limits host_limits_default(void) {
     return (host_limits){
         .memory_bytes_max = 256u << 20,
         .table_elements_max = 100000,
-        .cpu_time_ns_max = 10 * second_ns,
-        .wall_time_ns_max = 30 * second_ns,
         .instances_max = 1000,
         .queue_max = 1000,
         .reuse_max = 1,

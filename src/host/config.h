@@ -7,6 +7,9 @@
 #include "base/err.h"
 #include "policy/network.h"
 
+#define HOST_CPU_NS_MAX 10000000000ull
+#define HOST_WALL_NS_MAX 30000000000ull
+
 enum {
     HOST_LIST_MAX = 1024, // entries of each list below
 };
@@ -32,8 +35,8 @@ typedef enum host_stdio {
 typedef struct host_limits {
     uint64_t memory_bytes_max;   // linear memory of one instance, all its memories together
     uint32_t table_elements_max; // of one instance, all its tables together
-    uint64_t cpu_time_ns_max;    // of one call
-    uint64_t wall_time_ns_max;   // of one call
+    uint64_t cpu_time_ns_max;    // of one call; 0 = the default: HOST_CPU_NS_MAX of a request, none of a command
+    uint64_t wall_time_ns_max;   // of one call; 0 = the default: HOST_WALL_NS_MAX of a request, none of a command
     uint32_t instances_max;      // at one time, over all workers
     uint32_t queue_max;          // requests waiting for an instance, over all workers
     uint32_t reuse_max;          // requests that one instance may serve; 1 = fresh for each

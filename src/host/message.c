@@ -3,6 +3,7 @@
 
 #include "host/config.h"
 #include "host/wire.h"
+#include "os/fd.h"
 
 enum { ERROR_TEXT_BYTES_MAX = ERR_MESSAGE_BYTES_MAX };
 
@@ -72,8 +73,42 @@ status message_read_empty(const channel_packet *p, err *e) {
     return check_read(&r, true, p, e);
 }
 
-status message_send_fds(channel *c, message_type type, const int *fds, size_t fd_count, err *e) {
-    return channel_send(c, (uint32_t)type, slice_empty(), fds, fd_count, e);
+status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count, err *e) {
+    for (size_t sent = 0; sent < count;) {
+        size_t n = count - sent < CHANNEL_DESCRIPTORS_MAX ? count - sent : CHANNEL_DESCRIPTORS_MAX;
+        TRY(channel_send(c, (uint32_t)type, slice_empty(), fds + sent, n, e));
+        sent += n;
+    }
+    return STATUS_OK;
+}
+
+static status receive_fds(channel *c, message_type type, int timeout_ms, int *fds, size_t room, size_t *ret, err *e) {
+    channel_packet p;
+    TRY(channel_wait(c, timeout_ms, CHANNEL_DESCRIPTORS_MAX, &p, e));
+    if (p.type != (uint32_t)type || p.len != 0 || p.fd_count == 0 || p.fd_count > room) {
+        channel_packet_done(&p);
+        return err_set(e, STATUS_INVALID, "message %u came instead of %d", p.type, (int)type);
+    }
+    *ret = p.fd_count;
+    for (size_t i = 0; i < *ret; i++) {
+        fds[i] = channel_packet_take(&p, i);
+    }
+    return STATUS_OK;
+}
+
+status message_receive_all_fds(channel *c, message_type type, int timeout_ms, int *ret_fds, size_t count, err *e) {
+    for (size_t done = 0; done < count;) {
+        size_t n = 0;
+        status s = receive_fds(c, type, timeout_ms, ret_fds + done, count - done, &n, e);
+        if (s != STATUS_OK) {
+            while (done > 0) {
+                fd_close(ret_fds[--done]);
+            }
+            return s;
+        }
+        done += n;
+    }
+    return STATUS_OK;
 }
 
 status message_send_failed(channel *c, const err *why, err *e) {

@@ -24,6 +24,8 @@ typedef enum message_type {
     MESSAGE_LOG,
     MESSAGE_CONNECT,
     MESSAGE_CANCEL, // of a MESSAGE_CONNECT
+    // from a compiler
+    MESSAGE_COMPILED, // one more module
 } message_type;
 
 enum message_start_fd { // in this order
@@ -71,7 +73,10 @@ typedef struct message_connected {
 // Each sends one packet; status and meaning as channel_send.
 status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count, err *e) WRIT_MUST_USE;
 status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, READY
-status message_send_fds(channel *c, message_type type, const int *fds, size_t fd_count, err *e) WRIT_MUST_USE;
+// The whole list in as many packets as it takes, and the other side of it. On failure nothing was received.
+status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count, err *e) WRIT_MUST_USE;
+status message_receive_all_fds(channel *c, message_type type, int timeout_ms, int *ret_fds, size_t count, err *e)
+    WRIT_MUST_USE;
 status message_send_failed(channel *c, const err *why, err *e) WRIT_MUST_USE;
 status message_send_finished(channel *c, uint8_t exit_status, err *e) WRIT_MUST_USE;
 status message_send_log(channel *c, const log_record *record, err *e) WRIT_MUST_USE;

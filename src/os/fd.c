@@ -34,6 +34,15 @@ status fd_duplicate(int fd, int *ret, err *e) {
     return STATUS_OK;
 }
 
+status fd_open_directory(const char *path, int *ret, err *e) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_set_errno(e, errno, path);
+    }
+    *ret = fd;
+    return STATUS_OK;
+}
+
 status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len, err *e) {
     size_t done = 0;
     while (done < len) {

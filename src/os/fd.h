@@ -16,6 +16,9 @@ status fd_set_nonblocking(int fd, bool nonblocking, err *e) WRIT_MUST_USE;
 // A second descriptor of the same open file.
 status fd_duplicate(int fd, int *ret, err *e) WRIT_MUST_USE;
 
+// Opens a directory that the operator named; the message names it.
+status fd_open_directory(const char *path, int *ret, err *e) WRIT_MUST_USE;
+
 // Reads up to `len` bytes at `offset`; fewer only at the end of the file.
 status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len, err *e) WRIT_MUST_USE;
 // Writes everything, waiting where the descriptor is not ready.

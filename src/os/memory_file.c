@@ -11,12 +11,12 @@
 
 enum { SEALS_SIZE = F_SEAL_SHRINK | F_SEAL_GROW, SEALS_ALL = SEALS_SIZE | F_SEAL_WRITE | F_SEAL_SEAL };
 
-static status create(const char *name, int *ret, err *e) {
+status memory_file_new(const char *name, int *ret_fd, err *e) {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0) {
         return err_set_errno(e, errno, "memfd_create");
     }
-    *ret = fd;
+    *ret_fd = fd;
     return STATUS_OK;
 }
 
@@ -27,9 +27,11 @@ static status seal(int fd, int seals, err *e) {
     return STATUS_OK;
 }
 
+status memory_file_seal(int fd, err *e) { return seal(fd, SEALS_ALL, e); }
+
 status memory_file_from_bytes(const char *name, slice bytes, int *ret_fd, err *e) {
     auto_fd fd = -1;
-    TRY(create(name, &fd, e));
+    TRY(memory_file_new(name, &fd, e));
     TRY(fd_write_all(fd, bytes, e));
     TRY(seal(fd, SEALS_ALL, e));
     *ret_fd = fd;
@@ -67,7 +69,7 @@ status memory_file_copy(const char *name, int fd, size_t max, int *ret_fd, err *
         return err_set(e, STATUS_LIMIT, "the file has %lld bytes; at most %zu are accepted", (long long)st.st_size, max);
     }
     auto_fd copy = -1;
-    TRY(create(name, &copy, e));
+    TRY(memory_file_new(name, &copy, e));
     TRY(copy_contents(fd, copy, max, e));
     TRY(seal(copy, SEALS_ALL, e));
     *ret_fd = copy;
@@ -77,7 +79,7 @@ status memory_file_copy(const char *name, int fd, size_t max, int *ret_fd, err *
 
 status memory_file_shared(const char *name, size_t bytes, int *ret_fd, err *e) {
     auto_fd fd = -1;
-    TRY(create(name, &fd, e));
+    TRY(memory_file_new(name, &fd, e));
     if (ftruncate(fd, (off_t)bytes) != 0) {
         return err_set_errno(e, errno, "size a memory file");
     }

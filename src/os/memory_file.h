@@ -14,6 +14,11 @@ status memory_file_from_bytes(const char *name, slice bytes, int *ret_fd, err *e
 // somebody truncates while it is mapped kills the process that reads it.
 status memory_file_copy(const char *name, int fd, size_t max, int *ret_fd, err *e) WRIT_MUST_USE;
 
+// An empty file for somebody else to fill, and what makes it final afterwards. Sealing fails while the other still has
+// it mapped for writing.
+status memory_file_new(const char *name, int *ret_fd, err *e) WRIT_MUST_USE;
+status memory_file_seal(int fd, err *e) WRIT_MUST_USE;
+
 // A zeroed file of fixed size that every holder may write.
 status memory_file_shared(const char *name, size_t bytes, int *ret_fd, err *e) WRIT_MUST_USE;
 

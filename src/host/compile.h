@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Core modules to native code, in a confined process of its own.
+//
+// The compiler is the largest program that ever reads hostile bytes here, so it runs shut in (no files, no sockets,
+// no keys) and only long enough to fill the memory files that it was given. It never sees the key that authenticates
+// the cache: what it hands back is stored by the supervisor.
+#pragma once
+
+#include "component/component.h"
+#include "engine/engine.h"
+#include "host/host.h"
+#include "host/log.h"
+
+typedef struct artifacts {
+    size_t count; // in the order of component_module_bytes
+    int *fds;     // sealed memory files, or files of the cache
+} artifacts;
+
+void artifacts_done(artifacts *a); // accepts a zeroed one
+
+// The sizes that every process of a workload gives its engine; `workers` share the limits.
+engine_options compile_engine_options(const host_config *config, int workers, bool compiles);
+
+typedef struct compile_job {
+    const host_config *config;
+    const component *component;
+    int component_fd; // memory file with the component's bytes; -1: compile in this process
+    const host_observer *observer;
+    logger *logger;
+    engine_options options; // with a level that is not ENGINE_AUTO
+    engine *engine;         // for compiling in this process
+} compile_job;
+
+// Finds every module in the cache or compiles it. STATUS_LIMIT when there was not enough memory to compile.
+status compile_modules(const compile_job *job, artifacts *ret, err *e) WRIT_MUST_USE;

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// One running guest: its store, its instance, its task on the loop, its deadlines. What runs in it (a request, a
+// command) is a body that its owner gives.
+//
+//   guest_new    a store from the pool; nothing has run yet
+//   guest_run    instantiates if that has not happened yet, then runs the body as a task: starts at once, goes on
+//                when something that it waits for happens or others had their turn
+//   `ended`      is called once per run, from guest_run itself or from the loop; may free or run the guest again
+//
+// Belongs to the thread of its loop.
+#pragma once
+
+#include "host/cell.h"
+#include "host/workload.h"
+#include "loop/loop.h"
+#include "net/connector.h"
+
+typedef struct guest_place { // where guests live: the same for all of a worker
+    const workload *workload;
+    loop *loop;
+    connector *connector;
+    cell *cell;
+} guest_place;
+
+typedef struct guest guest;
+
+typedef enum guest_outcome {
+    GUEST_RETURNED,
+    GUEST_EXITED,    // called wasi:cli/exit, see exit_code
+    GUEST_TRAPPED,   // its own fault, or a limit other than time
+    GUEST_TIMED_OUT, // over its wall or CPU time
+    GUEST_CANCELLED, // by guest_cancel
+} guest_outcome;
+
+typedef struct guest_end {
+    guest_outcome outcome;
+    uint8_t exit_code;
+    err e; // why, unless it returned or exited
+} guest_end;
+
+typedef struct guest_run_options {
+    // Runs inside the task, may suspend. Its status is the outcome.
+    status (*body)(void *context, guest *g, component_instance *instance, err *e);
+    void (*ended)(void *context, guest *g, const guest_end *end);
+    void *context;
+    uint64_t cpu_ns_max;  // 0 = no limit
+    uint64_t deadline_ns; // of loop_now_ns; 0 = none
+} guest_run_options;
+
+// STATUS_LIMIT when the pool has no room.
+status guest_new(const guest_place *place, guest **ret, err *e) WRIT_MUST_USE;
+// Cancels what runs, without calling `ended`. Accepts NULL. Not from inside the body.
+void guest_free(guest *g);
+
+void guest_run(guest *g, const guest_run_options *options);
+// Ends the run with GUEST_CANCELLED, from the loop, soon.
+void guest_cancel(guest *g);
+
+wasi_instance *guest_wasi(guest *g);
+core_store *guest_store(guest *g);
+// Whether it may run again: it has returned, without a trap or an exit.
+bool guest_is_reusable(const guest *g);
+// Why it trapped, for the log: reason, demangled functions.
+void guest_describe_trap(const guest *g, const guest_end *end, char *text, size_t size);

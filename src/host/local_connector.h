@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The connector that really connects: looks names up off the loop's thread, applies the policy to the name before and
+// to every address after, connects without blocking. Runs in the supervisor, for all workers, and in the single process
+// of --workers 0. A worker's request may be hostile: nothing in it is believed but what is asked for.
+#pragma once
+
+#include "host/config.h"
+#include "net/connector.h"
+
+enum { LOCAL_CONNECTIONS_MAX = 4096 }; // on their way at one time
+
+// `config` (its policies) is borrowed.
+status local_connector_new(loop *l, const host_config *config, connector **ret, err *e) WRIT_MUST_USE;
+void local_connector_free(connector *c); // accepts NULL; answers nothing more

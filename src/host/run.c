@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// host_run: from a configuration to a running workload. Everything that can be refused is refused before a process
+// starts or a port opens.
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/compile.h"
+#include "host/host.h"
+#include "host/local_connector.h"
+#include "host/log.h"
+#include "host/message.h"
+#include "host/runner.h"
+#include "host/supervisor.h"
+#include "loop/signal.h"
+#include "os/clock.h"
+#include "os/fd.h"
+#include "os/memory_file.h"
+#include "os/process.h"
+#include "os/sandbox.h"
+#include "os/socket_open.h"
+
+enum { URL_BYTES = 96, WORKERS_MAX = MESSAGE_WORKERS_MAX };
+
+typedef struct run {
+    const host_config *config;
+    const host_observer *observer;
+    logger *logger;
+    buf bytes;
+    component *component;
+    workload_kind kind;
+    int worker_count; // 0 = in this process
+    int component_fd;
+    engine_options engine_options;
+    artifacts artifacts;
+    int *directory_fds;
+    size_t directories_open;
+    int *listener_fds;
+    size_t listeners_open;
+    char url[URL_BYTES];
+    uint64_t started_ns;
+} run;
+
+static void trace(run *r, const char *phase) {
+    uint64_t us = (clock_now_ns() - r->started_ns) / 1000u;
+    logger_event(r->logger, LOG_VERBOSE, "start-phase", LOG_FIELDS(LOG_NUMBER("us", us)), "start: %s after %llu us",
+                 phase, (unsigned long long)us);
+}
+
+// --- before anything runs --------------------------------------------------------------------------------------------
+
+static int count_workers(const host_config *c, workload_kind kind) {
+    uint32_t wanted = c->workers >= 0 ? (uint32_t)c->workers : process_cpu_count();
+    if (wanted == 0 || kind == WORKLOAD_COMMAND) {
+        return wanted == 0 ? 0 : 1;
+    }
+    wanted = wanted < WORKERS_MAX ? wanted : WORKERS_MAX;
+    return (int)(wanted < c->limits.instances_max ? wanted : c->limits.instances_max);
+}
+
+static status decide(run *r, err *e) {
+    grants *g = NULL;
+    TRY(workload_kind_of(r->component, &r->kind, e));
+    TRY(grants_new(r->component, r->config, &g, e));
+    if (r->observer != NULL && r->observer->decided != NULL) {
+        r->observer->decided(r->observer->context, r->config, g);
+    }
+    status s = grants_check(g, e);
+    grants_free(g);
+    return s;
+}
+
+static status open_listeners(run *r, err *e) {
+    size_t count = r->worker_count == 0 ? 1 : (size_t)r->worker_count;
+    socket_address a;
+    if (!socket_address_parse(slice_from_text(r->config->listen_address), r->config->listen_port, &a)) {
+        return err_set(e, STATUS_INVALID, "\"%s\" is not an address to listen on", r->config->listen_address);
+    }
+    r->listener_fds = mem_calloc(count, sizeof *r->listener_fds);
+    TRY(socket_listen_group(&a, count, r->listener_fds, e));
+    r->listeners_open = count;
+    bool is_v6 = a.storage.ss_family == AF_INET6;
+    (void)snprintf(r->url, sizeof r->url, "http://%s%s%s:%u/", is_v6 ? "[" : "", r->config->listen_address,
+                   is_v6 ? "]" : "", socket_address_port(&a));
+    return STATUS_OK;
+}
+
+static status open_all(run *r, err *e) {
+    r->directory_fds = mem_calloc(r->config->directory_count + 1, sizeof *r->directory_fds);
+    TRY(workload_open_directories(r->config, r->directory_fds, e));
+    r->directories_open = r->config->directory_count;
+    return r->kind == WORKLOAD_HTTP ? open_listeners(r, e) : STATUS_OK;
+}
+
+static void warn_about_machine(run *r) {
+    sandbox_report report;
+    sandbox_probe(&report);
+    if (report.landlock_abi == 0 || !report.has_seccomp) {
+        logger_event(r->logger, LOG_WARN, "sandbox", NULL, 0, "workers are confined less than they should be: %s",
+                     report.lost);
+    }
+}
+
+// --- with workers ----------------------------------------------------------------------------------------------------
+
+static status compile(run *r, engine *here, err *e) {
+    compile_job job = {
+        .config = r->config,
+        .component = r->component,
+        .component_fd = here == NULL ? r->component_fd : -1,
+        .observer = r->observer,
+        .logger = r->logger,
+        .options = r->engine_options,
+        .engine = here,
+    };
+    TRY(compile_modules(&job, &r->artifacts, e));
+    trace(r, "native code ready");
+    return STATUS_OK;
+}
+
+static status run_supervised(run *r, int *ret_exit, err *e) {
+    warn_about_machine(r);
+    r->engine_options = compile_engine_options(r->config, r->worker_count, false);
+    r->engine_options.level = engine_level_choose(&r->engine_options);
+    TRY(compile(r, NULL, e));
+    // From here on only workers need the component.
+    component_free(r->component);
+    r->component = NULL;
+    buf_done(&r->bytes);
+    supervisor_options o = {
+        .config = r->config,
+        .observer = r->observer,
+        .logger = r->logger,
+        .kind = r->kind,
+        .worker_count = r->worker_count,
+        .artifacts = &r->artifacts,
+        .level = r->engine_options.level,
+        .component_fd = r->component_fd,
+        .directory_fds = r->directory_fds,
+        .listener_fds = r->listener_fds,
+        .url = r->url,
+    };
+    return supervisor_run(&o, ret_exit, e);
+}
+
+// --- in one process --------------------------------------------------------------------------------------------------
+
+typedef struct single {
+    run *run;
+    loop *loop;
+    connector *connector;
+    engine *engine;
+    runner *runner;
+    loop_signal *signals[2];
+    cell cell;
+    int exit_status;
+    bool is_draining;
+} single;
+
+static void on_finished(void *context, uint8_t exit_status) {
+    single *p = context;
+    p->exit_status = exit_status;
+    loop_stop(p->loop);
+}
+
+static void on_signal(single *p, int number) {
+    if (p->is_draining || p->run->kind == WORKLOAD_COMMAND) {
+        p->exit_status = 128 + number;
+        loop_stop(p->loop);
+        return;
+    }
+    p->is_draining = true;
+    runner_drain(p->runner, loop_now_fresh_ns(p->loop) + p->run->config->drain_ns_max);
+}
+
+static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
+static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
+
+static status prepare_single(single *p, err *e) {
+    run *r = p->run;
+    TRY(loop_new(NULL, &p->loop, e));
+    TRY(local_connector_new(p->loop, r->config, &p->connector, e));
+    r->engine_options = compile_engine_options(r->config, 1, true);
+    r->engine_options.level = engine_level_choose(&r->engine_options);
+    TRY(engine_new(&r->engine_options, &p->engine, e));
+    TRY(compile(r, p->engine, e));
+    runner_options o = {
+        .config = r->config,
+        .loop = p->loop,
+        .logger = r->logger,
+        .connector = p->connector,
+        .cell = &p->cell,
+        .engine = p->engine,
+        .artifacts = &r->artifacts,
+        .component_bytes = buf_slice(&r->bytes),
+        .directory_fds = r->directory_fds,
+        .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
+        .worker_count = 1,
+        .finished = on_finished,
+        .context = p,
+    };
+    TRY(runner_new(&o, &p->runner, e));
+    TRY(loop_signal_new(p->loop, SIGINT, on_sigint, p, &p->signals[0], e));
+    return loop_signal_new(p->loop, SIGTERM, on_sigterm, p, &p->signals[1], e);
+}
+
+static status run_single(run *r, int *ret_exit, err *e) {
+    single p = {.run = r};
+    status s = prepare_single(&p, e);
+    if (s == STATUS_OK) {
+        s = runner_start(p.runner, e);
+    }
+    if (s == STATUS_OK) {
+        if (r->kind == WORKLOAD_HTTP && r->observer != NULL && r->observer->serving != NULL) {
+            r->observer->serving(r->observer->context, r->url, 0);
+        }
+        loop_run(p.loop);
+        *ret_exit = p.exit_status;
+    }
+    runner_free(p.runner);
+    local_connector_free(p.connector);
+    loop_signal_free(p.signals[0]);
+    loop_signal_free(p.signals[1]);
+    engine_free(p.engine);
+    loop_free(p.loop);
+    return s;
+}
+
+// --- the whole -------------------------------------------------------------------------------------------------------
+
+static status run_checked(run *r, int *ret_exit, err *e) {
+    TRY(host_load_component(r->config->component_path, &r->bytes, &r->component, e));
+    trace(r, "component decoded");
+    TRY(decide(r, e));
+    r->worker_count = count_workers(r->config, r->kind);
+    TRY(open_all(r, e));
+    TRY(memory_file_from_bytes("writ-component", buf_slice(&r->bytes), &r->component_fd, e));
+    (void)signal(SIGPIPE, SIG_IGN);
+    return r->worker_count == 0 ? run_single(r, ret_exit, e) : run_supervised(r, ret_exit, e);
+}
+
+static void release(run *r) {
+    artifacts_done(&r->artifacts);
+    for (size_t i = 0; i < r->directories_open; i++) {
+        fd_close(r->directory_fds[i]);
+    }
+    for (size_t i = 0; i < r->listeners_open; i++) {
+        fd_close(r->listener_fds[i]);
+    }
+    mem_free(r->directory_fds);
+    mem_free(r->listener_fds);
+    fd_close(r->component_fd);
+    component_free(r->component);
+    buf_done(&r->bytes);
+    logger_free(r->logger);
+}
+
+status host_run(const host_config *config, const host_observer *observer, int *ret_exit, err *e) {
+    run r = {.config = config, .observer = observer, .component_fd = -1, .started_ns = clock_now_ns()};
+    logger_options log = {
+        .workload = slice_from_text(config->name),
+        .is_json = config->is_json,
+        .is_verbose = config->is_verbose,
+        .fd = STDERR_FILENO,
+        .bytes_per_second_max = config->limits.log_bytes_per_second_max,
+    };
+    TRY(logger_new(&log, &r.logger, e));
+    status s = run_checked(&r, ret_exit, e);
+    release(&r);
+    return s;
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/runner.h"
+
+#include "base/mem.h"
+#include "host/command.h"
+#include "host/service.h"
+
+struct runner {
+    runner_options options;
+    workload *workload;
+    guest_place place;
+    service *service; // WORKLOAD_HTTP
+    command *command; // WORKLOAD_COMMAND
+};
+
+status runner_new(const runner_options *options, runner **ret, err *e) {
+    workload_options w = {
+        .config = options->config,
+        .component_bytes = options->component_bytes,
+        .artifacts = options->artifacts,
+        .engine = options->engine,
+        .logger = options->logger,
+        .directory_fds = options->directory_fds,
+    };
+    runner *r = MEM_NEW(runner);
+    r->options = *options;
+    status s = workload_new(&w, &r->workload, e);
+    if (s != STATUS_OK) {
+        runner_free(r);
+        return s;
+    }
+    r->place = (guest_place){r->workload, options->loop, options->connector, options->cell};
+    *ret = r;
+    return STATUS_OK;
+}
+
+static void on_ended(void *context, uint8_t exit_status) {
+    runner *r = context;
+    r->options.finished(r->options.context, exit_status);
+}
+
+static void on_drained(void *context) { on_ended(context, 0); }
+
+status runner_start(runner *r, err *e) {
+    cell_set(&r->place.cell->state, CELL_SERVING);
+    if (r->workload->kind == WORKLOAD_COMMAND) {
+        return command_start(&r->place, on_ended, r, &r->command, e);
+    }
+    service_options o = {
+        .place = &r->place,
+        .listener_fd = r->options.listener_fd,
+        .worker_count = r->options.worker_count,
+        .drained = on_drained,
+        .context = r,
+    };
+    return service_new(&o, &r->service, e);
+}
+
+void runner_drain(runner *r, uint64_t deadline_ns) {
+    cell_set(&r->place.cell->state, CELL_DRAINING);
+    if (r->service != NULL) {
+        service_drain(r->service, deadline_ns);
+    } else {
+        on_ended(r, 0);
+    }
+}
+
+void runner_free(runner *r) {
+    if (r != NULL) {
+        service_free(r->service);
+        command_free(r->command);
+        workload_free(r->workload);
+        mem_free(r);
+    }
+}

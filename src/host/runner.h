@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs one workload in this process: the same in a worker and in the single process of --workers 0, which differ only
+// in where connections and log lines go and in what they gave up before runner_start.
+#pragma once
+
+#include "host/cell.h"
+#include "host/workload.h"
+#include "loop/loop.h"
+#include "net/connector.h"
+
+typedef struct runner runner;
+
+typedef struct runner_options {
+    const host_config *config; // borrowed, like everything below
+    loop *loop;
+    logger *logger;
+    connector *connector;
+    cell *cell;
+    engine *engine;
+    const artifacts *artifacts;
+    slice component_bytes;
+    const int *directory_fds;
+    int listener_fd;  // -1 for a command
+    int worker_count; // share the limits of the workload
+    // The command has ended, or everything is drained. From the loop, or from runner_start or runner_drain.
+    void (*finished)(void *context, uint8_t exit_status);
+    void *context;
+} runner_options;
+
+// Loads and links: everything that needs files and executable memory.
+status runner_new(const runner_options *options, runner **ret, err *e) WRIT_MUST_USE;
+// Serves or starts the command. Opens nothing.
+status runner_start(runner *r, err *e) WRIT_MUST_USE;
+// No new requests; cuts what is not done at the deadline (of loop_now_ns). A command is stopped at once.
+void runner_drain(runner *r, uint64_t deadline_ns);
+void runner_free(runner *r); // accepts NULL

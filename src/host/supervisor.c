@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/supervisor.h"
+
+#include <signal.h>
+
+#include "base/mem.h"
+#include "host/config_wire.h"
+#include "host/local_connector.h"
+#include "host/worker_slot.h"
+#include "loop/signal.h"
+#include "os/clock.h"
+#include "os/fd.h"
+
+#define LONG_LIFE_NS 10000000000ull // a worker that lived this long did not fail because of its start
+#define BACK_OFF_NS_MIN 100000000ull
+#define BACK_OFF_NS_MAX 10000000000ull
+#define WATCH_NS_MIN 5000000ull
+#define WATCH_NS_MAX 250000000ull
+#define GRACE_NS 500000000ull // beyond the drain deadline, which workers keep themselves
+
+enum { SIGNALS = 3 };
+
+typedef enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_ENDING } phase;
+
+typedef struct supervisor {
+    const supervisor_options *options;
+    loop *loop;
+    slot_place place;
+    worker_slot *slots;
+    phase phase;
+    loop_timer watch;
+    loop_timer deadline;
+    uint64_t watched_ns;
+    loop_signal *signals[SIGNALS];
+    int exit_status;
+    bool has_result; // of a command
+    bool was_cut;    // requests were cut at the end
+    status failure;
+    err e;
+} supervisor;
+
+static logger *log_of(const supervisor *v) { return v->options->logger; }
+static bool is_command(const supervisor *v) { return v->options->kind == WORKLOAD_COMMAND; }
+
+// --- ending --------------------------------------------------------------------------------------------------------
+
+static bool is_any_left(const supervisor *v) {
+    for (int i = 0; i < v->options->worker_count; i++) {
+        if (v->slots[i].state != SLOT_EMPTY) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void stop_if_done(supervisor *v) {
+    if (!is_any_left(v)) {
+        loop_stop(v->loop);
+    }
+}
+
+static void kill_all(supervisor *v) {
+    for (int i = 0; i < v->options->worker_count; i++) {
+        if (v->slots[i].state != SLOT_EMPTY) {
+            v->was_cut = true;
+            slot_kill(&v->slots[i]);
+        }
+    }
+    stop_if_done(v);
+}
+
+static void end(supervisor *v) {
+    v->phase = PHASE_ENDING;
+    for (int i = 0; i < v->options->worker_count; i++) {
+        slot_drain(&v->slots[i]);
+    }
+    loop_timer_start_in(&v->deadline, v->options->config->drain_ns_max + GRACE_NS);
+    stop_if_done(v);
+}
+
+static void on_deadline(void *arg) {
+    supervisor *v = arg;
+    logger_event(log_of(v), LOG_WARN, "drain-deadline", NULL, 0, "requests were still running when the time to drain was over");
+    kill_all(v);
+}
+
+// A start that does not succeed: everything that has started is taken down again.
+static void fail(supervisor *v, const err *why) {
+    if (v->failure == STATUS_OK) {
+        v->failure = why->code;
+        v->e = *why;
+    }
+    v->phase = PHASE_ENDING;
+    kill_all(v);
+}
+
+static void on_signal(supervisor *v, int number) {
+    if (is_command(v)) {
+        v->exit_status = 128 + number;
+        v->has_result = true;
+        v->phase = PHASE_ENDING;
+        kill_all(v);
+    } else if (v->phase == PHASE_ENDING) {
+        logger_event(log_of(v), LOG_WARN, "forced", NULL, 0, "asked a second time: ending at once");
+        v->exit_status = 128 + number;
+        v->has_result = true;
+        kill_all(v);
+    } else {
+        logger_event(log_of(v), LOG_INFO, "draining", NULL, 0, "asked to end: running requests get %llu ms",
+                     (unsigned long long)(v->options->config->drain_ns_max / 1000000u));
+        end(v);
+    }
+}
+
+static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
+static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
+static void on_sighup(void *arg) { on_signal(arg, SIGHUP); }
+
+// --- what happens to workers ---------------------------------------------------------------------------------------
+
+static void on_ready(void *context, worker_slot *s) {
+    supervisor *v = context;
+    uint64_t now = clock_now_ns();
+    logger_event(log_of(v), LOG_VERBOSE, "worker-ready",
+                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->process.pid),
+                            LOG_NUMBER("start_us", (now - s->started_ns) / 1000u)),
+                 "worker %u (process %d) serves after %llu us", s->index, (int)s->process.pid,
+                 (unsigned long long)((now - s->started_ns) / 1000u));
+    if (s->is_replacement) {
+        logger_event(log_of(v), LOG_INFO, "worker-replaced",
+                     LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->process.pid),
+                                LOG_NUMBER("gap_us", (now - s->died_ns) / 1000u)),
+                     "worker %u is replaced by process %d after %llu ms", s->index, (int)s->process.pid,
+                     (unsigned long long)((now - s->died_ns) / 1000000u));
+    }
+    for (int i = 0; i < v->options->worker_count; i++) {
+        if (v->phase != PHASE_STARTING || v->slots[i].state != SLOT_SERVING) {
+            return;
+        }
+    }
+    v->phase = PHASE_SERVING;
+    const host_observer *o = v->options->observer;
+    if (!is_command(v) && o != NULL && o->serving != NULL) {
+        o->serving(o->context, v->options->url, v->options->worker_count);
+    }
+}
+
+static void on_failed(void *context, worker_slot *s, const err *why) {
+    supervisor *v = context;
+    if (v->phase == PHASE_STARTING) {
+        fail(v, why);
+        return;
+    }
+    logger_event(log_of(v), LOG_ERROR, "worker-failed", LOG_FIELDS(LOG_NUMBER("worker", s->index)),
+                 "worker %u cannot start: %s", s->index, why->message);
+}
+
+static void on_finished(void *context, worker_slot *s, uint8_t exit_status) {
+    (void)s;
+    supervisor *v = context;
+    if (is_command(v) && !v->has_result) {
+        v->exit_status = exit_status;
+        v->has_result = true;
+        v->phase = PHASE_ENDING;
+    }
+}
+
+static void log_end(supervisor *v, const worker_slot *s, process_exit x) {
+    char text[PROCESS_EXIT_TEXT_BYTES];
+    logger_event(log_of(v), LOG_ERROR, "worker-died",
+                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("hung", s->is_hung),
+                            LOG_TEXT("reason", slice_from_text(process_exit_text(x, text)))),
+                 "worker %u ended by %s%s", s->index, process_exit_text(x, text),
+                 s->is_hung ? ", because it did not turn its loop any more" : "");
+}
+
+// The first replacement comes at once; workers that keep dying young are replaced less and less often.
+static uint64_t back_off(worker_slot *s, uint64_t lived_ns) {
+    s->failures = lived_ns >= LONG_LIFE_NS ? 1 : s->failures + 1;
+    if (s->failures == 1) {
+        return 0;
+    }
+    uint64_t delay = BACK_OFF_NS_MIN << (s->failures < 12 ? s->failures - 2 : 10);
+    return delay < BACK_OFF_NS_MAX ? delay : BACK_OFF_NS_MAX;
+}
+
+static void replace(supervisor *v, worker_slot *s) {
+    uint64_t now = clock_now_ns();
+    uint64_t delay = back_off(s, now - s->started_ns);
+    s->died_ns = now;
+    if (delay > 0) {
+        logger_event(log_of(v), LOG_WARN, "worker-back-off",
+                     LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("failures", s->failures)),
+                     "worker %u died %u times in a row; the next one starts in %llu ms", s->index, s->failures,
+                     (unsigned long long)(delay / 1000000u));
+    }
+    slot_plan_restart(s, delay);
+}
+
+static void on_ended(void *context, worker_slot *s, process_exit x) {
+    supervisor *v = context;
+    if (v->phase == PHASE_ENDING) {
+        stop_if_done(v);
+        return;
+    }
+    log_end(v, s, x);
+    if (is_command(v)) {
+        v->exit_status = x.is_signal ? 128 + x.number : 1;
+        v->phase = PHASE_ENDING;
+        stop_if_done(v);
+    } else if (v->phase == PHASE_STARTING) {
+        err e;
+        char text[PROCESS_EXIT_TEXT_BYTES];
+        err_set(&e, STATUS_INTERNAL, "a worker ended by %s before it could serve", process_exit_text(x, text));
+        fail(v, &e);
+    } else {
+        replace(v, s);
+    }
+}
+
+// --- watching ------------------------------------------------------------------------------------------------------
+
+static uint64_t watch_interval(const supervisor *v) {
+    uint64_t quarter = v->options->config->hang_ns_max / 4;
+    return quarter < WATCH_NS_MIN ? WATCH_NS_MIN : quarter > WATCH_NS_MAX ? WATCH_NS_MAX : quarter;
+}
+
+static void on_watch(void *arg) {
+    supervisor *v = arg;
+    uint64_t now = clock_now_ns();
+    // When we were late ourselves (a suspended machine, a stopped process group), workers were too.
+    bool was_late = now - v->watched_ns > 2 * watch_interval(v);
+    v->watched_ns = now;
+    for (int i = 0; i < v->options->worker_count; i++) {
+        worker_slot *s = &v->slots[i];
+        if (was_late) {
+            s->last_change_ns = now;
+        } else if (slot_is_hung(s, now)) {
+            s->is_hung = true;
+            slot_kill(s);
+        }
+    }
+    loop_timer_start_in(&v->watch, watch_interval(v));
+}
+
+// --- the whole -----------------------------------------------------------------------------------------------------
+
+static status write_config(supervisor *v, err *e) {
+    auto_buf bytes;
+    buf_init(&bytes, CONFIG_WIRE_BYTES_MAX);
+    TRY(config_wire_write(v->options->config, &bytes, e));
+    return memory_file_from_bytes("writ-config", buf_slice(&bytes), &v->place.config_fd, e);
+}
+
+static status prepare(supervisor *v, err *e) {
+    static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
+    static const loop_callback callbacks[SIGNALS] = {on_sigint, on_sigterm, on_sighup};
+    TRY(loop_new(NULL, &v->loop, e));
+    v->place.loop = v->loop;
+    loop_timer_init(&v->watch, v->loop, on_watch, v);
+    loop_timer_init(&v->deadline, v->loop, on_deadline, v);
+    TRY(write_config(v, e));
+    TRY(local_connector_new(v->loop, v->options->config, &v->place.connector, e));
+    for (size_t i = 0; i < SIGNALS; i++) {
+        TRY(loop_signal_new(v->loop, numbers[i], callbacks[i], v, &v->signals[i], e));
+    }
+    return STATUS_OK;
+}
+
+static status start_all(supervisor *v, err *e) {
+    v->slots = mem_calloc((size_t)v->options->worker_count, sizeof *v->slots);
+    for (int i = 0; i < v->options->worker_count; i++) {
+        slot_init(&v->slots[i], &v->place, (uint32_t)i);
+    }
+    for (int i = 0; i < v->options->worker_count; i++) {
+        TRY(slot_start(&v->slots[i], e));
+    }
+    v->watched_ns = clock_now_ns();
+    loop_timer_start_in(&v->watch, watch_interval(v));
+    return STATUS_OK;
+}
+
+static void release(supervisor *v) {
+    for (int i = 0; v->slots != NULL && i < v->options->worker_count; i++) {
+        slot_done(&v->slots[i]);
+    }
+    mem_free(v->slots);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        loop_signal_free(v->signals[i]);
+    }
+    loop_timer_stop(&v->watch);
+    loop_timer_stop(&v->deadline);
+    local_connector_free(v->place.connector);
+    fd_close(v->place.config_fd);
+    loop_free(v->loop);
+}
+
+status supervisor_run(const supervisor_options *options, int *ret_exit, err *e) {
+    supervisor v = {.options = options};
+    v.place = (slot_place){
+        .options = options,
+        .config_fd = -1,
+        .events = {&v, on_ready, on_failed, on_finished, on_ended},
+    };
+    status s = prepare(&v, e);
+    if (s == STATUS_OK) {
+        s = start_all(&v, e);
+    }
+    if (s == STATUS_OK) {
+        loop_run(v.loop);
+        s = v.failure == STATUS_OK ? STATUS_OK : err_set(e, v.failure, "%s", v.e.message);
+    }
+    if (s == STATUS_OK) {
+        *ret_exit = v.has_result || v.exit_status != 0 ? v.exit_status : v.was_cut ? 1 : 0;
+    }
+    release(&v);
+    return s;
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/worker_slot.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "os/clock.h"
+#include "os/fd.h"
+
+enum { CHANNEL_BYTES = 1 << 20 };
+#define START_NS_MAX 20000000000ull // for loading native code, on a slow disk
+
+static void on_planned(void *arg);
+
+void slot_init(worker_slot *s, const slot_place *place, uint32_t index) {
+    *s = (worker_slot){.place = place, .index = index, .process = {0, -1}, .channel = {-1}, .cell_fd = -1};
+    loop_timer_init(&s->restart, place->loop, on_planned, s);
+}
+
+static const supervisor_options *options_of(const worker_slot *s) { return s->place->options; }
+
+static void close_process(worker_slot *s) {
+    loop_watch_stop(&s->process_watch);
+    loop_watch_stop(&s->channel_watch);
+    broker_free(s->broker);
+    s->broker = NULL;
+    channel_close(&s->channel);
+    memory_map_done(&s->cell_page);
+    fd_close(s->cell_fd);
+    s->cell_fd = -1;
+    s->state = SLOT_EMPTY;
+}
+
+// --- what it says --------------------------------------------------------------------------------------------------
+
+static void on_failed_packet(worker_slot *s, const channel_packet *p) {
+    message_failed m;
+    err e = {0};
+    if (message_read_failed(p, &m, &e) == STATUS_OK) {
+        err_set(&e, m.code, "%.*s", SLICE_ARG(m.text));
+    }
+    s->place->events.failed(s->place->events.context, s, &e);
+}
+
+static status on_log_packet(worker_slot *s, const channel_packet *p, err *e) {
+    message_log m;
+    TRY(message_read_log(p, &m, e));
+    // Marked with who said it, whatever the record itself claims.
+    size_t n = m.record.field_count < LOG_FIELDS_MAX ? m.record.field_count : LOG_FIELDS_MAX - 1;
+    m.fields[n] = LOG_NUMBER("worker", s->index);
+    m.record.field_count = n + 1;
+    logger_record(options_of(s)->logger, &m.record);
+    return STATUS_OK;
+}
+
+static status on_packet(worker_slot *s, const channel_packet *p, err *e) {
+    uint8_t exit_status;
+    switch (p->type) {
+    case MESSAGE_READY:
+        TRY(message_read_empty(p, e));
+        if (s->state == SLOT_STARTING) {
+            s->state = SLOT_SERVING;
+            s->place->events.ready(s->place->events.context, s);
+        }
+        return STATUS_OK;
+    case MESSAGE_FAILED: on_failed_packet(s, p); return STATUS_OK;
+    case MESSAGE_FINISHED:
+        TRY(message_read_finished(p, &exit_status, e));
+        s->place->events.finished(s->place->events.context, s, exit_status);
+        return STATUS_OK;
+    case MESSAGE_LOG: return on_log_packet(s, p, e);
+    case MESSAGE_CONNECT: return broker_request(s->broker, p, e);
+    case MESSAGE_CANCEL: return broker_cancel(s->broker, p, e);
+    default: return err_set(e, STATUS_INVALID, "message %u is unknown", p->type);
+    }
+}
+
+static void on_broken(worker_slot *s, const err *why) {
+    logger_event(options_of(s)->logger, LOG_ERROR, "worker-protocol",
+                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->process.pid)),
+                 "worker %u (process %d) sent what no worker sends and is killed: %s", s->index, (int)s->process.pid,
+                 why->message);
+    slot_kill(s);
+    loop_watch_stop(&s->channel_watch);
+}
+
+// At most as many packets as a turn of the loop should take; the rest comes in the next turn.
+enum { PACKETS_PER_TURN = 64 };
+
+static void on_channel(void *arg, unsigned events) {
+    (void)events;
+    worker_slot *s = arg;
+    for (size_t i = 0; i < PACKETS_PER_TURN && s->channel.fd >= 0; i++) {
+        channel_packet p;
+        err e = {0};
+        status code = channel_receive(&s->channel, 0, &p, &e);
+        if (code == STATUS_NOT_FOUND) {
+            return;
+        }
+        if (code == STATUS_CLOSED) {
+            loop_watch_stop(&s->channel_watch); // its end will be seen by the other watch
+            return;
+        }
+        if (code == STATUS_OK) {
+            code = on_packet(s, &p, &e);
+        }
+        if (code != STATUS_OK) {
+            on_broken(s, &e);
+            return;
+        }
+    }
+}
+
+static void on_process(void *arg, unsigned events) {
+    worker_slot *s = arg;
+    process_exit x;
+    on_channel(s, events); // its last words come before its end
+    loop_watch_stop(&s->process_watch); // reaping closes the descriptor
+    if (!process_reap(&s->process, &x)) {
+        return;
+    }
+    close_process(s);
+    s->place->events.ended(s->place->events.context, s, x);
+}
+
+// --- its life ------------------------------------------------------------------------------------------------------
+
+static status spawn(worker_slot *s, err *e) {
+    channel theirs = {-1};
+    TRY(channel_pair(CHANNEL_BYTES, &s->channel, &theirs, e));
+    // Only binaries with test hooks look at the third argument.
+    const char *const argv[] = {"writ", "__worker", getenv("WRIT_TEST_HOOK"), NULL};
+    process_options o = {.argv = argv,
+                         .channel_fd = theirs.fd,
+                         .discards_stdio = options_of(s)->kind == WORKLOAD_HTTP};
+    status code = process_spawn(&o, &s->process, e);
+    channel_close(&theirs);
+    return code;
+}
+
+static status send_work(worker_slot *s, err *e) {
+    const supervisor_options *o = options_of(s);
+    int fds[MESSAGE_START_FDS_MAX] = {s->place->config_fd, o->component_fd, s->cell_fd, -1};
+    message_start m = {
+        .worker = s->index,
+        .worker_count = (uint32_t)o->worker_count,
+        .module_count = (uint32_t)o->artifacts->count,
+        .directory_count = (uint32_t)o->config->directory_count,
+        .engine_level = (uint8_t)o->level,
+        .has_listener = o->listener_fds != NULL,
+    };
+    if (m.has_listener) {
+        fds[MESSAGE_START_LISTENER] = o->listener_fds[s->index];
+    }
+    TRY(message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e));
+    TRY(message_send_all_fds(&s->channel, MESSAGE_MODULES, o->artifacts->fds, o->artifacts->count, e));
+    return message_send_all_fds(&s->channel, MESSAGE_DIRECTORIES, o->directory_fds, o->config->directory_count, e);
+}
+
+static status watch(worker_slot *s, err *e) {
+    loop *l = s->place->loop;
+    TRY(broker_new(l, s->place->connector, &s->channel, &s->broker, e));
+    TRY(loop_watch_start(&s->channel_watch, l, s->channel.fd, LOOP_READABLE, on_channel, s, e));
+    return loop_watch_start(&s->process_watch, l, s->process.pidfd, LOOP_READABLE, on_process, s, e);
+}
+
+status slot_start(worker_slot *s, err *e) {
+    s->is_hung = false;
+    s->state = SLOT_STARTING;
+    s->started_ns = clock_now_ns();
+    s->last_beat = 0;
+    s->last_change_ns = s->started_ns;
+    status code = memory_file_shared("writ-cell", CELL_BYTES, &s->cell_fd, e);
+    if (code == STATUS_OK) {
+        code = memory_map_shared(s->cell_fd, CELL_BYTES, &s->cell_page, e);
+    }
+    if (code == STATUS_OK) {
+        code = spawn(s, e);
+    }
+    if (code == STATUS_OK) {
+        code = send_work(s, e);
+    }
+    if (code == STATUS_OK) {
+        code = watch(s, e);
+    }
+    if (code != STATUS_OK) {
+        slot_done(s);
+    }
+    return code;
+}
+
+static void on_planned(void *arg) {
+    worker_slot *s = arg;
+    err e = {0};
+    if (slot_start(s, &e) != STATUS_OK) {
+        // The machine is out of something; the same end as that of a worker that could not start.
+        s->place->events.failed(s->place->events.context, s, &e);
+        s->place->events.ended(s->place->events.context, s, (process_exit){false, 1});
+    }
+}
+
+void slot_plan_restart(worker_slot *s, uint64_t delay_ns) {
+    s->is_replacement = true;
+    loop_timer_start_in(&s->restart, delay_ns);
+}
+
+void slot_drain(worker_slot *s) {
+    loop_timer_stop(&s->restart);
+    if (s->state == SLOT_EMPTY) {
+        return;
+    }
+    bool can_drain = s->state == SLOT_SERVING && message_send_empty(&s->channel, MESSAGE_DRAIN, NULL) == STATUS_OK;
+    s->state = SLOT_DRAINING;
+    if (!can_drain) {
+        slot_kill(s);
+    }
+}
+
+void slot_kill(worker_slot *s) {
+    loop_timer_stop(&s->restart);
+    (void)process_signal(&s->process, SIGKILL);
+}
+
+bool slot_is_hung(worker_slot *s, uint64_t now_ns) {
+    if (s->state == SLOT_EMPTY) {
+        return false;
+    }
+    uint64_t beat = atomic_load_explicit(&slot_cell(s)->heartbeat_ns, memory_order_relaxed);
+    if (beat != s->last_beat) {
+        s->last_beat = beat;
+        s->last_change_ns = now_ns;
+    }
+    uint64_t max = s->state == SLOT_STARTING ? START_NS_MAX : options_of(s)->config->hang_ns_max;
+    return now_ns - s->last_change_ns > max;
+}
+
+void slot_done(worker_slot *s) {
+    loop_timer_stop(&s->restart);
+    if (s->process.pidfd >= 0) {
+        slot_kill(s);
+        loop_watch_stop(&s->process_watch);
+        (void)process_wait(&s->process);
+    }
+    close_process(s);
+}

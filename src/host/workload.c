@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/workload.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "engine/module.h"
+#include "os/fd.h"
+
+enum { ARENA_BYTES_MAX = 1 << 20, CALL_ARENA_BYTES_MAX = 16 << 20 };
+
+static bool exports(const component *c, const char *interface) {
+    for (size_t i = 0; i < component_export_count(c); i++) {
+        slice name;
+        semver version;
+        component_name_split(component_export_at(c, i)->name, &name, &version);
+        if (slice_equal_text(name, interface)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status workload_kind_of(const component *c, workload_kind *ret, err *e) {
+    if (exports(c, "wasi:http/incoming-handler")) {
+        *ret = WORKLOAD_HTTP;
+    } else if (exports(c, "wasi:cli/run")) {
+        *ret = WORKLOAD_COMMAND;
+    } else {
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "the component exports neither wasi:http/incoming-handler nor wasi:cli/run, so there is nothing "
+                       "to run; `writ inspect` shows what it exports");
+    }
+    return STATUS_OK;
+}
+
+status workload_open_directories(const host_config *config, int *ret_fds, err *e) {
+    for (size_t i = 0; i < config->directory_count; i++) {
+        status s = fd_open_directory(config->directories[i].host_path, &ret_fds[i], e);
+        if (s != STATUS_OK) {
+            while (i > 0) {
+                fd_close(ret_fds[--i]);
+            }
+            return err_wrap(e, "--dir");
+        }
+    }
+    return STATUS_OK;
+}
+
+static wasi_stdio stdio_of(const host_config *c, workload_kind kind) {
+    switch (c->stdio) {
+    case HOST_STDIO_NONE: return WASI_STDIO_NONE;
+    case HOST_STDIO_INHERIT: return kind == WORKLOAD_COMMAND ? WASI_STDIO_INHERIT : WASI_STDIO_CAPTURED;
+    case HOST_STDIO_DEFAULT: break;
+    }
+    return kind == WORKLOAD_COMMAND ? WASI_STDIO_INHERIT : WASI_STDIO_NONE;
+}
+
+static void log_line(void *context, wasi_instance *instance, bool is_stderr, slice line) {
+    (void)instance;
+    workload *w = context;
+    logger_guest_event(w->logger, LOG_INFO, is_stderr ? "stderr" : "stdout", NULL, 0, "%s: %.*s",
+                       is_stderr ? "stderr" : "stdout", SLICE_ARG(line));
+}
+
+static wasi_limits limits_of(const host_limits *l) {
+    wasi_limits w = wasi_limits_default();
+    w.resources_max = l->resources_max;
+    w.streams_max = l->streams_max;
+    w.files_max = l->files_max;
+    w.sockets_max = l->sockets_max;
+    w.log_bytes_per_second_max = l->log_bytes_per_second_max;
+    return w;
+}
+
+static void fill_lists(workload *w, const workload_options *o) {
+    const host_config *c = o->config;
+    slice *arguments = ARENA_ARRAY(&w->arena, slice, c->argument_count + 1);
+    wasi_variable *variables = ARENA_ARRAY(&w->arena, wasi_variable, c->variable_count + 1);
+    wasi_directory *directories = ARENA_ARRAY(&w->arena, wasi_directory, c->directory_count + 1);
+    CHECK(arguments != NULL && variables != NULL && directories != NULL); // HOST_LIST_MAX of each fit
+    arguments[0] = w->wasi.name; // as programs expect of their first argument
+    for (size_t i = 0; i < c->argument_count; i++) {
+        arguments[i + 1] = slice_from_text(c->arguments[i]);
+    }
+    for (size_t i = 0; i < c->variable_count; i++) {
+        variables[i] = (wasi_variable){slice_from_text(c->variables[i].name), slice_from_text(c->variables[i].value)};
+    }
+    for (size_t i = 0; i < c->directory_count; i++) {
+        const host_directory *d = &c->directories[i];
+        directories[i] = (wasi_directory){o->directory_fds[i], slice_from_text(d->guest_path), d->read_only};
+    }
+    w->wasi.arguments = arguments;
+    // A workload that serves has no command line.
+    w->wasi.argument_count = w->kind == WORKLOAD_COMMAND ? c->argument_count + 1 : 0;
+    w->wasi.variables = variables;
+    w->wasi.variable_count = c->variable_count;
+    w->wasi.directories = directories;
+    w->wasi.directory_count = c->directory_count;
+}
+
+static void fill_authority(workload *w, const workload_options *o) {
+    const host_config *c = o->config;
+    w->wasi.name = slice_from_text(c->name);
+    fill_lists(w, o);
+    w->wasi.stdio = stdio_of(c, w->kind);
+    w->wasi.log = (wasi_log_sink){w, log_line};
+    w->wasi.http_policy = &c->http_policy;
+    w->wasi.net_policy = &c->net_policy;
+    w->wasi.limits = limits_of(&c->limits);
+    // A command runs as long as it likes unless somebody said otherwise.
+    bool serves = w->kind == WORKLOAD_HTTP;
+    w->cpu_ns_max = c->limits.cpu_time_ns_max == 0 && serves ? HOST_CPU_NS_MAX : c->limits.cpu_time_ns_max;
+    w->wall_ns_max = c->limits.wall_time_ns_max == 0 && serves ? HOST_WALL_NS_MAX : c->limits.wall_time_ns_max;
+    w->store_options = engine_store_options_default();
+    w->store_options.memory_bytes_max = c->limits.memory_bytes_max;
+    w->store_options.table_elements_max = c->limits.table_elements_max;
+}
+
+static status load_modules(workload *w, const artifacts *a, err *e) {
+    size_t count = component_module_count(w->component);
+    if (a->count != count) {
+        return err_set(e, STATUS_INTERNAL, "there is native code for %zu of %zu core modules", a->count, count);
+    }
+    w->modules = mem_calloc(count + 1, sizeof *w->modules);
+    for (; w->module_count < count; w->module_count++) {
+        TRY(engine_module_load_fd(w->engine, a->fds[w->module_count], &w->modules[w->module_count], e));
+    }
+    return STATUS_OK;
+}
+
+static status link_program(workload *w, err *e) {
+    component_link_options o = {
+        .engine = engine_core(w->engine),
+        .modules = w->modules,
+        .module_count = w->module_count,
+        .gate = grants_gate(w->grants),
+        .handles_max = w->config->limits.resources_max,
+        .call_arena_bytes_max = CALL_ARENA_BYTES_MAX,
+    };
+    TRY(component_link(w->component, &o, &w->program, e));
+    bool serves = w->kind == WORKLOAD_HTTP;
+    slice interface = slice_from_text(serves ? "wasi:http/incoming-handler" : "wasi:cli/run");
+    w->entry = component_program_export(w->program, interface, slice_from_text(serves ? "handle" : "run"));
+    if (w->entry == NULL) {
+        return err_set(e, STATUS_INVALID, "%.*s has no function \"%s\"", SLICE_ARG(interface), serves ? "handle" : "run");
+    }
+    return STATUS_OK;
+}
+
+static status prepare(workload *w, const workload_options *o, err *e) {
+    component_limits limits = component_limits_default();
+    TRY(component_decode(o->component_bytes, &limits, &w->component, e));
+    TRY(workload_kind_of(w->component, &w->kind, e));
+    TRY(grants_new(w->component, w->config, &w->grants, e));
+    TRY(grants_check(w->grants, e));
+    fill_authority(w, o);
+    TRY(load_modules(w, o->artifacts, e));
+    return link_program(w, e);
+}
+
+status workload_new(const workload_options *options, workload **ret, err *e) {
+    workload *w = MEM_NEW(workload);
+    w->config = options->config;
+    w->engine = options->engine;
+    w->logger = options->logger;
+    arena_init(&w->arena, ARENA_BYTES_MAX);
+    status s = prepare(w, options, e);
+    if (s != STATUS_OK) {
+        workload_free(w);
+        return s;
+    }
+    *ret = w;
+    return STATUS_OK;
+}
+
+void workload_free(workload *w) {
+    if (w == NULL) {
+        return;
+    }
+    component_program_free(w->program);
+    for (size_t i = 0; i < w->module_count; i++) {
+        engine_core(w->engine)->ops->module_free(w->modules[i]);
+    }
+    mem_free(w->modules);
+    grants_free(w->grants);
+    component_free(w->component);
+    arena_done(&w->arena);
+    mem_free(w);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// A component made ready to run in this process: decoded, admitted by the gate, its native code loaded, its imports
+// linked, its authority opened. Immutable once made; every request or command starts from it.
+#pragma once
+
+#include "capability/wasi.h"
+#include "component/component.h"
+#include "engine/engine.h"
+#include "engine/store.h"
+#include "host/compile.h"
+#include "host/grants.h"
+#include "host/log.h"
+
+typedef enum workload_kind {
+    WORKLOAD_HTTP,    // exports wasi:http/incoming-handler
+    WORKLOAD_COMMAND, // exports wasi:cli/run
+} workload_kind;
+
+// What a component is for, by its exports. A component with both serves.
+status workload_kind_of(const component *c, workload_kind *ret, err *e) WRIT_MUST_USE;
+
+typedef struct workload_options {
+    const host_config *config; // borrowed
+    slice component_bytes;     // borrowed
+    const artifacts *artifacts;
+    engine *engine;      // borrowed
+    logger *logger;      // borrowed
+    const int *directory_fds; // one for each of config->directories; borrowed
+} workload_options;
+
+typedef struct workload {
+    const host_config *config;
+    engine *engine;
+    logger *logger;
+    component *component;
+    grants *grants;
+    core_module **modules;
+    size_t module_count;
+    component_program *program;
+    workload_kind kind;
+    const component_func *entry;
+    wasi_workload wasi;
+    engine_store_options store_options;
+    uint64_t cpu_ns_max; // of one call; 0 = no limit
+    uint64_t wall_ns_max;
+    arena arena; // arrays of `wasi`
+} workload;
+
+status workload_new(const workload_options *options, workload **ret, err *e) WRIT_MUST_USE;
+void workload_free(workload *w); // accepts NULL; all instances must be gone
+
+// Opens the directories of the configuration, in order. On failure nothing stays open.
+status workload_open_directories(const host_config *config, int *ret_fds, err *e) WRIT_MUST_USE;
