@@ -143,7 +143,7 @@ static component_instance *new_instance(const component_program *p) {
     for (uint32_t k = 0; k < all->instance_count; k++) {
         handle_table_init(&i->states[k].handles, p->handles_max);
         i->states[k].may_leave = true;
-        i->states[k].may_enter = false; // until the whole is instantiated
+        i->states[k].may_enter = true;
     }
     return i;
 }
@@ -166,9 +166,6 @@ status component_instantiate(const component_program *p, core_store *store, void
             store->owner = owner_before;
             return done;
         }
-    }
-    for (uint32_t k = 0; k < p->plan.instance_count; k++) {
-        i->states[k].may_enter = true;
     }
     *ret = i;
     return STATUS_OK;

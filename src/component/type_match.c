@@ -40,7 +40,8 @@ static bool same_value(const matcher *m, const ctype *a, const ctype *b) {
     }
     switch (a->kind) {
     case CTYPE_LIST:
-        return a->has_fixed_length == b->has_fixed_length && a->fixed_length == b->fixed_length &&
+        return a->is_map == b->is_map && a->has_fixed_length == b->has_fixed_length &&
+               a->fixed_length == b->fixed_length &&
                same_value(m, a->element, b->element);
     case CTYPE_OPTION:
         return same_value(m, a->element, b->element);

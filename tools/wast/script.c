@@ -371,11 +371,11 @@ void wast_run_script(engine *g, const char *path, bool verbose, wast_counts *cou
     err_clear(&e);
     json_value *json = NULL;
     script s = {.engine = g, .verbose = verbose, .counts = counts, .source = slice_from_text(path)};
-    if (load(path, &json, &e) != STATUS_OK || wast_world_new(g, &s.world, &e) != STATUS_OK) {
+    if (load(path, &json, &e) != STATUS_OK) {
         failed(&s, "%s", e.message);
-        json_free(json);
         return;
     }
+    s.world = wast_world_new(g);
     s.directory = directory_of(path);
     slice source = text(json, "source_filename");
     s.source = source.len > 0 ? source : s.source;

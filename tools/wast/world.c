@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every script has one store, so that its instances can call each other. A core module is read by wrapping it into
+// Every instance has a store of its own, as a trap may end its store, unless it imports from an earlier instance: then
+// it shares that one's. A core module is read by wrapping it into
 // a component that holds nothing else: the decoder then says what it imports and exports.
 #include "world.h"
 
@@ -28,6 +29,8 @@ struct wast_instance {
     component_program *program;
     component_instance *instance;
     core_instance core;
+    core_store *store;
+    bool owns_store;
     wast_offer *offers; // what was made for its imports
 };
 
@@ -42,7 +45,6 @@ typedef struct name_entry { // newest first
 struct wast_world {
     engine *engine;
     core_engine *core;
-    core_store *store;
     arena names;  // as long as the world
     arena values; // of one call
     wast_definition *definitions;
@@ -52,24 +54,13 @@ struct wast_world {
     name_entry *entries;
 };
 
-status wast_world_new(engine *g, wast_world **ret, err *e) {
+wast_world *wast_world_new(engine *g) {
     wast_world *w = MEM_NEW(wast_world);
     w->engine = g;
     w->core = engine_core(g);
     arena_init(&w->names, 16 << 20);
     arena_init(&w->values, VALUE_BYTES_MAX);
-    engine_store_options options = engine_store_options_default();
-    options.instances_max = 10000;
-    options.memories_max = 10000;
-    options.tables_max = 10000;
-    options.memory_bytes_max = (uint64_t)4 << 30;
-    status s = engine_store_new(g, &options, &w->store, e);
-    if (s != STATUS_OK) {
-        wast_world_free(w);
-        return s;
-    }
-    *ret = w;
-    return STATUS_OK;
+    return w;
 }
 
 static void definition_free(wast_world *w, wast_definition *d) {
@@ -91,7 +82,11 @@ void wast_world_free(wast_world *w) {
     for (wast_instance *i = w->instances; i != NULL; i = i->next) {
         component_instance_free(i->instance);
     }
-    engine_store_free(w->store);
+    for (wast_instance *i = w->instances; i != NULL; i = i->next) {
+        if (i->owns_store) {
+            engine_store_free(i->store);
+        }
+    }
     while (w->instances != NULL) {
         wast_instance *next = w->instances->next;
         component_program_free(w->instances->program);
@@ -111,12 +106,31 @@ void wast_world_free(wast_world *w) {
 
 // --- tasks -------------------------------------------------------------------------------------------------------
 
-// Runs `body` as a task of the store to its end.
-static status run_task(wast_world *w, core_task_body body, void *arg, err *e) {
+static status make_store(wast_world *w, wast_instance *i, err *e) {
+    if (i->store != NULL) {
+        return STATUS_OK; // shared
+    }
+    engine_store_options options = engine_store_options_default();
+    options.memory_bytes_max = (uint64_t)4 << 30;
+    i->owns_store = true;
+    return engine_store_new(w->engine, &options, &i->store, e);
+}
+
+// What an instance imports from another one lives in its store.
+static status share_store(wast_instance *i, const wast_instance *from, err *e) {
+    if (i->store != NULL && i->store != from->store) {
+        return err_set(e, STATUS_UNSUPPORTED, "this runner cannot import from instances of two stores");
+    }
+    i->store = from->store;
+    return STATUS_OK;
+}
+
+// Runs `body` as a task of the instance's store to its end.
+static status run_task(wast_world *w, core_store *store, core_task_body body, void *arg, err *e) {
     core_task *task;
-    TRY(w->core->ops->task_new(w->store, body, arg, &task, e));
+    TRY(w->core->ops->task_new(store, body, arg, &task, e));
     while (!w->core->ops->task_resume(task)) {
-        if (!engine_store_is_runnable(w->store)) {
+        if (!engine_store_is_runnable(store)) {
             w->core->ops->task_free(task);
             return err_set(e, STATUS_INTERNAL, "the guest waits for something that never comes");
         }
@@ -250,6 +264,7 @@ static status admit(void *context, slice name, const semver *version, const host
         return err_set(e, STATUS_NOT_FOUND, "no earlier instance of the script has this name");
     }
     (void)version;
+    TRY(share_store(x->made, from, e));
     return wast_offer_make(&x->made->offers, name, from->definition->component, from->program, from->instance, ret, e);
 }
 
@@ -266,17 +281,29 @@ static status link_component(instantiation *x) {
     return component_link(d->component, &options, &x->made->program, x->e);
 }
 
-static status core_import(wast_world *w, const ast_core_import *import, core_extern *ret, err *e) {
+static status core_import(wast_world *w, wast_instance *into, const ast_core_import *import, core_extern *ret,
+                          err *e) {
     wast_instance *from = wast_find_instance(w, import->module);
     if (from != NULL && from->definition->is_core) {
         const ast_module *m = component_ast_module(from->definition->component, 0);
         uint32_t at = ast_module_type_find_export(m->type, import->name);
-        if (at != AST_NONE && w->core->ops->export_at(w->store, &from->core, at, ret)) {
+        if (at != AST_NONE && from->store == into->store && w->core->ops->export_at(from->store, &from->core, at, ret)) {
             return STATUS_OK;
         }
     }
     return err_set(e, STATUS_NOT_FOUND, "unknown import: \"%.*s\" \"%.*s\"", SLICE_ARG(import->module),
                    SLICE_ARG(import->name));
+}
+
+static status share_core_stores(wast_world *w, wast_instance *i, err *e) {
+    const ast_module_type *type = component_ast_module(i->definition->component, 0)->type;
+    for (uint32_t k = 0; k < type->import_count; k++) {
+        const wast_instance *from = wast_find_instance(w, type->imports[k].module);
+        if (from != NULL) {
+            TRY(share_store(i, from, e));
+        }
+    }
+    return STATUS_OK;
 }
 
 static status instantiate_core(instantiation *x) {
@@ -285,10 +312,10 @@ static status instantiate_core(instantiation *x) {
     core_extern *imports = mem_calloc(m->type->import_count + 1, sizeof *imports);
     status s = STATUS_OK;
     for (uint32_t i = 0; i < m->type->import_count && s == STATUS_OK; i++) {
-        s = core_import(x->world, &m->type->imports[i], &imports[i], x->e);
+        s = core_import(x->world, x->made, &m->type->imports[i], &imports[i], x->e);
     }
     if (s == STATUS_OK) {
-        s = x->world->core->ops->instantiate(x->world->store, d->modules[0], imports, m->type->import_count,
+        s = x->world->core->ops->instantiate(x->made->store, d->modules[0], imports, m->type->import_count,
                                              &x->made->core, x->e);
     }
     mem_free(imports);
@@ -308,10 +335,9 @@ status wast_instantiate(wast_world *w, const wast_definition *d, wast_instance *
     i->next = w->instances; // kept even when it fails: the store may still hold parts of it
     w->instances = i;
     instantiation x = {.world = w, .made = i, .e = e};
-    if (!d->is_core) {
-        TRY(link_component(&x));
-    }
-    TRY(run_task(w, instantiate_body, &x, e));
+    TRY(d->is_core ? share_core_stores(w, i, e) : link_component(&x));
+    TRY(make_store(w, i, e));
+    TRY(run_task(w, i->store, instantiate_body, &x, e));
     TRY(x.result);
     *ret = i;
     return STATUS_OK;
@@ -361,7 +387,7 @@ static status invoke_component(invocation *v, slice field, const json_value *arg
         TRY(wast_value_parse(json_at(args, i), type->params[i].type, &v->world->values, &v->args[i], v->e));
     }
     v->ret->type = type->result;
-    TRY(run_task(v->world, call_component, v, v->e));
+    TRY(run_task(v->world, v->on->store, call_component, v, v->e));
     return v->result;
 }
 
@@ -369,7 +395,7 @@ static status invoke_core(invocation *v, slice field, const json_value *args) {
     const ast_module *m = component_ast_module(v->on->definition->component, 0);
     uint32_t at = ast_module_type_find_export(m->type, field);
     if (at == AST_NONE || m->type->exports[at].type.kind != CORE_FUNC ||
-        !v->world->core->ops->export_at(v->world->store, &v->on->core, at, &v->core)) {
+        !v->world->core->ops->export_at(v->on->store, &v->on->core, at, &v->core)) {
         return err_set(v->e, STATUS_NOT_FOUND, "no exported function \"%.*s\"", SLICE_ARG(field));
     }
     v->core_type = m->type->exports[at].type.func;
@@ -383,7 +409,7 @@ static status invoke_core(invocation *v, slice field, const json_value *args) {
     v->ret->is_core = true;
     v->ret->core_count = v->core_type->result_count;
     v->ret->core_types = v->core_type->results;
-    TRY(run_task(v->world, call_core, v, v->e));
+    TRY(run_task(v->world, v->on->store, call_core, v, v->e));
     return v->result;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the commands of one script act on: one store, the definitions and the instances that they made.
+// What the commands of one script act on: the definitions and the instances that they made.
 #pragma once
 
 #include "base/arena.h"
@@ -11,7 +11,7 @@ typedef struct wast_world wast_world;
 typedef struct wast_definition wast_definition; // decoded, its core modules compiled
 typedef struct wast_instance wast_instance;
 
-status wast_world_new(engine *g, wast_world **ret, err *e) WRIT_MUST_USE;
+wast_world *wast_world_new(engine *g);
 void wast_world_free(wast_world *w); // with everything that was made in it
 
 // Decodes a component or a core module and compiles all core modules in it. The world keeps it.
