@@ -17,11 +17,6 @@ static bool follows_links(wasi_filesystem_types_path_flags flags) {
     return (flags & WASI_FILESYSTEM_TYPES_PATH_FLAGS_SYMLINK_FOLLOW) != 0;
 }
 
-static bool is_utf8(slice text) {
-    size_t at;
-    return utf8_check(text, &at) == UTF_VALID;
-}
-
 // Finds the place of a name in a directory that may be used, or changed.
 static int find(const descriptor *d, slice path, bool changes, path_place *ret) {
     *ret = (path_place){.dir = -1};
@@ -371,7 +366,7 @@ status wasi_filesystem_types_descriptor_readlink_at(host_call *call, descriptor 
     path_place_done(&place);
     slice target = slice_of(text, len);
     if (error == 0) {
-        error = len > 0 && text[0] == '/' ? EPERM : is_utf8(target) ? 0 : EILSEQ;
+        error = len > 0 && text[0] == '/' ? EPERM : utf8_valid(target) ? 0 : EILSEQ;
     }
     if (error == 0) {
         ret->ok = target;
@@ -449,7 +444,7 @@ static int next_entry(entry_stream *s, wasi_filesystem_types_option_directory_en
     }
     ret->value.type = filesystem_type(entry.kind);
     ret->value.name = slice_from_text(entry.name);
-    return is_utf8(ret->value.name) ? 0 : EILSEQ; // the next call goes on behind it
+    return utf8_valid(ret->value.name) ? 0 : EILSEQ; // the next call goes on behind it
 }
 
 status wasi_filesystem_types_directory_entry_stream_read_directory_entry(

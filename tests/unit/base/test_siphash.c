@@ -2,7 +2,8 @@
 #include "base/siphash.h"
 #include "test.h"
 
-// The example of the paper's appendix A, and its key with other lengths against the reference implementation's table.
+// The example of the paper's appendix A, and its key with other lengths against the reference
+// implementation's table.
 TEST(known_answers) {
     const siphash_key key = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
     uint8_t input[16];
@@ -16,5 +17,6 @@ TEST(known_answers) {
 }
 
 TEST(the_key_matters) {
-    EXPECT(siphash((siphash_key){1, 2}, slice_from_text("x")) != siphash((siphash_key){1, 3}, slice_from_text("x")));
+    EXPECT(siphash((siphash_key){1, 2}, slice_from_text("x")) !=
+           siphash((siphash_key){1, 3}, slice_from_text("x")));
 }
