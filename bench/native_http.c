@@ -3,7 +3,8 @@
 //
 //   native_http PORT [PROCESSES]
 //
-// GET / answers "hello"; any other path echoes the request's body as it comes. The processes share the port.
+// GET / answers "hello", GET /wait the same after 10 ms (the upstream of the benchmark of outgoing requests); any
+// other path echoes the request's body as it comes. The processes share the port.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -14,7 +15,52 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "loop/loop.h"
 #include "net/http_server.h"
+
+enum { WAIT_NS = 10000000 };
+
+static void answer_hello(http_exchange *x) {
+    static const http_header type = {SLICE_LITERAL("Content-Type"), SLICE_LITERAL("text/plain")};
+    if (http_exchange_reply(x, 200, &type, 1, slice_from_text("hello"), NULL) != STATUS_OK) {
+        http_exchange_abort(x);
+    }
+    http_exchange_release(x);
+}
+
+// --- answers that wait -------------------------------------------------------------------------------------------
+
+typedef struct delayed {
+    http_exchange *x;
+    loop_timer timer;
+} delayed;
+
+static void on_delay_over(void *arg) {
+    delayed *d = arg;
+    answer_hello(d->x);
+    mem_free(d);
+}
+
+static void on_delayed_abort(void *arg) {
+    delayed *d = arg;
+    loop_timer_stop(&d->timer);
+    http_exchange_release(d->x);
+    mem_free(d);
+}
+
+static void on_delayed_progress(void *arg) { (void)arg; }
+
+static const http_exchange_ops delayed_ops = {on_delayed_progress, on_delayed_progress, on_delayed_abort};
+
+static void answer_later(loop *l, http_exchange *x) {
+    delayed *d = MEM_NEW(delayed);
+    d->x = x;
+    loop_timer_init(&d->timer, l, on_delay_over, d);
+    http_exchange_bind(x, &delayed_ops, d);
+    loop_timer_start_in(&d->timer, WAIT_NS);
+}
+
+// --- echoes ------------------------------------------------------------------------------------------------------
 
 typedef struct echo {
     http_exchange *x;
@@ -62,14 +108,13 @@ static void on_abort(void *arg) {
 static const http_exchange_ops echo_ops = {on_progress, on_progress, on_abort};
 
 static void on_request(void *arg, http_exchange *x) {
-    (void)arg;
     const http_request *r = http_exchange_request(x);
     if (slice_equal_text(r->path_with_query, "/")) {
-        static const http_header type = {SLICE_LITERAL("Content-Type"), SLICE_LITERAL("text/plain")};
-        if (http_exchange_reply(x, 200, &type, 1, slice_from_text("hello"), NULL) != STATUS_OK) {
-            http_exchange_abort(x);
-        }
-        http_exchange_release(x);
+        answer_hello(x);
+        return;
+    }
+    if (slice_equal_text(r->path_with_query, "/wait")) {
+        answer_later(arg, x);
         return;
     }
     http_response_head head = {.status = 200, .content_length = r->content_length};
@@ -103,7 +148,9 @@ static void serve(uint16_t port) {
     http_server_options options = http_server_options_default();
     http_server_handler handler = {.on_request = on_request};
     int fd = listen_on(port);
-    if (loop_new(NULL, &l, &e) != STATUS_OK || http_server_new(l, fd, &options, &handler, &s, &e) != STATUS_OK) {
+    status made = loop_new(NULL, &l, &e);
+    handler.arg = l;
+    if (made != STATUS_OK || http_server_new(l, fd, &options, &handler, &s, &e) != STATUS_OK) {
         fprintf(stderr, "%s\n", e.message);
         exit(1);
     }

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one instance and one call cost, without any network: prints a JSON object of nanoseconds.
+//
+//   micro MICRO.wasm GUEST.wasm
+//
+// MICRO.wasm is micro.wat in binary; GUEST.wasm is any component of WASI interfaces, which is only instantiated.
+// Each figure is the median of several rounds.
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "capability/offers.h"
+#include "component/component.h"
+#include "engine/fit.h"
+#include "engine/store.h"
+#include "os/clock.h"
+#include "os/whole_file.h"
+
+enum { ROUNDS = 11, LIST_BYTES = 65536, MODULES_MAX = 64 };
+
+static _Noreturn void give_up(const err *e) {
+    fprintf(stderr, "micro: %s\n", e->message);
+    exit(1);
+}
+
+static void must(status s, const err *e) {
+    if (s != STATUS_OK) {
+        give_up(e);
+    }
+}
+
+// --- the interface that MICRO.wasm imports -------------------------------------------------------------------------
+
+static const ctype u8_type = {.kind = CTYPE_U8, .size = 1, .align = 1, .flat_count = 1};
+static const ctype u32_type = {.kind = CTYPE_U32, .size = 4, .align = 4, .flat_count = 1};
+static const ctype bytes_type = {
+    .kind = CTYPE_LIST, .size = 8, .align = 4, .flat_count = 2, .element = &u8_type, .has_pointer = true};
+static const ctype_param ping_params[] = {{SLICE_LITERAL("x"), &u32_type}};
+static const ctype_param take_params[] = {{SLICE_LITERAL("bytes"), &bytes_type}};
+static const ctype_func ping_type = {1, ping_params, &u32_type, false};
+static const ctype_func take_type = {1, take_params, NULL, false};
+
+static status ping(host_call *call, core_value *flat, err *e) {
+    (void)call, (void)e;
+    flat[0].u32++;
+    return STATUS_OK;
+}
+
+// Copies, as an implementation that keeps the bytes would.
+static status take(host_call *call, core_value *flat, err *e) {
+    static uint8_t sink[LIST_BYTES];
+    uint8_t *bytes = NULL;
+    TRY(host_list_at(call, flat[0].u32, flat[1].u32, 1, 1, &bytes, e));
+    memcpy(sink, bytes, flat[1].u32);
+    __asm__ volatile("" : : "r"(sink) : "memory");
+    return STATUS_OK;
+}
+
+static const host_func api_funcs[] = {
+    {SLICE_LITERAL("ping"), &ping_type, ping},
+    {SLICE_LITERAL("take"), &take_type, take},
+};
+static const host_interface api = {
+    .name = SLICE_LITERAL("bench:host/api"), .version = {.major = 1}, .func_count = 2, .funcs = api_funcs};
+
+static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+    (void)context, (void)version;
+    const wasi_offer *offer = wasi_offer_find(name);
+    *ret = slice_equal(name, api.name) ? &api : offer != NULL ? offer->interface : NULL;
+    return *ret != NULL ? STATUS_OK : err_set(e, STATUS_NOT_FOUND, "nobody offers %.*s", SLICE_ARG(name));
+}
+
+// --- a linked component --------------------------------------------------------------------------------------------
+
+typedef struct guest {
+    buf bytes;
+    component *component;
+    engine *engine;
+    core_module *modules[MODULES_MAX];
+    size_t module_count;
+    component_program *program;
+} guest;
+
+static void guest_open(guest *g, const char *path) {
+    err e = {0};
+    component_limits limits = component_limits_default();
+    must(file_read_whole(path, limits.bytes_max, &g->bytes, &e), &e);
+    must(component_decode(buf_slice(&g->bytes), &limits, &g->component, &e), &e);
+    size_t count = component_module_count(g->component);
+    slice modules[MODULES_MAX];
+    count = count < MODULES_MAX ? count : MODULES_MAX;
+    for (size_t i = 0; i < count; i++) {
+        modules[i] = component_module_bytes(g->component, i);
+    }
+    engine_options o = engine_options_default();
+    engine_facts facts;
+    engine_facts_read(&o, &facts);
+    engine_options_fit(&o, &facts, modules, count, 1);
+    must(engine_new(&o, &g->engine, &e), &e);
+    for (; g->module_count < count; g->module_count++) {
+        size_t i = g->module_count;
+        must(engine_core(g->engine)->ops->module_new(engine_core(g->engine), modules[i], &g->modules[i], &e), &e);
+    }
+    component_link_options link = {.engine = engine_core(g->engine),
+                                   .modules = g->modules,
+                                   .module_count = g->module_count,
+                                   .gate = {.admit = admit},
+                                   .handles_max = 1000,
+                                   .call_arena_bytes_max = 1 << 20};
+    must(component_link(g->component, &link, &g->program, &e), &e);
+}
+
+static void guest_close(guest *g) {
+    component_program_free(g->program);
+    for (size_t i = 0; i < g->module_count; i++) {
+        engine_core(g->engine)->ops->module_free(g->modules[i]);
+    }
+    engine_free(g->engine);
+    component_free(g->component);
+    buf_done(&g->bytes);
+}
+
+// --- what is measured: one store, one task, one instance, `calls` calls of an export with argument `n` ---------------
+
+typedef struct work {
+    const guest *guest;
+    const char *export;
+    uint32_t n;
+    uint32_t calls;
+    uint64_t instantiate_ns;
+    uint64_t call_ns;
+    component_instance *instance;
+    err e;
+} work;
+
+static status work_calls(work *w) {
+    const component_func *f = component_program_export(w->guest->program, slice_empty(), slice_from_text(w->export));
+    component_value n = {.kind = CTYPE_U32, .of.unsigned_ = w->n};
+    size_t arg_count = component_func_type(f)->param_count;
+    auto_arena a;
+    arena_init(&a, 1 << 16);
+    uint64_t from = clock_now_ns();
+    for (uint32_t i = 0; i < w->calls; i++) {
+        TRY(component_call(w->instance, f, &n, arg_count, NULL, &a, &w->e));
+    }
+    w->call_ns = clock_now_ns() - from;
+    return STATUS_OK;
+}
+
+static void work_body(core_store *s, void *arg) {
+    work *w = arg;
+    uint64_t from = clock_now_ns();
+    must(component_instantiate(w->guest->program, s, NULL, &w->instance, &w->e), &w->e);
+    w->instantiate_ns = clock_now_ns() - from;
+    if (w->calls > 0) {
+        must(work_calls(w), &w->e);
+    }
+}
+
+static void work_do(work *w) {
+    engine_store_options o = engine_store_options_default();
+    core_store *s = NULL;
+    core_task *t = NULL;
+    must(engine_store_new(w->guest->engine, &o, &s, &w->e), &w->e);
+    must(s->ops->task_new(s, work_body, w, &t, &w->e), &w->e);
+    while (!s->ops->task_resume(t)) {
+    }
+    s->ops->task_free(t);
+    component_instance_free(w->instance);
+    engine_store_free(s);
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static double median(double *values, size_t count) {
+    qsort(values, count, sizeof *values, compare);
+    return values[count / 2];
+}
+
+// The whole life of an instance, and the instantiation alone.
+static void measure_instances(const guest *g, const char *label, bool is_last) {
+    enum { EACH = 2000 };
+    double cycles[ROUNDS];
+    double instantiates[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t inside_ns = 0;
+        uint64_t from = clock_now_ns();
+        for (int i = 0; i < EACH; i++) {
+            work w = {.guest = g};
+            work_do(&w);
+            inside_ns += w.instantiate_ns;
+        }
+        cycles[round] = (double)(clock_now_ns() - from) / EACH;
+        instantiates[round] = (double)inside_ns / EACH;
+    }
+    printf("  \"%s: store, task, instance, drop\": %.0f,\n", label, median(cycles, ROUNDS));
+    printf("  \"%s: instantiate\": %.0f%s\n", label, median(instantiates, ROUNDS), is_last ? "" : ",");
+}
+
+static void measure_calls(const guest *g, const char *label, const char *export, uint32_t calls, uint32_t n) {
+    double each[ROUNDS];
+    for (int round = 0; round < ROUNDS; round++) {
+        work w = {.guest = g, .export = export, .calls = calls, .n = n};
+        work_do(&w);
+        each[round] = (double)w.call_ns / calls / (n > 0 ? n : 1);
+    }
+    printf("  \"%s\": %.1f,\n", label, median(each, ROUNDS));
+}
+
+int main(int argc, char **argv) {
+    if (argc != 3) {
+        fprintf(stderr, "usage: micro MICRO.wasm GUEST.wasm\n");
+        return 2;
+    }
+    guest micro = {0};
+    guest_open(&micro, argv[1]);
+    printf("{\n");
+    measure_calls(&micro, "call of an export", "nothing", 200000, 0);
+    measure_calls(&micro, "host call with u32", "pings", 1, 2000000);
+    measure_calls(&micro, "host call with list<u8> of 64 KiB, copied", "takes", 1, 100000);
+    measure_instances(&micro, "two core modules, no WASI", false);
+    guest_close(&micro);
+    guest real = {0};
+    guest_open(&real, argv[2]);
+    measure_instances(&real, "guest", true);
+    guest_close(&real);
+    printf("}\n");
+    return 0;
+}
