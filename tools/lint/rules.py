@@ -108,7 +108,7 @@ def c_rules(path, text):
         if csource.is_mutable_data(piece):
             yield line, "global", f"mutable data at file scope: {' '.join(piece.split())[:60]}"
     for number, line in enumerate(blanked.split("\n"), 1):
-        if re.match(r"\s+static\s+(?!const\b)", line):
+        if re.match(r"\s+static\s+(?!const\b)", line) and not re.search(r"\*\s*const\b", line):
             yield number, "global", f"mutable static in a function: {line.strip()[:60]}"
 
 
