@@ -18,6 +18,19 @@ static void copy(void) {
     }
 }
 
+static void read_again_and_again(int times, const char *path) {
+    for (int i = 0; i < times; i++) {
+        FILE *file = fopen(path, "r");
+        char line[80];
+        if (file != NULL && fgets(line, sizeof line, file) != NULL) {
+            fputs(line, stdout);
+        }
+        if (file != NULL) {
+            fclose(file);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "args";
     const char *value = argc > 2 ? argv[2] : "0";
@@ -41,6 +54,8 @@ int main(int argc, char **argv) {
     } else if (strcmp(what, "wait") == 0) {
         usleep((useconds_t)atoi(value) * 1000);
         printf("waited\n");
+    } else if (strcmp(what, "read") == 0 && argc > 3) {
+        read_again_and_again(atoi(value), argv[3]);
     } else if (strcmp(what, "spin") == 0) {
         for (volatile unsigned turns = 0;; turns++) {
         }
