@@ -28,12 +28,12 @@ static void export_alias_read(reader *r, scope *s, ast_sort sort, size_t offset)
     }
     uint32_t position = ast_instance_type_find(instance, name);
     if (position == AST_NONE) {
-        decode_fail(d, offset, "instance %u has no export named `%.*s`", index, SLICE_ARG(name));
+        decode_fail(d, offset, "instance %u has no export named `%.*s`", index, NAME_ARG(name));
         return;
     }
     const ast_extern *item = &instance->exports[position].type;
     if (item->sort != sort) {
-        decode_fail(d, offset, "export `%.*s` of instance %u is not a %s", SLICE_ARG(name), index,
+        decode_fail(d, offset, "export `%.*s` of instance %u is not a %s", NAME_ARG(name), index,
                     types_sort_name(sort));
         return;
     }
@@ -63,12 +63,12 @@ static void core_export_alias_read(reader *r, scope *s, ast_sort sort, size_t of
     }
     uint32_t position = ast_module_type_find_export(instance, name);
     if (position == AST_NONE) {
-        decode_fail(d, offset, "core instance %u has no export named `%.*s`", index, SLICE_ARG(name));
+        decode_fail(d, offset, "core instance %u has no export named `%.*s`", index, NAME_ARG(name));
         return;
     }
     const ast_core_extern *item = &instance->exports[position].type;
     if ((ast_sort)item->kind != sort) {
-        decode_fail(d, offset, "export `%.*s` of core instance %u is not a %s", SLICE_ARG(name), index,
+        decode_fail(d, offset, "export `%.*s` of core instance %u is not a %s", NAME_ARG(name), index,
                     types_sort_name(sort));
         return;
     }
@@ -95,7 +95,8 @@ static void outer_core_type(decoder *d, scope *s, const scope *target, uint32_t 
         return;
     }
     scope_add_pointer(d, &s->core.types, ((const void *const *)target->core.types.items)[index]);
-    scope_add_pointer(d, &s->core_module_types, ((const void *const *)target->core_module_types.items)[index]);
+    scope_add_pointer(d, &s->core_module_types,
+                      ((const void *const *)target->core_module_types.items)[index]);
 }
 
 static void outer_alias_read(reader *r, scope *s, ast_sort sort, size_t offset) {
@@ -121,7 +122,8 @@ static void outer_alias_read(reader *r, scope *s, ast_sort sort, size_t offset) 
     if (sort == AST_CORE_TYPE) {
         outer_core_type(d, s, target, index, offset);
     } else if (scope_item(d, target, sort, index, offset, &def.type)) {
-        // Scopes are numbered as they open: resources bound inside the type have larger numbers than its scope.
+        // Scopes are numbered as they open: resources bound inside the type have larger numbers than its
+        // scope.
         if (sort == AST_TYPE && crosses_component(s, target) &&
             types_info(&def.type.of.type).min_scope <= target->number) {
             decode_fail(d, offset, "cannot alias an outer type that transitively refers to resources");

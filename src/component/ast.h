@@ -1,31 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 // The decoded and validated form of a component: what the instantiation plan is built from.
 //
-// A component is a list of definitions in binary order. Each definition appends exactly one item to one index space
-// (`sort`, at `index`), and refers to earlier items by their indices, which are all checked: in range, of the right
-// sort, of matching types. So a planner walks `defs` once per instantiation with one array of items for each sort
-// (sizes in `space_count`), and needs no check of its own. Nested components are closures: the item of a component
-// definition is (ast_component, environment of the component that contains the definition); an outer alias walks
-// `count` such environments outwards. Outer aliases exist for core modules, core types, types and components only.
+// A component is a list of definitions in binary order. Each definition appends exactly one item to one index
+// space
+// (`sort`, at `index`), and refers to earlier items by their indices, which are all checked: in range, of the
+// right sort, of matching types. So a planner walks `defs` once per instantiation with one array of items for
+// each sort (sizes in `space_count`), and needs no check of its own. Nested components are closures: the item
+// of a component definition is (ast_component, environment of the component that contains the definition); an
+// outer alias walks `count` such environments outwards. Outer aliases exist for core modules, core types,
+// types and components only.
 //
-// Resource identity. Inside one component, a resource type is a ctype_resource, and two uses mean the same resource
-// type if and only if they have the same `index`, which is a position in ast_component.resources. No resource type
-// crosses a component boundary by an outer alias, so this numbering is complete: each entry says which definition
-// introduced it and how to find the real one when the component is instantiated:
+// Resource identity. Inside one component, a resource type is a ctype_resource, and two uses mean the same
+// resource type if and only if they have the same `index`, which is a position in ast_component.resources. No
+// resource type crosses a component boundary by an outer alias, so this numbering is complete: each entry
+// says which definition introduced it and how to find the real one when the component is instantiated:
 //   - AST_RESOURCE_DEFINED  a (resource ...) definition: every instantiation makes a new resource type;
-//   - AST_RESOURCE_IMPORTED an import: the type that was given (path empty), or the type found by following the
+//   - AST_RESOURCE_IMPORTED an import: the type that was given (path empty), or the type found by following
+//   the
 //                           export names `path` from the instance that was given;
-//   - AST_RESOURCE_INSTANCE made by instantiating a nested component: follow `path` from that instance's exports;
-//   - AST_RESOURCE_EXPORTED an export whose ascribed type hides which resource type it is: the exported item itself
-//                           (path empty), or what is found by following `path` from it. It has its own index, and
-//                           is at run time the same resource type as the item that it hides.
-// So a planner keeps, per component instance, an array [resource_count] of run-time resource types, fills the range
-// [resource_first, resource_first + resource_count) when it executes a definition, and treats a type item as "this
-// run-time resource type" or "a type that no instantiation depends on". The types of one function that is lifted in
-// one component and lowered in another are equal in shape, and each is numbered in its own component.
+//   - AST_RESOURCE_INSTANCE made by instantiating a nested component: follow `path` from that instance's
+//   exports;
+//   - AST_RESOURCE_EXPORTED an export whose ascribed type hides which resource type it is: the exported item
+//   itself
+//                           (path empty), or what is found by following `path` from it. It has its own index,
+//                           and is at run time the same resource type as the item that it hides.
+// So a planner keeps, per component instance, an array [resource_count] of run-time resource types, fills the
+// range [resource_first, resource_first + resource_count) when it executes a definition, and treats a type
+// item as "this run-time resource type" or "a type that no instantiation depends on". The types of one
+// function that is lifted in one component and lowered in another are equal in shape, and each is numbered in
+// its own component.
 //
-// Ownership: everything lives in the component's arena (names point into the bytes given to component_decode).
-// Threads: immutable once decoded. Source: Binary.md and Explainer.md of the Component Model.
+// Ownership: everything lives in the component's arena (names point into the bytes given to
+// component_decode). Threads: immutable once decoded. Source: Binary.md and Explainer.md of the Component
+// Model.
 #pragma once
 
 #include "base/slice.h"
@@ -57,7 +64,8 @@ typedef struct ast_instance_type ast_instance_type;
 typedef struct ast_component_type ast_component_type;
 typedef struct ast_module_type ast_module_type;
 
-// --- types -------------------------------------------------------------------------------------------------------
+// --- types
+// -------------------------------------------------------------------------------------------------------
 
 typedef enum ast_type_kind {
     AST_TYPE_VALUE,
@@ -79,8 +87,8 @@ typedef struct ast_type {
     } of;
 } ast_type;
 
-// The type of an item that can be imported or exported. `sort` is AST_FUNC, AST_TYPE, AST_INSTANCE, AST_COMPONENT
-// or AST_CORE_MODULE.
+// The type of an item that can be imported or exported. `sort` is AST_FUNC, AST_TYPE, AST_INSTANCE,
+// AST_COMPONENT or AST_CORE_MODULE.
 typedef struct ast_extern {
     ast_sort sort;
     union {
@@ -110,7 +118,8 @@ struct ast_component_type {
     const ast_named_extern *exports;
 };
 
-// --- core modules ------------------------------------------------------------------------------------------------
+// --- core modules
+// ------------------------------------------------------------------------------------------------
 
 typedef struct ast_core_limits {
     bool is_64;  // memory64, table64
@@ -121,14 +130,14 @@ typedef struct ast_core_limits {
     uint32_t page_size_log2; // memories only; 16 unless custom page sizes are used
 } ast_core_limits;
 
-// Type of an import or export of a core module. Reference types that core_type cannot name are CORE_REF_OTHER in
-// `func`; matching of types has been done by the validator.
+// Type of an import or export of a core module. Reference types that core_type cannot name are CORE_REF_OTHER
+// in `func`; matching of types has been done by the validator.
 typedef struct ast_core_extern {
     core_extern_kind kind;
     const core_func_type *func; // CORE_FUNC and CORE_TAG
-    uint32_t value_type;        // CORE_TABLE: element type, CORE_GLOBAL: its type; an encoding private to the reader
-    bool mutable_;              // CORE_GLOBAL
-    ast_core_limits limits;     // CORE_TABLE, CORE_MEMORY
+    uint32_t value_type; // CORE_TABLE: element type, CORE_GLOBAL: its type; an encoding private to the reader
+    bool mutable_;       // CORE_GLOBAL
+    ast_core_limits limits; // CORE_TABLE, CORE_MEMORY
 } ast_core_extern;
 
 typedef struct ast_core_import {
@@ -157,7 +166,8 @@ struct ast_module {
     const ast_module_type *type;
 };
 
-// --- definitions -------------------------------------------------------------------------------------------------
+// --- definitions
+// -------------------------------------------------------------------------------------------------
 
 typedef enum ast_def_kind {
     AST_DEF_CORE_MODULE,       // module

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Canonical definitions: lift, lower and the built-ins for resources. Asynchronous built-ins are read to their end
-// and refused by name. Source: Binary.md, "Canonical Definitions"; CanonicalABI.md, "Canonical Definitions".
+// Canonical definitions: lift, lower and the built-ins for resources. Asynchronous built-ins are read to
+// their end and refused by name. Source: Binary.md, "Canonical Definitions"; CanonicalABI.md, "Canonical
+// Definitions".
 #include "component/flatten.h"
 #include "component/scope_internal.h"
 
-// --- options -----------------------------------------------------------------------------------------------------
+// --- options
+// -----------------------------------------------------------------------------------------------------
 
 typedef struct options {
     ast_options pub;
@@ -101,7 +103,8 @@ static void options_read(reader *r, const scope *s, options *o) {
         }
         const ast_core_extern *f = scope_core(d, s, AST_CORE_FUNC, o->pub.realloc, offset);
         if (f != NULL && !signature_is(f->func, 4, 1)) {
-            decode_fail(d, offset, "canonical option `realloc` uses a core function with an incorrect signature");
+            decode_fail(d, offset,
+                        "canonical option `realloc` uses a core function with an incorrect signature");
         }
     }
     if (o->pub.post_return != AST_NONE) {
@@ -128,13 +131,16 @@ static bool params_have_pointer(const ctype_func *f) {
 
 static bool result_has_pointer(const ctype_func *f) { return f->result != NULL && f->result->has_pointer; }
 
-// --- lift and lower ----------------------------------------------------------------------------------------------
+// --- lift and lower
+// ----------------------------------------------------------------------------------------------
 
-static bool same_values(const core_value_type *a, uint32_t a_count, const core_value_type *b, uint32_t b_count) {
+static bool same_values(const core_value_type *a, uint32_t a_count, const core_value_type *b,
+                        uint32_t b_count) {
     return a_count == b_count && (a_count == 0 || memcmp(a, b, a_count * sizeof *a) == 0);
 }
 
-static void post_return_check(decoder *d, const scope *s, uint32_t index, const core_def *lifted, size_t offset) {
+static void post_return_check(decoder *d, const scope *s, uint32_t index, const core_def *lifted,
+                              size_t offset) {
     const ast_core_extern *f = scope_core(d, s, AST_CORE_FUNC, index, offset);
     if (f == NULL) {
         return;
@@ -142,7 +148,8 @@ static void post_return_check(decoder *d, const scope *s, uint32_t index, const 
     const core_def *post = core_def_of(f->func);
     if (!same_values(post->params, post->func.param_count, lifted->results, lifted->func.result_count) ||
         post->func.result_count != 0) {
-        decode_fail(d, offset, "canonical option `post-return` uses a core function with an incorrect signature");
+        decode_fail(d, offset,
+                    "canonical option `post-return` uses a core function with an incorrect signature");
     }
 }
 
@@ -167,7 +174,8 @@ static void lift_check(decoder *d, scope *s, ast_def *def, const options *o, siz
     const core_def *a = core_def_of(f->func);
     const core_def *e = core_def_of(expected);
     if (!same_values(a->params, a->func.param_count, e->params, e->func.param_count)) {
-        decode_fail(d, offset, "lowered parameter types do not match the parameter types of the core function");
+        decode_fail(d, offset,
+                    "lowered parameter types do not match the parameter types of the core function");
     } else if (!same_values(a->results, a->func.result_count, e->results, e->func.result_count)) {
         decode_fail(d, offset, "lowered result types do not match the result types of the core function");
     }
@@ -244,7 +252,8 @@ static void lower_read(reader *r, scope *s, size_t offset) {
     core_func_add(d, s, &def, def.of.lower.core_type);
 }
 
-// --- resources ---------------------------------------------------------------------------------------------------
+// --- resources
+// ---------------------------------------------------------------------------------------------------
 
 static void resource_read(reader *r, scope *s, ast_def_kind kind, size_t offset) {
     static const uint8_t i32 = CORE_I32;
@@ -267,7 +276,8 @@ static void resource_read(reader *r, scope *s, ast_def_kind kind, size_t offset)
     core_func_add(d, s, &def, core_func_type_make(d, &i32, 1, &i32, kind == AST_DEF_RESOURCE_DROP ? 0 : 1));
 }
 
-// --- asynchronous built-ins --------------------------------------------------------------------------------------
+// --- asynchronous built-ins
+// --------------------------------------------------------------------------------------
 
 typedef struct builtin {
     uint8_t code;

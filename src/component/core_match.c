@@ -11,7 +11,8 @@ static bool differ(type_match *m, const char *why) {
     return false;
 }
 
-// --- heap types --------------------------------------------------------------------------------------------------
+// --- heap types
+// --------------------------------------------------------------------------------------------------
 
 enum {
     HEAP_FUNC = 0x70,
@@ -54,7 +55,8 @@ static uint32_t heap_above(uint32_t heap) {
 
 static bool heap_below(uint32_t a, uint32_t b) {
     if (a == HEAP_NONE) { // below everything under any
-        return b == HEAP_NONE || b == HEAP_I31 || b == HEAP_STRUCT || b == HEAP_ARRAY || b == HEAP_EQ || b == HEAP_ANY;
+        return b == HEAP_NONE || b == HEAP_I31 || b == HEAP_STRUCT || b == HEAP_ARRAY || b == HEAP_EQ ||
+               b == HEAP_ANY;
     }
     for (uint32_t at = a; at != 0; at = heap_above(at)) {
         if (at == b) {
@@ -64,8 +66,8 @@ static bool heap_below(uint32_t a, uint32_t b) {
     return false;
 }
 
-// References to defined types match only themselves here: the chain of supertypes is known for functions alone,
-// and to compare other references by identity refuses nothing that a toolchain produces today.
+// References to defined types match only themselves here: the chain of supertypes is known for functions
+// alone, and to compare other references by identity refuses nothing that a toolchain produces today.
 static bool value_matches(core_value_type a, core_value_type b) {
     if (a == b) {
         return true;
@@ -84,7 +86,8 @@ static bool value_matches(core_value_type a, core_value_type b) {
     return ((heap_a | heap_b) & CORE_VALUE_DEFINED) == 0 && heap_below(heap_a, heap_b);
 }
 
-// --- imports and exports -----------------------------------------------------------------------------------------
+// --- imports and exports
+// -----------------------------------------------------------------------------------------
 
 static bool func_matches(const core_func_type *a, const core_func_type *b) {
     const core_def *expected = core_def_of(b);
@@ -147,7 +150,8 @@ bool core_extern_match(type_match *m, const ast_core_extern *a, const ast_core_e
     }
 }
 
-// --- modules -----------------------------------------------------------------------------------------------------
+// --- modules
+// -----------------------------------------------------------------------------------------------------
 
 static const ast_core_import *find_import(const ast_module_type *t, slice module, slice name) {
     for (uint32_t i = 0; i < t->import_count; i++) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads what a core module imports and exports. Sections that do not matter for that are stepped over; the order and
-// extent of all of them are checked, so that nobody reads past the end of anything.
+// Reads what a core module imports and exports. Sections that do not matter for that are stepped over; the
+// order and extent of all of them are checked, so that nobody reads past the end of anything.
 #include <stdlib.h>
 
 #include "component/core_types_internal.h"
@@ -14,7 +14,8 @@ typedef struct module_state {
     uint32_t bodies;
 } module_state;
 
-// --- constant expressions ----------------------------------------------------------------------------------------
+// --- constant expressions
+// ----------------------------------------------------------------------------------------
 
 static void gc_instruction_skip(reader *r, size_t offset) {
     uint32_t op = reader_u32(r);
@@ -92,7 +93,8 @@ static void expression_skip(reader *r) {
     }
 }
 
-// --- sections ----------------------------------------------------------------------------------------------------
+// --- sections
+// ----------------------------------------------------------------------------------------------------
 
 static ast_core_extern *extern_push(module_state *m, uint8_t kind) {
     return kind > CORE_TAG ? NULL : vec_push(m->d, &m->space.externs[kind], sizeof(ast_core_extern));
@@ -142,7 +144,7 @@ static void export_read(module_state *m, reader *r) {
     }
     if (kind > CORE_TAG || index >= m->space.externs[kind].count) {
         decode_fail(m->d, offset, "export `%.*s` of the core module refers to an item out of bounds",
-                    SLICE_ARG(name));
+                    NAME_ARG(name));
         return;
     }
     ast_core_export *item = vec_push(m->d, &m->exports, sizeof *item);
@@ -223,8 +225,8 @@ static void section_read(module_state *m, reader *r, uint8_t id) {
 
 static bool order_check(module_state *m, uint8_t id, uint32_t *last, size_t offset) {
     static const uint8_t ranks[SECTION_END] = {
-        [SECTION_TYPE] = 1,   [SECTION_IMPORT] = 2, [SECTION_FUNCTION] = 3, [SECTION_TABLE] = 4,
-        [SECTION_MEMORY] = 5, [SECTION_TAG] = 6,    [SECTION_GLOBAL] = 7,   [SECTION_EXPORT] = 8,
+        [SECTION_TYPE] = 1,   [SECTION_IMPORT] = 2,   [SECTION_FUNCTION] = 3,    [SECTION_TABLE] = 4,
+        [SECTION_MEMORY] = 5, [SECTION_TAG] = 6,      [SECTION_GLOBAL] = 7,      [SECTION_EXPORT] = 8,
         [SECTION_START] = 9,  [SECTION_ELEMENT] = 10, [SECTION_DATA_COUNT] = 11, [SECTION_CODE] = 12,
         [SECTION_DATA] = 13,
     };
@@ -259,12 +261,14 @@ const ast_module_type *core_module_read(decoder *d, slice bytes) {
         }
     }
     if (decode_ok(d) && m.declared_funcs != m.bodies) {
-        decode_fail(d, start, "a core module declares %u functions and has %u bodies", m.declared_funcs, m.bodies);
+        decode_fail(d, start, "a core module declares %u functions and has %u bodies", m.declared_funcs,
+                    m.bodies);
     }
     return core_module_type_make(d, &m.imports, &m.exports, start);
 }
 
-// --- the type of a module ----------------------------------------------------------------------------------------
+// --- the type of a module
+// ----------------------------------------------------------------------------------------
 
 // The two names of an import as one key. Their lengths keep ("a", "b") apart from ("ab", "").
 static slice pair_key(decoder *d, slice module, slice name) {
@@ -290,8 +294,8 @@ static void imports_check(decoder *d, const ast_module_type *t, size_t offset) {
         const ast_core_import *import = &t->imports[i];
         slice key = pair_key(d, import->module, import->name);
         if (decode_ok(d) && name_map_add(d, &seen, key, import) != NULL) {
-            decode_fail(d, offset, "duplicate import name `%.*s:%.*s` of a core module", SLICE_ARG(import->module),
-                        SLICE_ARG(import->name));
+            decode_fail(d, offset, "duplicate import name `%.*s:%.*s` of a core module",
+                        NAME_ARG(import->module), NAME_ARG(import->name));
         }
     }
 }
@@ -312,13 +316,15 @@ static void exports_sort(decoder *d, ast_module_type *t, size_t offset) {
     qsort_r(sorted, t->export_count, sizeof *sorted, compare_exports, (void *)(uintptr_t)t->exports);
     for (uint32_t i = 1; i < t->export_count; i++) {
         if (slice_equal(t->exports[sorted[i - 1]].name, t->exports[sorted[i]].name)) {
-            decode_fail(d, offset, "export name `%.*s` already defined", SLICE_ARG(t->exports[sorted[i]].name));
+            decode_fail(d, offset, "export name `%.*s` already defined",
+                        NAME_ARG(t->exports[sorted[i]].name));
         }
     }
     t->sorted = sorted;
 }
 
-const ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports, size_t offset) {
+const ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports,
+                                             size_t offset) {
     ast_module_type *t = KEEP_NEW(d, ast_module_type);
     if (t == NULL) {
         return NULL;

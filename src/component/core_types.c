@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Core types. A recursion group is written down in a normal form (references into the group by position, others by
-// identity) and looked up by it, which makes equal groups the same objects.
+// Core types. A recursion group is written down in a normal form (references into the group by position,
+// others by identity) and looked up by it, which makes equal groups the same objects.
 #include "component/core_types_internal.h"
 
 typedef struct group {
@@ -18,11 +18,10 @@ static void put(group *g, uint32_t word) {
     }
 }
 
-// --- value types -------------------------------------------------------------------------------------------------
+// --- value types
+// -------------------------------------------------------------------------------------------------
 
-static bool abstract_heap_type(uint8_t byte) {
-    return byte >= 0x68 && byte <= 0x75;
-}
+static bool abstract_heap_type(uint8_t byte) { return byte >= 0x68 && byte <= 0x75; }
 
 // A heap type: an abstract one, or an index. `g` is NULL outside of recursion groups.
 static uint32_t heap_type_read(reader *r, const core_space *space, const group *g) {
@@ -69,9 +68,12 @@ static core_value_type value_type_read(reader *r, const core_space *space, const
     return CORE_VALUE_REF | CORE_VALUE_NULL | byte;
 }
 
-core_value_type core_value_type_read(reader *r, const core_space *space) { return value_type_read(r, space, NULL); }
+core_value_type core_value_type_read(reader *r, const core_space *space) {
+    return value_type_read(r, space, NULL);
+}
 
-// --- reading one group into its normal form -----------------------------------------------------------------------
+// --- reading one group into its normal form
+// -----------------------------------------------------------------------
 
 static void values_read(group *g) {
     uint32_t count = reader_count(g->r);
@@ -132,7 +134,8 @@ static void member_read(group *g) {
     composite_read(g, byte, offset);
 }
 
-// --- from the normal form to objects ------------------------------------------------------------------------------
+// --- from the normal form to objects
+// ------------------------------------------------------------------------------
 
 static uint8_t public_type(core_value_type v) {
     switch (v) {
@@ -295,7 +298,8 @@ const core_def *core_space_func(reader *r, const core_space *space, uint32_t ind
     return def;
 }
 
-// --- types of imports and exports ---------------------------------------------------------------------------------
+// --- types of imports and exports
+// ---------------------------------------------------------------------------------
 
 static uint64_t bound_read(reader *r, bool is_64) { return is_64 ? reader_u64(r) : reader_u32(r); }
 

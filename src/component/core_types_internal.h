@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Core WebAssembly as far as the component layer reads it: types, and what a module imports and exports.
 //
-// Function (and other defined) types are kept once: two types are equal if and only if their addresses are. The
-// code of a module is not looked at here; compiling it validates it. Source: WebAssembly 3.0 core specification,
-// "Binary Format" and "Matching".
+// Function (and other defined) types are kept once: two types are equal if and only if their addresses are.
+// The code of a module is not looked at here; compiling it validates it. Source: WebAssembly 3.0 core
+// specification, "Binary Format" and "Matching".
 #pragma once
 
 #include "component/ast.h"
@@ -27,7 +27,8 @@ enum {
 };
 #define CORE_VALUE_REF 0x80000000u
 #define CORE_VALUE_NULL 0x40000000u
-#define CORE_VALUE_DEFINED 0x20000000u // heap type is the identity of a core_def, else the byte of an abstract type
+#define CORE_VALUE_DEFINED \
+    0x20000000u // heap type is the identity of a core_def, else the byte of an abstract type
 #define CORE_VALUE_OWN_GROUP 0x10000000u // while reading: heap type is a position in the recursion group
 #define CORE_VALUE_HEAP 0x0fffffffu
 
@@ -37,16 +38,18 @@ struct core_def {
     core_def_kind kind;
     bool final;
     uint32_t id;
-    const core_def *super;             // NULL when there is none
-    const core_value_type *params;     // kind FUNC
+    const core_def *super;         // NULL when there is none
+    const core_value_type *params; // kind FUNC
     const core_value_type *results;
 };
 
-static inline const core_def *core_def_of(const core_func_type *f) { return (const core_def *)(const void *)f; }
+static inline const core_def *core_def_of(const core_func_type *f) {
+    return (const core_def *)(const void *)f;
+}
 
 // The index space of types of one module or module type.
 typedef struct core_space {
-    vec types;             // const core_def *
+    vec types;                 // const core_def *
     vec externs[CORE_TAG + 1]; // ast_core_extern
 } core_space;
 
@@ -63,6 +66,7 @@ void core_extern_read(reader *r, const core_space *space, uint8_t kind, ast_core
 // Reads the type of a module out of its bytes.
 const ast_module_type *core_module_read(decoder *d, slice bytes);
 // Checks names for being unique, sorts, and keeps.
-const ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports, size_t offset);
+const ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports,
+                                             size_t offset);
 
 bool core_extern_match(type_match *m, const ast_core_extern *actual, const ast_core_extern *expected);

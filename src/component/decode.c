@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "component/decoded_internal.h"
 
-// --- the first bytes ---------------------------------------------------------------------------------------------
+// --- the first bytes
+// ---------------------------------------------------------------------------------------------
 
 static const uint8_t magic[4] = {0, 'a', 's', 'm'};
 static const uint8_t component_version[4] = {0x0d, 0, 1, 0};
@@ -27,7 +28,8 @@ static void root_preamble_check(decoder *d, slice bytes) {
         decode_fail(d, 0, "the file is empty");
     } else if (bytes.len < 8 || memcmp(bytes.data, magic, 4) != 0) {
         if (looks_like_text(bytes)) {
-            decode_fail(d, 0, "this is text, not a WebAssembly component (the text format must be made binary "
+            decode_fail(d, 0,
+                        "this is text, not a WebAssembly component (the text format must be made binary "
                         "first, for example with `wasm-tools parse`)");
         } else if (memcmp(bytes.data, magic, bytes.len < 4 ? bytes.len : 4) == 0) {
             decode_fail(d, bytes.len, "unexpected end: a component begins with 8 bytes");
@@ -35,7 +37,8 @@ static void root_preamble_check(decoder *d, slice bytes) {
             decode_fail(d, 0, "this is not WebAssembly: it does not begin with \\0asm");
         }
     } else if (memcmp(bytes.data + 4, module_version, 4) == 0) {
-        decode_fail_as(d, STATUS_UNSUPPORTED, 4, "this is a core WebAssembly module, not a component: make one "
+        decode_fail_as(d, STATUS_UNSUPPORTED, 4,
+                       "this is a core WebAssembly module, not a component: make one "
                        "of it with `wasm-tools component new`, or build for the target wasm32-wasip2");
     } else if (memcmp(bytes.data + 4, component_version, 4) != 0) {
         decode_fail(d, 4, "unknown version %02x%02x and layer %02x%02x of the binary format", bytes.data[5],
@@ -44,12 +47,14 @@ static void root_preamble_check(decoder *d, slice bytes) {
 }
 
 static void nested_preamble_check(decoder *d, slice bytes, size_t offset) {
-    if (bytes.len < 8 || memcmp(bytes.data, magic, 4) != 0 || memcmp(bytes.data + 4, component_version, 4) != 0) {
+    if (bytes.len < 8 || memcmp(bytes.data, magic, 4) != 0 ||
+        memcmp(bytes.data + 4, component_version, 4) != 0) {
         decode_fail(d, offset, "expected a component in a component section");
     }
 }
 
-// --- sections ----------------------------------------------------------------------------------------------------
+// --- sections
+// ----------------------------------------------------------------------------------------------------
 
 enum {
     SECTION_CUSTOM,
@@ -120,10 +125,14 @@ static void items_read(reader *r, scope *s, void (*item_read)(reader *r, scope *
 
 static void section_read(decoder *d, scope *s, uint8_t id, slice bytes, size_t offset) {
     static void (*const items[SECTION_COUNT])(reader *r, scope *s) = {
-        [SECTION_CORE_INSTANCE] = core_instance_read, [SECTION_CORE_TYPE] = core_type_definition_read,
-        [SECTION_INSTANCE] = instance_read,           [SECTION_ALIAS] = alias_read,
-        [SECTION_TYPE] = type_definition_read,        [SECTION_CANON] = canon_read,
-        [SECTION_IMPORT] = import_read,               [SECTION_EXPORT] = export_read,
+        [SECTION_CORE_INSTANCE] = core_instance_read,
+        [SECTION_CORE_TYPE] = core_type_definition_read,
+        [SECTION_INSTANCE] = instance_read,
+        [SECTION_ALIAS] = alias_read,
+        [SECTION_TYPE] = type_definition_read,
+        [SECTION_CANON] = canon_read,
+        [SECTION_IMPORT] = import_read,
+        [SECTION_EXPORT] = export_read,
     };
     reader r = reader_of(d, bytes);
     if (id >= SECTION_COUNT) {
@@ -141,7 +150,8 @@ static void section_read(decoder *d, scope *s, uint8_t id, slice bytes, size_t o
     }
 }
 
-// --- components --------------------------------------------------------------------------------------------------
+// --- components
+// --------------------------------------------------------------------------------------------------
 
 // What a component leaves behind when it has been read.
 static const ast_component *component_finish(decoder *d, scope *s, const ast_component_type **ret_type) {
@@ -193,7 +203,8 @@ const ast_component *component_read(decoder *d, slice bytes, const ast_component
     return decode_ok(d) ? component_finish(d, s, ret_type) : NULL;
 }
 
-// --- the whole ---------------------------------------------------------------------------------------------------
+// --- the whole
+// ---------------------------------------------------------------------------------------------------
 
 component_limits component_limits_default(void) {
     return (component_limits){
@@ -207,8 +218,8 @@ component_limits component_limits_default(void) {
 
 static void decode_root(decoder *d, component *c) {
     if (d->whole.len > d->limits->bytes_max) {
-        decode_fail_as(d, STATUS_LIMIT, 0, "the component has %zu bytes, more than the limit of %u", d->whole.len,
-                       d->limits->bytes_max);
+        decode_fail_as(d, STATUS_LIMIT, 0, "the component has %zu bytes, more than the limit of %u",
+                       d->whole.len, d->limits->bytes_max);
         return;
     }
     root_preamble_check(d, d->whole);

@@ -6,7 +6,21 @@
 #include "codec/utf.h"
 #include "component/decode_internal.h"
 
-// --- errors ------------------------------------------------------------------------------------------------------
+// --- errors
+// ------------------------------------------------------------------------------------------------------
+
+// Names come from outside: nothing in a message may move the cursor of a terminal.
+static void make_printable(char *text) {
+    for (uint8_t *at = (uint8_t *)text; *at != 0; at++) {
+        bool control = *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f);
+        if (control && *at == 0xc2) {
+            *at++ = '?';
+        }
+        if (control) {
+            *at = '?';
+        }
+    }
+}
 
 static void fail_va(decoder *d, status code, size_t offset, const char *format, va_list arguments) {
     if (d->code != STATUS_OK) {
@@ -15,6 +29,7 @@ static void fail_va(decoder *d, status code, size_t offset, const char *format, 
     d->code = code;
     char text[ERR_MESSAGE_BYTES_MAX];
     vsnprintf(text, sizeof text, format, arguments);
+    make_printable(text);
     err_set(d->e, code, "byte %zu: %s", offset, text);
 }
 
@@ -45,7 +60,8 @@ bool decode_work(decoder *d, uint32_t steps) {
     return decode_ok(d);
 }
 
-// --- memory ------------------------------------------------------------------------------------------------------
+// --- memory
+// ------------------------------------------------------------------------------------------------------
 
 static void *allocate(decoder *d, arena *a, size_t count, size_t bytes) {
     if (!decode_ok(d)) {
@@ -53,14 +69,16 @@ static void *allocate(decoder *d, arena *a, size_t count, size_t bytes) {
     }
     void *memory = arena_calloc(a, count, bytes);
     if (memory == NULL) {
-        decode_fail_as(d, STATUS_LIMIT, d->whole.len, "needs more memory to decode than the limit of %zu bytes",
-                       d->limits->arena_bytes_max);
+        decode_fail_as(d, STATUS_LIMIT, d->whole.len,
+                       "needs more memory to decode than the limit of %zu bytes", d->limits->arena_bytes_max);
     }
     return memory;
 }
 
 void *decode_keep(decoder *d, size_t count, size_t bytes) { return allocate(d, d->keep, count, bytes); }
-void *decode_scratch(decoder *d, size_t count, size_t bytes) { return allocate(d, &d->scratch, count, bytes); }
+void *decode_scratch(decoder *d, size_t count, size_t bytes) {
+    return allocate(d, &d->scratch, count, bytes);
+}
 
 void *vec_push(decoder *d, vec *v, size_t item_bytes) {
     if (v->count == d->limits->items_max) {
@@ -90,7 +108,8 @@ void *vec_keep(decoder *d, const vec *v, size_t item_bytes) {
     return items;
 }
 
-// --- tables ------------------------------------------------------------------------------------------------------
+// --- tables
+// ------------------------------------------------------------------------------------------------------
 
 static uint64_t mix(uint64_t a, uint64_t b) {
     unsigned __int128 product = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (b ^ 0xd6e8feb86659fd93u);
@@ -189,7 +208,8 @@ void pointer_map_put(decoder *d, pointer_map *m, const void *key, const void *va
     *entry = (pointer_map_entry){key, value};
 }
 
-// --- cursor ------------------------------------------------------------------------------------------------------
+// --- cursor
+// ------------------------------------------------------------------------------------------------------
 
 reader reader_of(decoder *d, slice bytes) {
     const uint8_t *end = bytes.len == 0 ? bytes.data : bytes.data + bytes.len; // NULL + 0 is undefined
@@ -286,9 +306,11 @@ uint32_t reader_count(reader *r) {
     size_t offset = reader_offset(r);
     uint32_t count = reader_u32(r);
     if (count > (size_t)(r->end - r->at)) {
-        decode_fail(r->d, offset, "unexpected end: %u items announced in %zu bytes", count, (size_t)(r->end - r->at));
+        decode_fail(r->d, offset, "unexpected end: %u items announced in %zu bytes", count,
+                    (size_t)(r->end - r->at));
     } else if (count > r->d->limits->items_max) {
-        decode_fail_as(r->d, STATUS_LIMIT, offset, "%u items are more than %u", count, r->d->limits->items_max);
+        decode_fail_as(r->d, STATUS_LIMIT, offset, "%u items are more than %u", count,
+                       r->d->limits->items_max);
     }
     return decode_ok(r->d) ? count : 0;
 }

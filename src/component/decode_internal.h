@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the files of the decoder share: the state of one decode, a cursor over its bytes, and small tables.
 //
-// Errors are sticky: the first one is recorded in the decoder, and from then on every read returns zero and every
-// count is zero, so that loops end by themselves. Whoever dereferences something that a lookup returned checks it
-// for NULL; a NULL means that the error is recorded. Memory that the result keeps comes from `keep`, tables that
-// only the decode needs from `scratch`; running out of either is STATUS_LIMIT.
+// Errors are sticky: the first one is recorded in the decoder, and from then on every read returns zero and
+// every count is zero, so that loops end by themselves. Whoever dereferences something that a lookup returned
+// checks it for NULL; a NULL means that the error is recorded. Memory that the result keeps comes from
+// `keep`, tables that only the decode needs from `scratch`; running out of either is STATUS_LIMIT.
 #pragma once
 
 #include "base/arena.h"
@@ -65,6 +65,9 @@ typedef struct decoder {
 } decoder;
 
 static inline bool decode_ok(const decoder *d) { return d->code == STATUS_OK; }
+// For messages: a name from outside, cut to what people read. Control characters are taken out by
+// decode_fail.
+#define NAME_ARG(s) (int)((s).len > 100 ? 100 : (s).len), (const char *)(s).data
 // Records an error unless there is one already. `offset` is a byte position in the component.
 void decode_fail(decoder *d, size_t offset, const char *format, ...) WRIT_FORMAT(3, 4);
 void decode_fail_as(decoder *d, status code, size_t offset, const char *format, ...) WRIT_FORMAT(4, 5);
@@ -92,7 +95,8 @@ const void *pointer_map_get(const pointer_map *m, const void *key);
 // Replaces what was there.
 void pointer_map_put(decoder *d, pointer_map *m, const void *key, const void *value);
 
-// --- cursor ------------------------------------------------------------------------------------------------------
+// --- cursor
+// ------------------------------------------------------------------------------------------------------
 
 typedef struct reader {
     decoder *d;

@@ -35,7 +35,8 @@ static bool fragments_valid(slice s, bool acronyms) {
 
 bool label_valid(slice label) { return fragments_valid(label, true); }
 
-// --- versions ----------------------------------------------------------------------------------------------------
+// --- versions
+// ----------------------------------------------------------------------------------------------------
 
 // "1", "0.2" or "0.0.3": up to and including the first number that is not zero.
 static bool track_parse(slice text, semver *ret) {
@@ -65,7 +66,9 @@ static bool track_parse(slice text, semver *ret) {
     return false;
 }
 
-bool interface_version_parse(slice text, semver *ret) { return semver_parse(text, ret) || track_parse(text, ret); }
+bool interface_version_parse(slice text, semver *ret) {
+    return semver_parse(text, ret) || track_parse(text, ret);
+}
 
 bool interface_version_complete(slice text, slice suffix) {
     uint8_t whole[256];
@@ -80,7 +83,8 @@ bool interface_version_complete(slice text, slice suffix) {
     return semver_parse(slice_of(whole, text.len + suffix.len), &version);
 }
 
-// --- names -------------------------------------------------------------------------------------------------------
+// --- names
+// -------------------------------------------------------------------------------------------------------
 
 static const char *interface_parse(slice name, size_t colon, extern_name *ret) {
     ret->kind = EXTERN_NAME_INTERFACE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The grammar of names: labels, and the names of imports and exports. Source: Explainer.md, "Import and Export
-// Definitions" and "Name Uniqueness".
+// The grammar of names: labels, and the names of imports and exports. Source: Explainer.md, "Import and
+// Export Definitions" and "Name Uniqueness".
 #pragma once
 
 #include "base/slice.h"
@@ -32,7 +32,8 @@ size_t extern_name_fold(slice name, const extern_name *parsed, uint8_t *out);
 // Writes a label in lower case: the form in which labels must differ.
 void label_fold(slice label, uint8_t *out);
 
-// A full version, or the beginning of one that names a compatibility track ("1", "0.2"), which reads as its lowest.
+// A full version, or the beginning of one that names a compatibility track ("1", "0.2"), which reads as its
+// lowest.
 bool interface_version_parse(slice text, semver *ret);
 // Whether `text` is such a beginning, and whether with `suffix` it is a full version.
 bool interface_version_complete(slice text, slice suffix);

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Imports and exports, of components and in component and instance types: names, visibility of types, resources.
+// Imports and exports, of components and in component and instance types: names, visibility of types,
+// resources.
 #include "component/scope_internal.h"
 
-// --- reading names -----------------------------------------------------------------------------------------------
+// --- reading names
+// -----------------------------------------------------------------------------------------------
 
 static void attribute_read(reader *r, name_attributes *a, uint8_t *seen) {
     size_t offset = reader_offset(r);
@@ -44,7 +46,8 @@ void name_attributes_read(reader *r, name_attributes *ret) {
     }
 }
 
-// --- checking names ----------------------------------------------------------------------------------------------
+// --- checking names
+// ----------------------------------------------------------------------------------------------
 
 static void attributes_check(decoder *d, const name_attributes *a, const extern_name *parsed, bool instance,
                              size_t offset) {
@@ -52,20 +55,21 @@ static void attributes_check(decoder *d, const name_attributes *a, const extern_
     if (a->has_implements) {
         const char *why = extern_name_parse(a->implements, &implements);
         if (why != NULL) {
-            decode_fail(d, offset, "`%.*s` is not a valid name for `implements`: %s", SLICE_ARG(a->implements), why);
+            decode_fail(d, offset, "`%.*s` is not a valid name for `implements`: %s", NAME_ARG(a->implements),
+                        why);
         } else if (implements.kind != EXTERN_NAME_INTERFACE) {
-            decode_fail(d, offset, "`%.*s` must be an interface", SLICE_ARG(a->implements));
+            decode_fail(d, offset, "`%.*s` must be an interface", NAME_ARG(a->implements));
         } else if (!instance) {
             decode_fail(d, offset, "only instances can have an `implements`");
         } else if (parsed->kind != EXTERN_NAME_PLAIN) {
-            decode_fail(d, offset, "name `%.*s` is not valid with `implements`", SLICE_ARG(a->name));
+            decode_fail(d, offset, "name `%.*s` is not valid with `implements`", NAME_ARG(a->name));
         }
     }
     if (a->has_version_suffix) {
         slice version = a->has_implements ? implements.version : parsed->version;
         if (!interface_version_complete(version, a->version_suffix)) {
             decode_fail(d, offset, "version `%.*s` with suffix `%.*s` is not a valid semantic version",
-                        SLICE_ARG(version), SLICE_ARG(a->version_suffix));
+                        NAME_ARG(version), NAME_ARG(a->version_suffix));
         }
     }
 }
@@ -77,7 +81,7 @@ static void owner_check(decoder *d, const name_context *names, const ctype_resou
     if (name == NULL) {
         decode_fail(d, offset, "the resource used in the function does not have a name in this context");
     } else if (!slice_equal(*name, label)) {
-        decode_fail(d, offset, "function does not match expected resource name `%.*s`", SLICE_ARG(*name));
+        decode_fail(d, offset, "function does not match expected resource name `%.*s`", NAME_ARG(*name));
     }
 }
 
@@ -95,7 +99,8 @@ static void constructor_check(decoder *d, const name_context *names, const ctype
     owner_check(d, names, made->resource, label, offset);
 }
 
-static void method_check(decoder *d, const name_context *names, const ctype_func *f, slice label, size_t offset) {
+static void method_check(decoder *d, const name_context *names, const ctype_func *f, slice label,
+                         size_t offset) {
     if (f->param_count == 0) {
         decode_fail(d, offset, "a method should have at least one argument");
     } else if (!slice_equal_text(f->params[0].name, "self")) {
@@ -131,15 +136,15 @@ static slice *slice_keep(decoder *d, slice s) {
     return copy;
 }
 
-void name_check(decoder *d, name_context *names, const name_attributes *a, const ast_extern *type, const char *what,
-                size_t offset) {
+void name_check(decoder *d, name_context *names, const name_attributes *a, const ast_extern *type,
+                const char *what, size_t offset) {
     if (!decode_ok(d)) {
         return;
     }
     extern_name parsed;
     const char *why = extern_name_parse(a->name, &parsed);
     if (why != NULL) {
-        decode_fail(d, offset, "%s name `%.*s` is not a valid extern name: %s", what, SLICE_ARG(a->name), why);
+        decode_fail(d, offset, "%s name `%.*s` is not a valid extern name: %s", what, NAME_ARG(a->name), why);
         return;
     }
     attributes_check(d, a, &parsed, type->sort == AST_INSTANCE, offset);
@@ -152,12 +157,13 @@ void name_check(decoder *d, name_context *names, const name_attributes *a, const
     slice key = slice_of(folded, extern_name_fold(a->name, &parsed, folded));
     const slice *previous = name_map_add(d, &names->unique, key, written);
     if (previous != NULL) {
-        decode_fail(d, offset, "%s name `%.*s` conflicts with previous name `%.*s`", what, SLICE_ARG(a->name),
-                    SLICE_ARG(*previous));
+        decode_fail(d, offset, "%s name `%.*s` conflicts with previous name `%.*s`", what, NAME_ARG(a->name),
+                    NAME_ARG(*previous));
     }
 }
 
-// --- visibility of types -----------------------------------------------------------------------------------------
+// --- visibility of types
+// -----------------------------------------------------------------------------------------
 
 static bool value_named(decoder *d, const ctype *t, const pointer_map *set);
 
@@ -281,7 +287,8 @@ static void resource_register(decoder *d, name_context *names, slice name, const
     }
 }
 
-// --- reading types -----------------------------------------------------------------------------------------------
+// --- reading types
+// -----------------------------------------------------------------------------------------------
 
 static void type_bound_read(reader *r, scope *s, ast_extern *ret, bool *ret_fresh) {
     size_t offset = reader_offset(r);
@@ -321,7 +328,8 @@ static void indexed_type_read(reader *r, scope *s, ast_sort sort, ast_type_kind 
         return;
     }
     if (t.kind != kind) {
-        static const char *const names[] = {"a defined", "a function", "a resource", "an instance", "a component"};
+        static const char *const names[] = {"a defined", "a function", "a resource", "an instance",
+                                            "a component"};
         decode_fail(r->d, offset, "type index %u is not %s type", index, names[kind]);
         return;
     }
@@ -365,9 +373,11 @@ void extern_type_read(reader *r, scope *s, ast_extern *ret, bool *ret_fresh) {
     }
 }
 
-// --- adding imports and exports ----------------------------------------------------------------------------------
+// --- adding imports and exports
+// ----------------------------------------------------------------------------------
 
-// An instance of this type exists from now on: the resource types that belong to the type become new ones of `s`.
+// An instance of this type exists from now on: the resource types that belong to the type become new ones of
+// `s`.
 static const ast_instance_type *refresh(decoder *d, scope *s, const ast_instance_type *t,
                                         ast_resource_origin origin) {
     const vinstance *v = vinstance_of(t);
@@ -393,9 +403,10 @@ static const ast_instance_type *refresh(decoder *d, scope *s, const ast_instance
     return &exists->pub;
 }
 
-// Adds the item to the scope. `item` has the type as it was written; `fresh` stands for (type (sub resource)).
-static void extern_add(decoder *d, scope *s, bool import, const name_attributes *a, ast_extern *item, bool fresh,
-                       size_t offset) {
+// Adds the item to the scope. `item` has the type as it was written; `fresh` stands for (type (sub
+// resource)).
+static void extern_add(decoder *d, scope *s, bool import, const name_attributes *a, ast_extern *item,
+                       bool fresh, size_t offset) {
     const char *what = import ? "import" : "export";
     name_context *names = import ? &s->import_names : &s->export_names;
     ast_resource_origin origin = import ? AST_RESOURCE_IMPORTED : AST_RESOURCE_EXPORTED;
@@ -412,8 +423,10 @@ static void extern_add(decoder *d, scope *s, bool import, const name_attributes 
         original = item->of.type;
     } else if (item->sort == AST_TYPE) {
         item->of.type = types_rename(d, original);
-        if (item->of.type.kind == AST_TYPE_RESOURCE && decode_ok(d)) {
-            ((vresource *)(uintptr_t)item->of.type.of.resource)->pub.name = a->name; // a copy made just now
+        if (item->of.type.kind == AST_TYPE_RESOURCE && decode_ok(d)) { // copies made just now
+            ((vresource *)(uintptr_t)item->of.type.of.resource)->pub.name = a->name;
+        } else if (item->of.type.kind == AST_TYPE_VALUE && decode_ok(d)) {
+            ((vtype *)(uintptr_t)item->of.type.of.value)->pub.name = a->name;
         }
     } else if (item->sort == AST_INSTANCE) {
         item->of.instance = refresh(d, s, item->of.instance, origin);
@@ -426,8 +439,10 @@ static void extern_add(decoder *d, scope *s, bool import, const name_attributes 
         resource_register(d, names, a->name, item->of.type.of.resource);
     }
     if (s->kind != SCOPE_INSTANCE_TYPE && !visible(d, s, import, item, &original)) {
-        decode_fail(d, offset, "%s `%.*s`: %s not valid to be used as %s, because it uses a type that has no name "
-                    "there", what, SLICE_ARG(a->name), types_sort_name(item->sort), what);
+        decode_fail(d, offset,
+                    "%s `%.*s`: %s not valid to be used as %s, because it uses a type that has no name "
+                    "there",
+                    what, NAME_ARG(a->name), types_sort_name(item->sort), what);
     }
     name_check(d, names, a, item, what, offset);
     ast_named_extern *slot = vec_push(d, import ? &s->imports : &s->exports, sizeof *slot);
@@ -460,7 +475,8 @@ void export_declaration_read(reader *r, scope *s) {
     extern_add(r->d, s, false, &a, &item, fresh, offset);
 }
 
-// --- exports of components ---------------------------------------------------------------------------------------
+// --- exports of components
+// ---------------------------------------------------------------------------------------
 
 static const ast_extern *find_in_instance(const void *context, slice name) {
     const ast_instance_type *t = context;

@@ -5,11 +5,12 @@
 #include "component/core.h"
 #include "component/type.h"
 
-// Appends the core types (core_type) that `t` flattens to. `t->flat_count` of them; the caller has checked that
-// they fit, as flat_count <= the room that is left.
+// Appends the core types (core_type) that `t` flattens to. `t->flat_count` of them; the caller has checked
+// that they fit, as flat_count <= the room that is left.
 void ctype_flatten(const ctype *t, uint8_t *ret, uint32_t *count);
 
-// Room for any flattened signature: parameters, or a spilled pointer, and the return pointer of a lowered function.
+// Room for any flattened signature: parameters, or a spilled pointer, and the return pointer of a lowered
+// function.
 typedef struct ctype_signature {
     uint32_t param_count;
     uint32_t result_count;

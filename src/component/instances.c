@@ -3,7 +3,8 @@
 #include "component/scope_internal.h"
 
 bool sort_read(reader *r, ast_sort *ret) {
-    static const ast_sort sorts[] = {AST_SORT_COUNT, AST_FUNC, AST_VALUE, AST_TYPE, AST_COMPONENT, AST_INSTANCE};
+    static const ast_sort sorts[] = {AST_SORT_COUNT, AST_FUNC,      AST_VALUE,
+                                     AST_TYPE,       AST_COMPONENT, AST_INSTANCE};
     size_t offset = reader_offset(r);
     uint8_t byte = reader_byte(r);
     if (byte >= sizeof sorts / sizeof sorts[0]) {
@@ -27,7 +28,8 @@ bool sort_read(reader *r, ast_sort *ret) {
     return decode_ok(r->d);
 }
 
-// --- core instances ----------------------------------------------------------------------------------------------
+// --- core instances
+// ----------------------------------------------------------------------------------------------
 
 static void core_args_read(reader *r, scope *s, vec *args, name_map *by_name) {
     uint32_t count = reader_count(r);
@@ -46,29 +48,32 @@ static void core_args_read(reader *r, scope *s, vec *args, name_map *by_name) {
         }
         *arg = (ast_core_arg){name, index};
         if (name_map_add(r->d, by_name, name, instance) != NULL) {
-            decode_fail(r->d, offset, "duplicate module instantiation argument named `%.*s`", SLICE_ARG(name));
+            decode_fail(r->d, offset, "duplicate module instantiation argument named `%.*s`", NAME_ARG(name));
         }
     }
 }
 
-static void core_imports_check(decoder *d, const ast_module_type *module, const name_map *args, size_t offset) {
+static void core_imports_check(decoder *d, const ast_module_type *module, const name_map *args,
+                               size_t offset) {
     for (uint32_t i = 0; i < module->import_count && decode_ok(d); i++) {
         const ast_core_import *import = &module->imports[i];
         const ast_module_type *instance = name_map_get(d, args, import->module);
         if (instance == NULL) {
-            decode_fail(d, offset, "missing module instantiation argument named `%.*s`", SLICE_ARG(import->module));
+            decode_fail(d, offset, "missing module instantiation argument named `%.*s`",
+                        NAME_ARG(import->module));
             return;
         }
         uint32_t position = ast_module_type_find_export(instance, import->name);
         if (position == AST_NONE) {
-            decode_fail(d, offset, "module instantiation argument `%.*s` does not export an item named `%.*s`",
-                        SLICE_ARG(import->module), SLICE_ARG(import->name));
+            decode_fail(d, offset,
+                        "module instantiation argument `%.*s` does not export an item named `%.*s`",
+                        NAME_ARG(import->module), NAME_ARG(import->name));
             return;
         }
         type_match m = {.d = d};
         if (!core_extern_match(&m, &instance->exports[position].type, &import->type)) {
             decode_fail(d, offset, "type mismatch for `%.*s` of module instantiation argument `%.*s`: %s",
-                        SLICE_ARG(import->name), SLICE_ARG(import->module), m.why);
+                        NAME_ARG(import->name), NAME_ARG(import->module), m.why);
         }
     }
 }
@@ -133,7 +138,8 @@ void core_instance_read(reader *r, scope *s) {
     scope_def_end(r->d, s, &def);
 }
 
-// --- instances ---------------------------------------------------------------------------------------------------
+// --- instances
+// ---------------------------------------------------------------------------------------------------
 
 // What is given to a component: names -> ast_extern.
 typedef struct arguments {
@@ -164,7 +170,7 @@ static void arguments_read(reader *r, scope *s, arguments *a) {
         *arg = (ast_arg){name, sort, index};
         if (name_map_add(d, &a->by_name, name, item) != NULL) {
             decode_fail(d, offset, "instantiation argument `%.*s` conflicts with a previous argument",
-                        SLICE_ARG(name));
+                        NAME_ARG(name));
         }
     }
 }
@@ -192,7 +198,8 @@ static void types_given(decoder *d, substitution *s, const ast_extern *expected,
     }
 }
 
-static void imports_check(decoder *d, const vcomponent *c, const arguments *given, substitution *s, size_t offset) {
+static void imports_check(decoder *d, const vcomponent *c, const arguments *given, substitution *s,
+                          size_t offset) {
     type_match m = {.d = d, .resources = s};
     if (!types_bind(&m, c->imported, c->imported_count, find_argument, given)) {
         return;
@@ -201,9 +208,9 @@ static void imports_check(decoder *d, const vcomponent *c, const arguments *give
         const ast_named_extern *import = &c->pub.imports[i];
         const ast_extern *actual = find_argument(given, import->name);
         if (actual == NULL) {
-            decode_fail(d, offset, "missing import named `%.*s`", SLICE_ARG(import->name));
+            decode_fail(d, offset, "missing import named `%.*s`", NAME_ARG(import->name));
         } else if (!types_match(&m, actual, &import->type)) {
-            decode_fail(d, offset, "type mismatch for import `%.*s`: %s", SLICE_ARG(import->name), m.why);
+            decode_fail(d, offset, "type mismatch for import `%.*s`: %s", NAME_ARG(import->name), m.why);
         }
     }
     for (uint32_t i = 0; i < c->pub.import_count && decode_ok(d); i++) {

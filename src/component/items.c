@@ -58,7 +58,9 @@ void component_items_make(decoder *d, component *c) {
 }
 
 size_t component_module_count(const component *c) { return c->module_count; }
-slice component_module_bytes(const component *c, size_t index) { return component_ast_module(c, index)->bytes; }
+slice component_module_bytes(const component *c, size_t index) {
+    return component_ast_module(c, index)->bytes;
+}
 size_t component_import_count(const component *c) { return c->import_count; }
 size_t component_export_count(const component *c) { return c->export_count; }
 size_t component_section_count(const component *c) { return c->section_count; }

@@ -62,7 +62,8 @@ scope *scope_outer(decoder *d, uint32_t count, size_t offset) {
     return s;
 }
 
-// --- lookup ------------------------------------------------------------------------------------------------------
+// --- lookup
+// ------------------------------------------------------------------------------------------------------
 
 static bool in_bounds(decoder *d, const scope *s, ast_sort sort, uint32_t index, size_t offset) {
     if (decode_ok(d) && index >= scope_count(s, sort)) {
@@ -72,7 +73,8 @@ static bool in_bounds(decoder *d, const scope *s, ast_sort sort, uint32_t index,
 }
 
 static const void *pointer_at(decoder *d, const scope *s, ast_sort sort, uint32_t index, size_t offset) {
-    return in_bounds(d, s, sort, index, offset) ? ((const void *const *)space_of(s, sort)->items)[index] : NULL;
+    return in_bounds(d, s, sort, index, offset) ? ((const void *const *)space_of(s, sort)->items)[index]
+                                                : NULL;
 }
 
 const ast_core_extern *scope_core(decoder *d, const scope *s, ast_sort sort, uint32_t index, size_t offset) {
@@ -138,7 +140,8 @@ bool scope_item(decoder *d, const scope *s, ast_sort sort, uint32_t index, size_
     return decode_ok(d);
 }
 
-// --- appending ---------------------------------------------------------------------------------------------------
+// --- appending
+// ---------------------------------------------------------------------------------------------------
 
 void scope_add_pointer(decoder *d, vec *space, const void *item) {
     const void **slot = vec_push(d, space, sizeof *slot);
@@ -178,7 +181,8 @@ void scope_add(decoder *d, scope *s, const ast_extern *item) {
     }
 }
 
-// --- definitions and resources -----------------------------------------------------------------------------------
+// --- definitions and resources
+// -----------------------------------------------------------------------------------
 
 ast_def scope_def_begin(const scope *s, ast_def_kind kind, ast_sort sort, size_t offset) {
     return (ast_def){
@@ -201,8 +205,8 @@ void scope_def_end(decoder *d, scope *s, const ast_def *def) {
     }
 }
 
-const vresource *scope_new_resource(decoder *d, scope *s, slice name, ast_resource_origin origin, const slice *path,
-                                    uint32_t path_count) {
+const vresource *scope_new_resource(decoder *d, scope *s, slice name, ast_resource_origin origin,
+                                    const slice *path, uint32_t path_count) {
     vresource *r = KEEP_NEW(d, vresource);
     if (r == NULL) {
         return NULL;

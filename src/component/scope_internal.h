@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The component, component type or instance type that is being read: its index spaces and what is named in it.
+// The component, component type or instance type that is being read: its index spaces and what is named in
+// it.
 #pragma once
 
 #include "component/core_types_internal.h"
@@ -20,7 +21,7 @@ struct scope {
     scope_kind kind;
     uint32_t number; // from 1
     uint32_t depth;
-    core_space core;       // core functions, tables, memories, globals, tags; core types (NULL for module types)
+    core_space core; // core functions, tables, memories, globals, tags; core types (NULL for module types)
     vec core_module_types; // const ast_module_type *, in step with core.types (NULL for other core types)
     vec core_modules;      // const ast_module_type *
     vec core_instances;    // const ast_module_type *, only exports matter
@@ -61,16 +62,18 @@ void scope_add(decoder *d, scope *s, const ast_extern *item);
 void scope_add_core(decoder *d, scope *s, const ast_core_extern *item);
 void scope_add_pointer(decoder *d, vec *space, const void *item);
 
-// A definition of the current scope: begun before and ended after whatever it appends to index spaces. Does nothing
-// in types.
+// A definition of the current scope: begun before and ended after whatever it appends to index spaces. Does
+// nothing in types.
 ast_def scope_def_begin(const scope *s, ast_def_kind kind, ast_sort sort, size_t offset);
 void scope_def_end(decoder *d, scope *s, const ast_def *def);
 
-// A new resource type that belongs to `s`. `path` leads to it from the item that the current definition makes.
+// A new resource type that belongs to `s`. `path` leads to it from the item that the current definition
+// makes.
 const vresource *scope_new_resource(decoder *d, scope *s, slice name, ast_resource_origin origin,
                                     const slice *path, uint32_t path_count);
 
-// --- imports and exports (externs.c) ------------------------------------------------------------------------------
+// --- imports and exports (externs.c)
+// ------------------------------------------------------------------------------
 
 typedef struct name_attributes {
     slice name;
@@ -87,17 +90,18 @@ void import_read(reader *r, scope *s);
 void export_read(reader *r, scope *s);             // of a component
 void export_declaration_read(reader *r, scope *s); // of a type
 // Checks a name against the rules of names and against those that were there before.
-void name_check(decoder *d, name_context *names, const name_attributes *a, const ast_extern *type, const char *what,
-                size_t offset);
+void name_check(decoder *d, name_context *names, const name_attributes *a, const ast_extern *type,
+                const char *what, size_t offset);
 
-// --- definitions ---------------------------------------------------------------------------------------------------
+// --- definitions
+// ---------------------------------------------------------------------------------------------------
 
-void core_type_definition_read(reader *r, scope *s);                 // core_type_definition.c
-void type_definition_read(reader *r, scope *s);                      // type_definition.c
-const ctype *value_type_read(reader *r, scope *s);                   // type_definition.c
-void alias_read(reader *r, scope *s);                                // aliases.c
-void core_instance_read(reader *r, scope *s);                        // instances.c
-void instance_read(reader *r, scope *s);                             // instances.c
-void canon_read(reader *r, scope *s);                                // canon.c
-bool sort_read(reader *r, ast_sort *ret);                            // instances.c; false with an error
+void core_type_definition_read(reader *r, scope *s); // core_type_definition.c
+void type_definition_read(reader *r, scope *s);      // type_definition.c
+const ctype *value_type_read(reader *r, scope *s);   // type_definition.c
+void alias_read(reader *r, scope *s);                // aliases.c
+void core_instance_read(reader *r, scope *s);        // instances.c
+void instance_read(reader *r, scope *s);             // instances.c
+void canon_read(reader *r, scope *s);                // canon.c
+bool sort_read(reader *r, ast_sort *ret);            // instances.c; false with an error
 const ast_component *component_read(decoder *d, slice bytes, const ast_component_type **ret_type); // decode.c

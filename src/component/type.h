@@ -75,6 +75,7 @@ struct ctype {
     bool has_pointer; // a string or list somewhere inside (needs memory)
     bool has_handle;  // an own or borrow somewhere inside
     bool is_map;      // a list of pairs that was written as map<k, v>; a type of its own
+    slice name;       // the name by which it was imported or exported; empty when it has none
 };
 
 enum {

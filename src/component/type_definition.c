@@ -2,7 +2,8 @@
 // The type section: value, function, resource, component and instance types (Binary.md, "Type Definitions").
 #include "component/scope_internal.h"
 
-// --- labels ------------------------------------------------------------------------------------------------------
+// --- labels
+// ------------------------------------------------------------------------------------------------------
 
 // Reads the next label and checks that it is in kebab case and new. `what` is "record field" and so on.
 static slice label_read(reader *r, name_map *seen, const char *what) {
@@ -15,7 +16,7 @@ static slice label_read(reader *r, name_map *seen, const char *what) {
     if (label.len == 0) {
         decode_fail(d, offset, "%s name cannot be empty", what);
     } else if (!label_valid(label)) {
-        decode_fail(d, offset, "%s name `%.*s` is not in kebab case", what, SLICE_ARG(label));
+        decode_fail(d, offset, "%s name `%.*s` is not in kebab case", what, NAME_ARG(label));
     }
     uint8_t *folded = decode_scratch(d, 1, label.len);
     if (folded == NULL) {
@@ -23,16 +24,18 @@ static slice label_read(reader *r, name_map *seen, const char *what) {
     }
     label_fold(label, folded);
     if (name_map_add(d, seen, slice_of(folded, label.len), seen) != NULL) {
-        decode_fail(d, offset, "%s name `%.*s` conflicts with a previous %s name", what, SLICE_ARG(label), what);
+        decode_fail(d, offset, "%s name `%.*s` conflicts with a previous %s name", what, NAME_ARG(label),
+                    what);
     }
     return label;
 }
 
-// --- value types -------------------------------------------------------------------------------------------------
+// --- value types
+// -------------------------------------------------------------------------------------------------
 
 static bool primitive_kind(uint8_t code, ctype_kind *ret) {
     static const uint8_t kinds[] = {
-        CTYPE_STRING, CTYPE_CHAR, CTYPE_F64, CTYPE_F32, CTYPE_U64, CTYPE_S64, CTYPE_U32,
+        CTYPE_STRING, CTYPE_CHAR, CTYPE_F64, CTYPE_F32, CTYPE_U64, CTYPE_S64,  CTYPE_U32,
         CTYPE_S32,    CTYPE_U16,  CTYPE_S16, CTYPE_U8,  CTYPE_S8,  CTYPE_BOOL,
     };
     if (code < 0x73 || code > 0x7f) {
@@ -71,7 +74,9 @@ const ctype *value_type_read(reader *r, scope *s) {
     return t.of.value;
 }
 
-static const ctype *optional_type_read(reader *r, scope *s) { return reader_flag(r) ? value_type_read(r, s) : NULL; }
+static const ctype *optional_type_read(reader *r, scope *s) {
+    return reader_flag(r) ? value_type_read(r, s) : NULL;
+}
 
 static void set_cases(decoder *d, ctype *t, const vec *cases) {
     t->case_count = cases->count;
@@ -264,7 +269,8 @@ static const ctype *defined_type_read(reader *r, scope *s, uint8_t code, size_t 
     return types_finish(r->d, v, offset);
 }
 
-// --- functions and resources -------------------------------------------------------------------------------------
+// --- functions and resources
+// -------------------------------------------------------------------------------------
 
 static const ctype *results_read(reader *r, scope *s) {
     size_t offset = reader_offset(r);
@@ -335,7 +341,8 @@ static void resource_read(reader *r, scope *s, ast_def *def, size_t offset) {
     }
 }
 
-// --- component and instance types --------------------------------------------------------------------------------
+// --- component and instance types
+// --------------------------------------------------------------------------------
 
 static void declaration_read(reader *r, scope *s) {
     size_t offset = reader_offset(r);
@@ -399,7 +406,8 @@ static const ast_component_type *component_type_read(reader *r, size_t offset) {
     return made;
 }
 
-// --- definitions -------------------------------------------------------------------------------------------------
+// --- definitions
+// -------------------------------------------------------------------------------------------------
 
 void type_definition_read(reader *r, scope *s) {
     size_t offset = reader_offset(r);

@@ -41,8 +41,7 @@ static bool same_value(const matcher *m, const ctype *a, const ctype *b) {
     switch (a->kind) {
     case CTYPE_LIST:
         return a->is_map == b->is_map && a->has_fixed_length == b->has_fixed_length &&
-               a->fixed_length == b->fixed_length &&
-               same_value(m, a->element, b->element);
+               a->fixed_length == b->fixed_length && same_value(m, a->element, b->element);
     case CTYPE_OPTION:
         return same_value(m, a->element, b->element);
     case CTYPE_RESULT:
@@ -62,7 +61,8 @@ static bool same_value(const matcher *m, const ctype *a, const ctype *b) {
 }
 
 static bool same_func(const matcher *m, const ctype_func *a, const ctype_func *b) {
-    if (a->param_count != b->param_count || a->is_async != b->is_async || !same_optional(m, a->result, b->result)) {
+    if (a->param_count != b->param_count || a->is_async != b->is_async ||
+        !same_optional(m, a->result, b->result)) {
         return false;
     }
     for (uint32_t i = 0; i < a->param_count; i++) {
@@ -91,15 +91,12 @@ bool type_match_funcs(const ctype_func *a, const handle_type *const *a_types, co
     return same_func(&(matcher){a_types, b_types}, a, b);
 }
 
-// --- text --------------------------------------------------------------------------------------------------------
+// --- text
+// --------------------------------------------------------------------------------------------------------
 
-static void put(buf *out, const char *text) {
-    (void)!buf_append_text(out, text);
-}
+static void put(buf *out, const char *text) { (void)!buf_append_text(out, text); }
 
-static void put_slice(buf *out, slice s) {
-    (void)!buf_append(out, s);
-}
+static void put_slice(buf *out, slice s) { (void)!buf_append(out, s); }
 
 static void put_optional(const ctype *t, buf *out) {
     if (t == NULL) {
@@ -134,6 +131,14 @@ static void put_tuple(const ctype *t, buf *out) {
 }
 
 static void put_list(const ctype *t, buf *out) {
+    if (t->is_map) {
+        put(out, "map<");
+        type_format_value(t->element->cases[0].type, out);
+        put(out, ", ");
+        type_format_value(t->element->cases[1].type, out);
+        put(out, ">");
+        return;
+    }
     put(out, "list<");
     type_format_value(t->element, out);
     if (t->has_fixed_length) {
@@ -157,6 +162,14 @@ static void put_result(const ctype *t, buf *out) {
 }
 
 void type_format_value(const ctype *t, buf *out) {
+    if (t->name.len > 0) {
+        put_slice(out, t->name);
+    } else {
+        type_format_definition(t, out);
+    }
+}
+
+void type_format_definition(const ctype *t, buf *out) {
     static const char *const names[] = {"bool", "s8",  "u8",  "s16", "u16",  "s32",   "u32",
                                         "s64",  "u64", "f32", "f64", "char", "string"};
     switch (t->kind) {

@@ -16,7 +16,9 @@ bool type_match_values(const ctype *a, const handle_type *const *a_types, const 
 bool type_match_funcs(const ctype_func *a, const handle_type *const *a_types, const ctype_func *b,
                       const handle_type *const *b_types);
 
-// Appends "func(self: borrow<fields>, name: string) -> list<list<u8>>", as WIT writes it; types without a name are
-// spelled out. Stops quietly at the maximum of `out`.
+// Appends "func(self: borrow<fields>, name: string) -> result<list<u8>, error-code>", as WIT writes it; types
+// without a name are spelled out. Stops quietly at the maximum of `out`.
 void type_format_value(const ctype *t, buf *out);
+// The same for what a named type stands for: "enum { a, b }".
+void type_format_definition(const ctype *t, buf *out);
 void type_format_func(const ctype_func *f, buf *out);

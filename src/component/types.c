@@ -1,30 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-// Builds types: layout in memory (CanonicalABI.md "Alignment", "Element Size"), number of core values, summaries.
+// Builds types: layout in memory (CanonicalABI.md "Alignment", "Element Size"), number of core values,
+// summaries.
 #include "component/types_internal.h"
 
 #include <stdlib.h>
 
 #include "base/check.h"
 
-// --- primitive types ---------------------------------------------------------------------------------------------
+// --- primitive types
+// ---------------------------------------------------------------------------------------------
 
-#define PRIMITIVE(kind_, bytes_)                                                                           \
-    {                                                                                                      \
-        .pub = {.kind = (kind_), .size = (bytes_), .align = (bytes_), .flat_count = 1},                    \
-        .info = {.weight = 1, .depth = 1, .min_scope = SCOPE_NONE}, .size_64 = (bytes_), .align_64 = (bytes_) \
+#define PRIMITIVE(kind_, bytes_)                                                         \
+    {                                                                                    \
+        .pub = {.kind = (kind_), .size = (bytes_), .align = (bytes_), .flat_count = 1},  \
+        .info = {.weight = 1, .depth = 1, .min_scope = SCOPE_NONE}, .size_64 = (bytes_), \
+        .align_64 = (bytes_)                                                             \
     }
 
 static const vtype primitives[] = {
-    [CTYPE_BOOL] = PRIMITIVE(CTYPE_BOOL, 1), [CTYPE_S8] = PRIMITIVE(CTYPE_S8, 1),
-    [CTYPE_U8] = PRIMITIVE(CTYPE_U8, 1),     [CTYPE_S16] = PRIMITIVE(CTYPE_S16, 2),
-    [CTYPE_U16] = PRIMITIVE(CTYPE_U16, 2),   [CTYPE_S32] = PRIMITIVE(CTYPE_S32, 4),
-    [CTYPE_U32] = PRIMITIVE(CTYPE_U32, 4),   [CTYPE_S64] = PRIMITIVE(CTYPE_S64, 8),
-    [CTYPE_U64] = PRIMITIVE(CTYPE_U64, 8),   [CTYPE_F32] = PRIMITIVE(CTYPE_F32, 4),
-    [CTYPE_F64] = PRIMITIVE(CTYPE_F64, 8),   [CTYPE_CHAR] = PRIMITIVE(CTYPE_CHAR, 4),
-    [CTYPE_STRING] = {.pub = {.kind = CTYPE_STRING, .size = 8, .align = 4, .flat_count = 2, .has_pointer = true},
-                      .info = {.weight = 1, .depth = 1, .min_scope = SCOPE_NONE},
-                      .size_64 = 16,
-                      .align_64 = 8},
+    [CTYPE_BOOL] = PRIMITIVE(CTYPE_BOOL, 1),
+    [CTYPE_S8] = PRIMITIVE(CTYPE_S8, 1),
+    [CTYPE_U8] = PRIMITIVE(CTYPE_U8, 1),
+    [CTYPE_S16] = PRIMITIVE(CTYPE_S16, 2),
+    [CTYPE_U16] = PRIMITIVE(CTYPE_U16, 2),
+    [CTYPE_S32] = PRIMITIVE(CTYPE_S32, 4),
+    [CTYPE_U32] = PRIMITIVE(CTYPE_U32, 4),
+    [CTYPE_S64] = PRIMITIVE(CTYPE_S64, 8),
+    [CTYPE_U64] = PRIMITIVE(CTYPE_U64, 8),
+    [CTYPE_F32] = PRIMITIVE(CTYPE_F32, 4),
+    [CTYPE_F64] = PRIMITIVE(CTYPE_F64, 8),
+    [CTYPE_CHAR] = PRIMITIVE(CTYPE_CHAR, 4),
+    [CTYPE_STRING] =
+        {.pub = {.kind = CTYPE_STRING, .size = 8, .align = 4, .flat_count = 2, .has_pointer = true},
+         .info = {.weight = 1, .depth = 1, .min_scope = SCOPE_NONE},
+         .size_64 = 16,
+         .align_64 = 8},
 };
 
 const ctype *types_primitive(ctype_kind kind) {
@@ -33,29 +43,44 @@ const ctype *types_primitive(ctype_kind kind) {
 }
 
 static const char *const kind_names[] = {
-    [CTYPE_BOOL] = "bool",         [CTYPE_S8] = "s8",         [CTYPE_U8] = "u8",       [CTYPE_S16] = "s16",
-    [CTYPE_U16] = "u16",           [CTYPE_S32] = "s32",       [CTYPE_U32] = "u32",     [CTYPE_S64] = "s64",
-    [CTYPE_U64] = "u64",           [CTYPE_F32] = "f32",       [CTYPE_F64] = "f64",     [CTYPE_CHAR] = "char",
-    [CTYPE_STRING] = "string",     [CTYPE_LIST] = "list",     [CTYPE_RECORD] = "record", [CTYPE_TUPLE] = "tuple",
-    [CTYPE_VARIANT] = "variant",   [CTYPE_ENUM] = "enum",     [CTYPE_OPTION] = "option", [CTYPE_RESULT] = "result",
-    [CTYPE_FLAGS] = "flags",       [CTYPE_OWN] = "own",       [CTYPE_BORROW] = "borrow", [CTYPE_STREAM] = "stream",
-    [CTYPE_FUTURE] = "future",     [CTYPE_ERROR_CONTEXT] = "error-context",
+    [CTYPE_BOOL] = "bool",       [CTYPE_S8] = "s8",
+    [CTYPE_U8] = "u8",           [CTYPE_S16] = "s16",
+    [CTYPE_U16] = "u16",         [CTYPE_S32] = "s32",
+    [CTYPE_U32] = "u32",         [CTYPE_S64] = "s64",
+    [CTYPE_U64] = "u64",         [CTYPE_F32] = "f32",
+    [CTYPE_F64] = "f64",         [CTYPE_CHAR] = "char",
+    [CTYPE_STRING] = "string",   [CTYPE_LIST] = "list",
+    [CTYPE_RECORD] = "record",   [CTYPE_TUPLE] = "tuple",
+    [CTYPE_VARIANT] = "variant", [CTYPE_ENUM] = "enum",
+    [CTYPE_OPTION] = "option",   [CTYPE_RESULT] = "result",
+    [CTYPE_FLAGS] = "flags",     [CTYPE_OWN] = "own",
+    [CTYPE_BORROW] = "borrow",   [CTYPE_STREAM] = "stream",
+    [CTYPE_FUTURE] = "future",   [CTYPE_ERROR_CONTEXT] = "error-context",
 };
 
 const char *types_kind_name(ctype_kind kind) { return kind_names[kind]; }
 
 const char *types_sort_name(ast_sort sort) {
     static const char *const names[AST_SORT_COUNT] = {
-        [AST_CORE_FUNC] = "core func",   [AST_CORE_TABLE] = "core table",   [AST_CORE_MEMORY] = "core memory",
-        [AST_CORE_GLOBAL] = "core global", [AST_CORE_TAG] = "core tag",     [AST_CORE_TYPE] = "core type",
-        [AST_CORE_MODULE] = "core module", [AST_CORE_INSTANCE] = "core instance", [AST_FUNC] = "func",
-        [AST_VALUE] = "value",           [AST_TYPE] = "type",               [AST_COMPONENT] = "component",
+        [AST_CORE_FUNC] = "core func",
+        [AST_CORE_TABLE] = "core table",
+        [AST_CORE_MEMORY] = "core memory",
+        [AST_CORE_GLOBAL] = "core global",
+        [AST_CORE_TAG] = "core tag",
+        [AST_CORE_TYPE] = "core type",
+        [AST_CORE_MODULE] = "core module",
+        [AST_CORE_INSTANCE] = "core instance",
+        [AST_FUNC] = "func",
+        [AST_VALUE] = "value",
+        [AST_TYPE] = "type",
+        [AST_COMPONENT] = "component",
         [AST_INSTANCE] = "instance",
     };
     return names[sort];
 }
 
-// --- layout ------------------------------------------------------------------------------------------------------
+// --- layout
+// ------------------------------------------------------------------------------------------------------
 
 typedef struct extent {
     uint64_t size;
@@ -144,7 +169,8 @@ static extent type_extent(const vtype *v, bool wide, uint64_t *ret_payload_offse
     }
 }
 
-// --- number of core values ---------------------------------------------------------------------------------------
+// --- number of core values
+// ---------------------------------------------------------------------------------------
 
 static uint32_t flat_count(const ctype *t) {
     uint64_t count = 0;
@@ -177,7 +203,8 @@ static uint32_t flat_count(const ctype *t) {
     return count > CTYPE_FLAT_LIMIT ? CTYPE_FLAT_LIMIT : (uint32_t)count;
 }
 
-// --- summaries ---------------------------------------------------------------------------------------------------
+// --- summaries
+// ---------------------------------------------------------------------------------------------------
 
 void types_info_add(type_info *whole, type_info part) {
     uint64_t weight = (uint64_t)whole->weight + part.weight;
@@ -275,7 +302,8 @@ const ctype *types_finish(decoder *d, vtype *v, size_t offset) {
     t->align = (uint32_t)narrow.align;
     t->flat_count = flat_count(t);
     t->payload_offset = (uint32_t)payload_offset;
-    if (t->kind == CTYPE_VARIANT || t->kind == CTYPE_ENUM || t->kind == CTYPE_OPTION || t->kind == CTYPE_RESULT) {
+    if (t->kind == CTYPE_VARIANT || t->kind == CTYPE_ENUM || t->kind == CTYPE_OPTION ||
+        t->kind == CTYPE_RESULT) {
         t->discriminant_size = discriminant_size(case_count(t));
     }
     if (t->kind == CTYPE_RECORD || t->kind == CTYPE_TUPLE) {
@@ -298,7 +326,8 @@ const ctype_func *types_finish_func(decoder *d, vfunc *f, size_t offset) {
     return check_info(d, f->info, offset) ? &f->pub : NULL;
 }
 
-// --- instance and component types --------------------------------------------------------------------------------
+// --- instance and component types
+// --------------------------------------------------------------------------------
 
 // An explicit stack of the names that lead to where a walk is.
 typedef struct walk {
@@ -331,7 +360,8 @@ static void walk_items(walk *w, const ast_named_extern *items, uint32_t count) {
         w->names[w->depth++] = items[i].name;
         if (item->sort == AST_TYPE && item->of.type.kind == AST_TYPE_RESOURCE) {
             walk_found(w, vresource_of(item->of.type.of.resource));
-        } else if (item->sort == AST_INSTANCE && vinstance_of(item->of.instance)->info.min_scope <= w->scope) {
+        } else if (item->sort == AST_INSTANCE &&
+                   vinstance_of(item->of.instance)->info.min_scope <= w->scope) {
             walk_items(w, item->of.instance->exports, item->of.instance->export_count);
         }
         w->depth--;
@@ -371,12 +401,14 @@ const ast_instance_type *types_finish_instance(decoder *d, vinstance *t, size_t 
             sorted[i] = i;
         }
         if (sorted != NULL) {
-            qsort_r(sorted, t->pub.export_count, sizeof *sorted, compare_named, (void *)(uintptr_t)t->pub.exports);
+            qsort_r(sorted, t->pub.export_count, sizeof *sorted, compare_named,
+                    (void *)(uintptr_t)t->pub.exports);
         }
         t->pub.sorted = sorted;
     }
     if (t->scope != 0) {
-        t->path_count = find_paths(d, t->scope, t->pub.exports, t->pub.export_count, t->info.depth, &t->paths);
+        t->path_count =
+            find_paths(d, t->scope, t->pub.exports, t->pub.export_count, t->info.depth, &t->paths);
     }
     return decode_ok(d) ? &t->pub : NULL;
 }
@@ -395,7 +427,8 @@ const ast_component_type *types_finish_component(decoder *d, vcomponent *t, size
     t->imported_count =
         find_paths(d, t->scope, t->pub.imports, t->pub.import_count, t->info.depth, &t->imported);
     const resource_path *exported;
-    uint32_t exported_count = find_paths(d, t->scope, t->pub.exports, t->pub.export_count, t->info.depth, &exported);
+    uint32_t exported_count =
+        find_paths(d, t->scope, t->pub.exports, t->pub.export_count, t->info.depth, &exported);
     pointer_map imported = {0};
     for (uint32_t i = 0; i < t->imported_count; i++) {
         pointer_map_put(d, &imported, (const void *)(uintptr_t)t->imported[i].resource->id, t);
@@ -414,9 +447,11 @@ const ast_component_type *types_finish_component(decoder *d, vcomponent *t, size
     return decode_ok(d) ? &t->pub : NULL;
 }
 
-// --- resources without a name ------------------------------------------------------------------------------------
+// --- resources without a name
+// ------------------------------------------------------------------------------------
 
-// Whether every resource of scope `number` inside is one of `ids`. Recursion is bounded by the depth of types.
+// Whether every resource of scope `number` inside is one of `ids`. Recursion is bounded by the depth of
+// types.
 static bool value_uses_only(decoder *d, const ctype *t, uint32_t number, const pointer_map *ids) {
     if (t == NULL || !t->has_handle || vtype_of(t)->info.min_scope > number || !decode_work(d, 1)) {
         return true;
@@ -477,7 +512,8 @@ static bool item_uses_only(decoder *d, const ast_extern *t, uint32_t number, con
     case AST_INSTANCE:
         return items_use_only(d, inner.of.instance->exports, inner.of.instance->export_count, number, ids);
     case AST_COMPONENT:
-        return items_use_only(d, inner.of.component->imports, inner.of.component->import_count, number, ids) &&
+        return items_use_only(d, inner.of.component->imports, inner.of.component->import_count, number,
+                              ids) &&
                items_use_only(d, inner.of.component->exports, inner.of.component->export_count, number, ids);
     default:
         if (t->of.type.kind == AST_TYPE_RESOURCE) {
@@ -507,7 +543,8 @@ void types_check_resources(decoder *d, const ast_component_type *type, size_t of
     }
 }
 
-// --- lookup ------------------------------------------------------------------------------------------------------
+// --- lookup
+// ------------------------------------------------------------------------------------------------------
 
 uint32_t ast_instance_type_find(const ast_instance_type *t, slice name) {
     if (t->sorted == NULL) {
@@ -535,7 +572,8 @@ uint32_t ast_instance_type_find(const ast_instance_type *t, slice name) {
     return AST_NONE;
 }
 
-// --- names -------------------------------------------------------------------------------------------------------
+// --- names
+// -------------------------------------------------------------------------------------------------------
 
 static const void *copy_of(decoder *d, const void *original, size_t bytes) {
     void *copy = decode_keep(d, 1, bytes);

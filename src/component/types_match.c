@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Subtyping, as instantiation and ascription use it (Explainer.md, "Type Checking"): value and function types must
-// be equal, an instance may export more than is asked for, a component may also import less.
-// Recursion is bounded by the depth of types, work by decode_work.
+// Subtyping, as instantiation and ascription use it (Explainer.md, "Type Checking"): value and function types
+// must be equal, an instance may export more than is asked for, a component may also import less. Recursion
+// is bounded by the depth of types, work by decode_work.
 #include <stdarg.h>
 #include <stdio.h>
 
 #include "component/types_internal.h"
 
-// --- reasons -----------------------------------------------------------------------------------------------------
+// --- reasons
+// -----------------------------------------------------------------------------------------------------
 
 WRIT_FORMAT(2, 3) static bool differ(type_match *m, const char *format, ...) {
     if (m->why[0] == '\0') {
@@ -19,7 +20,8 @@ WRIT_FORMAT(2, 3) static bool differ(type_match *m, const char *format, ...) {
     return false;
 }
 
-// --- values and functions ----------------------------------------------------------------------------------------
+// --- values and functions
+// ----------------------------------------------------------------------------------------
 
 static uint32_t resolve(const type_match *m, const ctype_resource *r) {
     uint32_t id = vresource_of(r)->id;
@@ -46,8 +48,8 @@ static bool equal_cases(type_match *m, const ctype *a, const ctype *b) {
         const ctype_case *x = &a->cases[i];
         const ctype_case *y = &b->cases[i];
         if (!slice_equal(x->name, y->name)) {
-            return differ(m, "expected `%.*s` in a %s, found `%.*s`", SLICE_ARG(y->name), types_kind_name(b->kind),
-                          SLICE_ARG(x->name));
+            return differ(m, "expected `%.*s` in a %s, found `%.*s`", NAME_ARG(y->name),
+                          types_kind_name(b->kind), NAME_ARG(x->name));
         }
         if (!types_equal(m, x->type, y->type)) {
             return false;
@@ -76,7 +78,8 @@ bool types_equal(type_match *m, const ctype *a, const ctype *b) {
     if (a->resource != NULL) {
         return same_resource(m, a->resource, b->resource);
     }
-    return equal_cases(m, a, b) && types_equal(m, a->element, b->element) && types_equal(m, a->error, b->error);
+    return equal_cases(m, a, b) && types_equal(m, a->element, b->element) &&
+           types_equal(m, a->error, b->error);
 }
 
 static bool equal_funcs(type_match *m, const ctype_func *a, const ctype_func *b) {
@@ -91,8 +94,8 @@ static bool equal_funcs(type_match *m, const ctype_func *a, const ctype_func *b)
     }
     for (uint32_t i = 0; i < a->param_count; i++) {
         if (!slice_equal(a->params[i].name, b->params[i].name)) {
-            return differ(m, "expected parameter named `%.*s`, found `%.*s`", SLICE_ARG(b->params[i].name),
-                          SLICE_ARG(a->params[i].name));
+            return differ(m, "expected parameter named `%.*s`, found `%.*s`", NAME_ARG(b->params[i].name),
+                          NAME_ARG(a->params[i].name));
         }
         if (!types_equal(m, a->params[i].type, b->params[i].type)) {
             return false;
@@ -101,7 +104,8 @@ static bool equal_funcs(type_match *m, const ctype_func *a, const ctype_func *b)
     return types_equal(m, a->result, b->result);
 }
 
-// --- instances and components ------------------------------------------------------------------------------------
+// --- instances and components
+// ------------------------------------------------------------------------------------
 
 static bool match_instances(type_match *m, const ast_instance_type *a, const ast_instance_type *b) {
     if (a == b) {
@@ -111,10 +115,10 @@ static bool match_instances(type_match *m, const ast_instance_type *a, const ast
         const ast_named_extern *expected = &b->exports[i];
         uint32_t found = ast_instance_type_find(a, expected->name);
         if (found == AST_NONE) {
-            return differ(m, "missing expected export `%.*s`", SLICE_ARG(expected->name));
+            return differ(m, "missing expected export `%.*s`", NAME_ARG(expected->name));
         }
         if (!types_match(m, &a->exports[found].type, &expected->type)) {
-            return differ(m, "type mismatch in instance export `%.*s`", SLICE_ARG(expected->name));
+            return differ(m, "type mismatch in instance export `%.*s`", NAME_ARG(expected->name));
         }
     }
     return true;
@@ -133,7 +137,8 @@ static const ast_extern *follow(const ast_extern *first, const resource_path *pa
     return item;
 }
 
-bool types_bind(type_match *m, const resource_path *paths, uint32_t count, types_find find, const void *context) {
+bool types_bind(type_match *m, const resource_path *paths, uint32_t count, types_find find,
+                const void *context) {
     for (uint32_t i = 0; i < count && decode_work(m->d, paths[i].count); i++) {
         const ast_extern *item = follow(find(context, paths[i].names[0]), &paths[i]);
         // What is missing or of another sort is reported by the comparison that follows.
@@ -167,10 +172,10 @@ static bool match_items(type_match *m, items actual, items expected, const char 
         const ast_named_extern *e = &expected.items[i];
         const ast_extern *a = find_item(&actual, e->name);
         if (a == NULL) {
-            return differ(m, "missing expected %s `%.*s`", what, SLICE_ARG(e->name));
+            return differ(m, "missing expected %s `%.*s`", what, NAME_ARG(e->name));
         }
         if (!types_match(m, a, &e->type)) {
-            return differ(m, "type mismatch in component %s `%.*s`", what, SLICE_ARG(e->name));
+            return differ(m, "type mismatch in component %s `%.*s`", what, NAME_ARG(e->name));
         }
     }
     return decode_ok(m->d);
@@ -215,7 +220,8 @@ static bool match_components(type_match *m, const vcomponent *a, const vcomponen
     return ok;
 }
 
-// --- everything --------------------------------------------------------------------------------------------------
+// --- everything
+// --------------------------------------------------------------------------------------------------
 
 static const char *type_kind_name(ast_type_kind kind) {
     static const char *const names[] = {"defined type", "func", "resource", "instance", "component"};

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Replaces resource types inside types. What does not change is shared, what was replaced once is remembered, so
-// that the work is that of the graph of types and not of the tree. Recursion is bounded by the depth of types.
+// Replaces resource types inside types. What does not change is shared, what was replaced once is remembered,
+// so that the work is that of the graph of types and not of the tree. Recursion is bounded by the depth of
+// types.
 #include "component/types_internal.h"
 
 static const void *id_key(uint32_t id) { return (const void *)(uintptr_t)id; }
@@ -71,7 +72,8 @@ static const ctype *replace_value(decoder *d, substitution *s, const ctype *t) {
         to.error = replace_value(d, s, t->error);
     }
     done = t;
-    if (to.resource != t->resource || to.cases != t->cases || to.element != t->element || to.error != t->error) {
+    if (to.resource != t->resource || to.cases != t->cases || to.element != t->element ||
+        to.error != t->error) {
         vtype *copy = KEEP_NEW(d, vtype);
         if (copy == NULL) {
             return t;
