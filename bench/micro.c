@@ -3,8 +3,8 @@
 //
 //   micro MICRO.wasm GUEST.wasm
 //
-// MICRO.wasm is micro.wat in binary; GUEST.wasm is any component of WASI interfaces, which is only instantiated.
-// Each figure is the median of several rounds.
+// MICRO.wasm is micro.wat in binary; GUEST.wasm is any component of WASI interfaces, which is only
+// instantiated. Each figure is the median of several rounds.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -30,7 +30,8 @@ static void must(status s, const err *e) {
     }
 }
 
-// --- the interface that MICRO.wasm imports -------------------------------------------------------------------------
+// --- the interface that MICRO.wasm imports
+// -------------------------------------------------------------------------
 
 static const ctype u8_type = {.kind = CTYPE_U8, .size = 1, .align = 1, .flat_count = 1};
 static const ctype u32_type = {.kind = CTYPE_U32, .size = 4, .align = 4, .flat_count = 1};
@@ -71,7 +72,8 @@ static status admit(void *context, slice name, const semver *version, const host
     return *ret != NULL ? STATUS_OK : err_set(e, STATUS_NOT_FOUND, "nobody offers %.*s", SLICE_ARG(name));
 }
 
-// --- a linked component --------------------------------------------------------------------------------------------
+// --- a linked component
+// --------------------------------------------------------------------------------------------
 
 typedef struct guest {
     buf bytes;
@@ -100,7 +102,8 @@ static void guest_open(guest *g, const char *path) {
     must(engine_new(&o, &g->engine, &e), &e);
     for (; g->module_count < count; g->module_count++) {
         size_t i = g->module_count;
-        must(engine_core(g->engine)->ops->module_new(engine_core(g->engine), modules[i], &g->modules[i], &e), &e);
+        must(engine_core(g->engine)->ops->module_new(engine_core(g->engine), modules[i], &g->modules[i], &e),
+             &e);
     }
     component_link_options link = {.engine = engine_core(g->engine),
                                    .modules = g->modules,
@@ -121,7 +124,8 @@ static void guest_close(guest *g) {
     buf_done(&g->bytes);
 }
 
-// --- what is measured: one store, one task, one instance, `calls` calls of an export with argument `n` ---------------
+// --- what is measured: one store, one task, one instance, `calls` calls of an export with argument `n`
+// ---------------
 
 typedef struct work {
     const guest *guest;
@@ -135,7 +139,8 @@ typedef struct work {
 } work;
 
 static status work_calls(work *w) {
-    const component_func *f = component_program_export(w->guest->program, slice_empty(), slice_from_text(w->export));
+    const component_func *f =
+        component_program_export(w->guest->program, slice_empty(), slice_from_text(w->export));
     component_value n = {.kind = CTYPE_U32, .of.unsigned_ = w->n};
     size_t arg_count = component_func_type(f)->param_count;
     auto_arena a;

@@ -3,8 +3,8 @@
 //
 //   native_http PORT [PROCESSES]
 //
-// GET / answers "hello", GET /wait the same after 10 ms (the upstream of the benchmark of outgoing requests); any
-// other path echoes the request's body as it comes. The processes share the port.
+// GET / answers "hello", GET /wait the same after 10 ms (the upstream of the benchmark of outgoing requests);
+// any other path echoes the request's body as it comes. The processes share the port.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -28,7 +28,8 @@ static void answer_hello(http_exchange *x) {
     http_exchange_release(x);
 }
 
-// --- answers that wait -------------------------------------------------------------------------------------------
+// --- answers that wait
+// -------------------------------------------------------------------------------------------
 
 typedef struct delayed {
     http_exchange *x;
@@ -60,7 +61,8 @@ static void answer_later(loop *l, http_exchange *x) {
     loop_timer_start_in(&d->timer, WAIT_NS);
 }
 
-// --- echoes ------------------------------------------------------------------------------------------------------
+// --- echoes
+// ------------------------------------------------------------------------------------------------------
 
 typedef struct echo {
     http_exchange *x;

@@ -41,7 +41,8 @@ void hash_keyed_end(hash_keyed_state *s, uint8_t ret[HASH_BYTES]) {
     sodium_memzero(s, sizeof *s);
 }
 
-void hash_keyed(const uint8_t key[HASH_KEY_BYTES], const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
+void hash_keyed(const uint8_t key[HASH_KEY_BYTES], const slice *parts, size_t count,
+                uint8_t ret[HASH_BYTES]) {
     hash_keyed_state s;
     hash_keyed_begin(&s, key);
     for (size_t i = 0; i < count; i++) {

@@ -15,7 +15,8 @@
 
 static status key_read(int fd, const char *name, uint8_t ret[HASH_KEY_BYTES], err *e) {
     if (!private_file_is_ours(fd, true)) {
-        return err_set(e, STATUS_DENIED, "the key file %s must belong to this user and be readable by nobody else", name);
+        return err_set(e, STATUS_DENIED,
+                       "the key file %s must belong to this user and be readable by nobody else", name);
     }
     uint8_t bytes[HASH_KEY_BYTES + 1]; // one more, to notice a longer file
     size_t len = 0;

@@ -68,7 +68,8 @@ void engine_cache_close(engine_cache *c) {
     mem_free(c);
 }
 
-// --- names and trailers ------------------------------------------------------------------------------------------
+// --- names and trailers
+// ------------------------------------------------------------------------------------------
 
 typedef struct entry {
     uint8_t hash[HASH_BYTES];
@@ -77,7 +78,8 @@ typedef struct entry {
 
 static entry entry_of(const engine_cache *c, slice wasm) {
     entry x;
-    slice parts[] = {slice_of(magic, sizeof magic), slice_of(c->fingerprint, strlen(c->fingerprint) + 1), wasm};
+    slice parts[] = {slice_of(magic, sizeof magic), slice_of(c->fingerprint, strlen(c->fingerprint) + 1),
+                     wasm};
     hash_sha256(parts, sizeof parts / sizeof parts[0], x.hash);
     char hex[HASH_HEX_BYTES];
     hash_hex(x.hash, hex);
@@ -108,7 +110,8 @@ static void cache_report(const engine_cache *c, const char *name, const char *wh
     }
 }
 
-// --- finding -----------------------------------------------------------------------------------------------------
+// --- finding
+// -----------------------------------------------------------------------------------------------------
 
 // NULL when the file is what we wrote, otherwise what is wrong with it.
 static const char *file_fault(engine_cache *c, int fd, const entry *x) {
@@ -138,11 +141,13 @@ static const char *file_fault(engine_cache *c, int fd, const entry *x) {
     hash_keyed_end(&hash, expected + TRAILER_MAC_AT);
     uint8_t trailer[TRAILER_BYTES];
     size_t got = 0;
-    if (fd_read_at(fd, trailer, sizeof trailer, artifact_bytes, &got, NULL) != STATUS_OK || got != sizeof trailer ||
-        memcmp(trailer, expected, TRAILER_MAC_AT) != 0) {
+    if (fd_read_at(fd, trailer, sizeof trailer, artifact_bytes, &got, NULL) != STATUS_OK ||
+        got != sizeof trailer || memcmp(trailer, expected, TRAILER_MAC_AT) != 0) {
         return "its trailer is not one of this version";
     }
-    return hash_equal(trailer + TRAILER_MAC_AT, expected + TRAILER_MAC_AT) ? NULL : "its contents are not what was written";
+    return hash_equal(trailer + TRAILER_MAC_AT, expected + TRAILER_MAC_AT)
+               ? NULL
+               : "its contents are not what was written";
 }
 
 status engine_cache_find(engine_cache *c, slice wasm, int *ret_fd, err *e) {
@@ -168,7 +173,8 @@ status engine_cache_find(engine_cache *c, slice wasm, int *ret_fd, err *e) {
     return STATUS_OK;
 }
 
-// --- storing -----------------------------------------------------------------------------------------------------
+// --- storing
+// -----------------------------------------------------------------------------------------------------
 
 static status file_write_entry(engine_cache *c, int fd, const entry *x, slice artifact, err *e) {
     uint8_t trailer[TRAILER_BYTES];
@@ -202,8 +208,8 @@ static bool is_entry_name(const char *name) {
 static void remove_abandoned(engine_cache *c, const char *name) {
     file_info info;
     int64_t now_s = (int64_t)clock_wall_now().seconds;
-    if (strncmp(name, temporary_prefix, sizeof temporary_prefix - 1) == 0 && file_info_at(c->dir, name, &info) == 0 &&
-        info.modified.seconds < now_s - ABANDONED_AFTER_S) {
+    if (strncmp(name, temporary_prefix, sizeof temporary_prefix - 1) == 0 &&
+        file_info_at(c->dir, name, &info) == 0 && info.modified.seconds < now_s - ABANDONED_AFTER_S) {
         (void)!file_remove(c->dir, name);
     }
 }
@@ -255,14 +261,16 @@ static void cache_evict(engine_cache *c, const char *keep) {
     mem_free(list);
 }
 
-static status entry_create(engine_cache *c, const entry *x, slice artifact, const char *temporary, int *ret_fd, err *e) {
+static status entry_create(engine_cache *c, const entry *x, slice artifact, const char *temporary,
+                           int *ret_fd, err *e) {
     auto_fd fd = -1;
     int failed = private_file_create(c->dir, temporary, &fd);
     if (failed != 0) {
         return err_set_errno(e, failed, "make a file");
     }
     TRY(file_write_entry(c, fd, x, artifact, e));
-    failed = file_open_component(c->dir, temporary, O_RDONLY, ret_fd); // the one that is handed out cannot write
+    failed =
+        file_open_component(c->dir, temporary, O_RDONLY, ret_fd); // the one that is handed out cannot write
     return failed == 0 ? STATUS_OK : err_set_errno(e, failed, "open a file");
 }
 

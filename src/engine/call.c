@@ -5,7 +5,8 @@
 #include "engine/engine_internal.h"
 
 _Static_assert(sizeof(core_value) == sizeof(wasmtime_val_raw_t), "raw values are passed through");
-_Static_assert(sizeof(((core_extern *)0)->opaque) >= sizeof(wasmtime_extern_union_t), "core_extern holds any extern");
+_Static_assert(sizeof(((core_extern *)0)->opaque) >= sizeof(wasmtime_extern_union_t),
+               "core_extern holds any extern");
 _Static_assert(sizeof(core_instance) >= sizeof(wasmtime_instance_t), "core_instance holds an instance");
 
 status error_consume(wasmtime_error_t *error, status code, const char *what, err *e) {
@@ -79,7 +80,8 @@ wasm_trap_t *host_func_enter(void *env, wasmtime_caller_t *caller, wasmtime_val_
     const core_host_func *f = env;
     engine_store *s = wasmtime_context_get_data(wasmtime_caller_context(caller));
     if (WRIT_UNLIKELY(s->stack_top == 0)) {
-        // The first host call of a start function, on its own fiber: at most the engine's allowance is above us.
+        // The first host call of a start function, on its own fiber: at most the engine's allowance is above
+        // us.
         s->stack_top = (uintptr_t)__builtin_frame_address(0) + s->engine->options.wasm_stack_bytes + 16384;
     }
     s->host_error.code = STATUS_OK;

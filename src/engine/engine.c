@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Configuration of the engine, and the choice of how much address space it reserves. Wasmtime ends the process when
-// it cannot reserve what its configuration says, so we try the same reservation first.
+// Configuration of the engine, and the choice of how much address space it reserves. Wasmtime ends the
+// process when it cannot reserve what its configuration says, so we try the same reservation first.
 #include "engine/engine.h"
 
 #include <stdio.h>
@@ -60,7 +60,8 @@ static engine_options options_at(const engine_options *options, engine_level lev
     engine_options o = *options;
     o.level = level;
     if (level != ENGINE_POOLED) {
-        o.memory_bytes_max = o.memory_bytes_max < SMALL_MEMORY_BYTES_MAX ? o.memory_bytes_max : SMALL_MEMORY_BYTES_MAX;
+        o.memory_bytes_max =
+            o.memory_bytes_max < SMALL_MEMORY_BYTES_MAX ? o.memory_bytes_max : SMALL_MEMORY_BYTES_MAX;
     }
     if (level == ENGINE_SMALL) {
         o.instances_max = o.instances_max < SMALL_INSTANCES_MAX ? o.instances_max : SMALL_INSTANCES_MAX;
@@ -92,14 +93,15 @@ static uint64_t reserved_bytes(const engine_options *o) {
     if (o->level == ENGINE_ON_DEMAND) {
         return 0;
     }
-    uint64_t memories = memory_count(o) * (memory_reservation(o) + GUARD_BYTES);
+    uint64_t memories = (memory_count(o) + o->instances_max) * (memory_reservation(o) + GUARD_BYTES);
     uint64_t stacks = stack_count(o) * (uint64_t)(o->stack_bytes + 4096);
     uint64_t tables = memory_count(o) * (uint64_t)o->table_elements_max * sizeof(void *);
     return memories + stacks + tables;
 }
 
 static bool address_space_has(uint64_t bytes) {
-    void *p = mmap(NULL, bytes + HEADROOM_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p =
+        mmap(NULL, bytes + HEADROOM_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
         return false;
     }
@@ -137,6 +139,9 @@ static void config_features(wasm_config_t *c, const engine_options *o) {
     wasmtime_config_wasm_multi_value_set(c, true);
     wasmtime_config_wasm_multi_memory_set(c, true);
     wasmtime_config_wasm_memory64_set(c, o->has_memory64);
+    wasmtime_config_wasm_exceptions_set(c, true);
+    wasmtime_config_wasm_function_references_set(c, false);
+    wasmtime_config_wasm_gc_set(c, false);
     wasmtime_config_wasm_threads_set(c, false);
     wasmtime_config_shared_memory_set(c, false);
     wasmtime_config_wasm_component_model_set(c, false);
@@ -151,7 +156,7 @@ static void config_pool(wasm_config_t *c, const engine_options *o) {
     wasmtime_pooling_allocation_config_total_memories_set(p, count);
     wasmtime_pooling_allocation_config_total_tables_set(p, count);
     wasmtime_pooling_allocation_config_total_stacks_set(p, stack_count(o));
-    wasmtime_pooling_allocation_config_total_gc_heaps_set(p, 1);
+    wasmtime_pooling_allocation_config_total_gc_heaps_set(p, o->instances_max); // exceptions
     wasmtime_pooling_allocation_config_max_memories_per_module_set(p, 4);
     wasmtime_pooling_allocation_config_max_tables_per_module_set(p, 8);
     wasmtime_pooling_allocation_config_max_memory_size_set(p, o->memory_bytes_max);
@@ -196,7 +201,8 @@ static void sizes_fill(engine *g, const engine_options *asked) {
     }
     engine_options full = options_at(asked, ENGINE_POOLED);
     snprintf(g->sizes.warning, sizeof g->sizes.warning,
-             "the machine does not give %llu GiB of address space (see `ulimit -v`): running at level \"%s\" with at "
+             "the machine does not give %llu GiB of address space (see `ulimit -v`): running at level \"%s\" "
+             "with at "
              "most %u instances, memories of at most %llu MiB and slower guest code",
              (unsigned long long)(reserved_bytes(&full) / GIB), engine_level_name(o->level), o->instances_max,
              (unsigned long long)(o->memory_bytes_max / MIB));
@@ -206,7 +212,8 @@ static void sizes_fill(engine *g, const engine_options *asked) {
 // Wasmtime is not instrumented: ThreadSanitizer does not see how its threads synchronise.
 const char *__tsan_default_suppressions(void);
 const char *__tsan_default_suppressions(void) {
-    return "race:libwasmtime.so\nmutex:libwasmtime.so\nthread:libwasmtime.so\ncalled_from_lib:libwasmtime.so\n"
+    return "race:libwasmtime.so\nmutex:libwasmtime.so\nthread:libwasmtime.so\ncalled_from_lib:libwasmtime."
+           "so\n"
            "signal:libwasmtime.so\n";
 }
 #endif
@@ -219,7 +226,8 @@ status engine_new(const engine_options *options, engine **ret, err *e) {
     g->options = options_at(options, engine_level_choose(options));
     if (!address_space_has(reserved_bytes(&g->options))) {
         mem_free(g);
-        return err_set(e, STATUS_LIMIT, "the engine's level \"%s\" needs more address space than the machine gives",
+        return err_set(e, STATUS_LIMIT,
+                       "the engine's level \"%s\" needs more address space than the machine gives",
                        engine_level_name(options->level));
     }
     sizes_fill(g, options);

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine of core WebAssembly: Wasmtime behind component/core.h. One per process.
 //
-//   engine_new            sizes and limits -> engine; falls back to smaller pools where the machine cannot give more
-//   engine/module.h       compiles WebAssembly to an artifact, loads artifacts
-//   engine/store.h        one store per guest instance: limits, deadlines, CPU time; tasks run in it
-//   engine/cache.h        artifacts on disk, authenticated
-//   engine/trap.h         why a guest stopped, with function names
+//   engine_new            sizes and limits -> engine; falls back to smaller pools where the machine cannot
+//   give more engine/module.h       compiles WebAssembly to an artifact, loads artifacts engine/store.h one
+//   store per guest instance: limits, deadlines, CPU time; tasks run in it engine/cache.h        artifacts on
+//   disk, authenticated engine/trap.h         why a guest stopped, with function names
 //
-// All guest code runs on fibers (tasks, see component/core.h). One thread of the engine's own raises the epoch
-// while guests run, which is what stops endless loops and slices time between guests; it sleeps otherwise.
-// Threads: the engine may be shared, everything of one store belongs to one thread at a time.
-// Only this folder includes Wasmtime's headers. Tests: tests/unit/engine.
+// All guest code runs on fibers (tasks, see component/core.h). One thread of the engine's own raises the
+// epoch while guests run, which is what stops endless loops and slices time between guests; it sleeps
+// otherwise. Threads: the engine may be shared, everything of one store belongs to one thread at a time. Only
+// this folder includes Wasmtime's headers. Tests: tests/unit/engine.
 #pragma once
 
 #include "base/attributes.h"
 #include "component/core.h"
 
-// How much address space the engine reserves. Code compiled at ENGINE_POOLED (4 GiB reserved per memory, hardly any
-// bounds checks) does not load at the other levels, so the level is part of the name of an artifact in the cache.
+// How much address space the engine reserves. Code compiled at ENGINE_POOLED (4 GiB reserved per memory,
+// hardly any bounds checks) does not load at the other levels, so the level is part of the name of an
+// artifact in the cache.
 typedef enum engine_level {
-    ENGINE_AUTO,      // the best of the following that the machine can give
-    ENGINE_POOLED,    // all memories reserved at start: a fresh instance costs microseconds
-    ENGINE_SMALL,     // pooled too, but memories of at most 64 MiB, fewer of them, with explicit bounds checks
+    ENGINE_AUTO,   // the best of the following that the machine can give
+    ENGINE_POOLED, // all memories reserved at start: a fresh instance costs microseconds
+    ENGINE_SMALL,  // pooled too, but memories of at most 64 MiB, fewer of them, with explicit bounds checks
     ENGINE_ON_DEMAND, // memories are mapped when needed; slow, works everywhere
 } engine_level;
 
@@ -31,9 +31,9 @@ typedef struct engine_options {
     uint32_t core_per_instance;  // core modules, memories and tables that one store needs on average
     uint64_t memory_bytes_max;   // of one linear memory
     uint32_t table_elements_max; // of one table
-    // What of a slot stays mapped between two instances. Decides the speed of a fresh instance per request: without
-    // it the kernel frees and faults the same pages again and again. Costs this much memory for every slot that has
-    // ever been used. engine/fit.h chooses it.
+    // What of a slot stays mapped between two instances. Decides the speed of a fresh instance per request:
+    // without it the kernel frees and faults the same pages again and again. Costs this much memory for every
+    // slot that has ever been used. engine/fit.h chooses it.
     size_t memory_resident_bytes;
     size_t table_resident_bytes;
     size_t stack_bytes;      // of one fiber, host functions included

@@ -12,9 +12,12 @@
 
 enum { SMALL_FILE_BYTES = 16384, PATH_BYTES = 512, SMALL_MEMORY_MIB = 256 };
 
-// --- small files of /proc and /sys -------------------------------------------------------------------------------
+// --- small files of /proc and /sys
+// -------------------------------------------------------------------------------
 
-static bool text_read(const char *path, buf *ret) { return file_read_whole(path, SMALL_FILE_BYTES, ret, NULL) == STATUS_OK; }
+static bool text_read(const char *path, buf *ret) {
+    return file_read_whole(path, SMALL_FILE_BYTES, ret, NULL) == STATUS_OK;
+}
 
 static bool number_read(const char *path, uint64_t *ret) {
     auto_buf text = {0};
@@ -25,7 +28,8 @@ static bool number_read(const char *path, uint64_t *ret) {
     return slice_to_u64(line, ret); // "max" is no number, and no limit
 }
 
-// --- cgroups -----------------------------------------------------------------------------------------------------
+// --- cgroups
+// -----------------------------------------------------------------------------------------------------
 
 // The smallest limit in `file` of a control group and its parents below `mount`.
 static uint64_t cgroup_limit(const char *mount, slice group, const char *file) {
@@ -82,7 +86,8 @@ static uint64_t memory_limit(void) {
     return least;
 }
 
-// --- the machine -------------------------------------------------------------------------------------------------
+// --- the machine
+// -------------------------------------------------------------------------------------------------
 
 static uint64_t address_limit(void) {
     struct rlimit r;
@@ -120,13 +125,15 @@ static void processor_features(char *text, size_t size) {
 static void explain(engine_facts *f) {
     if (f->level != ENGINE_POOLED) {
         snprintf(f->reduced, sizeof f->reduced,
-                 "no room to reserve 4 GiB of address space for each memory%s: fewer and smaller memories and slower "
+                 "no room to reserve 4 GiB of address space for each memory%s: fewer and smaller memories "
+                 "and slower "
                  "guests; raise `ulimit -v`%s",
                  f->address_limit_bytes != UINT64_MAX ? " under `ulimit -v`" : "",
                  f->is_overcommit_strict ? " or set vm.overcommit_memory to 0 or 1" : "");
     } else if (f->memory_limit_bytes >> 20 < SMALL_MEMORY_MIB) {
         snprintf(f->reduced, sizeof f->reduced,
-                 "the control group allows %llu MiB of memory: few instances stay warm, and large components may not "
+                 "the control group allows %llu MiB of memory: few instances stay warm, and large components "
+                 "may not "
                  "compile here",
                  (unsigned long long)(f->memory_limit_bytes >> 20));
     }

@@ -28,8 +28,8 @@ static void processor_text(char *text, size_t size) {
         words[6] = c;
         words[7] = d;
     }
-    snprintf(text, size, "x86-64 %08x%08x%08x%08x%08x%08x%08x%08x", words[0], words[1], words[2], words[3], words[4],
-             words[5], words[6], words[7]);
+    snprintf(text, size, "x86-64 %08x%08x%08x%08x%08x%08x%08x%08x", words[0], words[1], words[2], words[3],
+             words[4], words[5], words[6], words[7]);
 }
 #else
 #include <sys/auxv.h>
@@ -46,6 +46,7 @@ void engine_fingerprint(const engine_options *options, char text[ENGINE_FINGERPR
     CHECK(options->level != ENGINE_AUTO);
     char processor[128];
     processor_text(processor, sizeof processor);
-    snprintf(text, ENGINE_FINGERPRINT_BYTES, "%s, configuration %d, level %s, memory64 %d, %s", engine_version(),
-             CONFIGURATION, engine_level_name(options->level), options->has_memory64, processor);
+    snprintf(text, ENGINE_FINGERPRINT_BYTES, "%s, configuration %d, level %s, memory64 %d, %s",
+             engine_version(), CONFIGURATION, engine_level_name(options->level), options->has_memory64,
+             processor);
 }

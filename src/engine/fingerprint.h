@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What compiled code depends on besides the module: the engine's version, how it is configured, and the processor.
+// What compiled code depends on besides the module: the engine's version, how it is configured, and the
+// processor.
 #pragma once
 
 #include "engine/engine.h"

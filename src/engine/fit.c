@@ -55,9 +55,10 @@ static uint64_t resident_bytes(const slice *modules, size_t module_count) {
     return most <= RESIDENT_BYTES_MAX ? most : 0;
 }
 
-void engine_options_fit(engine_options *o, const engine_facts *facts, const slice *modules, size_t module_count,
-                        uint32_t share) {
-    uint64_t memory = facts->memory_bytes < facts->memory_limit_bytes ? facts->memory_bytes : facts->memory_limit_bytes;
+void engine_options_fit(engine_options *o, const engine_facts *facts, const slice *modules,
+                        size_t module_count, uint32_t share) {
+    uint64_t memory =
+        facts->memory_bytes < facts->memory_limit_bytes ? facts->memory_bytes : facts->memory_limit_bytes;
     uint64_t resident = resident_bytes(modules, module_count);
     uint64_t slots = (uint64_t)o->instances_max * (share > 0 ? share : 1);
     bool fits = slots == 0 || resident <= memory / 4 / slots;

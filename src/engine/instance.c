@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Instances: from a template (host functions only, resolved once) or from any externs of a store.
 //
-// On a fiber Wasmtime instantiates only through futures. Without a start function they are ready at the first poll;
-// a start function gets a fiber of its own, and the task's fiber waits for it.
+// On a fiber Wasmtime instantiates only through futures. Without a start function they are ready at the first
+// poll; a start function gets a fiber of its own, and the task's fiber waits for it.
 #include "base/check.h"
 #include "base/mem.h"
 #include "engine/engine_internal.h"
@@ -55,7 +55,8 @@ static void store_note_memory(engine_store *s, const char *name, const wasmtime_
         return;
     }
     for (uint32_t i = 0; i < s->memory_count; i++) {
-        if (s->memories[i].__private1 == x.of.memory.__private1 && s->memories[i].__private2 == x.of.memory.__private2) {
+        if (s->memories[i].__private1 == x.of.memory.__private1 &&
+            s->memories[i].__private2 == x.of.memory.__private2) {
             return; // exported again by the module that imports it
         }
     }
@@ -78,7 +79,8 @@ static status instance_failure(wasmtime_error_t *error, err *e) {
 static status instance_finish(engine_store *s, const char *memory_export, const wasmtime_instance_t *instance,
                               wasm_trap_t *trap, wasmtime_error_t *error, core_instance *ret, err *e) {
     if (WRIT_UNLIKELY(trap != NULL || error != NULL)) {
-        bool ran = trap != NULL || s->stop != ENGINE_STOP_NONE || s->host_error.code != STATUS_OK || s->is_cancelled;
+        bool ran =
+            trap != NULL || s->stop != ENGINE_STOP_NONE || s->host_error.code != STATUS_OK || s->is_cancelled;
         return ran ? store_failure(s, trap, error, "instantiate", e) : instance_failure(error, e);
     }
     store_note_memory(s, memory_export, instance);
@@ -87,8 +89,9 @@ static status instance_finish(engine_store *s, const char *memory_export, const 
 }
 
 static wasmtime_extern_t extern_to_wasm(const core_extern *x) {
-    static const wasmtime_extern_kind_t kinds[] = {WASMTIME_EXTERN_FUNC, WASMTIME_EXTERN_TABLE, WASMTIME_EXTERN_MEMORY,
-                                                   WASMTIME_EXTERN_GLOBAL, WASMTIME_EXTERN_TAG};
+    static const wasmtime_extern_kind_t kinds[] = {WASMTIME_EXTERN_FUNC, WASMTIME_EXTERN_TABLE,
+                                                   WASMTIME_EXTERN_MEMORY, WASMTIME_EXTERN_GLOBAL,
+                                                   WASMTIME_EXTERN_TAG};
     wasmtime_extern_t w = {.kind = kinds[x->kind]};
     memcpy(&w.of, x->opaque, sizeof w.of);
     return w;
@@ -125,8 +128,8 @@ static status imports_define(engine_store *s, wasmtime_linker_t *linker, const c
         slice from = name_slice(wasm_importtype_module(t));
         slice name = name_slice(wasm_importtype_name(t));
         wasmtime_extern_t x = extern_to_wasm(&imports[i]);
-        wasmtime_error_t *failed = wasmtime_linker_define(linker, s->context, (const char *)from.data, from.len,
-                                                          (const char *)name.data, name.len, &x);
+        wasmtime_error_t *failed = wasmtime_linker_define(linker, s->context, (const char *)from.data,
+                                                          from.len, (const char *)name.data, name.len, &x);
         if (failed != NULL) {
             return error_consume(failed, STATUS_INVALID, "define an import", e);
         }
@@ -134,8 +137,8 @@ static status imports_define(engine_store *s, wasmtime_linker_t *linker, const c
     return STATUS_OK;
 }
 
-status store_instantiate(core_store *core, const core_module *module, const core_extern *imports, size_t import_count,
-                         core_instance *ret, err *e) {
+status store_instantiate(core_store *core, const core_module *module, const core_extern *imports,
+                         size_t import_count, core_instance *ret, err *e) {
     engine_store *s = store_of(core);
     CHECK(s->stack_top != 0); // only on a task
     TRY(store_may_run(s, e));
@@ -156,8 +159,8 @@ status store_instantiate(core_store *core, const core_module *module, const core
     return instance_finish(s, module->memory_export, &instance, trap, error, ret, e);
 }
 
-status template_new(core_engine *core, const core_module *module, core_host_func *const *imports, size_t import_count,
-                    core_template **ret, err *e) {
+status template_new(core_engine *core, const core_module *module, core_host_func *const *imports,
+                    size_t import_count, core_template **ret, err *e) {
     CHECK(import_count == module->imports.size);
     wasmtime_linker_t *linker = wasmtime_linker_new(engine_of(core)->wasm);
     wasmtime_linker_allow_shadowing(linker, true);
@@ -214,7 +217,8 @@ bool export_at(core_store *core, const core_instance *instance, size_t index, co
     char *name = NULL;
     size_t name_len = 0;
     wasmtime_extern_t x;
-    return wasmtime_instance_export_nth(s->context, &i, index, &name, &name_len, &x) && extern_from_wasm(&x, ret);
+    return wasmtime_instance_export_nth(s->context, &i, index, &name, &name_len, &x) &&
+           extern_from_wasm(&x, ret);
 }
 
 core_memory_view memory_view(core_store *core, const core_extern *memory) {

@@ -64,7 +64,8 @@ status engine_compile(engine *g, slice wasm, buf *ret_artifact, err *e) {
     }
     status s = buf_append(ret_artifact, slice_of(bytes.data, bytes.size));
     if (s != STATUS_OK) {
-        s = err_set(e, s, "the compiled code of %zu bytes is over the limit of %zu", bytes.size, ret_artifact->max);
+        s = err_set(e, s, "the compiled code of %zu bytes is over the limit of %zu", bytes.size,
+                    ret_artifact->max);
     }
     wasm_byte_vec_delete(&bytes);
     return s;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stores: limits, CPU time and deadlines.
 //
-// CPU time of a slice: the first ones of a store are measured with the monotonic clock, which costs no system call,
-// and charged at most two ticks, since the epoch ends a slice of guest code after that. A store that has used up
-// a slice gets the clock of the thread's CPU time, so that a busy machine does not make guests look slower.
+// CPU time of a slice: the first ones of a store are measured with the monotonic clock, which costs no system
+// call, and charged at most two ticks, since the epoch ends a slice of guest code after that. A store that
+// has used up a slice gets the clock of the thread's CPU time, so that a busy machine does not make guests
+// look slower.
 #include "engine/store.h"
 
 #include "base/check.h"
@@ -97,8 +98,8 @@ status store_check_limits(engine_store *s, err *e) {
 }
 
 // On the fiber, in the middle of guest code.
-static wasmtime_error_t *store_epoch_passed(const wasmtime_context_t *context, void *data, uint64_t *ret_delta,
-                                            wasmtime_update_deadline_kind_t *ret_kind) {
+static wasmtime_error_t *store_epoch_passed(const wasmtime_context_t *context, void *data,
+                                            uint64_t *ret_delta, wasmtime_update_deadline_kind_t *ret_kind) {
     (void)context;
     engine_store *s = data;
     s->stop = store_over_limit(s); // the trap that follows records it, with its frames
@@ -126,7 +127,8 @@ status engine_store_new(engine *g, const engine_store_options *options, core_sto
     s->context = wasmtime_store_context(s->wasm);
     wasmtime_store_limiter(s->wasm, limit_of(options->memory_bytes_max), options->table_elements_max,
                            options->instances_max, options->tables_max,
-                           options->memories_max < STORE_MEMORIES_MAX ? options->memories_max : STORE_MEMORIES_MAX);
+                           options->memories_max < STORE_MEMORIES_MAX ? options->memories_max
+                                                                      : STORE_MEMORIES_MAX);
     wasmtime_store_epoch_deadline_callback(s->wasm, store_epoch_passed, s, NULL);
     *ret = &s->core;
     return STATUS_OK;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stores: everything that one guest instance owns, with its limits. Used by one thread at a time.
 //
-// Time: CPU time is what the store's tasks spend inside task_resume. A guest that passes a limit is stopped at the
-// next tick of the engine: the call that runs returns STATUS_TRAP and engine_store_stop says why. A guest that is
-// suspended spends nothing; whoever waits for it frees the task when its wall deadline passes.
+// Time: CPU time is what the store's tasks spend inside task_resume. A guest that passes a limit is stopped
+// at the next tick of the engine: the call that runs returns STATUS_TRAP and engine_store_stop says why. A
+// guest that is suspended spends nothing; whoever waits for it frees the task when its wall deadline passes.
 #pragma once
 
 #include "engine/engine.h"
@@ -27,7 +27,8 @@ typedef struct engine_store_options {
 engine_store_options engine_store_options_default(void);
 
 // STATUS_LIMIT when the pool has no room.
-status engine_store_new(engine *g, const engine_store_options *options, core_store **ret, err *e) WRIT_MUST_USE;
+status engine_store_new(engine *g, const engine_store_options *options, core_store **ret,
+                        err *e) WRIT_MUST_USE;
 // Cancels the unfinished task, if there is one.
 void engine_store_free(core_store *s); // accepts NULL
 
@@ -47,8 +48,8 @@ engine_stop engine_store_stop(const core_store *s);
 const char *engine_stop_name(engine_stop stop);
 // CPU time since engine_store_budget.
 uint64_t engine_store_cpu_ns(const core_store *s);
-// The last resume ended because the time slice was used up: resume again as soon as others had their turn. False
-// when the task waits for something.
+// The last resume ended because the time slice was used up: resume again as soon as others had their turn.
+// False when the task waits for something.
 bool engine_store_is_runnable(const core_store *s);
 // The first trap of this store; its kind is ENGINE_TRAP_NONE when there was none. Lives as long as the store.
 const engine_trap *engine_store_trap(const core_store *s);

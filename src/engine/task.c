@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tasks: C functions on fibers of Wasmtime.
 //
-// A task is an asynchronous call of our host function "run", whose callback executes the task's body on the fiber
-// that Wasmtime made for the call. Guest code is entered from there with plain nested calls. To suspend, the fiber
-// calls our asynchronous host function "wait", whose continuation is not ready the first time it is asked: Wasmtime
-// then switches away, with all C frames in place, and the poll of the outer future returns. The next poll asks
-// again and comes back. When the future is deleted instead, Wasmtime makes "wait" fail, and every C frame returns
-// with STATUS_CANCELLED.
+// A task is an asynchronous call of our host function "run", whose callback executes the task's body on the
+// fiber that Wasmtime made for the call. Guest code is entered from there with plain nested calls. To
+// suspend, the fiber calls our asynchronous host function "wait", whose continuation is not ready the first
+// time it is asked: Wasmtime then switches away, with all C frames in place, and the poll of the outer future
+// returns. The next poll asks again and comes back. When the future is deleted instead, Wasmtime makes "wait"
+// fail, and every C frame returns with STATUS_CANCELLED.
 //
-// A start function runs on a second fiber (Wasmtime has no other way, see instance.c): its future is polled from
-// the first fiber, which suspends as long as that one is not ready.
+// A start function runs on a second fiber (Wasmtime has no other way, see instance.c): its future is polled
+// from the first fiber, which suspends as long as that one is not ready.
 //
-// The engine counts its allowance for guest code from the stack pointer at every entry, nested ones too. That a
-// guest cannot run off the fiber's end by calling itself through the host is up to store_stack_has_room.
+// The engine counts its allowance for guest code from the stack pointer at every entry, nested ones too. That
+// a guest cannot run off the fiber's end by calling itself through the host is up to store_stack_has_room.
 #include "base/check.h"
 #include "engine/engine_internal.h"
 
@@ -60,11 +60,11 @@ status task_linker_new(wasm_engine_t *wasm, wasmtime_linker_t **ret, err *e) {
     wasmtime_linker_t *l = wasmtime_linker_new(wasm);
     wasm_functype_t *run_type = wasm_functype_new_0_0();
     wasm_functype_t *wait_type = wasm_functype_new_1_0(wasm_valtype_new_i64());
-    wasmtime_error_t *failed = wasmtime_linker_define_func_unchecked(l, "", 0, run_name, sizeof run_name - 1, run_type,
-                                                                     run_body, NULL, NULL);
+    wasmtime_error_t *failed = wasmtime_linker_define_func_unchecked(l, "", 0, run_name, sizeof run_name - 1,
+                                                                     run_type, run_body, NULL, NULL);
     if (failed == NULL) {
-        failed = wasmtime_linker_define_async_func(l, "", 0, wait_name, sizeof wait_name - 1, wait_type, wait_begin,
-                                                   NULL, NULL);
+        failed = wasmtime_linker_define_async_func(l, "", 0, wait_name, sizeof wait_name - 1, wait_type,
+                                                   wait_begin, NULL, NULL);
     }
     wasm_functype_delete(run_type);
     wasm_functype_delete(wait_type);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tells ThreadSanitizer that the code of a task runs on a stack of its own, so that its view of who called whom stays
-// right. Nothing in other builds.
+// Tells ThreadSanitizer that the code of a task runs on a stack of its own, so that its view of who called
+// whom stays right. Nothing in other builds.
 #pragma once
 
 #if defined(__has_feature)

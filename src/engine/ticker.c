@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sleep protocol: the thread sets `is_asleep`, then looks at `running` once more and waits; ticker_enter raises
-// `running`, then looks at `is_asleep`. Both are sequentially consistent, so one of the two sees the other.
+// The sleep protocol: the thread sets `is_asleep`, then looks at `running` once more and waits; ticker_enter
+// raises `running`, then looks at `is_asleep`. Both are sequentially consistent, so one of the two sees the
+// other.
 #include "engine/ticker.h"
 
 #include <pthread.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The thread that raises the epoch of an engine once per tick while guest code runs. It sleeps without a timer when
-// no guest has run for a while, so an idle host does not wake up.
+// The thread that raises the epoch of an engine once per tick while guest code runs. It sleeps without a
+// timer when no guest has run for a while, so an idle host does not wake up.
 #pragma once
 
 #include <stdint.h>
@@ -11,7 +11,8 @@
 typedef struct ticker ticker;
 
 // Calls `tick(context)` from a thread of its own.
-status ticker_new(uint64_t tick_ns, void (*tick)(void *context), void *context, ticker **ret, err *e) WRIT_MUST_USE;
+status ticker_new(uint64_t tick_ns, void (*tick)(void *context), void *context, ticker **ret,
+                  err *e) WRIT_MUST_USE;
 // Waits for the thread to end: at most a tick.
 void ticker_free(ticker *t);
 

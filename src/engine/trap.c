@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads the engine's failures. Frames come from its API, except for the demangled names, which it only gives in the
-// text of the message: one line for each frame, "   0:   0x23 - module!function".
+// Reads the engine's failures. Frames come from its API, except for the demangled names, which it only gives
+// in the text of the message: one line for each frame, "   0:   0x23 - module!function".
 #include "engine/trap.h"
 
 #include <stdio.h>
@@ -42,7 +42,8 @@ static engine_trap_kind trap_kind_of_code(wasmtime_trap_code_t code) {
     }
 }
 
-// --- text --------------------------------------------------------------------------------------------------------
+// --- text
+// --------------------------------------------------------------------------------------------------------
 
 static size_t text_find(slice text, size_t from, const char *mark) {
     size_t n = strlen(mark);
@@ -112,9 +113,12 @@ static slice text_function(slice text, uint32_t index, slice module) {
     return name;
 }
 
-// --- frames ------------------------------------------------------------------------------------------------------
+// --- frames
+// ------------------------------------------------------------------------------------------------------
 
-static slice frame_text(const wasm_name_t *n) { return n == NULL ? slice_empty() : slice_of(n->data, n->size); }
+static slice frame_text(const wasm_name_t *n) {
+    return n == NULL ? slice_empty() : slice_of(n->data, n->size);
+}
 
 static void frame_fill(engine_frame *to, const wasm_frame_t *from, uint32_t index, slice text) {
     slice module = frame_text(wasmtime_frame_module_name(from));
@@ -187,7 +191,8 @@ void trap_done(engine_trap *t) {
     *t = (engine_trap){0};
 }
 
-// --- one line ----------------------------------------------------------------------------------------------------
+// --- one line
+// ----------------------------------------------------------------------------------------------------
 
 void engine_trap_format(const engine_trap *t, char *text, size_t size) {
     int n = snprintf(text, size, "%s: %s", engine_trap_kind_name(t->kind), t->message);

@@ -25,7 +25,7 @@ enum {
 };
 
 typedef struct engine_frame {
-    char module[48];                   // from the name section; may be empty
+    char module[48];                       // from the name section; may be empty
     char function[ENGINE_TRAP_NAME_BYTES]; // demangled; "wasm function N" without a name section
     uint32_t function_index;
     uint64_t offset; // in the module's binary
@@ -40,6 +40,6 @@ typedef struct engine_trap {
 } engine_trap;
 
 const char *engine_trap_kind_name(engine_trap_kind kind);
-// One line: "unreachable: wasm `unreachable` instruction executed at app!fail (0x1f3) < app!run (0x20a)". Cut to fit;
-// always NUL-terminated.
+// One line: "unreachable: wasm `unreachable` instruction executed at app!fail (0x1f3) < app!run (0x20a)". Cut
+// to fit; always NUL-terminated.
 void engine_trap_format(const engine_trap *t, char *text, size_t size);

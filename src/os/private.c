@@ -65,5 +65,6 @@ int private_file_create(int dir, const char *name, int *ret_fd) {
 bool private_file_is_ours(int fd, bool is_secret) {
     struct stat st;
     mode_t forbidden = is_secret ? S_IRWXG | S_IRWXO : S_IWGRP | S_IWOTH;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & forbidden) == 0;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & forbidden) == 0;
 }

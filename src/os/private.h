@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files and directories that nobody but our own user may change: for keys, and for what we believe because we wrote it.
+// Files and directories that nobody but our own user may change: for keys, and for what we believe because we
+// wrote it.
 #pragma once
 
 #include <stdbool.h>
@@ -7,8 +8,8 @@
 #include "base/attributes.h"
 #include "base/err.h"
 
-// Opens the directory, making it and its missing parents (mode 0700). STATUS_DENIED when it belongs to somebody else
-// or others may write to it.
+// Opens the directory, making it and its missing parents (mode 0700). STATUS_DENIED when it belongs to
+// somebody else or others may write to it.
 status private_directory_open(const char *path, int *ret_fd, err *e) WRIT_MUST_USE;
 
 // Makes a new file in an open directory (mode 0600); for reading and writing. 0 or an errno value.

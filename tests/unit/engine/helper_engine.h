@@ -16,7 +16,7 @@ core_module *helper_module(engine *g, const char *wat);
 
 core_store *helper_store(engine *g);
 
-// Runs `body` as a task of the store until it finishes, at most `resumes_max` resumes; returns how many it took, or
-// -1 when it did not finish (then the task has been freed). Resumes that used up a time slice do not count, so the
-// number says how often the task waited, on slow machines too.
+// Runs `body` as a task of the store until it finishes, at most `resumes_max` resumes; returns how many it
+// took, or -1 when it did not finish (then the task has been freed). Resumes that used up a time slice do not
+// count, so the number says how often the task waited, on slow machines too.
 int helper_run(core_store *s, core_task_body body, void *arg, int resumes_max);

@@ -75,8 +75,9 @@ static void place_done(place *p) {
     EXPECT(rmdir(p->path) == 0);
 }
 
-static const char module_wat[] = "(module (memory (export \"memory\") 1) (data (i32.const 0) \"cached\")"
-                                 "  (func (export \"f\") (param i32) (result i32) (i32.load8_u (local.get 0))))";
+static const char module_wat[] =
+    "(module (memory (export \"memory\") 1) (data (i32.const 0) \"cached\")"
+    "  (func (export \"f\") (param i32) (result i32) (i32.load8_u (local.get 0))))";
 
 static void call_f(core_store *s, void *arg) {
     core_instance i;
@@ -148,7 +149,7 @@ TEST(other_bytes_or_another_configuration_are_not_found) {
 }
 
 typedef struct change {
-    off_t at; // negative: from the end
+    off_t at;     // negative: from the end
     off_t cut_to; // when not 0: cuts the file
 } change;
 
@@ -170,9 +171,10 @@ static void visit_change(const char *path, void *arg) {
 
 TEST(damaged_files_are_refused_and_replaced) {
     static const change changes[] = {
-        {.at = 0},      {.at = 1000},   {.at = -97},      {.at = -96},     {.at = -88},        {.at = -84},
-        {.at = -80},    {.at = -72},    {.at = -40},      {.at = -32},     {.at = -1},         {.cut_to = -1},
-        {.cut_to = 95}, {.cut_to = 96}, {.cut_to = 5000}, {.cut_to = -96}, {.cut_to = 1 << 20},
+        {.at = 0},       {.at = 1000},        {.at = -97},    {.at = -96},    {.at = -88},
+        {.at = -84},     {.at = -80},         {.at = -72},    {.at = -40},    {.at = -32},
+        {.at = -1},      {.cut_to = -1},      {.cut_to = 95}, {.cut_to = 96}, {.cut_to = 5000},
+        {.cut_to = -96}, {.cut_to = 1 << 20},
     };
     place p = place_new();
     place_open(&p, ENGINE_POOLED, false, 1 << 30);
@@ -195,34 +197,53 @@ TEST(damaged_files_are_refused_and_replaced) {
     place_done(&p);
 }
 
-// A file that another host's key has authenticated, and one under the name of another module.
-TEST(foreign_files_are_refused) {
+static void visit_path(const char *path, void *arg) { snprintf(arg, 512, "%s", path); }
+
+// The only file of a place.
+static const char *place_file(const place *p, char path[512]) {
+    path[0] = '\0';
+    EXPECT_EQ(place_each(p, visit_path, path), 1);
+    return path;
+}
+
+TEST(a_file_with_the_key_of_another_host_is_refused) {
     place ours = place_new();
     place theirs = place_new();
     place_open(&ours, ENGINE_POOLED, false, 1 << 30);
     place_open(&theirs, ENGINE_POOLED, false, 1 << 30);
     slice wasm = helper_wat(module_wat);
     close(store(&theirs, wasm));
-    char command[200];
-    snprintf(command, sizeof command, "cp -p %s/*.code %s/", theirs.path, ours.path);
-    EXPECT_EQ(system(command), 0);
+    char from[512];
+    char to[640];
+    place_file(&theirs, from);
+    snprintf(to, sizeof to, "%s%s", ours.path, strrchr(from, '/'));
+    EXPECT(link(from, to) == 0);
     int fd = -1;
     EXPECT_STATUS(engine_cache_find(ours.cache, wasm, &fd, NULL), STATUS_NOT_FOUND);
     EXPECT_EQ(ours.reports, 1);
-
-    slice other = helper_wat("(module)");
-    close(store(&ours, wasm));
-    snprintf(command, sizeof command, "mv %s/*.code %s/was", ours.path, ours.path);
-    EXPECT_EQ(system(command), 0);
-    close(store(&ours, other));
-    snprintf(command, sizeof command, "mv %s/was %s/*.code", ours.path, ours.path);
-    EXPECT_EQ(system(command), 0);
-    EXPECT_STATUS(engine_cache_find(ours.cache, other, &fd, NULL), STATUS_NOT_FOUND);
-    EXPECT_EQ(ours.reports, 2);
     mem_free((void *)(uintptr_t)wasm.data);
-    mem_free((void *)(uintptr_t)other.data);
     place_done(&ours);
     place_done(&theirs);
+}
+
+TEST(a_file_under_the_name_of_another_module_is_refused) {
+    place p = place_new();
+    place_open(&p, ENGINE_POOLED, false, 1 << 30);
+    slice wasm = helper_wat(module_wat);
+    slice other = helper_wat("(module)");
+    char name[512];
+    char aside[] = "/tmp/writ-aside-XXXXXX";
+    close(mkstemp(aside));
+    close(store(&p, wasm));
+    EXPECT(rename(place_file(&p, name), aside) == 0);
+    close(store(&p, other));
+    EXPECT(rename(aside, place_file(&p, name)) == 0);
+    int fd = -1;
+    EXPECT_STATUS(engine_cache_find(p.cache, other, &fd, NULL), STATUS_NOT_FOUND);
+    EXPECT_EQ(p.reports, 1);
+    mem_free((void *)(uintptr_t)wasm.data);
+    mem_free((void *)(uintptr_t)other.data);
+    place_done(&p);
 }
 
 static void visit_chmod(const char *path, void *arg) { EXPECT(chmod(path, *(mode_t *)arg) == 0); }
@@ -263,7 +284,10 @@ TEST(the_least_recently_used_go_first) {
         modules[i] = helper_wat(wat);
     }
     for (int i = 0; i < 3; i++) {
-        close(store(&p, modules[i]));
+        int stored = store(&p, modules[i]);
+        struct timespec used[2] = {{.tv_sec = 1000 + i}, {.tv_sec = 1000 + i}};
+        EXPECT(futimens(stored, used) == 0); // the file system's clock is too coarse to tell them apart
+        close(stored);
     }
     struct stat st;
     char path[512] = "";

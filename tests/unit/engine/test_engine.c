@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Levels: what the engine does where address space or memory is scarce. Each case runs in a child process with the
-// limit, so this file makes no engine in the parent.
+// Levels: what the engine does where address space or memory is scarce. Each case runs in a child process
+// with the limit, so this file makes no engine in the parent.
 #include "test.h"
 
 #include <signal.h>
@@ -24,13 +24,15 @@ static void call_f(core_store *s, void *arg) {
     core_extern f;
     core_value v = {.i32 = 0};
     *(bool *)arg = s->ops->instantiate(s, s->owner, NULL, 0, &i, NULL) == STATUS_OK &&
-                   s->ops->export_at(s, &i, 0, &f) && s->ops->call(s, &f, &v, 1, NULL) == STATUS_OK && v.i32 == 7;
+                   s->ops->export_at(s, &i, 0, &f) && s->ops->call(s, &f, &v, 1, NULL) == STATUS_OK &&
+                   v.i32 == 7;
 }
 
 // A module that writes to its memory and reads it back, through compile, load and call.
 static bool engine_works(engine *g) {
-    slice wasm = helper_wat("(module (func (export \"f\") (result i32) (i32.store (i32.const 65000) (i32.const 7))"
-                            " (i32.load (i32.const 65000))) (memory 1 2000))");
+    slice wasm =
+        helper_wat("(module (func (export \"f\") (result i32) (i32.store (i32.const 65000) (i32.const 7))"
+                   " (i32.load (i32.const 65000))) (memory 1 2000))");
     buf artifact;
     buf_init(&artifact, 1 << 20);
     core_module *m = NULL;

@@ -173,7 +173,8 @@ TEST(a_wait_past_the_deadline_ends_the_task) {
     engine_store_free(s);
 }
 
-// --- memory and tables -------------------------------------------------------------------------------------------
+// --- memory and tables
+// -------------------------------------------------------------------------------------------
 
 static core_value run_for_value(const char *wat, const engine_store_options *o, status expected) {
     core_module *m = helper_module(helper_engine(), wat);
@@ -203,12 +204,14 @@ TEST(memory_grows_to_its_limit_and_not_further) {
 TEST(tables_grow_to_their_limit_and_not_further) {
     engine_store_options o = engine_store_options_default();
     o.table_elements_max = 1000;
-    core_value v = run_for_value("(module (func (export \"bomb\") (result i32)"
-                                 "  (loop $l (br_if $l (i32.ne (table.grow (ref.null func) (i32.const 1)) (i32.const -1))))"
-                                 "  (table.size)) (table 1 funcref))",
-                                 &o, STATUS_OK);
+    core_value v = run_for_value(
+        "(module (func (export \"bomb\") (result i32)"
+        "  (loop $l (br_if $l (i32.ne (table.grow (ref.null func) (i32.const 1)) (i32.const -1))))"
+        "  (table.size)) (table 1 funcref))",
+        &o, STATUS_OK);
     EXPECT_EQ(v.i32, 1000);
-    run_for_value("(module (func (export \"f\") (result i32) (i32.const 0)) (table 1001 funcref))", &o, STATUS_LIMIT);
+    run_for_value("(module (func (export \"f\") (result i32) (i32.const 0)) (table 1001 funcref))", &o,
+                  STATUS_LIMIT);
 }
 
 static void two_memories(core_store *s, void *arg) {
@@ -265,18 +268,39 @@ TEST(instances_of_a_store_are_limited) {
 }
 
 TEST(memory_is_fresh_for_every_store) {
-    core_module *m = helper_module(helper_engine(), "(module (func (export \"f\") (result i32)"
-                                                    "  (local $old i32) (local.set $old (i32.add (i32.load (i32.const 0))"
-                                                    "    (i32.add (i32.load (i32.const 100000)) (i32.load (i32.const 8)))))"
-                                                    "  (i32.store (i32.const 0) (i32.const 7)) (i32.store (i32.const 8) (i32.const 9))"
-                                                    "  (i32.store (i32.const 100000) (i32.const 7)) (local.get $old))"
-                                                    "  (memory (export \"memory\") 2) (data (i32.const 8) \"\\05\"))");
+    core_module *m = helper_module(
+        helper_engine(), "(module (func (export \"f\") (result i32)"
+                         "  (local $old i32) (local.set $old (i32.add (i32.load (i32.const 0))"
+                         "    (i32.add (i32.load (i32.const 100000)) (i32.load (i32.const 8)))))"
+                         "  (i32.store (i32.const 0) (i32.const 7)) (i32.store (i32.const 8) (i32.const 9))"
+                         "  (i32.store (i32.const 100000) (i32.const 7)) (local.get $old))"
+                         "  (memory (export \"memory\") 2) (data (i32.const 8) \"\\05\"))");
     for (int i = 0; i < 20; i++) {
         core_store *s = helper_store(helper_engine());
         job j = {.module = m, .count = 1};
         EXPECT_EQ(helper_run(s, job_run, &j, 1), 1);
         EXPECT_EQ(j.values[0].i32, 5);
         engine_store_free(s);
+    }
+    helper_ops()->module_free(m);
+}
+
+// Each instance that throws needs a heap of its own: as many as instances.
+TEST(guests_may_throw_and_catch) {
+    core_module *m = helper_module(
+        helper_engine(), "(module (tag $t (param i32)) (func (export \"f\") (param i32) (result i32)"
+                         "  (block $caught (result i32)"
+                         "    (try_table (catch $t $caught) (throw $t (local.get 0))) (i32.const 0))))");
+    core_store *stores[4];
+    for (int i = 0; i < 4; i++) {
+        stores[i] = helper_store(helper_engine());
+        job j = {.module = m, .values = {{.i32 = 7 + i}}, .count = 1};
+        EXPECT_EQ(helper_run(stores[i], job_run, &j, 1), 1);
+        EXPECT_STATUS_ERR(j.result, STATUS_OK, j.e);
+        EXPECT_EQ(j.values[0].i32, 7 + i);
+    }
+    for (int i = 0; i < 4; i++) {
+        engine_store_free(stores[i]);
     }
     helper_ops()->module_free(m);
 }

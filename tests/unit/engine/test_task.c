@@ -73,11 +73,12 @@ static status call_back(void *env, core_store *s, core_value *values, size_t cou
     return s->ops->call(s, &f, values, count, e);
 }
 
-static const char nested_wat[] =
-    "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
-    "  (import \"h\" \"wait\" (func $wait (param i32) (result i32)))"
-    "  (func (export \"outer\") (param i32) (result i32) (i32.add (call $back (local.get 0)) (i32.const 100)))"
-    "  (func (export \"inner\") (param i32) (result i32) (i32.add (call $wait (local.get 0)) (i32.const 1))))";
+static const char nested_wat[] = "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
+                                 "  (import \"h\" \"wait\" (func $wait (param i32) (result i32)))"
+                                 "  (func (export \"outer\") (param i32) (result i32) (i32.add (call $back "
+                                 "(local.get 0)) (i32.const 100)))"
+                                 "  (func (export \"inner\") (param i32) (result i32) (i32.add (call $wait "
+                                 "(local.get 0)) (i32.const 1))))";
 
 typedef struct nested {
     core_module *module;
@@ -86,11 +87,12 @@ typedef struct nested {
 } nested;
 
 static nested nested_new(const char *wat, core_host_body first, core_host_body second) {
-    nested n = {.module = helper_module(helper_engine(), wat), .imports = {host_func(first), host_func(second)}};
+    nested n = {.module = helper_module(helper_engine(), wat),
+                .imports = {host_func(first), host_func(second)}};
     err e;
     EXPECT_STATUS_ERR(
-        helper_ops()->template_new(engine_core(helper_engine()), n.module, n.imports, 2, &n.template_, &e), STATUS_OK,
-        e);
+        helper_ops()->template_new(engine_core(helper_engine()), n.module, n.imports, 2, &n.template_, &e),
+        STATUS_OK, e);
     return n;
 }
 
@@ -139,7 +141,8 @@ TEST(a_cancelled_task_unwinds_its_frames) {
     nested_free(&n);
 }
 
-// --- start functions ---------------------------------------------------------------------------------------------
+// --- start functions
+// ---------------------------------------------------------------------------------------------
 
 static const char start_wat[] =
     "(module (import \"h\" \"a\" (func $a (param i32) (result i32)))"
@@ -201,13 +204,15 @@ TEST(a_start_function_that_traps_says_why) {
     helper_ops()->module_free(m);
 }
 
-// --- recursion ---------------------------------------------------------------------------------------------------
+// --- recursion
+// ---------------------------------------------------------------------------------------------------
 
 static const char recursion_wat[] =
     "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
     "  (import \"h\" \"unused\" (func (param i32) (result i32)))"
     "  (func (export \"outer\") (param i32) (result i32) (call $back (i32.add (local.get 0) (i32.const 1))))"
-    "  (func (export \"again\") (param i32) (result i32) (call $back (i32.add (local.get 0) (i32.const 1)))))";
+    "  (func (export \"again\") (param i32) (result i32) (call $back (i32.add (local.get 0) (i32.const "
+    "1)))))";
 
 TEST(recursion_through_the_host_ends_in_a_trap) {
     nested n = nested_new(recursion_wat, call_back, wait_and_double);
@@ -221,8 +226,8 @@ TEST(recursion_through_the_host_ends_in_a_trap) {
     nested_free(&n);
 }
 
-// Each level first uses up nearly all of the engine's allowance in guest frames, then calls the host, which calls
-// the guest: the worst case for the fiber's stack.
+// Each level first uses up nearly all of the engine's allowance in guest frames, then calls the host, which
+// calls the guest: the worst case for the fiber's stack.
 static const char deep_wat[] =
     "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
     "  (import \"h\" \"unused\" (func (param i32) (result i32)))"
@@ -258,7 +263,8 @@ TEST(guest_recursion_ends_in_a_trap) {
     helper_ops()->module_free(m);
 }
 
-// A start function that calls the host, which calls back, and so on: on the second stack, whose top is not known.
+// A start function that calls the host, which calls back, and so on: on the second stack, whose top is not
+// known.
 static status instantiate_again(void *env, core_store *s, core_value *values, size_t count, err *e) {
     (void)env, (void)values, (void)count;
     job *j = s->owner;
@@ -278,7 +284,8 @@ TEST(a_start_function_that_instantiates_its_own_module_is_stopped) {
     nested_free(&n);
 }
 
-// --- many at once ------------------------------------------------------------------------------------------------
+// --- many at once
+// ------------------------------------------------------------------------------------------------
 
 TEST(tasks_of_several_stores_interleave) {
     nested n = nested_new(nested_wat, call_back, wait_and_double);

@@ -87,7 +87,8 @@ TEST(kinds) {
         {"(module (func (export \"f\") (drop (i32.load (i32.const -4)))) (memory 1))", ENGINE_TRAP_MEMORY},
         {"(module (func (export \"f\") (call_indirect (i32.const 0))) (table 1 funcref))", ENGINE_TRAP_TABLE},
         {"(module (func (export \"f\") (call_indirect (i32.const 9))) (table 1 funcref))", ENGINE_TRAP_TABLE},
-        {"(module (func (export \"f\") (drop (i32.div_u (i32.const 1) (i32.const 0)))))", ENGINE_TRAP_ARITHMETIC},
+        {"(module (func (export \"f\") (drop (i32.div_u (i32.const 1) (i32.const 0)))))",
+         ENGINE_TRAP_ARITHMETIC},
         {"(module (func (export \"f\") (call 0)))", ENGINE_TRAP_STACK},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
