@@ -370,9 +370,17 @@ static void begin_bind(attempt *a) {
 
 // --- the interface -------------------------------------------------------------------------------------------------
 
+// A connected datagram socket hears its peer only, so where it sends from matters to nobody else. A guest's socket
+// that talks to several peers asks for one from the free port that it was given.
+static bool is_own_datagram_port(const attempt *a) {
+    return a->wanted.protocol == CONNECT_UDP && port_of(&a->wanted.local) >= 1024;
+}
+
 // A local address to connect from needs the same right as binding it.
 static status check_local(const attempt *a, err *e) {
-    if (a->wanted.local.any.sa_family == AF_UNSPEC || (is_unspecified(&a->wanted.local) && port_of(&a->wanted.local) == 0)) {
+    const loop_address *local = &a->wanted.local;
+    if (local->any.sa_family == AF_UNSPEC ||
+        (is_unspecified(local) && (port_of(local) == 0 || is_own_datagram_port(a)))) {
         return STATUS_OK;
     }
     return check_address(a, slice_empty(), &a->wanted.local, port_of(&a->wanted.local), e);
