@@ -107,15 +107,33 @@ status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e
     return STATUS_OK;
 }
 
-int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd) {
+// Datagram sockets of one guest share a port, one connected to each peer. Like a listening group, the first binds
+// alone, which fails when anybody has the port, and only then allows sharing (the kernel limits that to one user).
+static int bind_datagram(int fd, const socket_address *local, bool shares) {
+    int error = shares ? set_option(fd, SOL_SOCKET, SO_REUSEPORT) : 0;
+    if (error == 0 && bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {
+        error = errno;
+    }
+    return error == 0 && !shares ? set_option(fd, SOL_SOCKET, SO_REUSEPORT) : error;
+}
+
+static int bind_stream(int fd, const socket_address *local) {
+    int error = set_option(fd, SOL_SOCKET, SO_REUSEADDR);
+    if (error == 0 && bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {
+        error = errno;
+    }
+    return error;
+}
+
+static int open_socket(int type, int family, const socket_address *local, bool shares, int *ret_fd) {
     auto_fd fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
         return errno;
     }
     if (local != NULL && local->length > 0) {
-        int error = type == SOCK_STREAM ? set_option(fd, SOL_SOCKET, SO_REUSEADDR) : 0;
-        if (error != 0 || bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {
-            return error != 0 ? error : errno;
+        int error = type == SOCK_STREAM ? bind_stream(fd, local) : bind_datagram(fd, local, shares);
+        if (error != 0) {
+            return error;
         }
     }
     *ret_fd = fd;
@@ -123,9 +141,13 @@ int socket_open_bound(int type, int family, const socket_address *local, int *re
     return 0;
 }
 
+int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd) {
+    return open_socket(type, family, local, false, ret_fd);
+}
+
 int socket_open_connecting(int type, const socket_address *to, const socket_address *local, int *ret_fd) {
     auto_fd fd = -1;
-    int error = socket_open_bound(type, to->storage.ss_family, local, &fd);
+    int error = open_socket(type, to->storage.ss_family, local, true, &fd);
     if (error != 0) {
         return error;
     }
