@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "engine/cache.h"
+#include "engine/fit.h"
 #include "engine/module.h"
 #include "host/compile_internal.h"
 #include "host/message.h"
@@ -42,6 +43,23 @@ engine_options compile_engine_options(const host_config *config, int workers, bo
     o.table_elements_max = config->limits.table_elements_max;
     o.compiles = compiles;
     return o;
+}
+
+void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c, uint32_t processes) {
+    size_t count = component_module_count(c);
+    slice *modules = mem_calloc(count + 1, sizeof *modules);
+    for (size_t i = 0; i < count; i++) {
+        modules[i] = component_module_bytes(c, i);
+    }
+    engine_options_fit(o, facts, modules, count, processes);
+    mem_free(modules);
+}
+
+void compile_report_engine(const engine *g, logger *l) {
+    const engine_sizes *sizes = engine_sizes_of(g);
+    if (l != NULL && sizes->warning[0] != '\0') {
+        logger_event(l, LOG_WARN, "engine", NULL, 0, "%s", sizes->warning);
+    }
 }
 
 // What was not in the cache, and where it goes.
@@ -195,8 +213,8 @@ static status cache_directory(const host_config *config, buf *ret, err *e) {
     return err_set(e, STATUS_NOT_FOUND, "neither --cache nor HOME names a directory");
 }
 
-// A cache that cannot be used costs time and nothing else, unless the operator asked for this very one.
-static status open_cache(const compile_job *job, engine_cache **ret, err *e) {
+// A cache that cannot be used costs time and nothing else.
+static void open_cache(const compile_job *job, engine_cache **ret) {
     auto_buf directory;
     buf_init(&directory, PATH_BYTES_MAX);
     err why = {0};
@@ -209,15 +227,9 @@ static status open_cache(const compile_job *job, engine_cache **ret, err *e) {
                                   .context = job->logger};
         s = engine_cache_open(&o, ret, &why);
     }
-    if (s == STATUS_OK) {
-        return STATUS_OK;
+    if (s != STATUS_OK) {
+        logger_event(job->logger, LOG_WARN, "cache", NULL, 0, "compiled code is not kept: %s", why.message);
     }
-    err_wrap(&why, "cache of compiled code");
-    if (job->config->cache_directory != NULL) {
-        return err_set(e, s, "%s", why.message);
-    }
-    logger_event(job->logger, LOG_WARN, "cache", NULL, 0, "%s", why.message);
-    return STATUS_OK;
 }
 
 static status find_cached(const compile_job *job, engine_cache *cache, artifacts *a, missing *m, err *e) {
@@ -278,7 +290,7 @@ static status find_or_compile(const compile_job *job, engine_cache *cache, artif
 
 status compile_modules(const compile_job *job, artifacts *ret, err *e) {
     engine_cache *cache = NULL;
-    TRY(open_cache(job, &cache, e));
+    open_cache(job, &cache);
     artifacts a = {.count = component_module_count(job->component)};
     a.fds = mem_calloc(a.count + 1, sizeof *a.fds);
     for (size_t i = 0; i < a.count; i++) {

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "component/component.h"
-#include "engine/engine.h"
+#include "engine/facts.h"
 #include "host/host.h"
 #include "host/log.h"
 
@@ -20,6 +20,11 @@ void artifacts_done(artifacts *a); // accepts a zeroed one
 
 // The sizes that every process of a workload gives its engine; `workers` share the limits.
 engine_options compile_engine_options(const host_config *config, int workers, bool compiles);
+
+// Adds what depends on the component; does not change which native code fits.
+void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c, uint32_t processes);
+// Warns when the machine gave less than was asked for. `l` may be NULL.
+void compile_report_engine(const engine *g, logger *l);
 
 typedef struct compile_job {
     const host_config *config;

@@ -19,6 +19,7 @@
 #include "os/memory_file.h"
 #include "os/process.h"
 #include "os/sandbox.h"
+#include "os/socket.h"
 #include "os/socket_open.h"
 
 enum { URL_BYTES = 96, WORKERS_MAX = MESSAGE_WORKERS_MAX };
@@ -172,6 +173,7 @@ static void on_signal(single *p, int number) {
     }
     p->is_draining = true;
     runner_drain(p->runner, loop_now_fresh_ns(p->loop) + p->run->config->drain_ns_max);
+    (void)socket_shutdown(p->run->listener_fds[0], SHUT_RD);
 }
 
 static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
@@ -182,8 +184,12 @@ static status prepare_single(single *p, err *e) {
     TRY(loop_new(NULL, &p->loop, e));
     TRY(local_connector_new(p->loop, r->config, &p->connector, e));
     r->engine_options = compile_engine_options(r->config, 1, true);
+    engine_facts facts;
+    engine_facts_read(&r->engine_options, &facts);
+    compile_fit_engine(&r->engine_options, &facts, r->component, 1);
     r->engine_options.level = engine_level_choose(&r->engine_options);
     TRY(engine_new(&r->engine_options, &p->engine, e));
+    compile_report_engine(p->engine, r->logger);
     TRY(compile(r, p->engine, e));
     runner_options o = {
         .config = r->config,
@@ -193,7 +199,7 @@ static status prepare_single(single *p, err *e) {
         .cell = &p->cell,
         .engine = p->engine,
         .artifacts = &r->artifacts,
-        .component_bytes = buf_slice(&r->bytes),
+        .component = r->component,
         .directory_fds = r->directory_fds,
         .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
         .worker_count = 1,

@@ -16,7 +16,7 @@ struct runner {
 status runner_new(const runner_options *options, runner **ret, err *e) {
     workload_options w = {
         .config = options->config,
-        .component_bytes = options->component_bytes,
+        .component = options->component,
         .artifacts = options->artifacts,
         .engine = options->engine,
         .logger = options->logger,

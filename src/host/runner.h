@@ -18,7 +18,7 @@ typedef struct runner_options {
     cell *cell;
     engine *engine;
     const artifacts *artifacts;
-    slice component_bytes;
+    const component *component;
     const int *directory_fds;
     int listener_fd;  // -1 for a command
     int worker_count; // share the limits of the workload

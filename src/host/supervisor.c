@@ -10,6 +10,7 @@
 #include "loop/signal.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/socket.h"
 
 #define LONG_LIFE_NS 10000000000ull // a worker that lived this long did not fail because of its start
 #define BACK_OFF_NS_MIN 100000000ull
@@ -34,7 +35,6 @@ typedef struct supervisor {
     loop_signal *signals[SIGNALS];
     int exit_status;
     bool has_result; // of a command
-    bool was_cut;    // requests were cut at the end
     status failure;
     err e;
 } supervisor;
@@ -62,7 +62,6 @@ static void stop_if_done(supervisor *v) {
 static void kill_all(supervisor *v) {
     for (int i = 0; i < v->options->worker_count; i++) {
         if (v->slots[i].state != SLOT_EMPTY) {
-            v->was_cut = true;
             slot_kill(&v->slots[i]);
         }
     }
@@ -73,6 +72,10 @@ static void end(supervisor *v) {
     v->phase = PHASE_ENDING;
     for (int i = 0; i < v->options->worker_count; i++) {
         slot_drain(&v->slots[i]);
+    }
+    // Whoever still connects is refused at once, on every copy of the sockets.
+    for (int i = 0; v->options->listener_fds != NULL && i < v->options->worker_count; i++) {
+        (void)socket_shutdown(v->options->listener_fds[i], SHUT_RD);
     }
     loop_timer_start_in(&v->deadline, v->options->config->drain_ns_max + GRACE_NS);
     stop_if_done(v);
@@ -168,10 +171,10 @@ static void on_finished(void *context, worker_slot *s, uint8_t exit_status) {
 static void log_end(supervisor *v, const worker_slot *s, process_exit x) {
     char text[PROCESS_EXIT_TEXT_BYTES];
     logger_event(log_of(v), LOG_ERROR, "worker-died",
-                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("hung", s->is_hung),
+                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->pid), LOG_NUMBER("hung", s->is_hung),
                             LOG_TEXT("reason", slice_from_text(process_exit_text(x, text)))),
-                 "worker %u ended by %s%s", s->index, process_exit_text(x, text),
-                 s->is_hung ? ", because it did not turn its loop any more" : "");
+                 "worker %u (process %d) ended by %s%s", s->index, (int)s->pid, process_exit_text(x, text),
+                 s->is_hung ? ", because it was hung" : "");
 }
 
 // The first replacement comes at once; workers that keep dying young are replaced less and less often.
@@ -311,7 +314,7 @@ status supervisor_run(const supervisor_options *options, int *ret_exit, err *e) 
         s = v.failure == STATUS_OK ? STATUS_OK : err_set(e, v.failure, "%s", v.e.message);
     }
     if (s == STATUS_OK) {
-        *ret_exit = v.has_result || v.exit_status != 0 ? v.exit_status : v.was_cut ? 1 : 0;
+        *ret_exit = v.exit_status;
     }
     release(&v);
     return s;

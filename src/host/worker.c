@@ -35,6 +35,9 @@ typedef struct worker {
     loop *loop;
     logger *logger;
     connector *connector;
+    component *component;
+    engine_facts facts;
+    engine_options engine_options;
     engine *engine;
     runner *runner;
     loop_watch watch;
@@ -144,6 +147,15 @@ static void on_channel(void *arg, unsigned events) {
     remote_connector_flush(w->connector);
 }
 
+static status load_engine(worker *w, err *e) {
+    component_limits limits = component_limits_default();
+    TRY(component_decode(memory_map_slice(&w->component_bytes), &limits, &w->component, e));
+    compile_fit_engine(&w->engine_options, &w->facts, w->component, w->start.worker_count);
+    TRY(engine_new(&w->engine_options, &w->engine, e));
+    compile_report_engine(w->engine, w->start.worker == 0 ? w->logger : NULL);
+    return STATUS_OK;
+}
+
 static status load(worker *w, err *e) {
     TRY(loop_new(NULL, &w->loop, e));
     logger_options log = {
@@ -156,9 +168,7 @@ static status load(worker *w, err *e) {
     };
     TRY(logger_new(&log, &w->logger, e));
     TRY(remote_connector_new(w->loop, &w->channel, &w->connector, e));
-    engine_options o = compile_engine_options(&w->config, (int)w->start.worker_count, false);
-    o.level = (engine_level)w->start.engine_level;
-    TRY(engine_new(&o, &w->engine, e));
+    TRY(load_engine(w, e));
     runner_options r = {
         .config = &w->config,
         .loop = w->loop,
@@ -167,7 +177,7 @@ static status load(worker *w, err *e) {
         .cell = cell_of(w),
         .engine = w->engine,
         .artifacts = &w->artifacts,
-        .component_bytes = memory_map_slice(&w->component_bytes),
+        .component = w->component,
         .directory_fds = w->directory_fds,
         .listener_fd = w->start.has_listener ? w->fds[MESSAGE_START_LISTENER] : -1,
         .worker_count = (int)w->start.worker_count,
@@ -187,6 +197,9 @@ static status start(worker *w, err *e) {
 
 static status prepare(worker *w, err *e) {
     TRY(receive_all(w, e));
+    w->engine_options = compile_engine_options(&w->config, (int)w->start.worker_count, false);
+    w->engine_options.level = (engine_level)w->start.engine_level;
+    engine_facts_read(&w->engine_options, &w->facts); // while /proc can be read
     TRY(sandbox_drop_privileges(w->config.limits.connections_max + DESCRIPTORS_SPARE, e));
     TRY(restrict_files(w, e));
     TRY(load(w, e));

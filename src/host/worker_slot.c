@@ -134,6 +134,7 @@ static status spawn(worker_slot *s, err *e) {
                          .channel_fd = theirs.fd,
                          .discards_stdio = options_of(s)->kind == WORKLOAD_HTTP};
     status code = process_spawn(&o, &s->process, e);
+    s->pid = s->process.pid;
     channel_close(&theirs);
     return code;
 }

@@ -39,6 +39,7 @@ struct worker_slot {
     uint32_t index;
     slot_state state;
     process process;
+    pid_t pid; // stays when the process is gone
     channel channel;
     broker *broker;
     int cell_fd;

@@ -148,8 +148,6 @@ static status link_program(workload *w, err *e) {
 }
 
 static status prepare(workload *w, const workload_options *o, err *e) {
-    component_limits limits = component_limits_default();
-    TRY(component_decode(o->component_bytes, &limits, &w->component, e));
     TRY(workload_kind_of(w->component, &w->kind, e));
     TRY(grants_new(w->component, w->config, &w->grants, e));
     TRY(grants_check(w->grants, e));
@@ -163,6 +161,7 @@ status workload_new(const workload_options *options, workload **ret, err *e) {
     w->config = options->config;
     w->engine = options->engine;
     w->logger = options->logger;
+    w->component = options->component;
     arena_init(&w->arena, ARENA_BYTES_MAX);
     status s = prepare(w, options, e);
     if (s != STATUS_OK) {
@@ -183,7 +182,6 @@ void workload_free(workload *w) {
     }
     mem_free(w->modules);
     grants_free(w->grants);
-    component_free(w->component);
     arena_done(&w->arena);
     mem_free(w);
 }

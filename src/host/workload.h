@@ -21,7 +21,7 @@ status workload_kind_of(const component *c, workload_kind *ret, err *e) WRIT_MUS
 
 typedef struct workload_options {
     const host_config *config; // borrowed
-    slice component_bytes;     // borrowed
+    const component *component; // decoded; borrowed
     const artifacts *artifacts;
     engine *engine;      // borrowed
     logger *logger;      // borrowed
@@ -32,7 +32,7 @@ typedef struct workload {
     const host_config *config;
     engine *engine;
     logger *logger;
-    component *component;
+    const component *component;
     grants *grants;
     core_module **modules;
     size_t module_count;
