@@ -400,8 +400,12 @@ class Sequences(Http):
             self.assertEqual(len(response.body), 100000)
 
     def test_expect_continue(self):
-        with self.start().connect() as connection:
-            connection.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n")
+        """Asked to go on when the guest first reads the body; this route reads all of it before it answers."""
+        origin = self.origin()
+        server = self.start("--allow-http", f"127.0.0.1:{origin.port}")
+        with server.connect() as connection:
+            connection.send(f"POST /fetch?url={harness.quote(origin.url + '/echo')} HTTP/1.1\r\nHost: x\r\n"
+                            "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n")
             self.assertEqual(connection.read_head().status, 100)
             connection.send("abc")
             self.assertEqual(connection.read_response().body, b"abc")
