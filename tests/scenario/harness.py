@@ -440,80 +440,77 @@ def in_parallel(count, work, timeout=60):
 # ---- Servers that guests call
 
 
+class OriginHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def handle_any(self):
+        body = self.read_body()
+        self.server.origin.remember((self.command, self.path, list(self.headers.items()), body))
+        path, _, query = self.path.partition("?")
+        values = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
+        self.answer(path, values, body)
+
+    do_GET = do_POST = do_PUT = do_HEAD = handle_any
+
+    def read_body(self):
+        if self.headers.get("transfer-encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("content-length", 0)))
+        data = b""
+        while True:
+            size = int(self.rfile.readline().split(b";")[0], 16)
+            data += self.rfile.read(size)
+            self.rfile.readline()
+            if size == 0:
+                return data
+
+    def answer(self, path, values, body):
+        origin = self.server.origin
+        if path == "/gate":
+            origin.gate.wait(60)
+        if path == "/delay":
+            origin.stopped.wait(int(values.get("ms", 0)) / 1000)
+        texts = {"/echo": body, "/big": b"o" * int(values.get("bytes", 0)), "/cut": b"only a part"}
+        text = texts.get(path, f"origin {self.command} {self.path}\n".encode())
+        self.send_response(302 if path == "/redirect" else int(values.get("code", 200)))
+        if path == "/redirect":
+            self.send_header("Location", values["to"])
+        self.send_header("Content-Length", "1000" if path == "/cut" else str(len(text)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(text)
+        if path == "/cut":
+            self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+class OriginServer(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def handle_error(self, *_):
+        pass  # clients that go away are part of the tests
+
+
 class Origin:
-    """An HTTP server for outgoing requests. Counts them; `/gate` waits until `open_gate()`."""
+    """An HTTP server for outgoing requests. Remembers them; `/gate` waits until `open_gate()`."""
 
     def __init__(self, host="127.0.0.1"):
         self.requests = []
         self.gate = threading.Event()
-        self._changed = threading.Condition()
-        origin = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def handle_one(self):
-                body = self.read_body()
-                with origin._changed:
-                    origin.requests.append((self.command, self.path, list(self.headers.items()), body))
-                    origin._changed.notify_all()
-                path, _, query = self.path.partition("?")
-                values = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
-                self.answer(path, values, body)
-
-            do_GET = do_POST = do_PUT = do_HEAD = handle_one
-
-            def read_body(self):
-                if self.headers.get("transfer-encoding", "").lower() == "chunked":
-                    data = b""
-                    while True:
-                        size = int(self.rfile.readline().split(b";")[0], 16)
-                        data += self.rfile.read(size)
-                        self.rfile.readline()
-                        if size == 0:
-                            return data
-                return self.rfile.read(int(self.headers.get("content-length", 0)))
-
-            def answer(self, path, values, body):
-                if path == "/gate":
-                    origin.gate.wait(60)
-                if path == "/delay":
-                    origin.stopped.wait(int(values.get("ms", 0)) / 1000)
-                status = int(values.get("code", 200))
-                text = {"/echo": body, "/big": b"o" * int(values.get("bytes", 0))}.get(path)
-                if text is None:
-                    text = f"origin {self.command} {self.path}\n".encode()
-                if path == "/redirect":
-                    status = 302
-                self.send_response(status)
-                if path == "/redirect":
-                    self.send_header("Location", values["to"])
-                if path == "/cut":
-                    self.send_header("Content-Length", "1000")
-                    self.end_headers()
-                    self.wfile.write(b"only a part")
-                    self.close_connection = True
-                    return
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(text)
-
-            def log_message(self, *_):
-                pass
-
-        class Threads(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            request_queue_size = 1024
-
-            def handle_error(self, *_):
-                pass  # clients that go away are part of the tests
-
         self.stopped = threading.Event()
-        self.server = Threads((host, 0), Handler)
+        self._changed = threading.Condition()
+        self.server = OriginServer((host, 0), OriginHandler)
+        self.server.origin = self
         self.port = self.server.server_address[1]
         self.url = f"http://{host}:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def remember(self, request):
+        with self._changed:
+            self.requests.append(request)
+            self._changed.notify_all()
 
     def count(self):
         return len(self.requests)

@@ -231,7 +231,8 @@ class Counts(Limits):
 
     def test_headers_that_a_guest_makes(self):
         server = self.start(workers=1)
-        self.assertEqual(len([1 for name, _ in server.get("/many-headers?n=20&size=50").headers if name == "x-many"]), 20)
+        headers = server.get("/many-headers?n=20&size=50").headers
+        self.assertEqual([name for name, _ in headers].count("x-many"), 20)
         response = server.get("/many-headers?n=100000&size=1000", timeout=60)
         self.assertIn(response.status, (500, 507), server.log()[-2000:])
         self.lives(server)
