@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a component: decoding ends with a checked component, whose parts all lie inside the input, or with
-// a status that says why not. Nothing is compiled or run.
+// Any bytes as a component: decoding ends with a checked component, whose parts all lie inside the input and
+// keep the promises of ast.h, or with a status that says why not. Nothing is compiled or run.
 //
 // links: component
 #include "base/check.h"
+#include "component/ast.h"
 #include "component/component.h"
+#include "component/flatten.h"
+#include "component/type_match.h"
 #include "fuzz.h"
 
 // Smaller than in production, so that a limit is reached before the fuzzer's own time and memory.
@@ -51,6 +54,63 @@ static void walk(const component *c, slice bytes) {
     }
 }
 
+// What can be done with a function type: printed, flattened.
+static void walk_func(const ctype_func *f) {
+    auto_buf text;
+    buf_init(&text, 4096);
+    type_format_func(f, &text);
+    ctype_signature lifted;
+    ctype_signature lowered;
+    ctype_signature_lift(f, &lifted);
+    ctype_signature_lower(f, &lowered);
+    CHECK(lifted.param_count <= CTYPE_FLAT_PARAMS_MAX && lifted.result_count <= CTYPE_FLAT_RESULTS_MAX);
+    CHECK(lowered.param_count <= CTYPE_FLAT_PARAMS_MAX + 1 && lowered.result_count <= CTYPE_FLAT_RESULTS_MAX);
+    for (uint32_t i = 0; i < f->param_count; i++) {
+        const ctype *t = f->params[i].type;
+        CHECK(t->align > 0 && t->size % t->align == 0 && t->flat_count > 0);
+    }
+}
+
+static void check_resource(const ast_component *c, const ast_resource *r) {
+    CHECK(r->type->index == (uint32_t)(r - c->resources));
+    CHECK(r->def < c->def_count);
+    const ast_def *def = &c->defs[r->def];
+    CHECK(r->type->index >= def->resource_first);
+    CHECK(r->type->index < def->resource_first + def->resource_count);
+    CHECK((r->origin == AST_RESOURCE_DEFINED) == (def->kind == AST_DEF_TYPE));
+    CHECK((r->origin == AST_RESOURCE_INSTANCE) == (def->kind == AST_DEF_INSTANTIATE));
+    CHECK((r->origin == AST_RESOURCE_IMPORTED) == (def->kind == AST_DEF_IMPORT));
+    CHECK((r->origin == AST_RESOURCE_EXPORTED) == (def->kind == AST_DEF_EXPORT));
+}
+
+// The promises of ast.h on which the planner builds.
+static void walk_component(const ast_component *c) {
+    uint32_t counts[AST_SORT_COUNT] = {0};
+    uint32_t resources = 0;
+    for (uint32_t i = 0; i < c->def_count; i++) {
+        const ast_def *def = &c->defs[i];
+        CHECK(def->kind == AST_DEF_CORE_TYPE || def->index == counts[def->sort]);
+        counts[def->sort] = def->index + 1;
+        CHECK(def->resource_first == resources);
+        resources += def->resource_count;
+        if (def->kind == AST_DEF_COMPONENT) {
+            CHECK(def->of.component->depth == c->depth + 1);
+            walk_component(def->of.component);
+        } else if (def->kind == AST_DEF_RESOURCE_NEW || def->kind == AST_DEF_RESOURCE_DROP) {
+            CHECK(def->of.resource.resource < resources);
+        } else if (def->sort == AST_FUNC) {
+            walk_func(def->type.of.func);
+        }
+    }
+    for (uint32_t sort = 0; sort < AST_SORT_COUNT; sort++) {
+        CHECK(sort == AST_CORE_TYPE || counts[sort] == c->space_count[sort]);
+    }
+    CHECK(resources == c->resource_count);
+    for (uint32_t i = 0; i < c->resource_count; i++) {
+        check_resource(c, &c->resources[i]);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     slice bytes = slice_of(data, size);
     component *c = NULL;
@@ -63,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         return 0;
     }
     walk(c, bytes);
+    walk_component(component_ast(c));
     component_free(c);
     return 0;
 }
