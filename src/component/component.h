@@ -118,6 +118,10 @@ status component_instantiate(const component_program *p, core_store *store, void
 // Drops all host objects that the instance still owns. After the task has ended; before the store is freed.
 void component_instance_free(component_instance *i);
 
+// For reports about a trap: the functions of the host that it called last, newest first. Returns how many.
+enum { COMPONENT_LAST_CALLS_MAX = 8 };
+size_t component_instance_last_calls(const component_instance *i, const host_func *ret[COMPONENT_LAST_CALLS_MAX]);
+
 // A value in memory of ours, for calls that are not on the hot path (tests, exports called by the host).
 typedef struct component_value component_value;
 struct component_value {

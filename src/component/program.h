@@ -41,6 +41,8 @@ struct component_instance {
     instance_state *states; // by instance number
     core_extern *slots;
     core_instance *cores;
+    const host_func *last_calls[COMPONENT_LAST_CALLS_MAX]; // a ring
+    uint32_t call_count;
 };
 
 // The root instance whose code runs in this store.

@@ -20,10 +20,19 @@ static status call_host(const plan_trampoline *t, component_instance *i, core_va
     handle_lends_init(&call.lends, call.side.handles);
     call.side.lends = &call.lends;
     arena_init(&call.arena, i->program->call_arena_bytes_max);
+    i->last_calls[i->call_count++ % COMPONENT_LAST_CALLS_MAX] = t->host;
     status s = t->host->body(&call, values, e);
     handle_lends_done(&call.lends);
     arena_done(&call.arena);
     return s;
+}
+
+size_t component_instance_last_calls(const component_instance *i, const host_func *ret[COMPONENT_LAST_CALLS_MAX]) {
+    size_t n = i->call_count < COMPONENT_LAST_CALLS_MAX ? i->call_count : COMPONENT_LAST_CALLS_MAX;
+    for (size_t k = 0; k < n; k++) {
+        ret[k] = i->last_calls[(i->call_count - 1 - k) % COMPONENT_LAST_CALLS_MAX];
+    }
+    return n;
 }
 
 // --- fused calls -------------------------------------------------------------------------------------------------

@@ -152,6 +152,17 @@ wasi_instance *guest_wasi(guest *g) { return g->wasi; }
 core_store *guest_store(guest *g) { return g->store; }
 bool guest_is_reusable(const guest *g) { return !g->is_broken && g->instance != NULL; }
 
+// ": last host calls: [method]a.b, c"
+static void append_calls(const guest *g, char *text, size_t size) {
+    const host_func *calls[COMPONENT_LAST_CALLS_MAX];
+    size_t count = g->instance == NULL ? 0 : component_instance_last_calls(g->instance, calls);
+    size_t at = strlen(text);
+    for (size_t i = 0; i < count && at < size; i++) {
+        int n = snprintf(text + at, size - at, "%s%.*s", i == 0 ? "; last host calls: " : ", ", SLICE_ARG(calls[i]->name));
+        at += n > 0 ? (size_t)n : 0;
+    }
+}
+
 void guest_describe_trap(const guest *g, const guest_end *end, char *text, size_t size) {
     const engine_trap *trap = engine_store_trap(g->store);
     engine_stop stop = engine_store_stop(g->store);
@@ -160,4 +171,5 @@ void guest_describe_trap(const guest *g, const guest_end *end, char *text, size_
     } else {
         (void)snprintf(text, size, "%s", stop == ENGINE_STOP_NONE ? end->e.message : engine_stop_name(stop));
     }
+    append_calls(g, text, size);
 }

@@ -16,17 +16,27 @@ enum { TRAP_TEXT_BYTES_MAX = 1500, RESULT_ARENA_BYTES_MAX = 4096 };
 typedef struct request {
     list_node node;
     request_pool *pool;
+    bool is_running; // in which list it is
     http_exchange *exchange; // NULL once `incoming` has released it
     http_incoming *incoming; // while it runs
     guest *guest;            // while it runs
+    uint32_t uses;           // of the guest, before this one
     uint64_t deadline_ns;
     loop_timer deadline; // while it waits; the guest keeps it afterwards
 } request;
+
+typedef struct spare { // a guest that waits to serve again (--reuse)
+    list_node node;
+    guest *guest;
+    uint32_t uses;
+} spare;
 
 struct request_pool {
     const guest_place *place;
     uint32_t running_max;
     uint32_t waiting_max;
+    uint32_t reuse_max;
+    list_node spares;
     list_node running;
     list_node waiting;
     uint32_t running_count;
@@ -47,6 +57,8 @@ request_pool *request_pool_new(const guest_place *place, int worker_count) {
     p->place = place;
     p->running_max = share_of(l->instances_max, worker_count, 1);
     p->waiting_max = share_of(l->queue_max, worker_count, l->queue_max > 0 ? 1 : 0);
+    p->reuse_max = l->reuse_max;
+    list_init(&p->spares);
     list_init(&p->running);
     list_init(&p->waiting);
     loop_soon_init(&p->next, run_waiting, p);
@@ -82,12 +94,8 @@ static void reply(http_exchange *x, uint16_t code, const char *text) {
 
 static void request_free(request *q) {
     request_pool *p = q->pool;
-    if (q->guest != NULL) {
-        p->running_count--;
-        guest_free(q->guest);
-    } else {
-        p->waiting_count--;
-    }
+    *(q->is_running ? &p->running_count : &p->waiting_count) -= 1;
+    guest_free(q->guest);
     loop_timer_stop(&q->deadline);
     list_remove(&q->node);
     if (q->exchange != NULL) {
@@ -117,12 +125,26 @@ static void finish(request *q, http_incoming_outcome outcome) {
     q->exchange = NULL;
 }
 
+// A guest that may serve again is taken from the request and kept.
+static void keep_guest(request *q) {
+    if (q->uses + 1 < q->pool->reuse_max && guest_is_reusable(q->guest)) {
+        spare *s = MEM_NEW(spare);
+        s->guest = q->guest;
+        s->uses = q->uses + 1;
+        list_push_back(&q->pool->spares, &s->node);
+        q->guest = NULL;
+    }
+}
+
 static void on_ended(void *context, guest *g, const guest_end *end) {
     (void)g;
     request *q = context;
     cell *c = q->pool->place->cell;
     switch (end->outcome) {
-    case GUEST_RETURNED: finish(q, HTTP_INCOMING_RETURNED); break;
+    case GUEST_RETURNED:
+        finish(q, HTTP_INCOMING_RETURNED);
+        keep_guest(q);
+        break;
     case GUEST_TIMED_OUT:
         cell_add(&c->timeouts, 1);
         log_end(q, end, "timeout", "was stopped");
@@ -139,6 +161,29 @@ static void on_ended(void *context, guest *g, const guest_end *end) {
     request_free(q);
 }
 
+// --- waiting -------------------------------------------------------------------------------------------------------
+
+static void on_abort(void *arg) { request_free(arg); }
+
+static const http_exchange_ops waiting_ops = {.on_abort = on_abort};
+
+static void on_waited_too_long(void *arg) {
+    request *q = arg;
+    cell_add(&q->pool->place->cell->timeouts, 1);
+    reply(q->exchange, 504, "no instance was free in time\n");
+    request_free(q);
+}
+
+// At the end of the queue; of a request that is in neither list.
+static void wait_for_room(request *q) {
+    request_pool *p = q->pool;
+    list_push_back(&p->waiting, &q->node);
+    p->waiting_count++;
+    show_counts(p);
+    http_exchange_bind(q->exchange, &waiting_ops, q);
+    loop_timer_start_at(&q->deadline, q->deadline_ns);
+}
+
 // --- running -------------------------------------------------------------------------------------------------------
 
 static status body(void *context, guest *g, component_instance *instance, err *e) {
@@ -151,9 +196,22 @@ static status body(void *context, guest *g, component_instance *instance, err *e
     return component_call(instance, q->pool->place->workload->entry, args, 2, NULL, &a, e);
 }
 
+// One that has served before, or a fresh one.
+static status take_guest(request *q) {
+    list_node *n = list_pop_front(&q->pool->spares);
+    if (n == NULL) {
+        return guest_new(q->pool->place, &q->guest, NULL);
+    }
+    spare *s = LIST_ENTRY(n, spare, node);
+    q->guest = s->guest;
+    q->uses = s->uses;
+    mem_free(s);
+    return STATUS_OK;
+}
+
 // False when there is no room for another guest, which only happens when memory is short.
 static bool prepare(request *q) {
-    if (guest_new(q->pool->place, &q->guest, NULL) != STATUS_OK) {
+    if (take_guest(q) != STATUS_OK) {
         return false;
     }
     http_incoming_options o = {.instance = guest_wasi(q->guest), .exchange = q->exchange};
@@ -165,13 +223,13 @@ static bool prepare(request *q) {
     return true;
 }
 
+// Of a request that is in neither list.
 static bool run_request(request *q) {
     request_pool *p = q->pool;
     if (!prepare(q)) {
         return false;
     }
-    loop_timer_stop(&q->deadline);
-    list_remove(&q->node);
+    q->is_running = true;
     list_push_back(&p->running, &q->node);
     p->running_count++;
     show_counts(p);
@@ -189,41 +247,22 @@ static bool run_request(request *q) {
 static void run_waiting(void *arg) {
     request_pool *p = arg;
     while (!list_empty(&p->waiting) && p->running_count < p->running_max) {
-        request *q = LIST_ENTRY(p->waiting.next, request, node);
-        p->waiting_count--; // before it runs: it may end, and be gone, at once
+        request *q = LIST_ENTRY(list_pop_front(&p->waiting), request, node);
+        p->waiting_count--;
+        loop_timer_stop(&q->deadline);
         if (!run_request(q)) {
-            p->waiting_count++;
+            wait_for_room(q);
             return;
         }
     }
 }
 
-// --- waiting -------------------------------------------------------------------------------------------------------
-
-static void on_abort(void *arg) { request_free(arg); }
-
-static const http_exchange_ops waiting_ops = {.on_abort = on_abort};
-
-static void on_waited_too_long(void *arg) {
-    request *q = arg;
-    cell_add(&q->pool->place->cell->timeouts, 1);
-    reply(q->exchange, 504, "no instance was free in time\n");
-    request_free(q);
-}
+// --- admission -----------------------------------------------------------------------------------------------------
 
 static void reject(request_pool *p, http_exchange *x) {
     cell_add(&p->place->cell->rejected, 1);
     reply(x, 503, "too many requests are waiting\n");
     http_exchange_release(x);
-}
-
-static void wait_for_room(request *q) {
-    request_pool *p = q->pool;
-    list_push_back(&p->waiting, &q->node);
-    p->waiting_count++;
-    show_counts(p);
-    http_exchange_bind(q->exchange, &waiting_ops, q);
-    loop_timer_start_at(&q->deadline, q->deadline_ns);
 }
 
 void request_admit(request_pool *p, http_exchange *x) {
@@ -238,9 +277,15 @@ void request_admit(request_pool *p, http_exchange *x) {
     q->deadline_ns = loop_now_ns(p->place->loop) + p->place->workload->wall_ns_max;
     list_init(&q->node);
     loop_timer_init(&q->deadline, p->place->loop, on_waited_too_long, q);
-    if (!can_run || !run_request(q)) {
-        wait_for_room(q);
+    if (can_run && run_request(q)) {
+        return;
     }
+    if (p->running_count == 0) { // nobody would make room
+        mem_free(q);
+        reject(p, x);
+        return;
+    }
+    wait_for_room(q);
 }
 
 void request_pool_free(request_pool *p) {
@@ -253,6 +298,10 @@ void request_pool_free(request_pool *p) {
     }
     while (!list_empty(&p->waiting)) {
         request_free(LIST_ENTRY(p->waiting.next, request, node));
+    }
+    for (list_node *n; (n = list_pop_front(&p->spares)) != NULL;) {
+        guest_free(LIST_ENTRY(n, spare, node)->guest);
+        mem_free(LIST_ENTRY(n, spare, node));
     }
     loop_soon_cancel(&p->next);
     mem_free(p);

@@ -8,10 +8,11 @@
 
 #include "base/mem.h"
 #include "host/config_wire.h"
+#include "host/host.h"
 #include "host/message.h"
-#include "host/probe.h"
 #include "host/remote_connector.h"
 #include "host/runner.h"
+#include "host/worker.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/memory_file.h"
@@ -206,7 +207,7 @@ static status prepare(worker *w, err *e) {
     return restrict_calls(w, e);
 }
 
-int host_worker_main(int argc, char **argv) {
+int worker_main(worker_shut_in shut_in) {
     process_begin_child();
     process_set_name("writ-worker");
     (void)signal(SIGPIPE, SIG_IGN);
@@ -214,8 +215,8 @@ int host_worker_main(int argc, char **argv) {
     host_config_init(&w.config);
     err e = {0};
     status s = prepare(&w, &e);
-    if (s == STATUS_OK && argc > 2) {
-        probe_run(argv[2]);
+    if (s == STATUS_OK && shut_in != NULL) {
+        shut_in();
     }
     if (s == STATUS_OK) {
         s = start(&w, &e);
@@ -226,4 +227,9 @@ int host_worker_main(int argc, char **argv) {
     }
     loop_run(w.loop);
     process_end(0); // the end of the process frees everything
+}
+
+int host_worker_main(int argc, char **argv) {
+    (void)argc, (void)argv;
+    return worker_main(NULL);
 }

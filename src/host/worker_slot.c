@@ -2,7 +2,6 @@
 #include "host/worker_slot.h"
 
 #include <signal.h>
-#include <stdlib.h>
 
 #include "os/clock.h"
 #include "os/fd.h"
@@ -128,8 +127,7 @@ static void on_process(void *arg, unsigned events) {
 static status spawn(worker_slot *s, err *e) {
     channel theirs = {-1};
     TRY(channel_pair(CHANNEL_BYTES, &s->channel, &theirs, e));
-    // Only binaries with test hooks look at the third argument.
-    const char *const argv[] = {"writ", "__worker", getenv("WRIT_TEST_HOOK"), NULL};
+    const char *const argv[] = {"writ", "__worker", NULL};
     process_options o = {.argv = argv,
                          .channel_fd = theirs.fd,
                          .discards_stdio = options_of(s)->kind == WORKLOAD_HTTP};

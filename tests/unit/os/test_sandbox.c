@@ -2,22 +2,12 @@
 // Each test forks, shuts the child in and lets it try: what it reports is the only evidence that counts.
 #include "test.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
+#include "escape.h"
 #include "os/fd.h"
 #include "os/sandbox.h"
 
@@ -32,76 +22,6 @@ static int in_child(int (*body)(void *), void *argument) {
     EXPECT(waitpid(pid, &result, 0) == pid);
     EXPECT(WIFEXITED(result));
     return WIFEXITED(result) ? WEXITSTATUS(result) : -1;
-}
-
-static int escapes;
-
-// Counts and names what went through although it must not.
-static void refused(bool is_refused, const char *what) {
-    if (!is_refused) {
-        escapes++;
-        (void)dprintf(STDOUT_FILENO, "    not refused: %s (errno %d)\n", what, errno);
-    }
-}
-static void works(bool ok, const char *what) {
-    if (!ok) {
-        escapes++;
-        (void)dprintf(STDOUT_FILENO, "    does not work: %s (errno %d)\n", what, errno);
-    }
-}
-
-static bool denied(long result) { return result < 0 && (errno == EPERM || errno == EACCES); }
-
-static void try_processes(void) {
-    refused(denied(fork()), "fork");
-    refused(denied(syscall(SYS_vfork)), "vfork");
-    refused(denied(syscall(SYS_clone3, NULL, 0)), "clone3");
-    refused(denied(execl("/bin/true", "true", NULL)), "execve");
-    refused(denied(syscall(SYS_execveat, AT_FDCWD, "/bin/true", NULL, NULL, 0)), "execveat");
-    refused(denied(ptrace(PTRACE_ATTACH, getppid(), NULL, NULL)), "ptrace");
-    refused(denied(syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0)), "process_vm_readv");
-    refused(denied(syscall(SYS_pidfd_open, getppid(), 0)), "pidfd_open");
-    refused(denied(kill(getppid(), 0)), "signal the parent");
-    refused(denied(syscall(SYS_tgkill, getppid(), getppid(), 0)), "tgkill the parent");
-    refused(denied(syscall(SYS_setuid, 0)), "setuid");
-    refused(denied(syscall(SYS_unshare, CLONE_NEWUSER)), "unshare");
-    refused(denied(syscall(SYS_io_uring_setup, 1, NULL)), "io_uring_setup");
-    refused(denied(syscall(SYS_bpf, 0, NULL, 0)), "bpf");
-    refused(denied(syscall(SYS_userfaultfd, 0)), "userfaultfd");
-    refused(denied(syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0)), "perf_event_open");
-}
-
-static void try_network(int datagram) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    const struct sockaddr *address = (const struct sockaddr *)&to;
-    refused(denied(socket(AF_INET, SOCK_STREAM, 0)), "socket");
-    refused(denied(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0})), "socketpair");
-    refused(denied(connect(datagram, address, sizeof to)), "connect");
-    refused(denied(bind(datagram, address, sizeof to)), "bind");
-    refused(denied(sendto(datagram, "x", 1, 0, address, sizeof to)), "sendto with an address");
-    struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof to};
-    refused(denied(sendmsg(datagram, &message, 0)), "sendmsg");
-    refused(denied(sendmmsg(datagram, NULL, 0, 0)), "sendmmsg");
-    refused(denied(setsockopt(datagram, SOL_SOCKET, SO_ATTACH_FILTER, "", 1)), "a filter on a socket");
-}
-
-static void try_files(void) {
-    refused(denied(open("/etc/passwd", O_RDONLY)), "open /etc/passwd");
-    refused(denied(open("/proc/self/mem", O_RDWR)), "open /proc/self/mem");
-    refused(denied(syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", NULL, 0)), "openat2");
-    refused(denied(mkdir("/tmp/writ-sandbox-escape", 0700)), "mkdir");
-    refused(denied(unlink("/tmp/writ-sandbox-escape")), "unlink");
-    refused(denied(chdir("/")), "chdir");
-    refused(denied(chmod("/tmp", 0777)), "chmod");
-}
-
-static void try_code(void) {
-    refused(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED,
-            "map executable memory");
-    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    works(page != MAP_FAILED, "map memory");
-    refused(denied(mprotect(page, 4096, PROT_READ | PROT_EXEC)), "make memory executable");
-    works(mprotect(page, 4096, PROT_READ) == 0, "make memory read-only");
 }
 
 static int shut_in_completely(void *unused) {
