@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whatever a worker sends: every reader of messages answers with a value within its bounds or an error. The first four
-// bytes are the packet's type.
+// Whatever a worker sends: every reader of messages answers with a value within its bounds or an error. The
+// first four bytes are the packet's type.
 //
 // links: host
 #include "base/check.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What hostile native code would try inside a worker. Each try that is not refused is counted and named on standard
-// error. Used by the tests of the sandbox itself and of the workers that really use it.
+// What hostile native code would try inside a worker. Each try that is not refused is counted and named on
+// standard error. Used by the tests of the sandbox itself and of the workers that really use it.
 #pragma once
 
 #include <arpa/inet.h>
@@ -55,7 +55,8 @@ static void try_processes(void) {
 }
 
 static void try_network(int datagram) {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const struct sockaddr *address = (const struct sockaddr *)&to;
     refused(denied(socket(AF_INET, SOCK_STREAM, 0)), "socket");
     refused(denied(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0})), "socketpair");

@@ -59,7 +59,8 @@ static void on_done(void *arg, const connect_result *result) {
         memcpy(m.addresses, result->addresses, result->address_count * sizeof m.addresses[0]);
     }
     p->worker_id = 0;
-    // The channel holds the answers to all requests of a worker at once; one that does not read them times out.
+    // The channel holds the answers to all requests of a worker at once; one that does not read them times
+    // out.
     (void)!message_send_connected(p->broker->channel, &m, result->fd, NULL);
     fd_close(result->fd);
 }
@@ -83,7 +84,8 @@ status broker_request(broker *b, const channel_packet *p, err *e) {
     TRY(message_read_connect(p, &m, e));
     pending *slot = find(b, 0);
     if (slot == NULL || find(b, m.id) != NULL) {
-        return err_set(e, STATUS_INVALID, "it asks for too many connections at one time, or for the same one twice");
+        return err_set(e, STATUS_INVALID,
+                       "it asks for too many connections at one time, or for the same one twice");
     }
     uint64_t duration = m.request.deadline_ns < DURATION_NS_MAX ? m.request.deadline_ns : DURATION_NS_MAX;
     m.request.deadline_ns = loop_now_ns(b->loop) + duration;

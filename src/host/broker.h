@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The supervisor's side of one worker's connections: takes its requests off the channel, has them made by the local
-// connector, and passes the descriptors. Bounded per worker; a worker that asks for more than remote_connector.h ever
-// does breaks the protocol.
+// The supervisor's side of one worker's connections: takes its requests off the channel, has them made by the
+// local connector, and passes the descriptors. Bounded per worker; a worker that asks for more than
+// remote_connector.h ever does breaks the protocol.
 #pragma once
 
 #include "host/message.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page that a worker shares with the supervisor: signs of life and counters. One page per worker, so that none
-// can write another's.
+// The page that a worker shares with the supervisor: signs of life and counters. One page per worker, so that
+// none can write another's.
 //
-// The worker writes, the supervisor reads. What it reads is hostile input: it only compares and clamps, and nothing
-// but logs, metrics and the decision to replace that worker follows from it.
+// The worker writes, the supervisor reads. What it reads is hostile input: it only compares and clamps, and
+// nothing but logs, metrics and the decision to replace that worker follows from it.
 #pragma once
 
 #include <stdatomic.h>
@@ -34,7 +34,8 @@ _Static_assert(sizeof(cell) <= CELL_BYTES, "one page per worker");
 
 // Counters have one writer, so no read-modify-write is needed.
 static inline void cell_add(_Atomic uint64_t *counter, uint64_t n) {
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
 }
 static inline void cell_set(_Atomic uint32_t *gauge, uint32_t n) {
     atomic_store_explicit(gauge, n, memory_order_relaxed);

@@ -38,8 +38,12 @@ static void on_end(void *context, guest *g, const guest_end *end) {
     command *c = context;
     uint8_t exit_status = 0;
     switch (end->outcome) {
-    case GUEST_RETURNED: exit_status = c->has_failed ? 1 : 0; break;
-    case GUEST_EXITED: exit_status = end->exit_code; break;
+    case GUEST_RETURNED:
+        exit_status = c->has_failed ? 1 : 0;
+        break;
+    case GUEST_EXITED:
+        exit_status = end->exit_code;
+        break;
     case GUEST_TIMED_OUT:
         log_failure(c, end);
         exit_status = COMMAND_EXIT_TIMEOUT;

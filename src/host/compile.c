@@ -16,7 +16,7 @@
 #include "os/process.h"
 
 enum {
-    QUIET_MS = 300,             // a person notices waiting from here on
+    QUIET_MS = 300, // a person notices waiting from here on
     ARTIFACT_BYTES_MAX = 1 << 30,
     PATH_BYTES_MAX = 4096,
     CHANNEL_BYTES = 1 << 20,
@@ -45,7 +45,8 @@ engine_options compile_engine_options(const host_config *config, int workers, bo
     return o;
 }
 
-void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c, uint32_t processes) {
+void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c,
+                        uint32_t processes) {
     size_t count = component_module_count(c);
     slice *modules = mem_calloc(count + 1, sizeof *modules);
     for (size_t i = 0; i < count; i++) {
@@ -83,7 +84,7 @@ static slice module_of(const missing *m, size_t i) {
     return component_module_bytes(m->job->component, m->start.indices[i]);
 }
 
-// --- in this process -----------------------------------------------------------------------------------------------
+// --- in this process ---------------------------------------------------------------------------------------
 
 static status compile_here(missing *m, err *e) {
     for (size_t i = 0; i < m->start.count; i++) {
@@ -97,7 +98,7 @@ static status compile_here(missing *m, err *e) {
     return STATUS_OK;
 }
 
-// --- in a process of its own ---------------------------------------------------------------------------------------
+// --- in a process of its own -------------------------------------------------------------------------------
 
 typedef struct compiler {
     process process;
@@ -137,8 +138,11 @@ static status on_packet(compiler *c, const channel_packet *p, err *e) {
     case MESSAGE_FAILED:
         TRY(message_read_failed(p, &failed, e));
         return err_set(e, failed.code, "%.*s", SLICE_ARG(failed.text));
-    case MESSAGE_FINISHED: c->is_finished = true; return STATUS_OK;
-    default: return err_set(e, STATUS_INVALID, "message %u from the compiler is unknown", p->type);
+    case MESSAGE_FINISHED:
+        c->is_finished = true;
+        return STATUS_OK;
+    default:
+        return err_set(e, STATUS_INVALID, "message %u from the compiler is unknown", p->type);
     }
 }
 
@@ -159,11 +163,12 @@ static status run_compiler(compiler *c, err *e) {
 // The compiler ended without a word: killed by the kernel for want of memory, most of the time.
 static status explain_end(process_exit x, err *e) {
     char text[PROCESS_EXIT_TEXT_BYTES];
-    return err_set(e, STATUS_LIMIT,
-                   "the compiler ended by %s before it was done. Compiling needs more memory than running: where a "
-                   "machine or cgroup has too little, start the component once where there is more, with --cache "
-                   "naming a directory that both use",
-                   process_exit_text(x, text));
+    return err_set(
+        e, STATUS_LIMIT,
+        "the compiler ended by %s before it was done. Compiling needs more memory than running: where a "
+        "machine or cgroup has too little, start the component once where there is more, with --cache "
+        "naming a directory that both use",
+        process_exit_text(x, text));
 }
 
 static status compile_elsewhere(missing *m, err *e) {
@@ -191,7 +196,7 @@ static status compile_elsewhere(missing *m, err *e) {
     return s;
 }
 
-// --- the cache -----------------------------------------------------------------------------------------------------
+// --- the cache ---------------------------------------------------------------------------------------------
 
 static void report_cache(void *context, const char *text) {
     logger_event(context, LOG_WARN, "cache", NULL, 0, "%s", text);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Core modules to native code, in a confined process of its own.
 //
-// The compiler is the largest program that ever reads hostile bytes here, so it runs shut in (no files, no sockets,
-// no keys) and only long enough to fill the memory files that it was given. It never sees the key that authenticates
-// the cache: what it hands back is stored by the supervisor.
+// The compiler is the largest program that ever reads hostile bytes here, so it runs shut in (no files, no
+// sockets, no keys) and only long enough to fill the memory files that it was given. It never sees the key
+// that authenticates the cache: what it hands back is stored by the supervisor.
 #pragma once
 
 #include "component/component.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The compiler process: receives the component and one empty memory file for each core module, shuts itself in,
-// fills the files, ends.
+// The compiler process: receives the component and one empty memory file for each core module, shuts itself
+// in, fills the files, ends.
 #include "base/mem.h"
 #include "engine/module.h"
 #include "host/compile_internal.h"
@@ -48,7 +48,8 @@ static status receive_job(job *j, err *e) {
     fd_close(fd);
     TRY(s);
     j->outputs = mem_calloc(j->start.count + 1u, sizeof *j->outputs);
-    return message_receive_all_fds(&j->channel, MESSAGE_MODULES, START_TIMEOUT_MS, j->outputs, j->start.count, e);
+    return message_receive_all_fds(&j->channel, MESSAGE_MODULES, START_TIMEOUT_MS, j->outputs, j->start.count,
+                                   e);
 }
 
 static status shut_in(job *j, err *e) {
@@ -100,6 +101,7 @@ int host_compiler_main(int argc, char **argv) {
     if (s != STATUS_OK) {
         (void)!message_send_failed(&j.channel, &e, NULL);
     }
-    // The end of the process frees everything, and library exit handlers would only try what is forbidden now.
+    // The end of the process frees everything, and library exit handlers would only try what is forbidden
+    // now.
     process_end(s == STATUS_OK ? 0 : 1);
 }

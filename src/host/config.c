@@ -66,10 +66,12 @@ void host_config_done(host_config *c) {
 }
 
 static status has_room(size_t count, const char *what, err *e) {
-    return count < HOST_LIST_MAX ? STATUS_OK : err_set(e, STATUS_LIMIT, "more than %d %s", HOST_LIST_MAX, what);
+    return count < HOST_LIST_MAX ? STATUS_OK
+                                 : err_set(e, STATUS_LIMIT, "more than %d %s", HOST_LIST_MAX, what);
 }
 
-status host_config_add_directory(host_config *c, const char *host_path, const char *guest_path, bool read_only, err *e) {
+status host_config_add_directory(host_config *c, const char *host_path, const char *guest_path,
+                                 bool read_only, err *e) {
     TRY(has_room(c->directory_count, "directories", e));
     c->directories = mem_resize(c->directories, (c->directory_count + 1) * sizeof c->directories[0]);
     c->directories[c->directory_count++] = (host_directory){
@@ -80,7 +82,8 @@ status host_config_add_directory(host_config *c, const char *host_path, const ch
 status host_config_add_variable(host_config *c, const char *name, const char *value, err *e) {
     TRY(has_room(c->variable_count, "variables", e));
     c->variables = mem_resize(c->variables, (c->variable_count + 1) * sizeof c->variables[0]);
-    c->variables[c->variable_count++] = (host_variable){.name = mem_text_dup(name), .value = mem_text_dup(value)};
+    c->variables[c->variable_count++] =
+        (host_variable){.name = mem_text_dup(name), .value = mem_text_dup(value)};
     return STATUS_OK;
 }
 

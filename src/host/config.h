@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What to run and with which authority and limits: the checked form of the command line (later also of a manifest).
-// Filled by cli/, read by everything in host/. Borrows nothing: `host_config_done` frees it all.
+// What to run and with which authority and limits: the checked form of the command line (later also of a
+// manifest). Filled by cli/, read by everything in host/. Borrows nothing: `host_config_done` frees it all.
 #pragma once
 
 #include "base/attributes.h"
@@ -35,18 +35,19 @@ typedef enum host_stdio {
 typedef struct host_limits {
     uint64_t memory_bytes_max;   // linear memory of one instance, all its memories together
     uint32_t table_elements_max; // of one instance, all its tables together
-    uint64_t cpu_time_ns_max;    // of one call; 0 = the default: HOST_CPU_NS_MAX of a request, none of a command
-    uint64_t wall_time_ns_max;   // of one call; 0 = the default: HOST_WALL_NS_MAX of a request, none of a command
-    uint32_t instances_max;      // at one time, over all workers
-    uint32_t queue_max;          // requests waiting for an instance, over all workers
-    uint32_t reuse_max;          // requests that one instance may serve; 1 = fresh for each
-    uint32_t files_max;          // open files and directories of one instance
-    uint32_t sockets_max;        // of one instance
-    uint32_t streams_max;        // of one instance
-    uint32_t resources_max;      // handles of one instance
-    uint32_t header_count_max;   // of one request
-    uint32_t header_bytes_max;   // of one request, names and values together
-    uint32_t connections_max;    // accepted by one worker
+    uint64_t cpu_time_ns_max; // of one call; 0 = the default: HOST_CPU_NS_MAX of a request, none of a command
+    uint64_t
+        wall_time_ns_max;   // of one call; 0 = the default: HOST_WALL_NS_MAX of a request, none of a command
+    uint32_t instances_max; // at one time, over all workers
+    uint32_t queue_max;     // requests waiting for an instance, over all workers
+    uint32_t reuse_max;     // requests that one instance may serve; 1 = fresh for each
+    uint32_t files_max;     // open files and directories of one instance
+    uint32_t sockets_max;   // of one instance
+    uint32_t streams_max;   // of one instance
+    uint32_t resources_max; // handles of one instance
+    uint32_t header_count_max;         // of one request
+    uint32_t header_bytes_max;         // of one request, names and values together
+    uint32_t connections_max;          // accepted by one worker
     uint64_t log_bytes_per_second_max; // of the workload, per worker
 } host_limits;
 
@@ -90,7 +91,7 @@ void host_config_init(host_config *c);
 void host_config_done(host_config *c);
 
 // Appends to the lists; they copy. STATUS_LIMIT over HOST_LIST_MAX.
-status host_config_add_directory(host_config *c, const char *host_path, const char *guest_path, bool read_only, err *e)
-    WRIT_MUST_USE;
+status host_config_add_directory(host_config *c, const char *host_path, const char *guest_path,
+                                 bool read_only, err *e) WRIT_MUST_USE;
 status host_config_add_variable(host_config *c, const char *name, const char *value, err *e) WRIT_MUST_USE;
 status host_config_add_text(char ***list, size_t *count, const char *text, err *e) WRIT_MUST_USE;

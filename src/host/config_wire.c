@@ -28,13 +28,21 @@ static void read_text(wire_reader *r, char **field) {
 }
 
 // The numbers, in one order for both directions.
-typedef enum number_kind { NUMBER_U64, NUMBER_U32, NUMBER_U16, NUMBER_INT, NUMBER_BOOL, NUMBER_STDIO } number_kind;
+typedef enum number_kind {
+    NUMBER_U64,
+    NUMBER_U32,
+    NUMBER_U16,
+    NUMBER_INT,
+    NUMBER_BOOL,
+    NUMBER_STDIO
+} number_kind;
 typedef struct number_field {
     number_kind kind;
     size_t offset;
 } number_field;
 
-#define FIELD(kind, name) {kind, offsetof(host_config, name)}
+#define FIELD(kind, name) \
+    { kind, offsetof(host_config, name) }
 static const number_field number_fields[] = {
     FIELD(NUMBER_U16, listen_port),
     FIELD(NUMBER_INT, workers),
@@ -65,24 +73,48 @@ enum { NUMBER_FIELDS = sizeof number_fields / sizeof number_fields[0] };
 static void write_number(wire_writer *w, const host_config *c, number_field f) {
     const void *at = (const uint8_t *)c + f.offset;
     switch (f.kind) {
-    case NUMBER_U64: wire_write_u64(w, *(const uint64_t *)at); break;
-    case NUMBER_U32: wire_write_u32(w, *(const uint32_t *)at); break;
-    case NUMBER_U16: wire_write_u16(w, *(const uint16_t *)at); break;
-    case NUMBER_INT: wire_write_u32(w, (uint32_t)(*(const int *)at)); break;
-    case NUMBER_BOOL: wire_write_bool(w, *(const bool *)at); break;
-    case NUMBER_STDIO: wire_write_u8(w, (uint8_t)(*(const host_stdio *)at)); break;
+    case NUMBER_U64:
+        wire_write_u64(w, *(const uint64_t *)at);
+        break;
+    case NUMBER_U32:
+        wire_write_u32(w, *(const uint32_t *)at);
+        break;
+    case NUMBER_U16:
+        wire_write_u16(w, *(const uint16_t *)at);
+        break;
+    case NUMBER_INT:
+        wire_write_u32(w, (uint32_t)(*(const int *)at));
+        break;
+    case NUMBER_BOOL:
+        wire_write_bool(w, *(const bool *)at);
+        break;
+    case NUMBER_STDIO:
+        wire_write_u8(w, (uint8_t)(*(const host_stdio *)at));
+        break;
     }
 }
 
 static void read_number(wire_reader *r, host_config *c, number_field f) {
     void *at = (uint8_t *)c + f.offset;
     switch (f.kind) {
-    case NUMBER_U64: *(uint64_t *)at = wire_read_u64(r); break;
-    case NUMBER_U32: *(uint32_t *)at = wire_read_u32(r); break;
-    case NUMBER_U16: *(uint16_t *)at = wire_read_u16(r); break;
-    case NUMBER_INT: *(int *)at = (int)wire_read_u32(r); break;
-    case NUMBER_BOOL: *(bool *)at = wire_read_bool(r); break;
-    case NUMBER_STDIO: *(host_stdio *)at = (host_stdio)wire_read_u8(r); break;
+    case NUMBER_U64:
+        *(uint64_t *)at = wire_read_u64(r);
+        break;
+    case NUMBER_U32:
+        *(uint32_t *)at = wire_read_u32(r);
+        break;
+    case NUMBER_U16:
+        *(uint16_t *)at = wire_read_u16(r);
+        break;
+    case NUMBER_INT:
+        *(int *)at = (int)wire_read_u32(r);
+        break;
+    case NUMBER_BOOL:
+        *(bool *)at = wire_read_bool(r);
+        break;
+    case NUMBER_STDIO:
+        *(host_stdio *)at = (host_stdio)wire_read_u8(r);
+        break;
     }
 }
 
@@ -128,7 +160,8 @@ status config_wire_write(const host_config *c, buf *ret, err *e) {
     write_list(&w, c->refusals, c->refusal_count);
     write_policy(&w, &c->http_policy);
     write_policy(&w, &c->net_policy);
-    return w.has_failed ? err_set(e, STATUS_LIMIT, "the configuration is larger than %zu bytes", ret->max) : STATUS_OK;
+    return w.has_failed ? err_set(e, STATUS_LIMIT, "the configuration is larger than %zu bytes", ret->max)
+                        : STATUS_OK;
 }
 
 static status read_directories(wire_reader *r, host_config *c, err *e) {

@@ -52,11 +52,15 @@ static void decide(grant_decision *d, grant_state state, const char *why, const 
 }
 
 // The authority that the configuration names for an interface; fills the sentence when there is some.
-static bool has_authority(const host_config *c, wasi_authority authority, bool is_command, char *why, size_t why_bytes) {
+static bool has_authority(const host_config *c, wasi_authority authority, bool is_command, char *why,
+                          size_t why_bytes) {
     switch (authority) {
-    case WASI_AUTHORITY_NONE: snprintf(why, why_bytes, "carries no authority of its own"); return true;
+    case WASI_AUTHORITY_NONE:
+        snprintf(why, why_bytes, "carries no authority of its own");
+        return true;
     case WASI_AUTHORITY_FILES:
-        snprintf(why, why_bytes, "%zu director%s by --dir", c->directory_count, c->directory_count == 1 ? "y" : "ies");
+        snprintf(why, why_bytes, "%zu director%s by --dir", c->directory_count,
+                 c->directory_count == 1 ? "y" : "ies");
         return c->directory_count > 0;
     case WASI_AUTHORITY_ENVIRONMENT:
         snprintf(why, why_bytes, "%zu variable%s by --env, %zu argument%s", c->variable_count,
@@ -80,12 +84,18 @@ static bool has_authority(const host_config *c, wasi_authority authority, bool i
 
 static const char *inert_reason(wasi_authority authority) {
     switch (authority) {
-    case WASI_AUTHORITY_FILES: return "no directory is granted; --dir HOST::GUEST grants one";
-    case WASI_AUTHORITY_ENVIRONMENT: return "empty; --env NAME grants a variable";
-    case WASI_AUTHORITY_STDIO: return "output is discarded and counted; --stdio inherit shows it";
-    case WASI_AUTHORITY_NETWORK: return "every socket is refused; --allow-net HOST:PORT grants a peer";
-    case WASI_AUTHORITY_HTTP: return "every request is refused; --allow-http HOST grants a host";
-    case WASI_AUTHORITY_NONE: break;
+    case WASI_AUTHORITY_FILES:
+        return "no directory is granted; --dir HOST::GUEST grants one";
+    case WASI_AUTHORITY_ENVIRONMENT:
+        return "empty; --env NAME grants a variable";
+    case WASI_AUTHORITY_STDIO:
+        return "output is discarded and counted; --stdio inherit shows it";
+    case WASI_AUTHORITY_NETWORK:
+        return "every socket is refused; --allow-net HOST:PORT grants a peer";
+    case WASI_AUTHORITY_HTTP:
+        return "every request is refused; --allow-http HOST grants a host";
+    case WASI_AUTHORITY_NONE:
+        break;
     }
     return "";
 }
@@ -125,7 +135,8 @@ static void decide_import(grants *g, const component_item *item, bool is_command
     if (has_version && !semver_compatible(&version, &offer->interface->version)) {
         char why[sizeof d->why];
         snprintf(why, sizeof why, "the host offers version %u.%u.%u, which is not compatible",
-                 offer->interface->version.major, offer->interface->version.minor, offer->interface->version.patch);
+                 offer->interface->version.major, offer->interface->version.minor,
+                 offer->interface->version.patch);
         decide(d, GRANT_REFUSED, why, "");
         return;
     }
@@ -197,7 +208,8 @@ status grants_check(const grants *g, err *e) {
         return STATUS_OK;
     }
     return err_set(e, STATUS_DENIED, "refused to start: %zu import%s not granted%.*s%s", refused,
-                   refused == 1 ? " is" : "s are", SLICE_ARG(buf_slice(&text)), shown < refused ? "\n  ..." : "");
+                   refused == 1 ? " is" : "s are", SLICE_ARG(buf_slice(&text)),
+                   shown < refused ? "\n  ..." : "");
 }
 
 static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
@@ -215,7 +227,9 @@ static status admit(void *context, slice name, const semver *version, const host
     return err_set(e, STATUS_DENIED, "%.*s is not granted", SLICE_ARG(name));
 }
 
-component_gate grants_gate(const grants *g) { return (component_gate){.context = (void *)(uintptr_t)g, .admit = admit}; }
+component_gate grants_gate(const grants *g) {
+    return (component_gate){.context = (void *)(uintptr_t)g, .admit = admit};
+}
 
 status grants_suggest(const grants *g, buf *ret) {
     for (size_t i = 0; i < g->count; i++) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a run proceeds: step() resumes the task. The task finishes (then the run ends), has used its time slice (then
-// it queues itself behind whatever else the loop has to do), or waits (then a wake queues it). The deadline's timer
-// and guest_cancel end the run between two steps; freeing the task unwinds it.
+// How a run proceeds: step() resumes the task. The task finishes (then the run ends), has used its time slice
+// (then it queues itself behind whatever else the loop has to do), or waits (then a wake queues it). The
+// deadline's timer and guest_cancel end the run between two steps; freeing the task unwinds it.
 #include "host/guest.h"
 
 #include <stdio.h>
@@ -158,7 +158,8 @@ static void append_calls(const guest *g, char *text, size_t size) {
     size_t count = g->instance == NULL ? 0 : component_instance_last_calls(g->instance, calls);
     size_t at = strlen(text);
     for (size_t i = 0; i < count && at < size; i++) {
-        int n = snprintf(text + at, size - at, "%s%.*s", i == 0 ? "; last host calls: " : ", ", SLICE_ARG(calls[i]->name));
+        int n = snprintf(text + at, size - at, "%s%.*s", i == 0 ? "; last host calls: " : ", ",
+                         SLICE_ARG(calls[i]->name));
         at += n > 0 ? (size_t)n : 0;
     }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// One running guest: its store, its instance, its task on the loop, its deadlines. What runs in it (a request, a
-// command) is a body that its owner gives.
+// One running guest: its store, its instance, its task on the loop, its deadlines. What runs in it (a
+// request, a command) is a body that its owner gives.
 //
 //   guest_new    a store from the pool; nothing has run yet
-//   guest_run    instantiates if that has not happened yet, then runs the body as a task: starts at once, goes on
+//   guest_run    instantiates if that has not happened yet, then runs the body as a task: starts at once,
+//   goes on
 //                when something that it waits for happens or others had their turn
-//   `ended`      is called once per run, from guest_run itself or from the loop; may free or run the guest again
+//   `ended`      is called once per run, from guest_run itself or from the loop; may free or run the guest
+//   again
 //
 // Belongs to the thread of its loop.
 #pragma once

@@ -5,7 +5,8 @@
 #include "host/config.h"
 #include "host/grants.h"
 
-// What the caller wants to be told (and shows to people). Called in the process that called host_run, on its thread.
+// What the caller wants to be told (and shows to people). Called in the process that called host_run, on its
+// thread.
 typedef struct host_observer {
     void *context;
     // The gate has decided; called before anything starts, and also when the start will be refused.
@@ -16,17 +17,18 @@ typedef struct host_observer {
     void (*serving)(void *context, const char *url, int workers);
 } host_observer;
 
-// Loads, checks, compiles (or finds in the cache) and runs the component: serves until SIGTERM or SIGINT when it
-// exports wasi:http/incoming-handler, or executes it once when it exports wasi:cli/run. `ret_exit` receives the
-// exit status for the process (a command's own; 0 after a graceful shutdown). On failure before the start nothing
-// runs and `e` says why.
-status host_run(const host_config *config, const host_observer *observer, int *ret_exit, err *e) WRIT_MUST_USE;
+// Loads, checks, compiles (or finds in the cache) and runs the component: serves until SIGTERM or SIGINT when
+// it exports wasi:http/incoming-handler, or executes it once when it exports wasi:cli/run. `ret_exit`
+// receives the exit status for the process (a command's own; 0 after a graceful shutdown). On failure before
+// the start nothing runs and `e` says why.
+status host_run(const host_config *config, const host_observer *observer, int *ret_exit,
+                err *e) WRIT_MUST_USE;
 
-// Reads and decodes the component of the configuration without running anything: for inspect and --suggest-grants.
-// `ret_bytes` is owned by the caller (buf_done) and must outlive the component.
+// Reads and decodes the component of the configuration without running anything: for inspect and
+// --suggest-grants. `ret_bytes` is owned by the caller (buf_done) and must outlive the component.
 status host_load_component(const char *path, buf *ret_bytes, component **ret, err *e) WRIT_MUST_USE;
 
-// The main function of the processes that the supervisor starts from the same binary ("__worker", "__compiler").
-// Returns the exit status.
+// The main function of the processes that the supervisor starts from the same binary ("__worker",
+// "__compiler"). Returns the exit status.
 int host_worker_main(int argc, char **argv);
 int host_compiler_main(int argc, char **argv);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One attempt: check the name -> look it up -> check each address -> try the allowed ones, the next beginning when one
-// has failed or has not answered for HEAD_START (RFC 8305 in small: addresses of both families alternate). The first
-// that connects wins.
+// One attempt: check the name -> look it up -> check each address -> try the allowed ones, the next beginning
+// when one has failed or has not answered for HEAD_START (RFC 8305 in small: addresses of both families
+// alternate). The first that connects wins.
 #include "host/local_connector.h"
 
 #include <errno.h>
@@ -89,7 +89,7 @@ static void fail(attempt *a, status code, const err *why) {
 
 static void on_deadline(void *arg) { fail(arg, STATUS_TIMEOUT, NULL); }
 
-// --- policy --------------------------------------------------------------------------------------------------------
+// --- policy ------------------------------------------------------------------------------------------------
 
 static const network_policy *policy_of(const attempt *a) {
     return a->wanted.purpose == CONNECT_HTTP ? &a->local->config->http_policy : &a->local->config->net_policy;
@@ -112,12 +112,13 @@ static network_address policy_address(const loop_address *a) {
     return n;
 }
 
-static status check_address(const attempt *a, slice host, const loop_address *address, uint16_t port, err *e) {
+static status check_address(const attempt *a, slice host, const loop_address *address, uint16_t port,
+                            err *e) {
     network_address n = policy_address(address);
     return network_policy_check_address(policy_of(a), host, &n, port, option_of(a), e);
 }
 
-// --- connecting ----------------------------------------------------------------------------------------------------
+// --- connecting --------------------------------------------------------------------------------------------
 
 static socket_address to_socket_address(const loop_address *a) {
     socket_address s = {0};
@@ -206,7 +207,8 @@ static int open_try(attempt *a, connect_try *t, size_t address) {
     }
     t->attempt = a;
     t->address = address;
-    if (loop_watch_start(&t->watch, a->local->loop, t->fd, LOOP_WRITABLE, on_writable, t, NULL) != STATUS_OK) {
+    if (loop_watch_start(&t->watch, a->local->loop, t->fd, LOOP_WRITABLE, on_writable, t, NULL) !=
+        STATUS_OK) {
         fd_close(t->fd);
         t->fd = -1;
         return EMFILE;
@@ -245,9 +247,10 @@ static void start_connecting(attempt *a) {
     }
 }
 
-// --- names ---------------------------------------------------------------------------------------------------------
+// --- names -------------------------------------------------------------------------------------------------
 
-// Alternates families, keeping the resolver's order within each: the second address to be tried is of the other kind.
+// Alternates families, keeping the resolver's order within each: the second address to be tried is of the
+// other kind.
 static void alternate(attempt *a) {
     loop_address sorted[LOOP_RESOLVE_ADDRESSES_MAX];
     size_t n = 0, next[2] = {0, 0};
@@ -324,23 +327,26 @@ static void begin_named(attempt *a) {
     }
     status s = network_policy_check_host(policy_of(a), a->wanted.host, a->wanted.port, option_of(a), &e);
     if (s == STATUS_OK) {
-        s = loop_resolve_start(a->local->loop, a->wanted.host, a->wanted.deadline_ns, on_resolved, a, &a->lookup, &e);
+        s = loop_resolve_start(a->local->loop, a->wanted.host, a->wanted.deadline_ns, on_resolved, a,
+                               &a->lookup, &e);
     }
     if (s != STATUS_OK) {
         fail(a, s, &e);
     }
 }
 
-// --- binding -------------------------------------------------------------------------------------------------------
+// --- binding -----------------------------------------------------------------------------------------------
 
 static bool is_unspecified(const loop_address *a) {
-    return a->any.sa_family == AF_INET ? a->v4.sin_addr.s_addr == INADDR_ANY : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
+    return a->any.sa_family == AF_INET ? a->v4.sin_addr.s_addr == INADDR_ANY
+                                       : IN6_IS_ADDR_UNSPECIFIED(&a->v6.sin6_addr);
 }
 
-// A datagram socket on any free port of any address reaches nobody by itself: its peers are connected one by one.
+// A datagram socket on any free port of any address reaches nobody by itself: its peers are connected one by
+// one.
 static bool is_harmless(const attempt *a) {
-    return a->wanted.protocol == CONNECT_UDP && port_of(&a->wanted.local) == 0 && is_unspecified(&a->wanted.local) &&
-           !network_policy_is_empty(policy_of(a));
+    return a->wanted.protocol == CONNECT_UDP && port_of(&a->wanted.local) == 0 &&
+           is_unspecified(&a->wanted.local) && !network_policy_is_empty(policy_of(a));
 }
 
 static void begin_bind(attempt *a) {
@@ -368,10 +374,10 @@ static void begin_bind(attempt *a) {
     answer(a, &result);
 }
 
-// --- the interface -------------------------------------------------------------------------------------------------
+// --- the interface -----------------------------------------------------------------------------------------
 
-// A connected datagram socket hears its peer only, so where it sends from matters to nobody else. A guest's socket
-// that talks to several peers asks for one from the free port that it was given.
+// A connected datagram socket hears its peer only, so where it sends from matters to nobody else. A guest's
+// socket that talks to several peers asks for one from the free port that it was given.
 static bool is_own_datagram_port(const attempt *a) {
     return a->wanted.protocol == CONNECT_UDP && port_of(&a->wanted.local) >= 1024;
 }

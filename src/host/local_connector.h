@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connector that really connects: looks names up off the loop's thread, applies the policy to the name before and
-// to every address after, connects without blocking. Runs in the supervisor, for all workers, and in the single process
-// of --workers 0. A worker's request may be hostile: nothing in it is believed but what is asked for.
+// The connector that really connects: looks names up off the loop's thread, applies the policy to the name
+// before and to every address after, connects without blocking. Runs in the supervisor, for all workers, and
+// in the single process of --workers 0. A worker's request may be hostile: nothing in it is believed but what
+// is asked for.
 #pragma once
 
 #include "host/config.h"

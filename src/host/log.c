@@ -14,8 +14,8 @@ enum { TEXT_BYTES_SHORT = 128 };
 
 struct logger {
     logger_options options;
-    uint64_t dropped;       // lines since the last mention
-    uint64_t budget;        // bytes that guest-caused events may still use
+    uint64_t dropped; // lines since the last mention
+    uint64_t budget;  // bytes that guest-caused events may still use
     uint64_t refilled_ns;
     bool is_mentioning;
 };
@@ -38,15 +38,20 @@ bool logger_is_verbose(const logger *l) { return l->options.is_verbose; }
 
 static const char *level_name(log_level level) {
     switch (level) {
-    case LOG_VERBOSE: return "debug";
-    case LOG_INFO: return "info";
-    case LOG_WARN: return "warn";
-    case LOG_ERROR: break;
+    case LOG_VERBOSE:
+        return "debug";
+    case LOG_INFO:
+        return "info";
+    case LOG_WARN:
+        return "warn";
+    case LOG_ERROR:
+        break;
     }
     return "error";
 }
 
-// Control characters would let the text of a guest move a terminal's cursor or begin a line that looks like ours.
+// Control characters would let the text of a guest move a terminal's cursor or begin a line that looks like
+// ours.
 static status append_escaped(buf *out, slice text) {
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
@@ -62,7 +67,8 @@ static status append_escaped(buf *out, slice text) {
 }
 
 status log_format_text(const log_record *record, const log_format *f, buf *ret) {
-    TRY(buf_append_format(ret, "%s %-5s %.*s: ", f->stamp, level_name(record->level), SLICE_ARG(f->workload)));
+    TRY(buf_append_format(ret, "%s %-5s %.*s: ", f->stamp, level_name(record->level),
+                          SLICE_ARG(f->workload)));
     return append_escaped(ret, slice_sub(record->message, 0, f->text_bytes_max));
 }
 
@@ -94,12 +100,13 @@ static bool try_line(logger *l, const log_record *record, size_t text_bytes_max,
     return s == STATUS_OK && buf_append_byte(line, '\n') == STATUS_OK;
 }
 
-// A pipe takes PIPE_BUF bytes whole and without waiting once it says that it is ready; a line beyond that is written
-// again with its texts cut short.
+// A pipe takes PIPE_BUF bytes whole and without waiting once it says that it is ready; a line beyond that is
+// written again with its texts cut short.
 static void write_line(logger *l, const log_record *record) {
     auto_buf line;
     buf_init(&line, PIPE_BUF);
-    bool fits = try_line(l, record, LOG_TEXT_BYTES_MAX, &line) || try_line(l, record, TEXT_BYTES_SHORT, &line);
+    bool fits =
+        try_line(l, record, LOG_TEXT_BYTES_MAX, &line) || try_line(l, record, TEXT_BYTES_SHORT, &line);
     if (!fits || !fd_write_if_ready(l->options.fd, buf_slice(&line))) {
         l->dropped++;
     }
@@ -112,8 +119,8 @@ static void mention_dropped(logger *l) {
     uint64_t count = l->dropped;
     l->dropped = 0;
     l->is_mentioning = true; // the mention itself may be dropped, and must not be mentioned at once
-    logger_event(l, LOG_WARN, "log-dropped", LOG_FIELDS(LOG_NUMBER("count", count)), "%llu log lines were dropped",
-                 (unsigned long long)count);
+    logger_event(l, LOG_WARN, "log-dropped", LOG_FIELDS(LOG_NUMBER("count", count)),
+                 "%llu log lines were dropped", (unsigned long long)count);
     l->is_mentioning = false;
 }
 
@@ -160,8 +167,8 @@ static bool take_budget(logger *l, uint64_t bytes) {
     return true;
 }
 
-void logger_guest_event(logger *l, log_level level, const char *event, const log_field *fields, size_t field_count,
-                        const char *format, ...) {
+void logger_guest_event(logger *l, log_level level, const char *event, const log_field *fields,
+                        size_t field_count, const char *format, ...) {
     char text[LOG_TEXT_BYTES_MAX];
     va_list args;
     va_start(args, format);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The log: one line per event on standard error, as text for people or as JSON.
 //
-// Only the supervisor (or the single process of --workers 0) writes lines. A worker hands its events to a sink, which
-// sends them to the supervisor as data; there they are escaped, stamped and marked with the worker that sent them, so
-// that a worker can neither forge another's line nor be blocked by a slow reader. Lines that the reader of standard
-// error cannot take are dropped and counted; the count is logged when there is room again.
+// Only the supervisor (or the single process of --workers 0) writes lines. A worker hands its events to a
+// sink, which sends them to the supervisor as data; there they are escaped, stamped and marked with the
+// worker that sent them, so that a worker can neither forge another's line nor be blocked by a slow reader.
+// Lines that the reader of standard error cannot take are dropped and counted; the count is logged when there
+// is room again.
 // Not thread-safe.
 #pragma once
 
@@ -35,7 +36,8 @@ typedef struct log_field {
 
 #define LOG_NUMBER(name_, value) ((log_field){.name = (name_), .is_number = true, .number = (int64_t)(value)})
 #define LOG_TEXT(name_, value) ((log_field){.name = (name_), .text = (value)})
-#define LOG_FIELDS(...) (const log_field[]){__VA_ARGS__}, sizeof((const log_field[]){__VA_ARGS__}) / sizeof(log_field)
+#define LOG_FIELDS(...) \
+    (const log_field[]){__VA_ARGS__}, sizeof((const log_field[]){__VA_ARGS__}) / sizeof(log_field)
 
 typedef struct log_record {
     log_level level;
@@ -51,10 +53,11 @@ typedef struct logger_options {
     slice workload; // name; borrowed
     bool is_json;
     bool is_verbose;
-    int fd;                         // where lines go; -1 = to the sink
+    int fd; // where lines go; -1 = to the sink
     void (*sink)(void *context, const log_record *record);
     void *context;
-    uint64_t bytes_per_second_max; // of guest-caused events (logger_guest_event); a burst of one second is free
+    uint64_t
+        bytes_per_second_max; // of guest-caused events (logger_guest_event); a burst of one second is free
 } logger_options;
 
 status logger_new(const logger_options *options, logger **ret, err *e) WRIT_MUST_USE;
@@ -65,10 +68,10 @@ bool logger_is_verbose(const logger *l);
 // An event of the host's own doing.
 void logger_event(logger *l, log_level level, const char *event, const log_field *fields, size_t field_count,
                   const char *format, ...) WRIT_FORMAT(6, 7);
-// An event that a guest or a client can cause as often as it likes: bounded by bytes_per_second_max, what is over is
-// dropped, counted and mentioned later.
-void logger_guest_event(logger *l, log_level level, const char *event, const log_field *fields, size_t field_count,
-                        const char *format, ...) WRIT_FORMAT(6, 7);
+// An event that a guest or a client can cause as often as it likes: bounded by bytes_per_second_max, what is
+// over is dropped, counted and mentioned later.
+void logger_guest_event(logger *l, log_level level, const char *event, const log_field *fields,
+                        size_t field_count, const char *format, ...) WRIT_FORMAT(6, 7);
 // An event as it came from a worker.
 void logger_record(logger *l, const log_record *record);
 

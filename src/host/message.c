@@ -33,7 +33,7 @@ static status check_read(const wire_reader *r, bool is_sound, const channel_pack
     return STATUS_OK;
 }
 
-// --- starting and ending -----------------------------------------------------------------------------------------
+// --- starting and ending -----------------------------------------------------------------------------------
 
 status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count, err *e) {
     draft d;
@@ -56,8 +56,9 @@ status message_read_start(const channel_packet *p, message_start *ret, err *e) {
     m.directory_count = wire_read_u32(&r);
     m.engine_level = wire_read_u8(&r);
     m.has_listener = wire_read_bool(&r);
-    bool is_sound = p->type == MESSAGE_START && m.worker < m.worker_count && m.worker_count <= MESSAGE_WORKERS_MAX &&
-                    m.module_count <= MESSAGE_MODULES_MAX && m.directory_count <= HOST_LIST_MAX &&
+    bool is_sound = p->type == MESSAGE_START && m.worker < m.worker_count &&
+                    m.worker_count <= MESSAGE_WORKERS_MAX && m.module_count <= MESSAGE_MODULES_MAX &&
+                    m.directory_count <= HOST_LIST_MAX &&
                     p->fd_count == MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u);
     TRY(check_read(&r, is_sound, p, e));
     *ret = m;
@@ -82,7 +83,8 @@ status message_send_all_fds(channel *c, message_type type, const int *fds, size_
     return STATUS_OK;
 }
 
-static status receive_fds(channel *c, message_type type, int timeout_ms, int *fds, size_t room, size_t *ret, err *e) {
+static status receive_fds(channel *c, message_type type, int timeout_ms, int *fds, size_t room, size_t *ret,
+                          err *e) {
     channel_packet p;
     TRY(channel_wait(c, timeout_ms, CHANNEL_DESCRIPTORS_MAX, &p, e));
     if (p.type != (uint32_t)type || p.len != 0 || p.fd_count == 0 || p.fd_count > room) {
@@ -96,7 +98,8 @@ static status receive_fds(channel *c, message_type type, int timeout_ms, int *fd
     return STATUS_OK;
 }
 
-status message_receive_all_fds(channel *c, message_type type, int timeout_ms, int *ret_fds, size_t count, err *e) {
+status message_receive_all_fds(channel *c, message_type type, int timeout_ms, int *ret_fds, size_t count,
+                               err *e) {
     for (size_t done = 0; done < count;) {
         size_t n = 0;
         status s = receive_fds(c, type, timeout_ms, ret_fds + done, count - done, &n, e);
@@ -142,7 +145,7 @@ status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e)
     return STATUS_OK;
 }
 
-// --- log records -------------------------------------------------------------------------------------------------
+// --- log records -------------------------------------------------------------------------------------------
 
 static void write_field(wire_writer *w, const log_field *f) {
     wire_write_bytes(w, slice_sub(slice_from_text(f->name), 0, LOG_NAME_BYTES_MAX));
@@ -211,7 +214,7 @@ status message_read_log(const channel_packet *p, message_log *ret, err *e) {
     return STATUS_OK;
 }
 
-// --- connections -------------------------------------------------------------------------------------------------
+// --- connections -------------------------------------------------------------------------------------------
 
 static void write_address(wire_writer *w, const loop_address *a) {
     bool is_v6 = a->any.sa_family == AF_INET6;
@@ -282,7 +285,8 @@ status message_read_connect(const channel_packet *p, message_connect *ret, err *
     m.request.port = wire_read_u16(&r);
     m.request.deadline_ns = wire_read_u64(&r);
     m.request.workload = wire_read_u32(&r);
-    bool is_sound = m.id != 0 && purpose <= CONNECT_SOCKETS && protocol <= CONNECT_UDP && action <= CONNECT_RESOLVE;
+    bool is_sound =
+        m.id != 0 && purpose <= CONNECT_SOCKETS && protocol <= CONNECT_UDP && action <= CONNECT_RESOLVE;
     TRY(check_read(&r, is_sound, p, e));
     m.request.purpose = (connect_purpose)purpose;
     m.request.protocol = (connect_protocol)protocol;
@@ -329,7 +333,8 @@ status message_read_connected(const channel_packet *p, message_connected *ret, e
     ret->peer = read_address(&r);
     ret->text = wire_read_bytes(&r, ERROR_TEXT_BYTES_MAX);
     ret->address_count = wire_read_u8(&r);
-    bool is_sound = ret->id != 0 && code <= STATUS_INTERNAL && ret->address_count <= LOOP_RESOLVE_ADDRESSES_MAX;
+    bool is_sound =
+        ret->id != 0 && code <= STATUS_INTERNAL && ret->address_count <= LOOP_RESOLVE_ADDRESSES_MAX;
     for (size_t i = 0; is_sound && i < ret->address_count; i++) {
         ret->addresses[i] = read_address(&r);
     }

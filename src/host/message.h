@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the supervisor and a worker say to each other over their channel (os/channel.h). One function writes and one
-// reads each kind of packet.
+// What the supervisor and a worker say to each other over their channel (os/channel.h). One function writes
+// and one reads each kind of packet.
 //
-// From a worker everything is hostile input (a guest may have broken out of the engine): reading checks every field,
-// and what a worker asks for is checked against the policy by whoever acts on it. Fuzzed by fuzz/fuzz_ipc.c.
+// From a worker everything is hostile input (a guest may have broken out of the engine): reading checks every
+// field, and what a worker asks for is checked against the policy by whoever acts on it. Fuzzed by
+// fuzz/fuzz_ipc.c.
 #pragma once
 
 #include "host/log.h"
@@ -28,7 +29,7 @@ typedef enum message_type {
     MESSAGE_COMPILED, // one more module
 } message_type;
 
-enum message_start_fd { // in this order
+enum message_start_fd {      // in this order
     MESSAGE_START_CONFIG,    // memory file: config_wire.h
     MESSAGE_START_COMPONENT, // memory file: the component's bytes
     MESSAGE_START_CELL,      // memory file: cell.h
@@ -71,21 +72,24 @@ typedef struct message_connected {
 } message_connected;
 
 // Each sends one packet; status and meaning as channel_send.
-status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count, err *e) WRIT_MUST_USE;
+status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count,
+                          err *e) WRIT_MUST_USE;
 status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, READY
 // The whole list in as many packets as it takes, and the other side of it. On failure nothing was received.
-status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count, err *e) WRIT_MUST_USE;
-status message_receive_all_fds(channel *c, message_type type, int timeout_ms, int *ret_fds, size_t count, err *e)
-    WRIT_MUST_USE;
+status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count,
+                            err *e) WRIT_MUST_USE;
+status message_receive_all_fds(channel *c, message_type type, int timeout_ms, int *ret_fds, size_t count,
+                               err *e) WRIT_MUST_USE;
 status message_send_failed(channel *c, const err *why, err *e) WRIT_MUST_USE;
 status message_send_finished(channel *c, uint8_t exit_status, err *e) WRIT_MUST_USE;
 status message_send_log(channel *c, const log_record *record, err *e) WRIT_MUST_USE;
 status message_send_connect(channel *c, const message_connect *m, err *e) WRIT_MUST_USE;
 status message_send_cancel(channel *c, uint64_t id, err *e) WRIT_MUST_USE;
-status message_send_connected(channel *c, const message_connected *m, int fd, err *e) WRIT_MUST_USE; // fd may be -1
+status message_send_connected(channel *c, const message_connected *m, int fd,
+                              err *e) WRIT_MUST_USE; // fd may be -1
 
-// Each reads the payload of a packet whose type has been looked at; slices are borrowed from it. STATUS_INVALID when
-// it is malformed.
+// Each reads the payload of a packet whose type has been looked at; slices are borrowed from it.
+// STATUS_INVALID when it is malformed.
 status message_read_start(const channel_packet *p, message_start *ret, err *e) WRIT_MUST_USE;
 status message_read_empty(const channel_packet *p, err *e) WRIT_MUST_USE;
 status message_read_failed(const channel_packet *p, message_failed *ret, err *e) WRIT_MUST_USE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests wait in one list until they may be sent, and in another until they are answered. Ids are never reused, so
-// an answer to a cancelled request finds nothing and its descriptor is closed with its packet.
+// Requests wait in one list until they may be sent, and in another until they are answered. Ids are never
+// reused, so an answer to a cancelled request finds nothing and its descriptor is closed with its packet.
 #include "host/remote_connector.h"
 
 #include "base/check.h"

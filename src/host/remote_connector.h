@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The connector of a worker: asks the supervisor over the channel. At most REMOTE_IN_FLIGHT_MAX requests are on their
-// way at one time; more wait here, in order.
+// The connector of a worker: asks the supervisor over the channel. At most REMOTE_IN_FLIGHT_MAX requests are
+// on their way at one time; more wait here, in order.
 #pragma once
 
 #include "host/message.h"

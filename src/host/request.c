@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// A request is in one of two lists: those that run and those that wait. When one ends, the first that waits runs.
+// A request is in one of two lists: those that run and those that wait. When one ends, the first that waits
+// runs.
 //
-// A client that goes away while its request waits takes the request with it; one that goes away while it runs does
-// not stop the guest, which may be in the middle of something that others rely on: its reads and writes fail, and its
-// deadlines hold.
+// A client that goes away while its request waits takes the request with it; one that goes away while it runs
+// does not stop the guest, which may be in the middle of something that others rely on: its reads and writes
+// fail, and its deadlines hold.
 #include "host/request.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ enum { TRAP_TEXT_BYTES_MAX = 1500, RESULT_ARENA_BYTES_MAX = 4096 };
 typedef struct request {
     list_node node;
     request_pool *pool;
-    bool is_running; // in which list it is
+    bool is_running;         // in which list it is
     http_exchange *exchange; // NULL once `incoming` has released it
     http_incoming *incoming; // while it runs
     guest *guest;            // while it runs
@@ -72,7 +73,7 @@ static void show_counts(request_pool *p) {
 
 static logger *log_of(const request_pool *p) { return p->place->workload->logger; }
 
-// --- answers of our own --------------------------------------------------------------------------------------------
+// --- answers of our own ------------------------------------------------------------------------------------
 
 static void reply(http_exchange *x, uint16_t code, const char *text) {
     if (http_exchange_is_aborted(x)) {
@@ -90,7 +91,7 @@ static void reply(http_exchange *x, uint16_t code, const char *text) {
     }
 }
 
-// --- ending --------------------------------------------------------------------------------------------------------
+// --- ending ------------------------------------------------------------------------------------------------
 
 static void request_free(request *q) {
     request_pool *p = q->pool;
@@ -161,7 +162,7 @@ static void on_ended(void *context, guest *g, const guest_end *end) {
     request_free(q);
 }
 
-// --- waiting -------------------------------------------------------------------------------------------------------
+// --- waiting -----------------------------------------------------------------------------------------------
 
 static void on_abort(void *arg) { request_free(arg); }
 
@@ -184,7 +185,7 @@ static void wait_for_room(request *q) {
     loop_timer_start_at(&q->deadline, q->deadline_ns);
 }
 
-// --- running -------------------------------------------------------------------------------------------------------
+// --- running -----------------------------------------------------------------------------------------------
 
 static status body(void *context, guest *g, component_instance *instance, err *e) {
     (void)g;
@@ -257,7 +258,7 @@ static void run_waiting(void *arg) {
     }
 }
 
-// --- admission -----------------------------------------------------------------------------------------------------
+// --- admission ---------------------------------------------------------------------------------------------
 
 static void reject(request_pool *p, http_exchange *x) {
     cell_add(&p->place->cell->rejected, 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// host_run: from a configuration to a running workload. Everything that can be refused is refused before a process
-// starts or a port opens.
+// host_run: from a configuration to a running workload. Everything that can be refused is refused before a
+// process starts or a port opens.
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -45,11 +45,11 @@ typedef struct run {
 
 static void trace(run *r, const char *phase) {
     uint64_t us = (clock_now_ns() - r->started_ns) / 1000u;
-    logger_event(r->logger, LOG_VERBOSE, "start-phase", LOG_FIELDS(LOG_NUMBER("us", us)), "start: %s after %llu us",
-                 phase, (unsigned long long)us);
+    logger_event(r->logger, LOG_VERBOSE, "start-phase", LOG_FIELDS(LOG_NUMBER("us", us)),
+                 "start: %s after %llu us", phase, (unsigned long long)us);
 }
 
-// --- before anything runs --------------------------------------------------------------------------------------------
+// --- before anything runs ----------------------------------------------------------------------------------
 
 static int count_workers(const host_config *c, workload_kind kind) {
     uint32_t wanted = c->workers >= 0 ? (uint32_t)c->workers : process_cpu_count();
@@ -98,12 +98,12 @@ static void warn_about_machine(run *r) {
     sandbox_report report;
     sandbox_probe(&report);
     if (report.landlock_abi == 0 || !report.has_seccomp) {
-        logger_event(r->logger, LOG_WARN, "sandbox", NULL, 0, "workers are confined less than they should be: %s",
-                     report.lost);
+        logger_event(r->logger, LOG_WARN, "sandbox", NULL, 0,
+                     "workers are confined less than they should be: %s", report.lost);
     }
 }
 
-// --- with workers ----------------------------------------------------------------------------------------------------
+// --- with workers ------------------------------------------------------------------------------------------
 
 static status compile(run *r, engine *here, err *e) {
     compile_job job = {
@@ -145,7 +145,7 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
     return supervisor_run(&o, ret_exit, e);
 }
 
-// --- in one process --------------------------------------------------------------------------------------------------
+// --- in one process ----------------------------------------------------------------------------------------
 
 typedef struct single {
     run *run;
@@ -233,7 +233,7 @@ static status run_single(run *r, int *ret_exit, err *e) {
     return s;
 }
 
-// --- the whole -------------------------------------------------------------------------------------------------------
+// --- the whole ---------------------------------------------------------------------------------------------
 
 static status run_checked(run *r, int *ret_exit, err *e) {
     TRY(host_load_component(r->config->component_path, &r->bytes, &r->component, e));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs one workload in this process: the same in a worker and in the single process of --workers 0, which differ only
-// in where connections and log lines go and in what they gave up before runner_start.
+// Runs one workload in this process: the same in a worker and in the single process of --workers 0, which
+// differ only in where connections and log lines go and in what they gave up before runner_start.
 #pragma once
 
 #include "host/cell.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Serves a workload over HTTP in one process: admits requests, queues them within a bound, runs each in a guest.
+// Serves a workload over HTTP in one process: admits requests, queues them within a bound, runs each in a
+// guest.
 //
 //   accepted -> running      while fewer than this process's share of the instances run
 //            -> queued       while fewer than its share of the queue wait

@@ -42,7 +42,7 @@ typedef struct supervisor {
 static logger *log_of(const supervisor *v) { return v->options->logger; }
 static bool is_command(const supervisor *v) { return v->options->kind == WORKLOAD_COMMAND; }
 
-// --- ending --------------------------------------------------------------------------------------------------------
+// --- ending ------------------------------------------------------------------------------------------------
 
 static bool is_any_left(const supervisor *v) {
     for (int i = 0; i < v->options->worker_count; i++) {
@@ -83,7 +83,8 @@ static void end(supervisor *v) {
 
 static void on_deadline(void *arg) {
     supervisor *v = arg;
-    logger_event(log_of(v), LOG_WARN, "drain-deadline", NULL, 0, "requests were still running when the time to drain was over");
+    logger_event(log_of(v), LOG_WARN, "drain-deadline", NULL, 0,
+                 "requests were still running when the time to drain was over");
     kill_all(v);
 }
 
@@ -119,7 +120,7 @@ static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
 static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
 static void on_sighup(void *arg) { on_signal(arg, SIGHUP); }
 
-// --- what happens to workers ---------------------------------------------------------------------------------------
+// --- what happens to workers -------------------------------------------------------------------------------
 
 static void on_ready(void *context, worker_slot *s) {
     supervisor *v = context;
@@ -171,7 +172,8 @@ static void on_finished(void *context, worker_slot *s, uint8_t exit_status) {
 static void log_end(supervisor *v, const worker_slot *s, process_exit x) {
     char text[PROCESS_EXIT_TEXT_BYTES];
     logger_event(log_of(v), LOG_ERROR, "worker-died",
-                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->pid), LOG_NUMBER("hung", s->is_hung),
+                 LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->pid),
+                            LOG_NUMBER("hung", s->is_hung),
                             LOG_TEXT("reason", slice_from_text(process_exit_text(x, text)))),
                  "worker %u (process %d) ended by %s%s", s->index, (int)s->pid, process_exit_text(x, text),
                  s->is_hung ? ", because it was hung" : "");
@@ -194,8 +196,8 @@ static void replace(supervisor *v, worker_slot *s) {
     if (delay > 0) {
         logger_event(log_of(v), LOG_WARN, "worker-back-off",
                      LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("failures", s->failures)),
-                     "worker %u died %u times in a row; the next one starts in %llu ms", s->index, s->failures,
-                     (unsigned long long)(delay / 1000000u));
+                     "worker %u died %u times in a row; the next one starts in %llu ms", s->index,
+                     s->failures, (unsigned long long)(delay / 1000000u));
     }
     slot_plan_restart(s, delay);
 }
@@ -214,14 +216,15 @@ static void on_ended(void *context, worker_slot *s, process_exit x) {
     } else if (v->phase == PHASE_STARTING) {
         err e;
         char text[PROCESS_EXIT_TEXT_BYTES];
-        err_set(&e, STATUS_INTERNAL, "a worker ended by %s before it could serve", process_exit_text(x, text));
+        err_set(&e, STATUS_INTERNAL, "a worker ended by %s before it could serve",
+                process_exit_text(x, text));
         fail(v, &e);
     } else {
         replace(v, s);
     }
 }
 
-// --- watching ------------------------------------------------------------------------------------------------------
+// --- watching ----------------------------------------------------------------------------------------------
 
 static uint64_t watch_interval(const supervisor *v) {
     uint64_t quarter = v->options->config->hang_ns_max / 4;
@@ -246,7 +249,7 @@ static void on_watch(void *arg) {
     loop_timer_start_in(&v->watch, watch_interval(v));
 }
 
-// --- the whole -----------------------------------------------------------------------------------------------------
+// --- the whole ---------------------------------------------------------------------------------------------
 
 static status write_config(supervisor *v, err *e) {
     auto_buf bytes;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The supervisor: starts the workers of a workload, watches them, replaces those that die or hang, makes their
-// connections, writes their log lines, and ends them.
+// The supervisor: starts the workers of a workload, watches them, replaces those that die or hang, makes
+// their connections, writes their log lines, and ends them.
 //
-// It never runs guest code and holds no engine. A worker's word is believed for nothing but its own state: packets are
-// decoded strictly (a malformed one costs the worker its life), what it asks for is checked against the policy, and its
-// heartbeat only has to change.
+// It never runs guest code and holds no engine. A worker's word is believed for nothing but its own state:
+// packets are decoded strictly (a malformed one costs the worker its life), what it asks for is checked
+// against the policy, and its heartbeat only has to change.
 #pragma once
 
 #include "host/compile.h"
@@ -22,8 +22,8 @@ typedef struct supervisor_options {
     engine_level level; // of the artifacts
     int component_fd;   // memory file
     const int *directory_fds;
-    const int *listener_fds; // one per worker, or NULL; they stay open here, so that what waits on a dead worker's
-                             // socket is served by its replacement
+    const int *listener_fds; // one per worker, or NULL; they stay open here, so that what waits on a dead
+                             // worker's socket is served by its replacement
     const char *url;
 } supervisor_options;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers and byte strings in the messages between our own processes: little-endian, lengths first. Readers check
-// every length; the first failure sticks, so that a decoder reads all its fields and asks once at the end.
+// Numbers and byte strings in the messages between our own processes: little-endian, lengths first. Readers
+// check every length; the first failure sticks, so that a decoder reads all its fields and asks once at the
+// end.
 #pragma once
 
 #include "base/buf.h"
@@ -16,7 +17,7 @@ uint8_t wire_read_u8(wire_reader *r);
 uint16_t wire_read_u16(wire_reader *r);
 uint32_t wire_read_u32(wire_reader *r);
 uint64_t wire_read_u64(wire_reader *r);
-bool wire_read_bool(wire_reader *r); // anything but 0 and 1 fails
+bool wire_read_bool(wire_reader *r);               // anything but 0 and 1 fails
 slice wire_read_bytes(wire_reader *r, size_t max); // borrowed from the message
 // Whether everything was read, and nothing is left over.
 bool wire_read_is_done(const wire_reader *r);

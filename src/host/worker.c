@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The worker process: receives its work over the channel, loads it, shuts itself in, serves. One thread, apart from the
-// engine's ticker.
+// The worker process: receives its work over the channel, loads it, shuts itself in, serves. One thread,
+// apart from the engine's ticker.
 //
-// The order of shutting in: everything that starts a thread comes after Landlock (which threads inherit), everything
-// that maps executable memory or opens a file comes before the system call filter, and no guest code runs before both.
+// The order of shutting in: everything that starts a thread comes after Landlock (which threads inherit),
+// everything that maps executable memory or opens a file comes before the system call filter, and no guest
+// code runs before both.
 #include <signal.h>
 
 #include "base/mem.h"
@@ -45,7 +46,7 @@ typedef struct worker {
     loop_timer heartbeat;
 } worker;
 
-// --- receiving -----------------------------------------------------------------------------------------------------
+// --- receiving ---------------------------------------------------------------------------------------------
 
 static status receive_start(worker *w, err *e) {
     channel_packet p;
@@ -63,7 +64,8 @@ static status receive_all(worker *w, err *e) {
     int *modules = mem_calloc(w->start.module_count + 1u, sizeof *modules);
     w->artifacts.fds = modules;
     w->directory_fds = mem_calloc(w->start.directory_count + 1u, sizeof *w->directory_fds);
-    TRY(message_receive_all_fds(&w->channel, MESSAGE_MODULES, START_TIMEOUT_MS, modules, w->start.module_count, e));
+    TRY(message_receive_all_fds(&w->channel, MESSAGE_MODULES, START_TIMEOUT_MS, modules,
+                                w->start.module_count, e));
     w->artifacts.count = w->start.module_count;
     TRY(message_receive_all_fds(&w->channel, MESSAGE_DIRECTORIES, START_TIMEOUT_MS, w->directory_fds,
                                 w->start.directory_count, e));
@@ -78,7 +80,7 @@ static status receive_all(worker *w, err *e) {
     return STATUS_OK;
 }
 
-// --- shutting in ---------------------------------------------------------------------------------------------------
+// --- shutting in -------------------------------------------------------------------------------------------
 
 // Landlock for the granted directories, and for the native code, which is loaded through /proc/self/fd.
 static status restrict_files(worker *w, err *e) {
@@ -101,7 +103,7 @@ static status restrict_calls(worker *w, err *e) {
     return s == STATUS_UNSUPPORTED ? STATUS_OK : s;
 }
 
-// --- running -------------------------------------------------------------------------------------------------------
+// --- running -----------------------------------------------------------------------------------------------
 
 static void send_log(void *context, const log_record *record) {
     worker *w = context;
@@ -124,9 +126,14 @@ static void on_finished(void *context, uint8_t exit_status) {
 
 static void on_packet(worker *w, channel_packet *p) {
     switch (p->type) {
-    case MESSAGE_DRAIN: runner_drain(w->runner, loop_now_fresh_ns(w->loop) + w->config.drain_ns_max); break;
-    case MESSAGE_CONNECTED: remote_connector_answer(w->connector, p); break;
-    default: process_end(1); // the supervisor is of another kind than we are
+    case MESSAGE_DRAIN:
+        runner_drain(w->runner, loop_now_fresh_ns(w->loop) + w->config.drain_ns_max);
+        break;
+    case MESSAGE_CONNECTED:
+        remote_connector_answer(w->connector, p);
+        break;
+    default:
+        process_end(1); // the supervisor is of another kind than we are
     }
 }
 

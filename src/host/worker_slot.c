@@ -30,7 +30,7 @@ static void close_process(worker_slot *s) {
     s->state = SLOT_EMPTY;
 }
 
-// --- what it says --------------------------------------------------------------------------------------------------
+// --- what it says ------------------------------------------------------------------------------------------
 
 static void on_failed_packet(worker_slot *s, const channel_packet *p) {
     message_failed m;
@@ -62,23 +62,29 @@ static status on_packet(worker_slot *s, const channel_packet *p, err *e) {
             s->place->events.ready(s->place->events.context, s);
         }
         return STATUS_OK;
-    case MESSAGE_FAILED: on_failed_packet(s, p); return STATUS_OK;
+    case MESSAGE_FAILED:
+        on_failed_packet(s, p);
+        return STATUS_OK;
     case MESSAGE_FINISHED:
         TRY(message_read_finished(p, &exit_status, e));
         s->place->events.finished(s->place->events.context, s, exit_status);
         return STATUS_OK;
-    case MESSAGE_LOG: return on_log_packet(s, p, e);
-    case MESSAGE_CONNECT: return broker_request(s->broker, p, e);
-    case MESSAGE_CANCEL: return broker_cancel(s->broker, p, e);
-    default: return err_set(e, STATUS_INVALID, "message %u is unknown", p->type);
+    case MESSAGE_LOG:
+        return on_log_packet(s, p, e);
+    case MESSAGE_CONNECT:
+        return broker_request(s->broker, p, e);
+    case MESSAGE_CANCEL:
+        return broker_cancel(s->broker, p, e);
+    default:
+        return err_set(e, STATUS_INVALID, "message %u is unknown", p->type);
     }
 }
 
 static void on_broken(worker_slot *s, const err *why) {
     logger_event(options_of(s)->logger, LOG_ERROR, "worker-protocol",
                  LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("pid", s->process.pid)),
-                 "worker %u (process %d) sent what no worker sends and is killed: %s", s->index, (int)s->process.pid,
-                 why->message);
+                 "worker %u (process %d) sent what no worker sends and is killed: %s", s->index,
+                 (int)s->process.pid, why->message);
     slot_kill(s);
     loop_watch_stop(&s->channel_watch);
 }
@@ -113,7 +119,7 @@ static void on_channel(void *arg, unsigned events) {
 static void on_process(void *arg, unsigned events) {
     worker_slot *s = arg;
     process_exit x;
-    on_channel(s, events); // its last words come before its end
+    on_channel(s, events);              // its last words come before its end
     loop_watch_stop(&s->process_watch); // reaping closes the descriptor
     if (!process_reap(&s->process, &x)) {
         return;
@@ -122,15 +128,14 @@ static void on_process(void *arg, unsigned events) {
     s->place->events.ended(s->place->events.context, s, x);
 }
 
-// --- its life ------------------------------------------------------------------------------------------------------
+// --- its life ----------------------------------------------------------------------------------------------
 
 static status spawn(worker_slot *s, err *e) {
     channel theirs = {-1};
     TRY(channel_pair(CHANNEL_BYTES, &s->channel, &theirs, e));
     const char *const argv[] = {"writ", "__worker", NULL};
-    process_options o = {.argv = argv,
-                         .channel_fd = theirs.fd,
-                         .discards_stdio = options_of(s)->kind == WORKLOAD_HTTP};
+    process_options o = {
+        .argv = argv, .channel_fd = theirs.fd, .discards_stdio = options_of(s)->kind == WORKLOAD_HTTP};
     status code = process_spawn(&o, &s->process, e);
     s->pid = s->process.pid;
     channel_close(&theirs);
@@ -153,7 +158,8 @@ static status send_work(worker_slot *s, err *e) {
     }
     TRY(message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e));
     TRY(message_send_all_fds(&s->channel, MESSAGE_MODULES, o->artifacts->fds, o->artifacts->count, e));
-    return message_send_all_fds(&s->channel, MESSAGE_DIRECTORIES, o->directory_fds, o->config->directory_count, e);
+    return message_send_all_fds(&s->channel, MESSAGE_DIRECTORIES, o->directory_fds,
+                                o->config->directory_count, e);
 }
 
 static status watch(worker_slot *s, err *e) {
@@ -208,7 +214,8 @@ void slot_drain(worker_slot *s) {
     if (s->state == SLOT_EMPTY) {
         return;
     }
-    bool can_drain = s->state == SLOT_SERVING && message_send_empty(&s->channel, MESSAGE_DRAIN, NULL) == STATUS_OK;
+    bool can_drain =
+        s->state == SLOT_SERVING && message_send_empty(&s->channel, MESSAGE_DRAIN, NULL) == STATUS_OK;
     s->state = SLOT_DRAINING;
     if (!can_drain) {
         slot_kill(s);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One place for a worker under the supervisor: starts its process, watches it, replaces it. The supervisor decides when.
+// One place for a worker under the supervisor: starts its process, watches it, replaces it. The supervisor
+// decides when.
 #pragma once
 
 #include "host/broker.h"
@@ -47,7 +48,7 @@ struct worker_slot {
     loop_watch process_watch, channel_watch;
     loop_timer restart;
     uint64_t started_ns;
-    uint64_t died_ns; // of the predecessor; 0 for the first
+    uint64_t died_ns;   // of the predecessor; 0 for the first
     uint64_t last_beat; // value of the heartbeat, and when it last changed
     uint64_t last_change_ns;
     uint32_t failures; // in a row, of workers that did not live long

@@ -26,9 +26,10 @@ status workload_kind_of(const component *c, workload_kind *ret, err *e) {
     } else if (exports(c, "wasi:cli/run")) {
         *ret = WORKLOAD_COMMAND;
     } else {
-        return err_set(e, STATUS_UNSUPPORTED,
-                       "the component exports neither wasi:http/incoming-handler nor wasi:cli/run, so there is nothing "
-                       "to run; `writ inspect` shows what it exports");
+        return err_set(
+            e, STATUS_UNSUPPORTED,
+            "the component exports neither wasi:http/incoming-handler nor wasi:cli/run, so there is nothing "
+            "to run; `writ inspect` shows what it exports");
     }
     return STATUS_OK;
 }
@@ -48,9 +49,12 @@ status workload_open_directories(const host_config *config, int *ret_fds, err *e
 
 static wasi_stdio stdio_of(const host_config *c, workload_kind kind) {
     switch (c->stdio) {
-    case HOST_STDIO_NONE: return WASI_STDIO_NONE;
-    case HOST_STDIO_INHERIT: return kind == WORKLOAD_COMMAND ? WASI_STDIO_INHERIT : WASI_STDIO_CAPTURED;
-    case HOST_STDIO_DEFAULT: break;
+    case HOST_STDIO_NONE:
+        return WASI_STDIO_NONE;
+    case HOST_STDIO_INHERIT:
+        return kind == WORKLOAD_COMMAND ? WASI_STDIO_INHERIT : WASI_STDIO_CAPTURED;
+    case HOST_STDIO_DEFAULT:
+        break;
     }
     return kind == WORKLOAD_COMMAND ? WASI_STDIO_INHERIT : WASI_STDIO_NONE;
 }
@@ -83,7 +87,8 @@ static void fill_lists(workload *w, const workload_options *o) {
         arguments[i + 1] = slice_from_text(c->arguments[i]);
     }
     for (size_t i = 0; i < c->variable_count; i++) {
-        variables[i] = (wasi_variable){slice_from_text(c->variables[i].name), slice_from_text(c->variables[i].value)};
+        variables[i] =
+            (wasi_variable){slice_from_text(c->variables[i].name), slice_from_text(c->variables[i].value)};
     }
     for (size_t i = 0; i < c->directory_count; i++) {
         const host_directory *d = &c->directories[i];
@@ -110,7 +115,8 @@ static void fill_authority(workload *w, const workload_options *o) {
     // A command runs as long as it likes unless somebody said otherwise.
     bool serves = w->kind == WORKLOAD_HTTP;
     w->cpu_ns_max = c->limits.cpu_time_ns_max == 0 && serves ? HOST_CPU_NS_MAX : c->limits.cpu_time_ns_max;
-    w->wall_ns_max = c->limits.wall_time_ns_max == 0 && serves ? HOST_WALL_NS_MAX : c->limits.wall_time_ns_max;
+    w->wall_ns_max =
+        c->limits.wall_time_ns_max == 0 && serves ? HOST_WALL_NS_MAX : c->limits.wall_time_ns_max;
     w->store_options = engine_store_options_default();
     w->store_options.memory_bytes_max = c->limits.memory_bytes_max;
     w->store_options.table_elements_max = c->limits.table_elements_max;
@@ -119,7 +125,8 @@ static void fill_authority(workload *w, const workload_options *o) {
 static status load_modules(workload *w, const artifacts *a, err *e) {
     size_t count = component_module_count(w->component);
     if (a->count != count) {
-        return err_set(e, STATUS_INTERNAL, "there is native code for %zu of %zu core modules", a->count, count);
+        return err_set(e, STATUS_INTERNAL, "there is native code for %zu of %zu core modules", a->count,
+                       count);
     }
     w->modules = mem_calloc(count + 1, sizeof *w->modules);
     for (; w->module_count < count; w->module_count++) {
@@ -142,7 +149,8 @@ static status link_program(workload *w, err *e) {
     slice interface = slice_from_text(serves ? "wasi:http/incoming-handler" : "wasi:cli/run");
     w->entry = component_program_export(w->program, interface, slice_from_text(serves ? "handle" : "run"));
     if (w->entry == NULL) {
-        return err_set(e, STATUS_INVALID, "%.*s has no function \"%s\"", SLICE_ARG(interface), serves ? "handle" : "run");
+        return err_set(e, STATUS_INVALID, "%.*s has no function \"%s\"", SLICE_ARG(interface),
+                       serves ? "handle" : "run");
     }
     return STATUS_OK;
 }

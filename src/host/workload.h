@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A component made ready to run in this process: decoded, admitted by the gate, its native code loaded, its imports
-// linked, its authority opened. Immutable once made; every request or command starts from it.
+// A component made ready to run in this process: decoded, admitted by the gate, its native code loaded, its
+// imports linked, its authority opened. Immutable once made; every request or command starts from it.
 #pragma once
 
 #include "capability/wasi.h"
@@ -20,11 +20,11 @@ typedef enum workload_kind {
 status workload_kind_of(const component *c, workload_kind *ret, err *e) WRIT_MUST_USE;
 
 typedef struct workload_options {
-    const host_config *config; // borrowed
+    const host_config *config;  // borrowed
     const component *component; // decoded; borrowed
     const artifacts *artifacts;
-    engine *engine;      // borrowed
-    logger *logger;      // borrowed
+    engine *engine;           // borrowed
+    logger *logger;           // borrowed
     const int *directory_fds; // one for each of config->directories; borrowed
 } workload_options;
 

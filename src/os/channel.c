@@ -77,7 +77,8 @@ status channel_send(channel *c, uint32_t type, slice payload, const int *fds, si
     }
     ssize_t n;
     do {
-        n = fd_count == 0 ? send_plain(c->fd, type, payload) : send_with_fds(c->fd, type, payload, fds, fd_count);
+        n = fd_count == 0 ? send_plain(c->fd, type, payload)
+                          : send_with_fds(c->fd, type, payload, fds, fd_count);
     } while (n < 0 && errno == EINTR);
     return n < 0 ? send_failed(errno, e) : STATUS_OK;
 }
@@ -104,8 +105,8 @@ static bool take_descriptors(struct msghdr *message, channel_packet *ret) {
     return fits;
 }
 
-static status check_packet(const struct msghdr *message, size_t n, size_t fds_max, bool fds_fit, channel_packet *p,
-                           err *e) {
+static status check_packet(const struct msghdr *message, size_t n, size_t fds_max, bool fds_fit,
+                           channel_packet *p, err *e) {
     if (n < sizeof p->type || (message->msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || !fds_fit ||
         p->fd_count > fds_max) {
         channel_packet_done(p);

@@ -17,8 +17,8 @@ typedef struct clock_wall { // since 1970-01-01 00:00:00 UTC, without leap secon
 // A machine whose clock is set before 1970 reads as 1970.
 clock_wall clock_wall_now(void);
 
-uint64_t clock_resolution_ns(void);       // of clock_now_ns
-clock_wall clock_wall_resolution(void);   // of clock_wall_now
+uint64_t clock_resolution_ns(void);     // of clock_now_ns
+clock_wall clock_wall_resolution(void); // of clock_wall_now
 
 enum { CLOCK_TEXT_BYTES = 32 };
 // "2026-01-31T12:00:00.123Z" (RFC 3339, UTC, milliseconds).

@@ -23,6 +23,6 @@ status fd_open_directory(const char *path, int *ret, err *e) WRIT_MUST_USE;
 status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len, err *e) WRIT_MUST_USE;
 // Writes everything, waiting where the descriptor is not ready.
 status fd_write_all(int fd, slice bytes, err *e) WRIT_MUST_USE;
-// Writes everything or nothing and never waits: false when the reader is behind (or gone). For log lines, at most
-// PIPE_BUF bytes, which pipes take whole.
+// Writes everything or nothing and never waits: false when the reader is behind (or gone). For log lines, at
+// most PIPE_BUF bytes, which pipes take whole.
 bool fd_write_if_ready(int fd, slice bytes);

@@ -48,7 +48,8 @@ static status copy_contents(int from, int to, size_t max, err *e) {
         TRY(fd_read_at(from, chunk, sizeof chunk, offset, &n, e));
         offset += n;
         if (offset > max) {
-            return err_set(e, STATUS_LIMIT, "the file is larger than %zu bytes, the most that is accepted", max);
+            return err_set(e, STATUS_LIMIT, "the file is larger than %zu bytes, the most that is accepted",
+                           max);
         }
         TRY(fd_write_all(to, slice_of(chunk, n), e));
         if (n < sizeof chunk) {
@@ -66,7 +67,8 @@ status memory_file_copy(const char *name, int fd, size_t max, int *ret_fd, err *
         return err_set(e, STATUS_INVALID, "not a regular file");
     }
     if (st.st_size < 0 || (uint64_t)st.st_size > max) {
-        return err_set(e, STATUS_LIMIT, "the file has %lld bytes; at most %zu are accepted", (long long)st.st_size, max);
+        return err_set(e, STATUS_LIMIT, "the file has %lld bytes; at most %zu are accepted",
+                       (long long)st.st_size, max);
     }
     auto_fd copy = -1;
     TRY(memory_file_new(name, &copy, e));
@@ -118,7 +120,8 @@ status memory_map_read(int fd, size_t max, memory_map *ret, err *e) {
     size_t bytes = 0;
     TRY(check_file(fd, SEALS_SIZE | F_SEAL_WRITE, &bytes, e));
     if (bytes > max) {
-        return err_set(e, STATUS_LIMIT, "the memory file has %zu bytes; at most %zu are accepted", bytes, max);
+        return err_set(e, STATUS_LIMIT, "the memory file has %zu bytes; at most %zu are accepted", bytes,
+                       max);
     }
     return map(fd, bytes, PROT_READ, ret, e);
 }

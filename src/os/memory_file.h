@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Anonymous files in memory (memfd), with which processes share bytes: sealed copies that nobody can change any
-// more, and pages that both sides write.
+// Anonymous files in memory (memfd), with which processes share bytes: sealed copies that nobody can change
+// any more, and pages that both sides write.
 #pragma once
 
 #include "base/attributes.h"
@@ -10,12 +10,12 @@
 // A file with these bytes, sealed: neither its size nor its contents can change.
 status memory_file_from_bytes(const char *name, slice bytes, int *ret_fd, err *e) WRIT_MUST_USE;
 
-// A sealed copy of the whole file behind `fd`, at most `max` bytes (STATUS_LIMIT over it). A copy, because a file that
-// somebody truncates while it is mapped kills the process that reads it.
+// A sealed copy of the whole file behind `fd`, at most `max` bytes (STATUS_LIMIT over it). A copy, because a
+// file that somebody truncates while it is mapped kills the process that reads it.
 status memory_file_copy(const char *name, int fd, size_t max, int *ret_fd, err *e) WRIT_MUST_USE;
 
-// An empty file for somebody else to fill, and what makes it final afterwards. Sealing fails while the other still has
-// it mapped for writing.
+// An empty file for somebody else to fill, and what makes it final afterwards. Sealing fails while the other
+// still has it mapped for writing.
 status memory_file_new(const char *name, int *ret_fd, err *e) WRIT_MUST_USE;
 status memory_file_seal(int fd, err *e) WRIT_MUST_USE;
 
@@ -31,6 +31,6 @@ typedef struct memory_map {
 
 status memory_map_read(int fd, size_t max, memory_map *ret, err *e) WRIT_MUST_USE;
 status memory_map_shared(int fd, size_t bytes, memory_map *ret, err *e) WRIT_MUST_USE; // exactly `bytes` long
-void memory_map_done(memory_map *m); // accepts a zeroed one
+void memory_map_done(memory_map *m);                                                   // accepts a zeroed one
 
 static inline slice memory_map_slice(const memory_map *m) { return slice_of(m->data, m->len); }

@@ -18,8 +18,13 @@
 enum { ENVIRONMENT_MAX = 16 };
 
 static bool is_variable_kept(const char *entry) {
-    static const char *const kept[] = {"LD_LIBRARY_PATH=", "ASAN_OPTIONS=",      "UBSAN_OPTIONS=", "LSAN_OPTIONS=",
-                                       "TSAN_OPTIONS=",    "LLVM_PROFILE_FILE=", "TZ="};
+    static const char *const kept[] = {"LD_LIBRARY_PATH=",
+                                       "ASAN_OPTIONS=",
+                                       "UBSAN_OPTIONS=",
+                                       "LSAN_OPTIONS=",
+                                       "TSAN_OPTIONS=",
+                                       "LLVM_PROFILE_FILE=",
+                                       "TZ="};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         if (strncmp(entry, kept[i], strlen(kept[i])) == 0) {
             return true;
@@ -44,8 +49,10 @@ static int first_error(int a, int b) { return a != 0 ? a : b; }
 static int set_actions(const process_options *o, posix_spawn_file_actions_t *actions) {
     int error = posix_spawn_file_actions_adddup2(actions, o->channel_fd, PROCESS_CHANNEL_FD);
     if (o->discards_stdio) {
-        error = first_error(error, posix_spawn_file_actions_addopen(actions, 0, "/dev/null", 0 /* O_RDONLY */, 0));
-        error = first_error(error, posix_spawn_file_actions_addopen(actions, 1, "/dev/null", 1 /* O_WRONLY */, 0));
+        error = first_error(error,
+                            posix_spawn_file_actions_addopen(actions, 0, "/dev/null", 0 /* O_RDONLY */, 0));
+        error = first_error(error,
+                            posix_spawn_file_actions_addopen(actions, 1, "/dev/null", 1 /* O_WRONLY */, 0));
     }
     return error;
 }
@@ -60,7 +67,8 @@ static int set_attributes(posix_spawnattr_t *attributes) {
     (void)sigfillset(&defaults);
     int error = posix_spawnattr_setsigmask(attributes, &blocked);
     error = first_error(error, posix_spawnattr_setsigdefault(attributes, &defaults));
-    return first_error(error, posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
+    return first_error(error,
+                       posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
 }
 
 static int spawn(const process_options *o, pid_t *ret) {
@@ -131,14 +139,16 @@ const char *process_exit_text(process_exit x, char text[PROCESS_EXIT_TEXT_BYTES]
         return text;
     }
     const char *name = sigabbrev_np(x.number);
-    (void)snprintf(text, PROCESS_EXIT_TEXT_BYTES, "signal %d (%s)", x.number, name == NULL ? "unknown" : name);
+    (void)snprintf(text, PROCESS_EXIT_TEXT_BYTES, "signal %d (%s)", x.number,
+                   name == NULL ? "unknown" : name);
     return text;
 }
 
 void process_begin_child(void) {
     pid_t parent = getppid();
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // The parent may have died just before that call; if it did so even earlier, its end of the channel is closed.
+    // The parent may have died just before that call; if it did so even earlier, its end of the channel is
+    // closed.
     if (getppid() != parent) {
         process_end(1);
     }

@@ -21,15 +21,15 @@ typedef struct process_exit {
 } process_exit;
 
 typedef struct process_options {
-    const char *path;         // NULL = this program itself
-    const char *const *argv;  // NULL-terminated
-    int channel_fd;           // becomes PROCESS_CHANNEL_FD
-    bool discards_stdio;      // standard input and output become /dev/null; standard error stays
+    const char *path;        // NULL = this program itself
+    const char *const *argv; // NULL-terminated
+    int channel_fd;          // becomes PROCESS_CHANNEL_FD
+    bool discards_stdio;     // standard input and output become /dev/null; standard error stays
 } process_options;
 
-// The child starts with SIGINT, SIGTERM, SIGHUP and SIGQUIT blocked (a terminal sends them to the whole group; the
-// parent decides what a child hears) and without our environment, which may hold secrets: only the variables of the
-// loader and of sanitizers pass.
+// The child starts with SIGINT, SIGTERM, SIGHUP and SIGQUIT blocked (a terminal sends them to the whole
+// group; the parent decides what a child hears) and without our environment, which may hold secrets: only the
+// variables of the loader and of sanitizers pass.
 status process_spawn(const process_options *options, process *ret, err *e) WRIT_MUST_USE;
 
 // True when it has ended; reaps it and closes the descriptor. Never waits.
@@ -43,8 +43,8 @@ bool process_signal(const process *p, int number);
 enum { PROCESS_EXIT_TEXT_BYTES = 48 };
 const char *process_exit_text(process_exit x, char text[PROCESS_EXIT_TEXT_BYTES]);
 
-// In the child, first thing: arranges to be killed when the parent dies (and ends at once if it just has), and closes
-// every descriptor beyond PROCESS_CHANNEL_FD that somebody forgot to mark close-on-exec.
+// In the child, first thing: arranges to be killed when the parent dies (and ends at once if it just has),
+// and closes every descriptor beyond PROCESS_CHANNEL_FD that somebody forgot to mark close-on-exec.
 void process_begin_child(void);
 // Ends this process without running exit handlers of libraries.
 _Noreturn void process_end(int exit_status);

@@ -62,7 +62,8 @@ void sandbox_probe(sandbox_report *ret) {
     int abi = sandbox_landlock_abi();
     *ret = (sandbox_report){.landlock_abi = abi, .has_seccomp = sandbox_has_seccomp()};
     add_loss(ret, !ret->has_seccomp, "no seccomp filters: every system call stays open to a worker");
-    add_loss(ret, abi == 0, "no Landlock: files outside granted directories are kept away by seccomp and openat2 only");
+    add_loss(ret, abi == 0,
+             "no Landlock: files outside granted directories are kept away by seccomp and openat2 only");
     add_loss(ret, abi > 0 && abi < 2, "Landlock 1 forbids renames between directories");
     add_loss(ret, abi > 0 && abi < 3, "Landlock before 3 does not cover truncation");
     add_loss(ret, abi < 4, "no Landlock for TCP (seccomp still forbids it)");

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The second wall around guests: what a process gives up before it runs them, so that native code inside it (a guest
-// that broke out of the engine, a bug in a library) can reach nothing that was not granted.
+// The second wall around guests: what a process gives up before it runs them, so that native code inside it
+// (a guest that broke out of the engine, a bug in a library) can reach nothing that was not granted.
 //
 // Three steps, in this order, because each forbids what the one before still needs:
-//   sandbox_drop_privileges  no new privileges, no capabilities, no core dumps, not dumpable, a bound on descriptors
-//   sandbox_restrict_files   Landlock: only the named directories, no TCP bind or connect, no signals to others.
+//   sandbox_drop_privileges  no new privileges, no capabilities, no core dumps, not dumpable, a bound on
+//   descriptors sandbox_restrict_files   Landlock: only the named directories, no TCP bind or connect, no
+//   signals to others.
 //                            Applies to this thread and those that it starts later.
 //   sandbox_restrict_calls   seccomp: an allow-list of system calls with checked arguments, for all threads.
 // None can be undone. An older kernel protects less; sandbox_report says what is lost.
-// Known gap: Landlock does not cover metadata (stat, times), so inside a worker with directory grants native code can
-// learn whether a path exists.
+// Known gap: Landlock does not cover metadata (stat, times), so inside a worker with directory grants native
+// code can learn whether a path exists.
 #pragma once
 
 #include <stdbool.h>
@@ -40,9 +41,9 @@ typedef struct sandbox_directory {
 status sandbox_restrict_files(const sandbox_directory *directories, size_t count, err *e) WRIT_MUST_USE;
 
 typedef struct sandbox_calls {
-    bool opens_files;        // openat2 and what works on directories; else nothing can be opened at all
-    bool starts_threads;     // threads, never processes
-    bool makes_code;         // mprotect and mmap to executable memory
+    bool opens_files;    // openat2 and what works on directories; else nothing can be opened at all
+    bool starts_threads; // threads, never processes
+    bool makes_code;     // mprotect and mmap to executable memory
     bool accepts_connections;
 } sandbox_calls;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Landlock (Documentation/userspace-api/landlock.rst). Rights that the build machine's headers may not know yet are
-// named here with their numbers; which of them exist is asked of the kernel that runs.
+// Landlock (Documentation/userspace-api/landlock.rst). Rights that the build machine's headers may not know
+// yet are named here with their numbers; which of them exist is asked of the kernel that runs.
 #include <errno.h>
 #include <linux/landlock.h>
 #include <sys/stat.h>

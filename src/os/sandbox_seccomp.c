@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The system calls that are left. Everything not named here answers EPERM (an error and not a kill, since libraries
-// try optional calls and fall back); calls that glibc only replaces when they are unknown answer ENOSYS.
+// The system calls that are left. Everything not named here answers EPERM (an error and not a kill, since
+// libraries try optional calls and fall back); calls that glibc only replaces when they are unknown answer
+// ENOSYS.
 //
 // Reading order: tables of calls that are harmless with any arguments, then the calls whose arguments matter.
 #include <errno.h>
@@ -21,37 +22,88 @@
 
 static const int always[] = {
     // memory (what makes code is checked below)
-    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(membarrier),
+    SCMP_SYS(munmap),
+    SCMP_SYS(mremap),
+    SCMP_SYS(madvise),
+    SCMP_SYS(brk),
+    SCMP_SYS(membarrier),
     SCMP_SYS(memfd_create), // the engine keeps memory images in one
     // open descriptors
-    SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(preadv), SCMP_SYS(preadv2), SCMP_SYS(write),
-    SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(pwritev), SCMP_SYS(pwritev2), SCMP_SYS(close), SCMP_SYS(fstat),
-    SCMP_SYS(lseek), SCMP_SYS(ftruncate), SCMP_SYS(dup),
+    SCMP_SYS(read),
+    SCMP_SYS(readv),
+    SCMP_SYS(pread64),
+    SCMP_SYS(preadv),
+    SCMP_SYS(preadv2),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(pwritev2),
+    SCMP_SYS(close),
+    SCMP_SYS(fstat),
+    SCMP_SYS(lseek),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(dup),
     // waiting
-    SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait), SCMP_SYS(epoll_pwait2),
-    SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(eventfd2), SCMP_SYS(futex), SCMP_SYS(nanosleep),
-    SCMP_SYS(clock_nanosleep), SCMP_SYS(sched_yield), SCMP_SYS(restart_syscall),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(futex),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(restart_syscall),
     // connected sockets that somebody else opened
-    SCMP_SYS(recvfrom), SCMP_SYS(recvmsg), SCMP_SYS(shutdown), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
     SCMP_SYS(getsockopt),
     // clocks, randomness, who am I
-    SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom),
-    SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
-    SCMP_SYS(getegid), SCMP_SYS(getrusage), SCMP_SYS(sched_getaffinity), SCMP_SYS(uname), SCMP_SYS(sysinfo),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(uname),
+    SCMP_SYS(sysinfo),
     // signals of one's own, threads of one's own, the end
-    SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
-    SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(exit), SCMP_SYS(exit_group),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(rseq),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
 };
 
 // On directories that were granted; Landlock decides which.
 static const int file_calls[] = {
-    SCMP_SYS(openat),     SCMP_SYS(openat2),   SCMP_SYS(newfstatat), SCMP_SYS(statx),     SCMP_SYS(getdents64),
-    SCMP_SYS(unlinkat),   SCMP_SYS(mkdirat),   SCMP_SYS(renameat),   SCMP_SYS(renameat2), SCMP_SYS(linkat),
-    SCMP_SYS(symlinkat),  SCMP_SYS(readlinkat), SCMP_SYS(fsync),     SCMP_SYS(fdatasync), SCMP_SYS(fadvise64),
-    SCMP_SYS(fallocate),  SCMP_SYS(utimensat), SCMP_SYS(faccessat2), SCMP_SYS(copy_file_range),
+    SCMP_SYS(openat),     SCMP_SYS(openat2),    SCMP_SYS(newfstatat),      SCMP_SYS(statx),
+    SCMP_SYS(getdents64), SCMP_SYS(unlinkat),   SCMP_SYS(mkdirat),         SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),  SCMP_SYS(linkat),     SCMP_SYS(symlinkat),       SCMP_SYS(readlinkat),
+    SCMP_SYS(fsync),      SCMP_SYS(fdatasync),  SCMP_SYS(fadvise64),       SCMP_SYS(fallocate),
+    SCMP_SYS(utimensat),  SCMP_SYS(faccessat2), SCMP_SYS(copy_file_range),
 };
 
-static const int fcntl_commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS};
+static const int fcntl_commands[] = {F_GETFD,         F_SETFD,     F_GETFL,    F_SETFL,
+                                     F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS};
 static const unsigned long ioctl_requests[] = {FIONBIO, FIONREAD, TCGETS};
 static const int socket_option_levels[] = {IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
 static const int socket_options[] = {SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_BUSY_POLL};
@@ -61,7 +113,8 @@ static struct scmp_arg_cmp equals(unsigned argument, uint64_t value) {
 }
 
 static struct scmp_arg_cmp has_bits(unsigned argument, uint64_t mask, uint64_t value) {
-    return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
+    return (struct scmp_arg_cmp){
+        .arg = argument, .op = SCMP_CMP_MASKED_EQ, .datum_a = mask, .datum_b = value};
 }
 
 typedef struct filter {
@@ -105,13 +158,12 @@ static void add_socket_calls(filter *f, bool accepts) {
     }
     for (size_t i = 0; i < COUNT(socket_options); i++) {
         add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-            (const struct scmp_arg_cmp[]){equals(1, SOL_SOCKET),
-                                          equals(2, (uint64_t)socket_options[i])});
+            (const struct scmp_arg_cmp[]){equals(1, SOL_SOCKET), equals(2, (uint64_t)socket_options[i])});
     }
     if (accepts) {
         allow(f, SCMP_SYS(accept4));
-        // Sockets come bound or connected from the supervisor, which checked the address; an unbound one cannot be
-        // had, so listening reaches nothing new.
+        // Sockets come bound or connected from the supervisor, which checked the address; an unbound one
+        // cannot be had, so listening reaches nothing new.
         allow(f, SCMP_SYS(listen));
     }
 }

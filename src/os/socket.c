@@ -14,7 +14,8 @@ long socket_receive(int fd, void *bytes, size_t len) {
     return n;
 }
 
-long socket_receive_from(int fd, void *bytes, size_t len, struct sockaddr_storage *ret, socklen_t *ret_length) {
+long socket_receive_from(int fd, void *bytes, size_t len, struct sockaddr_storage *ret,
+                         socklen_t *ret_length) {
     long n;
     do {
         *ret_length = sizeof *ret;

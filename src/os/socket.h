@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// System calls on sockets that somebody else opened (os/ is the only folder with raw system calls). Everything is
-// non-blocking; results are counts or negated errno values, so that callers can map them to their own errors.
+// System calls on sockets that somebody else opened (os/ is the only folder with raw system calls).
+// Everything is non-blocking; results are counts or negated errno values, so that callers can map them to
+// their own errors.
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +12,8 @@
 // Bytes read (0 = the peer ended), or -EAGAIN, or another negated errno.
 long socket_receive(int fd, void *bytes, size_t len);
 // A datagram with its sender; `*ret_length` of the address is set.
-long socket_receive_from(int fd, void *bytes, size_t len, struct sockaddr_storage *ret, socklen_t *ret_length);
+long socket_receive_from(int fd, void *bytes, size_t len, struct sockaddr_storage *ret,
+                         socklen_t *ret_length);
 // Bytes taken, or a negated errno. Never raises SIGPIPE.
 long socket_send(int fd, const void *bytes, size_t len);
 
@@ -19,9 +21,9 @@ long socket_send(int fd, const void *bytes, size_t len);
 bool socket_is_readable(int fd);
 bool socket_is_writable(int fd);
 
-int socket_listen(int fd, int backlog);                     // 0 or a negated errno
-int socket_accept(int fd, struct sockaddr_storage *ret);    // a non-blocking descriptor or a negated errno
-int socket_shutdown(int fd, int how);                       // SHUT_RD, SHUT_WR, SHUT_RDWR
+int socket_listen(int fd, int backlog);                  // 0 or a negated errno
+int socket_accept(int fd, struct sockaddr_storage *ret); // a non-blocking descriptor or a negated errno
+int socket_shutdown(int fd, int how);                    // SHUT_RD, SHUT_WR, SHUT_RDWR
 int socket_local(int fd, struct sockaddr_storage *ret);
 int socket_peer(int fd, struct sockaddr_storage *ret);
 int socket_option_get(int fd, int level, int name, int *ret);

@@ -45,8 +45,8 @@ uint16_t socket_address_port(const socket_address *a) {
 
 static status listen_failed(int number, uint16_t port, err *e) {
     if (number == EADDRINUSE) {
-        return err_set(e, STATUS_EXISTS, "port %u is already in use; choose another one, or port 0 for any free one",
-                       port);
+        return err_set(e, STATUS_EXISTS,
+                       "port %u is already in use; choose another one, or port 0 for any free one", port);
     }
     if (number == EACCES) {
         return err_set(e, STATUS_DENIED, "port %u needs the right to bind ports below 1024", port);
@@ -61,8 +61,8 @@ static int set_option(int fd, int level, int name) {
     return setsockopt(fd, level, name, &(int){1}, sizeof(int)) == 0 ? 0 : errno;
 }
 
-// The first socket of a group binds without SO_REUSEPORT, which fails when anybody has the port; it allows sharing only
-// then, and the others of the group join.
+// The first socket of a group binds without SO_REUSEPORT, which fails when anybody has the port; it allows
+// sharing only then, and the others of the group join.
 static int listen_one(socket_address *a, bool is_first, int *ret_fd) {
     auto_fd fd = socket(a->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0) {
@@ -107,8 +107,9 @@ status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e
     return STATUS_OK;
 }
 
-// Datagram sockets of one guest share a port, one connected to each peer. Like a listening group, the first binds
-// alone, which fails when anybody has the port, and only then allows sharing (the kernel limits that to one user).
+// Datagram sockets of one guest share a port, one connected to each peer. Like a listening group, the first
+// binds alone, which fails when anybody has the port, and only then allows sharing (the kernel limits that to
+// one user).
 static int bind_datagram(int fd, const socket_address *local, bool shares) {
     int error = shares ? set_option(fd, SOL_SOCKET, SO_REUSEPORT) : 0;
     if (error == 0 && bind(fd, (const struct sockaddr *)&local->storage, local->length) != 0) {

@@ -17,9 +17,9 @@ typedef struct socket_address {
 bool socket_address_parse(slice text, uint16_t port, socket_address *ret);
 uint16_t socket_address_port(const socket_address *a);
 
-// `count` listening sockets on one TCP address, between which the kernel spreads connections (SO_REUSEPORT). Fails when
-// anybody else, another host of ours included, already listens there: sharing a port by accident would give each half
-// of the other's requests. `a` with port 0 receives the port that was chosen.
+// `count` listening sockets on one TCP address, between which the kernel spreads connections (SO_REUSEPORT).
+// Fails when anybody else, another host of ours included, already listens there: sharing a port by accident
+// would give each half of the other's requests. `a` with port 0 receives the port that was chosen.
 status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e) WRIT_MUST_USE;
 
 // A non-blocking stream or datagram socket, bound to `local` (may be NULL). Returns 0 or an errno value.

@@ -16,7 +16,8 @@ static status too_large(const char *path, size_t bytes_max, err *e) {
 static status read_all(int fd, const char *path, size_t bytes_max, buf *ret, err *e) {
     for (;;) {
         size_t room = bytes_max - ret->len;
-        // One byte more than allowed is asked for, so that a file of exactly the limit is told from a larger one.
+        // One byte more than allowed is asked for, so that a file of exactly the limit is told from a larger
+        // one.
         uint8_t *at;
         size_t ask = room < READ_STEP ? room + 1 : READ_STEP;
         if (buf_reserve(ret, ask, &at) != STATUS_OK) {
@@ -58,7 +59,8 @@ status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) {
     }
     buf_init(ret, bytes_max + 1);
     uint8_t *at;
-    if (s == STATUS_OK && S_ISREG(about.st_mode) && buf_reserve(ret, (size_t)about.st_size + 1, &at) != STATUS_OK) {
+    if (s == STATUS_OK && S_ISREG(about.st_mode) &&
+        buf_reserve(ret, (size_t)about.st_size + 1, &at) != STATUS_OK) {
         s = err_set(e, STATUS_LIMIT, "no memory to read %s", path);
     }
     if (s == STATUS_OK) {

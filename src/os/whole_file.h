@@ -6,6 +6,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-// Reads the regular file (or pipe) at `path` into an empty buffer. STATUS_NOT_FOUND, STATUS_LIMIT when it is larger
-// than `bytes_max`, STATUS_INVALID for a directory, STATUS_IO otherwise; the message names the path.
+// Reads the regular file (or pipe) at `path` into an empty buffer. STATUS_NOT_FOUND, STATUS_LIMIT when it is
+// larger than `bytes_max`, STATUS_INVALID for a directory, STATUS_IO otherwise; the message names the path.
 status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) WRIT_MUST_USE;

@@ -17,7 +17,8 @@ static void fill(host_config *c) {
     EXPECT_OK(host_config_add_directory(c, "/a", "/b", true, NULL));
     EXPECT_OK(host_config_add_variable(c, "NAME", "", NULL));
     EXPECT_OK(host_config_add_text(&c->arguments, &c->argument_count, "--flag", NULL));
-    EXPECT_OK(network_policy_add(&c->http_policy, slice_from_text("*.example.org:8443"), NETWORK_PORT_OF_HTTP, NULL));
+    EXPECT_OK(network_policy_add(&c->http_policy, slice_from_text("*.example.org:8443"), NETWORK_PORT_OF_HTTP,
+                                 NULL));
     EXPECT_OK(network_policy_add(&c->net_policy, slice_from_text("[fd00::]/8:53"), NETWORK_PORT_ANY, NULL));
     EXPECT_OK(network_policy_add(&c->net_policy, slice_from_text("*"), NETWORK_PORT_ANY, NULL));
 }
@@ -46,8 +47,9 @@ TEST(everything_arrives) {
     EXPECT_TEXT(got.arguments[0], "--flag");
     EXPECT_EQ(got.net_policy.rule_count, 2);
     EXPECT_OK(network_policy_check_host(&got.http_policy, slice_from_text("a.example.org"), 8443, "", NULL));
-    EXPECT_STATUS(network_policy_check_host(&got.http_policy, slice_from_text("a.example.org"), 443, "", NULL),
-                  STATUS_DENIED);
+    EXPECT_STATUS(
+        network_policy_check_host(&got.http_policy, slice_from_text("a.example.org"), 443, "", NULL),
+        STATUS_DENIED);
     // And the same bytes again: nothing is lost on the way.
     auto_buf again;
     buf_init(&again, CONFIG_WIRE_BYTES_MAX);

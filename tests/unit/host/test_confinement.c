@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// This program is its own supervisor, compiler and worker: started as a worker, it does what the real one does, and
-// when that is shut in, it tries to get out.
+// This program is its own supervisor, compiler and worker: started as a worker, it does what the real one
+// does, and when that is shut in, it tries to get out.
 #include "test.h"
 
 #include <stdlib.h>
@@ -32,8 +32,10 @@ __attribute__((constructor)) static void be_what_the_supervisor_asks_for(int arg
 }
 
 static bool make_component(const char *path) {
-    const char *const argv[] = {"wasm-tools", "parse", WRIT_SOURCE_DIR "/tests/unit/host/command.wat", "-o", path, NULL};
-    process_options o = {.path = WRIT_DEPS_DIR "/tools/bin/wasm-tools", .argv = argv, .channel_fd = STDERR_FILENO};
+    const char *const argv[] = {"wasm-tools", "parse", WRIT_SOURCE_DIR "/tests/unit/host/command.wat",
+                                "-o",         path,    NULL};
+    process_options o = {
+        .path = WRIT_DEPS_DIR "/tools/bin/wasm-tools", .argv = argv, .channel_fd = STDERR_FILENO};
     process p;
     return process_spawn(&o, &p, NULL) == STATUS_OK && process_wait(&p).number == 0;
 }

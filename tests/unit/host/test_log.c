@@ -58,7 +58,8 @@ typedef struct pipe_logger {
 static pipe_logger pipe_logger_new(uint64_t bytes_per_second_max) {
     pipe_logger p;
     EXPECT(pipe(p.ends) == 0);
-    logger_options o = {.workload = SLICE_LITERAL("w"), .fd = p.ends[1], .bytes_per_second_max = bytes_per_second_max};
+    logger_options o = {
+        .workload = SLICE_LITERAL("w"), .fd = p.ends[1], .bytes_per_second_max = bytes_per_second_max};
     EXPECT_OK(logger_new(&o, &p.l, NULL));
     return p;
 }

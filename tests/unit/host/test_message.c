@@ -126,7 +126,8 @@ TEST(hostile_log_records_are_refused) {
 
 TEST(connect_round_trip) {
     pair p = pair_new();
-    message_connect m = {.id = 7, .request = {.purpose = CONNECT_SOCKETS, .protocol = CONNECT_UDP, .action = CONNECT_BIND}};
+    message_connect m = {
+        .id = 7, .request = {.purpose = CONNECT_SOCKETS, .protocol = CONNECT_UDP, .action = CONNECT_BIND}};
     m.request.host = slice_from_text("api.example.org");
     m.request.port = 443;
     m.request.deadline_ns = 5000;

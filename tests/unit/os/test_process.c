@@ -26,7 +26,9 @@ static child start_shell(const char *script) {
     return c;
 }
 
-static void wait_readable(int fd) { EXPECT_EQ(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000), 1); }
+static void wait_readable(int fd) {
+    EXPECT_EQ(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 10000), 1);
+}
 
 TEST(exit_status_is_reported) {
     child c = start_shell("exit 3");

@@ -11,7 +11,8 @@
 #include "os/fd.h"
 #include "os/sandbox.h"
 
-// Runs `body` in a child that has done nothing yet; it returns the number of what should have been refused and was not.
+// Runs `body` in a child that has done nothing yet; it returns the number of what should have been refused
+// and was not.
 static int in_child(int (*body)(void *), void *argument) {
     (void)fflush(NULL);
     pid_t pid = fork();
@@ -66,7 +67,8 @@ static int shut_in_directory(void *argument) {
     int fd = open(d->granted, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     sandbox_directory grant = {fd, d->can_write};
     sandbox_calls calls = {.opens_files = true};
-    if (sandbox_drop_privileges(64, NULL) != STATUS_OK || sandbox_restrict_files(&grant, 1, NULL) != STATUS_OK ||
+    if (sandbox_drop_privileges(64, NULL) != STATUS_OK ||
+        sandbox_restrict_files(&grant, 1, NULL) != STATUS_OK ||
         sandbox_restrict_calls(&calls, NULL) != STATUS_OK) {
         return 100;
     }
@@ -160,7 +162,8 @@ static int compiler_has_threads(void *unused) {
         return 101;
     }
     pthread_t thread;
-    works(pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0, "start a thread");
+    works(pthread_create(&thread, NULL, nothing, NULL) == 0 && pthread_join(thread, NULL) == 0,
+          "start a thread");
     refused(fork() < 0, "fork");
     refused(denied(execl("/bin/true", "true", NULL)), "execve");
     refused(denied(socket(AF_INET, SOCK_STREAM, 0)), "socket");

@@ -45,7 +45,8 @@ TEST(a_group_shares_a_port_and_nobody_else_can_join) {
     close_all(others, 1);
 }
 
-// Every member of the group gets connections: that the sharing option was set after binding does not keep it out.
+// Every member of the group gets connections: that the sharing option was set after binding does not keep it
+// out.
 TEST(connections_spread_over_the_group) {
     socket_address a = loopback(0);
     int fds[2], clients[64];
