@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// writ-wast [-v] FILE.json...: runs scripts that `wasm-tools json-from-wast` has converted, on Writ's engine and
-// component layer. Prints each failure with file and line, a line per file, and last the sum. Exit status 1 when
-// anything failed, 2 when it was called wrongly.
+// writ-wast [-v] FILE.json...: runs scripts that `wasm-tools json-from-wast` has converted, on Writ's engine
+// and component layer. Prints each failure with file and line, a line per file, and last the sum. Exit status
+// 1 when anything failed, 2 when it was called wrongly.
 #include <stdio.h>
 #include <string.h>
 
 #include "script.h"
 
-static const char usage[] = "usage: writ-wast [-v] FILE.json...\n"
-                            "Runs scripts converted by `wasm-tools json-from-wast`; -v shows what is skipped and why.\n";
+static const char usage[] =
+    "usage: writ-wast [-v] FILE.json...\n"
+    "Runs scripts converted by `wasm-tools json-from-wast`; -v shows what is skipped and why.\n";
 
 static void print_counts(const wast_counts *c) {
     printf("%u passed, %u failed, %u skipped\n", c->passed, c->failed, c->skipped);

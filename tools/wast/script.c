@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Rules:
-// - A component or module that needs a feature which this version does not host (STATUS_UNSUPPORTED) is skipped, and
+// - A component or module that needs a feature which this version does not host (STATUS_UNSUPPORTED) is
+// skipped, and
 //   so is everything that refers to it.
-// - assert_invalid and assert_malformed want it to be refused; the text of the refusal is each tool's own. Modules in
+// - assert_invalid and assert_malformed want it to be refused; the text of the refusal is each tool's own.
+// Modules in
 //   text form are skipped, as only the tool that converted the script reads text.
-// - assert_trap wants a trap whose message contains the expected text, without the prefix "wasm trap: " that some
+// - assert_trap wants a trap whose message contains the expected text, without the prefix "wasm trap: " that
+// some
 //   scripts give.
 #include "script.h"
 
@@ -31,9 +34,7 @@ typedef struct script {
     wast_counts *counts;
 } script;
 
-static void passed(script *s) {
-    s->counts->passed++;
-}
+static void passed(script *s) { s->counts->passed++; }
 
 static void failed(script *s, const char *format, ...) WRIT_FORMAT(2, 3);
 static void failed(script *s, const char *format, ...) {
@@ -69,7 +70,7 @@ static bool contains(const char *haystack, slice needle) {
     return false;
 }
 
-// --- modules -----------------------------------------------------------------------------------------------------
+// --- modules -----------------------------------------------------------------------------------------------
 
 static status read_beside(script *s, slice name, buf *ret, err *e) {
     char path[4096];
@@ -164,7 +165,7 @@ static void run_register(script *s, const json_value *command) {
     passed(s);
 }
 
-// --- assertions about modules ------------------------------------------------------------------------------------
+// --- assertions about modules ------------------------------------------------------------------------------
 
 static void run_refused(script *s, const json_value *command) {
     err e;
@@ -183,8 +184,8 @@ static void run_refused(script *s, const json_value *command) {
         failed(s, "refused as %s: %s", status_name(r), e.message);
     } else {
         if (s->verbose) {
-            printf("%.*s:%lld: refused: %s (expected: %.*s)\n", SLICE_ARG(s->source), (long long)s->line, e.message,
-                   SLICE_ARG(text(command, "text")));
+            printf("%.*s:%lld: refused: %s (expected: %.*s)\n", SLICE_ARG(s->source), (long long)s->line,
+                   e.message, SLICE_ARG(text(command, "text")));
         }
         passed(s);
     }
@@ -211,7 +212,7 @@ static void run_not_instantiated(script *s, const json_value *command, bool by_t
     }
 }
 
-// --- actions -----------------------------------------------------------------------------------------------------
+// --- actions -----------------------------------------------------------------------------------------------
 
 // False when the action was skipped or failed to be one.
 static bool act(script *s, const json_value *action, wast_result *ret, status *ret_status, err *e) {
@@ -289,7 +290,8 @@ static void run_trap(script *s, const json_value *command) {
         want = slice_sub(want, strlen("wasm trap: "), want.len);
     }
     if (r != STATUS_TRAP) {
-        failed(s, "%s, but expected the trap: %.*s", r == STATUS_OK ? "returned" : e.message, SLICE_ARG(want));
+        failed(s, "%s, but expected the trap: %.*s", r == STATUS_OK ? "returned" : e.message,
+               SLICE_ARG(want));
     } else if (!contains(e.message, want)) {
         failed(s, "trapped with \"%s\", but expected: %.*s", e.message, SLICE_ARG(want));
     } else {
@@ -297,19 +299,13 @@ static void run_trap(script *s, const json_value *command) {
     }
 }
 
-// --- commands ----------------------------------------------------------------------------------------------------
+// --- commands ----------------------------------------------------------------------------------------------
 
-static void run_assert_return(script *s, const json_value *command) {
-    run_return(s, command, true);
-}
+static void run_assert_return(script *s, const json_value *command) { run_return(s, command, true); }
 
-static void run_action(script *s, const json_value *command) {
-    run_return(s, command, false);
-}
+static void run_action(script *s, const json_value *command) { run_return(s, command, false); }
 
-static void run_unlinkable(script *s, const json_value *command) {
-    run_not_instantiated(s, command, false);
-}
+static void run_unlinkable(script *s, const json_value *command) { run_not_instantiated(s, command, false); }
 
 static void run_uninstantiable(script *s, const json_value *command) {
     run_not_instantiated(s, command, true);

@@ -12,15 +12,14 @@ static slice text_of(const json_value *v) {
     return s;
 }
 
-static status no_room(err *e) {
-    return err_set(e, STATUS_LIMIT, "a value of the script is too large");
-}
+static status no_room(err *e) { return err_set(e, STATUS_LIMIT, "a value of the script is too large"); }
 
 static status mismatch(const ctype *t, slice kind, err *e) {
     buf out;
     buf_init(&out, 200);
     (void)t;
-    status s = err_set(e, STATUS_INVALID, "a value of kind \"%.*s\" does not fit the parameter", SLICE_ARG(kind));
+    status s =
+        err_set(e, STATUS_INVALID, "a value of kind \"%.*s\" does not fit the parameter", SLICE_ARG(kind));
     buf_done(&out);
     return s;
 }
@@ -47,13 +46,13 @@ static uint32_t case_named(const ctype *t, slice name) {
 
 static const char *kind_name(const ctype *t) {
     static const char *const names[] = {
-        "bool",   "s8",   "u8",     "s16",   "u16",     "s32",  "u32",    "s64",    "u64",   "f32",    "f64",
-        "char",   "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags",
+        "bool", "s8",     "u8",   "s16",    "u16",   "s32",     "u32",  "s64",    "u64",    "f32",   "f64",
+        "char", "string", "list", "record", "tuple", "variant", "enum", "option", "result", "flags",
     };
     return t->kind <= CTYPE_FLAGS ? names[t->kind] : "handle";
 }
 
-// --- parsing -----------------------------------------------------------------------------------------------------
+// --- parsing -----------------------------------------------------------------------------------------------
 
 static status parse_number(slice text, const ctype *t, component_value *ret, err *e) {
     uint64_t n;
@@ -106,7 +105,8 @@ static status parse_list(const json_value *value, const ctype *t, arena *a, comp
     return STATUS_OK;
 }
 
-static status parse_payload(const json_value *payload, const ctype *t, arena *a, component_value *ret, err *e) {
+static status parse_payload(const json_value *payload, const ctype *t, arena *a, component_value *ret,
+                            err *e) {
     if (t == NULL) {
         return STATUS_OK;
     }
@@ -189,7 +189,7 @@ status wast_value_parse(const json_value *json, const ctype *t, arena *a, compon
     }
 }
 
-// --- comparing ---------------------------------------------------------------------------------------------------
+// --- comparing ---------------------------------------------------------------------------------------------
 
 static bool float_matches(slice want, uint64_t bits, bool wide) {
     uint64_t quiet = wide ? 0x7ff8000000000000u : 0x7fc00000u;
@@ -297,7 +297,8 @@ void wast_value_format(const ctype *t, const component_value *value, buf *out) {
         (void)!buf_append_text(out, "(");
         for (uint32_t i = 0; i < value->of.list.count && out->len < out->max; i++) {
             (void)!buf_append_text(out, i == 0 ? "" : ", ");
-            wast_value_format(t->kind == CTYPE_LIST ? t->element : t->cases[i].type, &value->of.list.items[i], out);
+            wast_value_format(t->kind == CTYPE_LIST ? t->element : t->cases[i].type, &value->of.list.items[i],
+                              out);
         }
         (void)!buf_append_text(out, ")");
         break;
@@ -313,7 +314,7 @@ void wast_value_format(const ctype *t, const component_value *value, buf *out) {
     }
 }
 
-// --- core values -------------------------------------------------------------------------------------------------
+// --- core values -------------------------------------------------------------------------------------------
 
 static bool core_type_of(slice kind, uint8_t *ret) {
     static const struct {
@@ -333,7 +334,8 @@ status wast_core_parse(const json_value *json, core_value *ret, err *e) {
     uint8_t type;
     uint64_t n;
     memset(ret, 0, sizeof *ret);
-    if (!core_type_of(text_of(json_get(json, "type")), &type) || !number_of(text_of(json_get(json, "value")), &n)) {
+    if (!core_type_of(text_of(json_get(json, "type")), &type) ||
+        !number_of(text_of(json_get(json, "value")), &n)) {
         return err_set(e, STATUS_UNSUPPORTED, "a core value that this runner does not know");
     }
     ret->u64 = type == CORE_I32 || type == CORE_F32 ? (uint32_t)n : n;

@@ -7,7 +7,8 @@
 #include "component/component.h"
 
 // Reads `json` as a value of type `t`; what it points to is in `a`.
-status wast_value_parse(const json_value *json, const ctype *t, arena *a, component_value *ret, err *e) WRIT_MUST_USE;
+status wast_value_parse(const json_value *json, const ctype *t, arena *a, component_value *ret,
+                        err *e) WRIT_MUST_USE;
 
 // Whether `value`, of type `t`, is what the script expects. NaN patterns match as in core scripts.
 bool wast_value_matches(const json_value *expected, const ctype *t, const component_value *value);

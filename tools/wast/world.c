@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every instance has a store of its own, as a trap may end its store, unless it imports from an earlier instance: then
-// it shares that one's. A core module is read by wrapping it into
-// a component that holds nothing else: the decoder then says what it imports and exports.
+// Every instance has a store of its own, as a trap may end its store, unless it imports from an earlier
+// instance: then it shares that one's. A core module is read by wrapping it into a component that holds
+// nothing else: the decoder then says what it imports and exports.
 #include "world.h"
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "component/ast.h"
 #include "engine/store.h"
+#include "host.h"
 #include "offer.h"
 #include "value.h"
 
@@ -31,7 +32,7 @@ struct wast_instance {
     core_instance core;
     core_store *store;
     bool owns_store;
-    wast_offer *offers; // what was made for its imports
+    wast_host host; // its imports
 };
 
 typedef struct name_entry { // newest first
@@ -90,7 +91,7 @@ void wast_world_free(wast_world *w) {
     while (w->instances != NULL) {
         wast_instance *next = w->instances->next;
         component_program_free(w->instances->program);
-        wast_offers_free(w->instances->offers);
+        wast_offers_free(w->instances->host.offers);
         mem_free(w->instances);
         w->instances = next;
     }
@@ -104,7 +105,7 @@ void wast_world_free(wast_world *w) {
     mem_free(w);
 }
 
-// --- tasks -------------------------------------------------------------------------------------------------------
+// --- tasks -------------------------------------------------------------------------------------------------
 
 static status make_store(wast_world *w, wast_instance *i, err *e) {
     if (i->store != NULL) {
@@ -139,7 +140,7 @@ static status run_task(wast_world *w, core_store *store, core_task_body body, vo
     return STATUS_OK;
 }
 
-// --- definitions -------------------------------------------------------------------------------------------------
+// --- definitions -------------------------------------------------------------------------------------------
 
 static bool is_core_module(slice bytes) {
     static const uint8_t header[] = {0, 'a', 's', 'm', 1, 0, 0, 0};
@@ -156,7 +157,8 @@ static status append_leb(buf *b, size_t n) {
 }
 
 static status keep_bytes(wast_definition *d, slice bytes, err *e) {
-    static const uint8_t header[] = {0, 'a', 's', 'm', 0x0d, 0, 1, 0, 1}; // a component; section 1: a core module
+    static const uint8_t header[] = {0, 'a', 's', 'm', 0x0d,
+                                     0, 1,   0,   1}; // a component; section 1: a core module
     status s = STATUS_OK;
     if (d->is_core) {
         s = buf_append(&d->bytes, slice_of(header, sizeof header));
@@ -194,7 +196,7 @@ status wast_define(wast_world *w, slice bytes, wast_definition **ret, err *e) {
     return STATUS_OK;
 }
 
-// --- names -------------------------------------------------------------------------------------------------------
+// --- names -------------------------------------------------------------------------------------------------
 
 static void add_entry(wast_world *w, name_entry entry) {
     name_entry *x = ARENA_NEW(&w->names, name_entry);
@@ -247,7 +249,7 @@ wast_instance *wast_find_instance(const wast_world *w, slice name) {
     return NULL;
 }
 
-// --- instances ---------------------------------------------------------------------------------------------------
+// --- instances ---------------------------------------------------------------------------------------------
 
 // The gate of a script: what earlier commands named, and nothing else.
 typedef struct instantiation {
@@ -259,13 +261,18 @@ typedef struct instantiation {
 
 static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
     instantiation *x = context;
+    if (slice_equal_text(name, "host")) {
+        *ret = &wast_host_interface;
+        return STATUS_OK;
+    }
     wast_instance *from = name.len == 0 ? NULL : wast_find_instance(x->world, name);
     if (from == NULL || from->instance == NULL) {
         return err_set(e, STATUS_NOT_FOUND, "no earlier instance of the script has this name");
     }
     (void)version;
     TRY(share_store(x->made, from, e));
-    return wast_offer_make(&x->made->offers, name, from->definition->component, from->program, from->instance, ret, e);
+    return wast_offer_make(&x->made->host.offers, name, from->definition->component, from->program,
+                           from->instance, ret, e);
 }
 
 static status link_component(instantiation *x) {
@@ -287,7 +294,8 @@ static status core_import(wast_world *w, wast_instance *into, const ast_core_imp
     if (from != NULL && from->definition->is_core) {
         const ast_module *m = component_ast_module(from->definition->component, 0);
         uint32_t at = ast_module_type_find_export(m->type, import->name);
-        if (at != AST_NONE && from->store == into->store && w->core->ops->export_at(from->store, &from->core, at, ret)) {
+        if (at != AST_NONE && from->store == into->store &&
+            w->core->ops->export_at(from->store, &from->core, at, ret)) {
             return STATUS_OK;
         }
     }
@@ -324,9 +332,9 @@ static status instantiate_core(instantiation *x) {
 
 static void instantiate_body(core_store *store, void *arg) {
     instantiation *x = arg;
-    x->result = x->made->definition->is_core
-                    ? instantiate_core(x)
-                    : component_instantiate(x->made->program, store, x->world, &x->made->instance, x->e);
+    x->result = x->made->definition->is_core ? instantiate_core(x)
+                                             : component_instantiate(x->made->program, store, &x->made->host,
+                                                                     &x->made->instance, x->e);
 }
 
 status wast_instantiate(wast_world *w, const wast_definition *d, wast_instance **ret, err *e) {
@@ -343,7 +351,7 @@ status wast_instantiate(wast_world *w, const wast_definition *d, wast_instance *
     return STATUS_OK;
 }
 
-// --- calls -------------------------------------------------------------------------------------------------------
+// --- calls -------------------------------------------------------------------------------------------------
 
 typedef struct invocation {
     wast_world *world;
@@ -361,8 +369,8 @@ typedef struct invocation {
 static void call_component(core_store *store, void *arg) {
     invocation *v = arg;
     (void)store;
-    v->result = component_call(v->on->instance, v->func, v->args, v->arg_count, &v->ret->value, &v->world->values,
-                               v->e);
+    v->result = component_call(v->on->instance, v->func, v->args, v->arg_count, &v->ret->value,
+                               &v->world->values, v->e);
 }
 
 static void call_core(core_store *store, void *arg) {
@@ -379,7 +387,8 @@ static status invoke_component(invocation *v, slice field, const json_value *arg
     }
     const ctype_func *type = component_func_type(v->func);
     if (type->param_count != v->arg_count) {
-        return err_set(v->e, STATUS_INVALID, "\"%.*s\" takes %u arguments", SLICE_ARG(field), type->param_count);
+        return err_set(v->e, STATUS_INVALID, "\"%.*s\" takes %u arguments", SLICE_ARG(field),
+                       type->param_count);
     }
     v->args = ARENA_ARRAY(&v->world->values, component_value, v->arg_count);
     CHECK(v->args != NULL);
@@ -400,8 +409,10 @@ static status invoke_core(invocation *v, slice field, const json_value *args) {
     }
     v->core_type = m->type->exports[at].type.func;
     size_t room = sizeof v->ret->core / sizeof v->ret->core[0];
-    if (v->arg_count != v->core_type->param_count || v->arg_count > room || v->core_type->result_count > room) {
-        return err_set(v->e, STATUS_UNSUPPORTED, "\"%.*s\" has another number of arguments", SLICE_ARG(field));
+    if (v->arg_count != v->core_type->param_count || v->arg_count > room ||
+        v->core_type->result_count > room) {
+        return err_set(v->e, STATUS_UNSUPPORTED, "\"%.*s\" has another number of arguments",
+                       SLICE_ARG(field));
     }
     for (size_t i = 0; i < v->arg_count; i++) {
         TRY(wast_core_parse(json_at(args, i), &v->ret->core[i], v->e));
@@ -413,7 +424,8 @@ static status invoke_core(invocation *v, slice field, const json_value *args) {
     return v->result;
 }
 
-status wast_invoke(wast_world *w, wast_instance *i, slice field, const json_value *args, wast_result *ret, err *e) {
+status wast_invoke(wast_world *w, wast_instance *i, slice field, const json_value *args, wast_result *ret,
+                   err *e) {
     memset(ret, 0, sizeof *ret);
     arena_reset(&w->values);
     invocation v = {.world = w, .on = i, .arg_count = json_count(args), .ret = ret, .e = e};

@@ -36,5 +36,5 @@ typedef struct wast_result { // of one call; values live until the next call
 } wast_result;
 
 // Calls an export with arguments as the script has them. STATUS_NOT_FOUND when there is no such function.
-status wast_invoke(wast_world *w, wast_instance *i, slice field, const json_value *args, wast_result *ret, err *e)
-    WRIT_MUST_USE;
+status wast_invoke(wast_world *w, wast_instance *i, slice field, const json_value *args, wast_result *ret,
+                   err *e) WRIT_MUST_USE;
