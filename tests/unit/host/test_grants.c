@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/grants.h"
+
+#include "test.h"
+#include "unit/component/helper_wat.c"
+
+// A component that imports the named interfaces, empty, and exports nothing (or a command).
+typedef struct fixture {
+    buf binary;
+    component *c;
+    host_config config;
+    grants *g;
+} fixture;
+
+static void setup(fixture *f, const char *wat) {
+    *f = (fixture){0};
+    err e = {0};
+    host_config_init(&f->config);
+    if (wat_decode(wat, &f->binary, &f->c, &e) != STATUS_OK) {
+        printf("%s\n", e.message);
+    }
+}
+
+static void decide(fixture *f) {
+    err e = {0};
+    grants_free(f->g);
+    f->g = NULL;
+    EXPECT(grants_new(f->c, &f->config, &f->g, &e) == STATUS_OK);
+}
+
+static void teardown(fixture *f) {
+    grants_free(f->g);
+    component_free(f->c);
+    buf_done(&f->binary);
+    host_config_done(&f->config);
+}
+
+static const grant_decision *decision(const fixture *f, const char *name) {
+    for (size_t i = 0; i < grants_count(f->g); i++) {
+        if (slice_equal_text(grants_at(f->g, i)->import_name, name)) {
+            return grants_at(f->g, i);
+        }
+    }
+    return NULL;
+}
+
+static bool is(const fixture *f, const char *name, grant_state state) {
+    const grant_decision *d = decision(f, name);
+    return d != NULL && d->state == state && d->why[0] != '\0';
+}
+
+#define EMPTY_IMPORT(name) "(import \"" name "\" (instance))"
+
+static const char base_wat[] = "(component " EMPTY_IMPORT("wasi:cli/stdout@0.2.0")
+    EMPTY_IMPORT("wasi:io/streams@0.2.3") EMPTY_IMPORT("wasi:filesystem/types@0.2.0")
+        EMPTY_IMPORT("wasi:sockets/tcp@0.2.12") EMPTY_IMPORT("wasi:http/outgoing-handler@0.2.9")
+            EMPTY_IMPORT("wasi:cli/environment@0.2.0") EMPTY_IMPORT("wasi:clocks/wall-clock@0.2.0") ")";
+
+TEST(nothing_named_means_no_authority) {
+    fixture f;
+    setup(&f, base_wat);
+    decide(&f);
+    EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_GRANTED));
+    EXPECT(is(&f, "wasi:clocks/wall-clock@0.2.0", GRANT_GRANTED));
+    EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_INERT));
+    EXPECT(is(&f, "wasi:filesystem/types@0.2.0", GRANT_INERT));
+    EXPECT(is(&f, "wasi:sockets/tcp@0.2.12", GRANT_INERT));
+    EXPECT(is(&f, "wasi:http/outgoing-handler@0.2.9", GRANT_INERT));
+    EXPECT(is(&f, "wasi:cli/environment@0.2.0", GRANT_INERT));
+    EXPECT(grants_check(f.g, NULL) == STATUS_OK);
+    teardown(&f);
+}
+
+TEST(options_grant_what_they_name_and_not_more) {
+    fixture f;
+    setup(&f, base_wat);
+    EXPECT(host_config_add_directory(&f.config, "/tmp", "/data", true, NULL) == STATUS_OK);
+    EXPECT(network_policy_add(&f.config.http_policy, slice_from_text("example.org"), NETWORK_PORT_OF_HTTP,
+                              NULL) == STATUS_OK);
+    decide(&f);
+    EXPECT(is(&f, "wasi:filesystem/types@0.2.0", GRANT_GRANTED));
+    EXPECT(is(&f, "wasi:http/outgoing-handler@0.2.9", GRANT_GRANTED));
+    EXPECT(is(&f, "wasi:sockets/tcp@0.2.12", GRANT_INERT)); // another allow-list
+    EXPECT(is(&f, "wasi:cli/environment@0.2.0", GRANT_INERT));
+    teardown(&f);
+}
+
+TEST(strict_refuses_what_is_inert_unless_named) {
+    fixture f;
+    setup(&f, base_wat);
+    f.config.is_strict = true;
+    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:sockets", NULL) == STATUS_OK);
+    decide(&f);
+    err e = {0};
+    EXPECT(grants_check(f.g, &e) == STATUS_DENIED);
+    EXPECT(strstr(e.message, "wasi:cli/stdout@0.2.0") != NULL);
+    EXPECT(strstr(e.message, "--grant wasi:filesystem/types") != NULL);
+    EXPECT(is(&f, "wasi:sockets/tcp@0.2.12", GRANT_INERT));
+    EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_GRANTED));
+    teardown(&f);
+}
+
+// What it suggests must be enough: applying it lets the component start.
+TEST(suggestion_is_enough_and_smallest) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT("wasi:cli/stdout@0.2.0") EMPTY_IMPORT("wasi:io/poll@0.2.0") ")");
+    f.config.is_strict = true;
+    decide(&f);
+    auto_buf line;
+    buf_init(&line, 4096);
+    EXPECT(grants_suggest(f.g, &line) == STATUS_OK);
+    EXPECT(slice_equal_text(buf_slice(&line), "--grant wasi:cli/stdout"));
+    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:cli/stdout", NULL) ==
+           STATUS_OK);
+    decide(&f);
+    EXPECT(grants_check(f.g, NULL) == STATUS_OK);
+    teardown(&f);
+}
+
+TEST(refuse_wins_over_everything) {
+    fixture f;
+    setup(&f, base_wat);
+    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:io/streams", NULL) ==
+           STATUS_OK);
+    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:io", NULL) == STATUS_OK);
+    decide(&f);
+    EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_REFUSED));
+    EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_INERT));
+    teardown(&f);
+}
+
+TEST(a_pattern_is_a_whole_package_or_a_whole_interface) {
+    fixture f;
+    setup(&f, base_wat);
+    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:i", NULL) == STATUS_OK);
+    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:io/stream", NULL) ==
+           STATUS_OK);
+    decide(&f);
+    EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_GRANTED));
+    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:io/streams@0.2.0", NULL) ==
+           STATUS_OK);
+    decide(&f);
+    EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_REFUSED));
+    teardown(&f);
+}
+
+TEST(what_nobody_offers_is_refused_without_an_option) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT("acme:secret/store@1.0.0")
+                  EMPTY_IMPORT("wasi:io/poll@0.3.0") "(import \"f\" (func)))");
+    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "acme:secret/store", NULL) ==
+           STATUS_OK);
+    decide(&f);
+    EXPECT(is(&f, "acme:secret/store@1.0.0", GRANT_REFUSED));
+    EXPECT(is(&f, "wasi:io/poll@0.3.0", GRANT_REFUSED));
+    EXPECT(is(&f, "f", GRANT_REFUSED));
+    for (size_t i = 0; i < grants_count(f.g); i++) {
+        EXPECT(grants_at(f.g, i)->option[0] == '\0');
+    }
+    teardown(&f);
+}
+
+// The only source of imports: asks for every name, also those that the component does not import.
+TEST(the_gate_binds_only_what_was_decided) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT("wasi:io/poll@0.2.0") EMPTY_IMPORT("wasi:cli/stdout@0.2.0") ")");
+    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:cli/stdout", NULL) ==
+           STATUS_OK);
+    decide(&f);
+    component_gate gate = grants_gate(f.g);
+    const host_interface *bound = NULL;
+    semver version = SEMVER(0, 2, 0), other = SEMVER(0, 2, 1);
+    EXPECT(gate.admit(gate.context, slice_from_text("wasi:io/poll"), &version, &bound, NULL) == STATUS_OK);
+    EXPECT(bound != NULL && slice_equal_text(bound->name, "wasi:io/poll"));
+    EXPECT(gate.admit(gate.context, slice_from_text("wasi:io/poll"), &other, &bound, NULL) == STATUS_DENIED);
+    EXPECT(gate.admit(gate.context, slice_from_text("wasi:cli/stdout"), &version, &bound, NULL) ==
+           STATUS_DENIED);
+    EXPECT(gate.admit(gate.context, slice_from_text("wasi:io/streams"), &version, &bound, NULL) ==
+           STATUS_DENIED);
+    EXPECT(gate.admit(gate.context, slice_from_text("wasi:sockets/tcp"), &version, &bound, NULL) ==
+           STATUS_DENIED);
+    teardown(&f);
+}
+
+TEST(commands_get_the_callers_stdio_by_default) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT(
+                  "wasi:cli/stdout@0.2.0") "(component $c (core module $m (func (export \"run\") (result "
+                                           "i32) i32.const 0))"
+                                           "(core instance $i (instantiate $m)) (func (export \"run\") "
+                                           "(result (result)) (canon lift (core func $i \"run\"))))"
+                                           "(instance $run (instantiate $c)) (export \"wasi:cli/run@0.2.0\" "
+                                           "(instance $run)))");
+    decide(&f);
+    EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_GRANTED));
+    f.config.stdio = HOST_STDIO_NONE;
+    decide(&f);
+    EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_INERT));
+    teardown(&f);
+}
