@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The movers of the canonical ABI over random guest memory, random flat values and a random type.
 //
-// Whatever a guest passes, lifting ends with a value or a trap and touches nothing outside the guest's memory (an
-// exact allocation, which every call of realloc moves). What was lifted survives lowering into another guest, in
-// any string encoding, and a direct move gives the same as lifting and lowering.
+// Whatever a guest passes, lifting ends with a value or a trap and touches nothing outside the guest's memory
+// (an exact allocation, which every call of realloc moves). What was lifted survives lowering into another
+// guest, in any string encoding, and a direct move gives the same as lifting and lowering.
 //
 // links: component
 #include "../tests/unit/component/helper_fake.c"
@@ -27,15 +27,13 @@ static uint8_t take(input *in) {
     return *in->data++;
 }
 
-// --- types -------------------------------------------------------------------------------------------------------
+// --- types -------------------------------------------------------------------------------------------------
 
 static const ctype_resource resource = {.name = SLICE_LITERAL("thing"), .index = 0};
 static const handle_type guest_resource = {.instance = 9, .destructor = HANDLE_NO_DESTRUCTOR};
 static const handle_type *const resource_types[] = {&guest_resource};
 
-static uint32_t align_up(uint32_t n, uint32_t align) {
-    return (n + align - 1) & ~(align - 1);
-}
+static uint32_t align_up(uint32_t n, uint32_t align) { return (n + align - 1) & ~(align - 1); }
 
 static ctype *new_type(arena *a, ctype_kind kind, uint32_t size, uint32_t align, uint32_t flat) {
     ctype *t = ARENA_NEW(a, ctype);
@@ -165,7 +163,7 @@ static const ctype *make_type(input *in, arena *a, int depth) {
     }
 }
 
-// --- guests ------------------------------------------------------------------------------------------------------
+// --- guests ------------------------------------------------------------------------------------------------
 
 typedef struct side {
     fake_guest guest;
@@ -176,7 +174,8 @@ typedef struct side {
 static void side_init(side *s, memory_encoding encoding, size_t bytes) {
     fake_init(&s->guest, bytes);
     handle_table_init(&s->table, 64);
-    s->abi = (abi_side){.memory = fake_memory(&s->guest, encoding), .handles = &s->table, .types = resource_types};
+    s->abi =
+        (abi_side){.memory = fake_memory(&s->guest, encoding), .handles = &s->table, .types = resource_types};
 }
 
 static void side_done(side *s) {
@@ -216,7 +215,9 @@ static bool same(const ctype *t, const component_value *a, const component_value
         if (tag != b->of.variant.tag || a->of.variant.payload == NULL) {
             return tag == b->of.variant.tag;
         }
-        const ctype *payload = t->kind == CTYPE_VARIANT ? t->cases[tag].type : tag == 1 && t->kind == CTYPE_RESULT ? t->error : t->element;
+        const ctype *payload = t->kind == CTYPE_VARIANT              ? t->cases[tag].type
+                               : tag == 1 && t->kind == CTYPE_RESULT ? t->error
+                                                                     : t->element;
         return same(payload, a->of.variant.payload, b->of.variant.payload);
     }
     case CTYPE_OWN:
@@ -230,7 +231,7 @@ static bool same(const ctype *t, const component_value *a, const component_value
     }
 }
 
-// --- the test ----------------------------------------------------------------------------------------------------
+// --- the test ----------------------------------------------------------------------------------------------
 
 typedef struct run {
     const ctype *type;
@@ -249,9 +250,7 @@ static void start_source(run *r, side *s) {
     add_handles(s);
 }
 
-static abi_place source_place(run *r) {
-    return r->in_memory ? abi_memory(r->ptr) : abi_flat(r->flat);
-}
+static abi_place source_place(run *r) { return r->in_memory ? abi_memory(r->ptr) : abi_flat(r->flat); }
 
 static void lift_back(run *r, side *from, core_value *flat, const component_value *want) {
     component_value v;
@@ -313,8 +312,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     component_value v;
     memset(&v, 0, sizeof v);
     r.ptr = r.flat[0].u32 & ~7u;
-    bool inside = !r.in_memory || memory_range(&from.abi.memory, r.ptr, r.type->size, r.type->align, "value", &ignored,
-                                               NULL) == STATUS_OK;
+    bool inside = !r.in_memory || memory_range(&from.abi.memory, r.ptr, r.type->size, r.type->align, "value",
+                                               &ignored, NULL) == STATUS_OK;
     if (inside && abi_lift(r.type, &from.abi, source_place(&r), &a, &v, NULL) == STATUS_OK) {
         lower_and_lift(&r, &v);
         move_and_lift(&r, &v);

@@ -23,8 +23,8 @@ void arena_done(arena *a); // accepts a zeroed arena
 #define auto_arena WRIT_CLEANUP(arena_done) arena
 
 // 16-byte aligned. NULL past the maximum or when memory is out. A size of 0 gives a valid unique pointer.
-void *arena_alloc(arena *a, size_t bytes) WRIT_MUST_USE;  // not zeroed
-void *arena_zalloc(arena *a, size_t bytes) WRIT_MUST_USE; // zeroed
+void *arena_alloc(arena *a, size_t bytes) WRIT_MUST_USE;                // not zeroed
+void *arena_zalloc(arena *a, size_t bytes) WRIT_MUST_USE;               // zeroed
 void *arena_calloc(arena *a, size_t count, size_t bytes) WRIT_MUST_USE; // zeroed; NULL on overflow
 // Copies; a NULL data with len > 0 reports failure.
 slice arena_copy(arena *a, slice bytes);

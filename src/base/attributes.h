@@ -10,10 +10,10 @@
 #define WRIT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
 // Returns early with the status of a failed call. The only control-flow macro of the project.
-#define TRY(call)                                                                                                 \
-    do {                                                                                                          \
-        status try_status_ = (call);                                                                              \
-        if (WRIT_UNLIKELY(try_status_ != STATUS_OK)) {                                                            \
-            return try_status_;                                                                                   \
-        }                                                                                                         \
+#define TRY(call)                                      \
+    do {                                               \
+        status try_status_ = (call);                   \
+        if (WRIT_UNLIKELY(try_status_ != STATUS_OK)) { \
+            return try_status_;                        \
+        }                                              \
     } while (0)

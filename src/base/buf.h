@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A growable byte buffer with a maximum that its owner must name. Growing past it is an error, never an abort.
-// Not thread-safe.
+// A growable byte buffer with a maximum that its owner must name. Growing past it is an error, never an
+// abort. Not thread-safe.
 #pragma once
 
 #include "base/attributes.h"

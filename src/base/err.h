@@ -2,8 +2,8 @@
 // An error: a status and a sentence for people. Lives in the caller's frame: no heap, no thread-local.
 //
 // Functions take `err *err` as their last parameter; it may be NULL when the caller only wants the status. On
-// failure a function fills it once, saying who, what, which rule and what to do; each caller that crosses a folder
-// adds its context in front ("start hello.wasm: decode: type section at byte 17: ...").
+// failure a function fills it once, saying who, what, which rule and what to do; each caller that crosses a
+// folder adds its context in front ("start hello.wasm: decode: type section at byte 17: ...").
 #pragma once
 
 #include <stdarg.h>

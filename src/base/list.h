@@ -10,7 +10,7 @@ typedef struct list_node {
     struct list_node *next;
 } list_node;
 
-#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node) - offsetof(type, member)))
+#define LIST_ENTRY(node, type, member) ((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 static inline void list_init(list_node *head) { head->prev = head->next = head; }
 static inline bool list_empty(const list_node *head) { return head->next == head; }

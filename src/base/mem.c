@@ -7,7 +7,9 @@
 #include "base/check.h"
 
 void *mem_try_alloc(size_t bytes) { return malloc(bytes == 0 ? 1 : bytes); }
-void *mem_try_calloc(size_t count, size_t bytes) { return calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes); }
+void *mem_try_calloc(size_t count, size_t bytes) {
+    return calloc(count == 0 ? 1 : count, bytes == 0 ? 1 : bytes);
+}
 void *mem_try_resize(void *old, size_t bytes) { return realloc(old, bytes == 0 ? 1 : bytes); }
 void mem_free(void *p) { free(p); }
 

@@ -15,16 +15,21 @@ typedef struct slice {
 // For printf's "%.*s": SLICE_ARG(s) expands to the two arguments.
 #define SLICE_ARG(s) (int)((s).len > INT32_MAX ? INT32_MAX : (s).len), (const char *)(s).data
 // A constant slice of a string literal, usable in static initialisers.
-#define SLICE_LITERAL(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define SLICE_LITERAL(text) \
+    { (const uint8_t *)(text), sizeof(text) - 1 }
 
 static inline slice slice_of(const void *data, size_t len) { return (slice){(const uint8_t *)data, len}; }
-static inline slice slice_from_text(const char *text) { return slice_of(text, text == NULL ? 0 : strlen(text)); }
+static inline slice slice_from_text(const char *text) {
+    return slice_of(text, text == NULL ? 0 : strlen(text));
+}
 static inline slice slice_empty(void) { return (slice){NULL, 0}; }
 
 static inline bool slice_equal(slice a, slice b) {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
-static inline bool slice_equal_text(slice a, const char *text) { return slice_equal(a, slice_from_text(text)); }
+static inline bool slice_equal_text(slice a, const char *text) {
+    return slice_equal(a, slice_from_text(text));
+}
 
 static inline bool slice_starts_with(slice s, const char *prefix) {
     size_t n = strlen(prefix);

@@ -4,9 +4,10 @@
 
 #include "component/host.h"
 
-// What an interface would let a component do. The gate asks the configuration whether such authority was named.
+// What an interface would let a component do. The gate asks the configuration whether such authority was
+// named.
 typedef enum wasi_authority {
-    WASI_AUTHORITY_NONE,        // values, streams, waiting, time, randomness: nothing that belongs to somebody
+    WASI_AUTHORITY_NONE, // values, streams, waiting, time, randomness: nothing that belongs to somebody
     WASI_AUTHORITY_ENVIRONMENT, // variables and arguments
     WASI_AUTHORITY_STDIO,
     WASI_AUTHORITY_FILES,
@@ -14,8 +15,8 @@ typedef enum wasi_authority {
     WASI_AUTHORITY_HTTP,    // outgoing requests
 } wasi_authority;
 
-// All of these interfaces are imported by language run-times whether their programs use them or not, so each has
-// an implementation that works without authority (empty environment, no directory, refusing sockets ...).
+// All of these interfaces are imported by language run-times whether their programs use them or not, so each
+// has an implementation that works without authority (empty environment, no directory, refusing sockets ...).
 typedef struct wasi_offer {
     const host_interface *interface;
     wasi_authority authority;

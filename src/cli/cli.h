@@ -37,6 +37,7 @@ int cli_fail(const err *e, cli_output output);
 // Prints the document and a newline to stdout, and frees it.
 void cli_print_json(json_value *document);
 
-// One row of a table on stdout or stderr: text escaped so that names from a component cannot steer a terminal.
+// One row of a table on stdout or stderr: text escaped so that names from a component cannot steer a
+// terminal.
 void cli_append_printable(buf *line, slice text);
 bool cli_use_colour(int fd);

@@ -27,7 +27,8 @@ static const char *const state_names[] = {"ok", "note", "bad"};
 static const char *const state_colours[] = {"\033[32m", "\033[33m", "\033[31m"};
 
 // `what` is stable for scripts; `detail` and `advice` are sentences for people.
-static void finding(doctor *d, finding_state state, const char *what, const char *detail, const char *advice) {
+static void finding(doctor *d, finding_state state, const char *what, const char *detail,
+                    const char *advice) {
     d->notes += state == FINDING_NOTE;
     d->bad += state == FINDING_BAD;
     if (d->output == CLI_JSON) {
@@ -60,8 +61,9 @@ static void bytes_text(uint64_t bytes, char *text, size_t size) {
 
 static void check_engine(doctor *d, const engine_facts *f) {
     char text[256];
-    snprintf(text, sizeof text, "%s, %s memories, %u processor%s (%s)", engine_version(), engine_level_name(f->level),
-             f->processors, f->processors == 1 ? "" : "s", f->processor_features);
+    snprintf(text, sizeof text, "%s, %s memories, %u processor%s (%s)", engine_version(),
+             engine_level_name(f->level), f->processors, f->processors == 1 ? "" : "s",
+             f->processor_features);
     finding(d, f->reduced[0] == '\0' ? FINDING_OK : FINDING_NOTE, "engine", text, f->reduced);
 }
 
@@ -70,7 +72,8 @@ static void check_memory(doctor *d, const engine_facts *f) {
     bytes_text(f->memory_bytes, memory, sizeof memory);
     bytes_text(f->memory_limit_bytes, group, sizeof group);
     bytes_text(f->address_limit_bytes, address, sizeof address);
-    snprintf(text, sizeof text, "%s; limit of the control group: %s; of address space: %s", memory, group, address);
+    snprintf(text, sizeof text, "%s; limit of the control group: %s; of address space: %s", memory, group,
+             address);
     bool is_small = f->memory_limit_bytes < 32ull << 20;
     finding(d, is_small ? FINDING_BAD : FINDING_OK, "memory", text,
             is_small ? "give the control group at least 64 MiB" : "");
@@ -84,7 +87,8 @@ static void check_sandbox(doctor *d) {
         snprintf(text, sizeof text, "Landlock version %d, %s", r.landlock_abi,
                  r.has_seccomp ? "system call filters" : "no system call filters");
     } else {
-        snprintf(text, sizeof text, "no Landlock, %s", r.has_seccomp ? "system call filters" : "no system call filters");
+        snprintf(text, sizeof text, "no Landlock, %s",
+                 r.has_seccomp ? "system call filters" : "no system call filters");
     }
     finding(d, r.lost[0] == '\0' ? FINDING_OK : FINDING_NOTE, "sandbox", text, r.lost);
 }
@@ -98,7 +102,9 @@ static void check_kernel(doctor *d) {
     finding(d, FINDING_OK, "kernel", text, "");
 }
 
-static status set_output(void *target, const char *value, err *e) { return cli_parse_output(value, target, e); }
+static status set_output(void *target, const char *value, err *e) {
+    return cli_parse_output(value, target, e);
+}
 
 static const cli_option options[] = {{"output", 'o', "text|json", "format (text)", set_output}};
 

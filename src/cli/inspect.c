@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // writ inspect: what a component is and asks for, without running it.
 //
-// The producers sections of the core modules inside name languages and tools too; the component's own says enough in
-// practice, since `component new` merges them.
+// The producers sections of the core modules inside name languages and tools too; the component's own says
+// enough in practice, since `component new` merges them.
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +32,7 @@ typedef struct subject {
     producers made_by;
 } subject;
 
-// --- as JSON -------------------------------------------------------------------------------------------------------
+// --- as JSON -----------------------------------------------------------------------------------------------
 
 static const char *kind_name(component_extern_kind kind) {
     static const char *const names[] = {"function", "interface", "type", "value", "core module", "component"};
@@ -111,7 +111,7 @@ static void print_json(const inspect_args *args, const subject *s) {
     cli_print_json(document);
 }
 
-// --- as text -------------------------------------------------------------------------------------------------------
+// --- as text -----------------------------------------------------------------------------------------------
 
 static void print_printable(const char *before, slice text, const char *after) {
     auto_buf line;
@@ -176,7 +176,7 @@ static void print_text(const inspect_args *args, const subject *s) {
     start_table_print(s->decisions, CLI_TEXT, stdout);
 }
 
-// --- the command ---------------------------------------------------------------------------------------------------
+// --- the command -------------------------------------------------------------------------------------------
 
 // A malformed section is not worth refusing to show the rest.
 static void find_producers(subject *s) {

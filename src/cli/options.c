@@ -19,14 +19,15 @@ typedef struct parser {
 static void complain(parser *p, const char *what, const char *subject, const char *why) {
     // A message that does not fit is dropped whole; the count still says that there was one.
     p->error_count++;
-    WRIT_UNUSED status s = buf_append_format(&p->errors, "%s%s %s%s%s", p->errors.len > 0 ? "\n  " : "", what, subject,
-                                             why[0] != '\0' ? ": " : "", why);
+    WRIT_UNUSED status s = buf_append_format(&p->errors, "%s%s %s%s%s", p->errors.len > 0 ? "\n  " : "", what,
+                                             subject, why[0] != '\0' ? ": " : "", why);
 }
 
 static const cli_option *find_option(const cli_command *c, const char *name, size_t length, char letter) {
     for (size_t i = 0; i < c->option_count; i++) {
         const cli_option *o = &c->options[i];
-        if (letter != 0 ? o->letter == letter : strlen(o->name) == length && memcmp(o->name, name, length) == 0) {
+        if (letter != 0 ? o->letter == letter
+                        : strlen(o->name) == length && memcmp(o->name, name, length) == 0) {
             return o;
         }
     }
@@ -94,7 +95,8 @@ static status report(parser *p, err *e) {
         return STATUS_OK;
     }
     const char *text = buf_text(&p->errors);
-    return err_set(e, STATUS_INVALID, "%s\n  (try: writ %s --help)", text == NULL ? "bad arguments" : text, c->name);
+    return err_set(e, STATUS_INVALID, "%s\n  (try: writ %s --help)", text == NULL ? "bad arguments" : text,
+                   c->name);
 }
 
 status cli_parse(const cli_command *command, int argc, char **argv, void *target, err *e) {
@@ -109,7 +111,8 @@ status cli_parse(const cli_command *command, int argc, char **argv, void *target
         } else if (text[0] == '-' && text[1] != '\0') {
             i += take_option(&p, argc, argv, i);
         } else {
-            take_operand(&p, text, p.operand_count < command->operands_max ? command->operand : NULL, "argument");
+            take_operand(&p, text, p.operand_count < command->operands_max ? command->operand : NULL,
+                         "argument");
             p.operand_count++;
             i++;
         }
@@ -172,7 +175,8 @@ static bool parse_scaled(const char *text, const unit *units, size_t unit_count,
     }
     for (size_t i = 0; i < unit_count; i++) {
         if (strcmp(p, units[i].name) == 0) {
-            __uint128_t value = (__uint128_t)whole * units[i].factor + (__uint128_t)fraction * units[i].factor / scale;
+            __uint128_t value =
+                (__uint128_t)whole * units[i].factor + (__uint128_t)fraction * units[i].factor / scale;
             if (value > UINT64_MAX) {
                 return false;
             }
@@ -184,8 +188,9 @@ static bool parse_scaled(const char *text, const unit *units, size_t unit_count,
 }
 
 status cli_parse_size(const char *text, uint64_t *ret_bytes, err *e) {
-    static const unit units[] = {{"", 1},        {"B", 1},         {"k", 1 << 10},   {"K", 1 << 10}, {"KiB", 1 << 10},
-                                 {"M", 1 << 20}, {"MiB", 1 << 20}, {"G", 1ull << 30}, {"GiB", 1ull << 30}};
+    static const unit units[] = {{"", 1},          {"B", 1},          {"k", 1 << 10},
+                                 {"K", 1 << 10},   {"KiB", 1 << 10},  {"M", 1 << 20},
+                                 {"MiB", 1 << 20}, {"G", 1ull << 30}, {"GiB", 1ull << 30}};
     if (!parse_scaled(text, units, sizeof units / sizeof units[0], ret_bytes)) {
         return err_set(e, STATUS_INVALID, "\"%.40s\" is not a size; write one such as 64M, 512k or 1G", text);
     }
@@ -200,7 +205,8 @@ status cli_parse_duration(const char *text, uint64_t *ret_ns, err *e) {
                                  {"m", 60ull * 1000000000},
                                  {"h", 3600ull * 1000000000}};
     if (!parse_scaled(text, units, sizeof units / sizeof units[0], ret_ns)) {
-        return err_set(e, STATUS_INVALID, "\"%.40s\" is not a duration; write one such as 250ms, 10s or 2m", text);
+        return err_set(e, STATUS_INVALID, "\"%.40s\" is not a duration; write one such as 250ms, 10s or 2m",
+                       text);
     }
     return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Command-line options from one table per command: parsing, --help and error messages come from the same rows.
+// Command-line options from one table per command: parsing, --help and error messages come from the same
+// rows.
 #pragma once
 
 #include <stdint.h>
@@ -30,13 +31,14 @@ typedef struct cli_command {
     const char *examples; // lines ready to print
     size_t operands_min;
     size_t operands_max;
-    // Where operands are: taken in order; the rest after "--" (or after the operands when rest_follows) is `rest`.
+    // Where operands are: taken in order; the rest after "--" (or after the operands when rest_follows) is
+    // `rest`.
     cli_setter operand;
     cli_setter rest; // NULL when nothing may follow "--"
 } cli_command;
 
-// Parses all arguments and calls the setters; collects every error into one message. STATUS_CANCELLED without a
-// message when --help was printed.
+// Parses all arguments and calls the setters; collects every error into one message. STATUS_CANCELLED without
+// a message when --help was printed.
 status cli_parse(const cli_command *command, int argc, char **argv, void *target, err *e) WRIT_MUST_USE;
 
 void cli_print_help(const cli_command *command, FILE *out);

@@ -20,15 +20,20 @@ status cli_parse_output(const char *text, cli_output *ret, err *e) {
 
 static int exit_code(status code) {
     switch (code) {
-    case STATUS_OK: return CLI_EXIT_OK;
-    case STATUS_DENIED: return CLI_EXIT_REFUSED;
+    case STATUS_OK:
+        return CLI_EXIT_OK;
+    case STATUS_DENIED:
+        return CLI_EXIT_REFUSED;
     case STATUS_INVALID:
-    case STATUS_UNSUPPORTED: return CLI_EXIT_INVALID;
+    case STATUS_UNSUPPORTED:
+        return CLI_EXIT_INVALID;
     case STATUS_NOT_FOUND:
     case STATUS_EXISTS:
     case STATUS_LIMIT:
-    case STATUS_IO: return CLI_EXIT_ENVIRONMENT;
-    default: return CLI_EXIT_FAILED;
+    case STATUS_IO:
+        return CLI_EXIT_ENVIRONMENT;
+    default:
+        return CLI_EXIT_FAILED;
     }
 }
 

@@ -33,8 +33,10 @@ static status set_listen(void *target, const char *value, err *e) {
     }
     if (colon == NULL || cli_parse_number(colon + 1, 0, UINT16_MAX, &port, NULL) != STATUS_OK ||
         !network_address_parse(address, &parsed)) {
-        return err_set(e, STATUS_INVALID,
-                       "\"%.60s\" is not an address to listen on; write one such as 127.0.0.1:8000 or [::1]:8000", value);
+        return err_set(
+            e, STATUS_INVALID,
+            "\"%.60s\" is not an address to listen on; write one such as 127.0.0.1:8000 or [::1]:8000",
+            value);
     }
     char text[NETWORK_ADDRESS_TEXT_BYTES];
     replace_text(&c->listen_address, network_address_text(&parsed, text));
@@ -66,7 +68,8 @@ static status set_dir(void *target, const char *value, err *e) {
     slice host_part = separator == NULL ? text : slice_of(value, (size_t)(separator - value));
     slice guest_part = separator == NULL ? text : slice_sub(text, host_part.len + 2, text.len);
     if (host_part.len == 0 || guest_part.len == 0) {
-        return err_set(e, STATUS_INVALID, "\"%.80s\" is not HOST[::GUEST][:ro], such as ./data::/data:ro", value);
+        return err_set(e, STATUS_INVALID, "\"%.80s\" is not HOST[::GUEST][:ro], such as ./data::/data:ro",
+                       value);
     }
     TRY(buf_append(&host, host_part));
     TRY(buf_append(&guest, guest_part));
@@ -82,7 +85,8 @@ static status set_env(void *target, const char *value, err *e) {
     if (equals == NULL) {
         const char *inherited = getenv(value);
         if (inherited == NULL) {
-            return err_set(e, STATUS_INVALID, "%.40s is not set in the environment; write %.40s=VALUE", value, value);
+            return err_set(e, STATUS_INVALID, "%.40s is not set in the environment; write %.40s=VALUE", value,
+                           value);
         }
         return host_config_add_variable(config_of(target), value, inherited, e);
     }
@@ -93,7 +97,8 @@ static status set_env(void *target, const char *value, err *e) {
 }
 
 static status set_allow_http(void *target, const char *value, err *e) {
-    return network_policy_add(&config_of(target)->http_policy, slice_from_text(value), NETWORK_PORT_OF_HTTP, e);
+    return network_policy_add(&config_of(target)->http_policy, slice_from_text(value), NETWORK_PORT_OF_HTTP,
+                              e);
 }
 static status set_allow_net(void *target, const char *value, err *e) {
     return network_policy_add(&config_of(target)->net_policy, slice_from_text(value), NETWORK_PORT_ANY, e);
@@ -199,13 +204,16 @@ static const cli_option options[] = {
     {"workers", 'w', "N", "worker processes; 0 runs all in one process (one per core)", set_workers},
     {"dir", 0, "HOST[::GUEST][:ro]", "grant a directory, read-only with :ro", set_dir},
     {"env", 0, "NAME[=VALUE]", "grant an environment variable; without a value, ours", set_env},
-    {"allow-http", 0, "HOST[:PORT]", "grant outgoing HTTP to a host, *.DOMAIN or CIDR (ports 80, 443)", set_allow_http},
-    {"allow-net", 0, "HOST|CIDR[:PORT]", "grant sockets to a host, *.DOMAIN or CIDR (any port)", set_allow_net},
+    {"allow-http", 0, "HOST[:PORT]", "grant outgoing HTTP to a host, *.DOMAIN or CIDR (ports 80, 443)",
+     set_allow_http},
+    {"allow-net", 0, "HOST|CIDR[:PORT]", "grant sockets to a host, *.DOMAIN or CIDR (any port)",
+     set_allow_net},
     {"stdio", 0, "inherit|none", "grant our stdio, or discard it (commands inherit, HTTP none)", set_stdio},
     {"grant", 0, "INTERFACE", "bind an interface even under --strict", set_grant},
     {"refuse", 0, "INTERFACE", "refuse an interface (or package) whatever else is granted", set_refuse},
     {"strict", 0, NULL, "refuse what would be bound without authority, too", set_strict},
-    {"suggest-grants", 0, NULL, "print the smallest set of options that lets it start, then stop", set_suggest},
+    {"suggest-grants", 0, NULL, "print the smallest set of options that lets it start, then stop",
+     set_suggest},
     {"max-memory", 0, "SIZE", "linear memory of one instance (256M)", set_max_memory},
     {"cpu-time", 0, "DURATION", "CPU time of one call (10s)", set_cpu_time},
     {"timeout", 0, "DURATION", "wall time of one call (30s; commands: none)", set_timeout},
@@ -224,10 +232,12 @@ static const cli_option options[] = {
 static const cli_command command = {
     .name = "run",
     .usage = "[OPTIONS] COMPONENT [-- ARGUMENTS]",
-    .summary = "Run a component: serve it when it exports wasi:http/incoming-handler, execute it when it exports "
-               "wasi:cli/run.",
-    .details = "Nothing is granted that is not named here. What a component imports beyond that is bound without "
-               "authority when\nlanguage run-times import it anyway, and stops the start otherwise.",
+    .summary =
+        "Run a component: serve it when it exports wasi:http/incoming-handler, execute it when it exports "
+        "wasi:cli/run.",
+    .details =
+        "Nothing is granted that is not named here. What a component imports beyond that is bound without "
+        "authority when\nlanguage run-times import it anyway, and stops the start otherwise.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ run hello.wasm\n"

@@ -7,18 +7,24 @@ enum { LINE_BYTES_MAX = 1024, SUGGESTION_BYTES_MAX = 64 << 10 };
 
 static const char *state_name(grant_state state) {
     switch (state) {
-    case GRANT_GRANTED: return "granted";
-    case GRANT_INERT: return "inert";
-    case GRANT_REFUSED: break;
+    case GRANT_GRANTED:
+        return "granted";
+    case GRANT_INERT:
+        return "inert";
+    case GRANT_REFUSED:
+        break;
     }
     return "refused";
 }
 
 static const char *state_colour(grant_state state) {
     switch (state) {
-    case GRANT_GRANTED: return "\033[32m";
-    case GRANT_INERT: return "\033[33m";
-    case GRANT_REFUSED: break;
+    case GRANT_GRANTED:
+        return "\033[32m";
+    case GRANT_INERT:
+        return "\033[33m";
+    case GRANT_REFUSED:
+        break;
     }
     return "\033[31m";
 }
@@ -36,8 +42,8 @@ static void print_row(const grant_decision *d, size_t width, bool colour, FILE *
     auto_buf name;
     buf_init(&name, LINE_BYTES_MAX);
     cli_append_printable(&name, slice_sub(d->import_name, 0, 120));
-    fprintf(out, "  %-*.*s  %s%-8s%s %s", (int)width, SLICE_ARG(buf_slice(&name)), colour ? state_colour(d->state) : "",
-            state_name(d->state), colour ? "\033[0m" : "", d->why);
+    fprintf(out, "  %-*.*s  %s%-8s%s %s", (int)width, SLICE_ARG(buf_slice(&name)),
+            colour ? state_colour(d->state) : "", state_name(d->state), colour ? "\033[0m" : "", d->why);
     if (d->state == GRANT_REFUSED && d->option[0] != '\0') {
         fprintf(out, " (add %s)", d->option);
     }
@@ -151,5 +157,6 @@ static void on_serving(void *context, const char *url, int workers) {
 }
 
 host_observer start_table_observer(cli_output *output) {
-    return (host_observer){.context = output, .decided = on_decided, .compiling = on_compiling, .serving = on_serving};
+    return (host_observer){
+        .context = output, .decided = on_decided, .compiling = on_compiling, .serving = on_serving};
 }

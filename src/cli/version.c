@@ -9,7 +9,9 @@
 #error "the build defines WRIT_VERSION"
 #endif
 
-static status set_output(void *target, const char *value, err *e) { return cli_parse_output(value, target, e); }
+static status set_output(void *target, const char *value, err *e) {
+    return cli_parse_output(value, target, e);
+}
 
 static const cli_option options[] = {{"output", 'o', "text|json", "format (text)", set_output}};
 

@@ -49,11 +49,15 @@ json_value *json_text(slice text) {
 void json_put(json_value *object, const char *key, json_value *value) {
     CHECK(json_object_set_new(object, key, value) == 0);
 }
-void json_put_text(json_value *object, const char *key, slice text) { json_put(object, key, json_text(text)); }
+void json_put_text(json_value *object, const char *key, slice text) {
+    json_put(object, key, json_text(text));
+}
 void json_put_integer(json_value *object, const char *key, int64_t number) {
     json_put(object, key, json_integer_new(number));
 }
-void json_put_bool(json_value *object, const char *key, bool value) { json_put(object, key, json_bool(value)); }
+void json_put_bool(json_value *object, const char *key, bool value) {
+    json_put(object, key, json_bool(value));
+}
 void json_push(json_value *array, json_value *value) { CHECK(json_array_append_new(array, value) == 0); }
 
 static int append(const char *bytes, size_t length, void *arg) {
@@ -72,7 +76,8 @@ status json_write(const json_value *v, int indent, buf *ret) {
 
 status json_parse(slice text, json_value **ret, err *e) {
     if (text.len > JSON_BYTES_MAX) {
-        return err_set(e, STATUS_LIMIT, "JSON document of %zu bytes is larger than %d", text.len, JSON_BYTES_MAX);
+        return err_set(e, STATUS_LIMIT, "JSON document of %zu bytes is larger than %d", text.len,
+                       JSON_BYTES_MAX);
     }
     json_error_t why;
     // The library bounds nesting itself (JSON_PARSER_MAX_DEPTH, 2048).

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // JSON values (RFC 8259) on jansson, with limits when reading. The only place that sees the library.
 //
-// A json_value is reference-counted by the library but used here as a tree with one owner: adding a child to a
-// parent hands it over; json_free drops the root. Building never fails except by lack of memory, which aborts.
+// A json_value is reference-counted by the library but used here as a tree with one owner: adding a child to
+// a parent hands it over; json_free drops the root. Building never fails except by lack of memory, which
+// aborts.
 #pragma once
 
 #include "base/buf.h"

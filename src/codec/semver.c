@@ -62,8 +62,9 @@ static bool take_identifiers(slice text, size_t *at, uint8_t stop, bool is_pre, 
 bool semver_parse(slice text, semver *ret) {
     semver v = {0};
     size_t at = 0;
-    if (!take_number(text, &at, &v.major) || !take_byte(text, &at, '.') || !take_number(text, &at, &v.minor) ||
-        !take_byte(text, &at, '.') || !take_number(text, &at, &v.patch)) {
+    if (!take_number(text, &at, &v.major) || !take_byte(text, &at, '.') ||
+        !take_number(text, &at, &v.minor) || !take_byte(text, &at, '.') ||
+        !take_number(text, &at, &v.patch)) {
         return false;
     }
     if (take_byte(text, &at, '-') && !take_identifiers(text, &at, '+', true, &v.pre)) {

@@ -12,7 +12,8 @@ typedef struct semver {
     slice pre; // borrowed from the parsed text; empty for a release
 } semver;
 
-#define SEMVER(major_, minor_, patch_) {.major = (major_), .minor = (minor_), .patch = (patch_)}
+#define SEMVER(major_, minor_, patch_) \
+    { .major = (major_), .minor = (minor_), .patch = (patch_) }
 
 // Parses MAJOR.MINOR.PATCH[-PRE][+BUILD]; the build part is checked and dropped. False when malformed.
 bool semver_parse(slice text, semver *ret) WRIT_MUST_USE;
@@ -20,6 +21,7 @@ bool semver_parse(slice text, semver *ret) WRIT_MUST_USE;
 // Precedence as in section 11 of the specification: <0, 0, >0.
 int semver_compare(const semver *a, const semver *b);
 
-// Whether two versions are on one compatibility track (Explainer.md, "canonical interface name"): equal major when
-// it is not 0, else equal minor when it is not 0, else equal patch; pre-releases are compatible only when equal.
+// Whether two versions are on one compatibility track (Explainer.md, "canonical interface name"): equal major
+// when it is not 0, else equal minor when it is not 0, else equal patch; pre-releases are compatible only
+// when equal.
 bool semver_compatible(const semver *a, const semver *b);

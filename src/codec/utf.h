@@ -19,11 +19,12 @@ static inline bool utf8_valid(slice text) {
 }
 utf_result utf16_check(const uint8_t *data, size_t unit_count, size_t *ret_at);
 
-// The code point at unit `*at` (which must be below `count`); moves `*at` behind it. False when it is malformed.
+// The code point at unit `*at` (which must be below `count`); moves `*at` behind it. False when it is
+// malformed.
 bool utf8_next(const uint8_t *data, uint32_t count, uint32_t *at, uint32_t *ret);
 bool utf16_next(const uint8_t *data, uint32_t count, uint32_t *at, uint32_t *ret);
 
-// Writes a code point that is a Unicode scalar value: up to 4 bytes, or up to 2 units of 2 bytes. Returns how many
-// bytes or units.
+// Writes a code point that is a Unicode scalar value: up to 4 bytes, or up to 2 units of 2 bytes. Returns how
+// many bytes or units.
 uint32_t utf8_put(uint8_t *to, uint32_t code);
 uint32_t utf16_put(uint8_t *to, uint32_t code);

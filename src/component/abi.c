@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Flat values need no tables of joined types: a core value is 16 raw bytes, so a narrow value is read from the low
-// bytes of a wide slot, and written with the upper bytes of the slot zero, which is what joining asks for.
+// Flat values need no tables of joined types: a core value is 16 raw bytes, so a narrow value is read from
+// the low bytes of a wide slot, and written with the upper bytes of the slot zero, which is what joining asks
+// for.
 #include "component/abi_internal.h"
 
 #include "base/check.h"
 
-// --- layout ------------------------------------------------------------------------------------------------------
+// --- layout ------------------------------------------------------------------------------------------------
 
 status abi_layout_make(const ctype_func *type, arena *a, abi_layout *ret, err *e) {
     uint32_t *offsets = ARENA_ARRAY(a, uint32_t, type->param_count);
@@ -38,7 +39,7 @@ status abi_layout_make(const ctype_func *type, arena *a, abi_layout *ret, err *e
     return STATUS_OK;
 }
 
-// --- scalars -----------------------------------------------------------------------------------------------------
+// --- scalars -----------------------------------------------------------------------------------------------
 
 static uint64_t load_bits(const abi_side *from, abi_place p, uint32_t size) {
     if (p.flat != NULL) {
@@ -57,13 +58,9 @@ static void store_bits(const abi_side *to, abi_place p, uint32_t size, uint64_t 
     }
 }
 
-uint32_t abi_load_u32(const abi_side *from, abi_place p) {
-    return (uint32_t)load_bits(from, p, 4);
-}
+uint32_t abi_load_u32(const abi_side *from, abi_place p) { return (uint32_t)load_bits(from, p, 4); }
 
-void abi_store_u32(const abi_side *to, abi_place p, uint32_t value) {
-    store_bits(to, p, 4, value);
-}
+void abi_store_u32(const abi_side *to, abi_place p, uint32_t value) { store_bits(to, p, 4, value); }
 
 void abi_load_pair(const abi_side *from, abi_place p, uint32_t *ret_ptr, uint32_t *ret_len) {
     if (p.flat != NULL) {
@@ -87,7 +84,8 @@ void abi_store_pair(const abi_side *to, abi_place p, uint32_t ptr, uint32_t len)
 
 status abi_check_char(uint32_t code, err *e) {
     if (code >= 0x110000 || (code >= 0xd800 && code <= 0xdfff)) {
-        return err_set(e, STATUS_TRAP, "invalid `char` bit pattern: 0x%x is not a Unicode scalar value", code);
+        return err_set(e, STATUS_TRAP, "invalid `char` bit pattern: 0x%x is not a Unicode scalar value",
+                       code);
     }
     return STATUS_OK;
 }
@@ -150,7 +148,8 @@ status abi_load_tag(const ctype *t, const abi_side *from, abi_place p, uint32_t 
     uint32_t tag = (uint32_t)load_bits(from, p, t->discriminant_size);
     uint32_t count = abi_case_count(t);
     if (tag >= count) {
-        return err_set(e, STATUS_TRAP, "invalid variant discriminant: %u of a type with %u cases", tag, count);
+        return err_set(e, STATUS_TRAP, "invalid variant discriminant: %u of a type with %u cases", tag,
+                       count);
     }
     *ret = tag;
     return STATUS_OK;
@@ -186,7 +185,7 @@ void abi_zero_rest(const ctype *t, abi_place target, const ctype *payload) {
     }
 }
 
-// --- handles -----------------------------------------------------------------------------------------------------
+// --- handles -----------------------------------------------------------------------------------------------
 
 void abi_drop_host(const handle_type *type, uintptr_t rep, void *context) {
     if (type->host != NULL && type->host->drop != NULL) {
@@ -211,7 +210,8 @@ status abi_lower_borrow(const handle_type *type, uintptr_t rep, abi_side *to, ui
     return handle_add(to->handles, type, rep, to->scope, ret, e);
 }
 
-static status move_handle(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target, err *e) {
+static status move_handle(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
+                          err *e) {
     const handle_type *type = from->types[t->resource->index];
     uint32_t index = abi_load_u32(from, source);
     uintptr_t rep;
@@ -228,7 +228,7 @@ static status move_handle(const ctype *t, abi_side *from, abi_place source, abi_
     return STATUS_OK;
 }
 
-// --- compound values ---------------------------------------------------------------------------------------------
+// --- compound values ---------------------------------------------------------------------------------------
 
 static status move_string(abi_side *from, abi_place source, abi_side *to, abi_place target, err *e) {
     uint32_t ptr;
@@ -242,12 +242,10 @@ static status move_string(abi_side *from, abi_place source, abi_side *to, abi_pl
 }
 
 // Elements whose bytes are the same on both sides whatever they are.
-static bool is_plain(const ctype *t) {
-    return t->kind >= CTYPE_S8 && t->kind <= CTYPE_U64;
-}
+static bool is_plain(const ctype *t) { return t->kind >= CTYPE_S8 && t->kind <= CTYPE_U64; }
 
-static status move_elements(const ctype *element, uint32_t count, abi_side *from, abi_place source, abi_side *to,
-                            abi_place target, err *e) {
+static status move_elements(const ctype *element, uint32_t count, abi_side *from, abi_place source,
+                            abi_side *to, abi_place target, err *e) {
     if (is_plain(element) && source.flat == NULL && target.flat == NULL) {
         if (count != 0) {
             memcpy(memory_at(&to->memory, target.ptr), memory_at(&from->memory, source.ptr),
@@ -261,7 +259,8 @@ static status move_elements(const ctype *element, uint32_t count, abi_side *from
     return STATUS_OK;
 }
 
-static status move_list(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target, err *e) {
+static status move_list(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
+                        err *e) {
     const ctype *element = t->element;
     if (t->has_fixed_length) {
         return move_elements(element, t->fixed_length, from, source, to, target, e);
@@ -272,25 +271,28 @@ static status move_list(const ctype *t, abi_side *from, abi_place source, abi_si
     abi_load_pair(from, source, &ptr, &count);
     TRY(memory_list(&from->memory, ptr, count, element->size, element->align, &bytes, e));
     uint32_t to_ptr;
-    TRY(memory_alloc(&to->memory, element->align, (uint64_t)count * element->size, "list content", &to_ptr, &bytes,
-                     e));
+    TRY(memory_alloc(&to->memory, element->align, (uint64_t)count * element->size, "list content", &to_ptr,
+                     &bytes, e));
     memory_refresh(&from->memory); // its base may have moved
     TRY(move_elements(element, count, from, abi_memory(ptr), to, abi_memory(to_ptr), e));
     abi_store_pair(to, target, to_ptr, count);
     return STATUS_OK;
 }
 
-static status move_record(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target, err *e) {
+static status move_record(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
+                          err *e) {
     uint32_t flat = 0;
     for (uint32_t i = 0; i < t->case_count; i++) {
         const ctype_case *field = &t->cases[i];
-        TRY(abi_move(field->type, from, abi_field(source, field, flat), to, abi_field(target, field, flat), e));
+        TRY(abi_move(field->type, from, abi_field(source, field, flat), to, abi_field(target, field, flat),
+                     e));
         flat += field->type->flat_count;
     }
     return STATUS_OK;
 }
 
-static status move_variant(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target, err *e) {
+static status move_variant(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
+                           err *e) {
     uint32_t tag;
     TRY(abi_load_tag(t, from, source, &tag, e));
     abi_store_tag(t, to, target, tag);

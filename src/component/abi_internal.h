@@ -17,7 +17,8 @@ static inline abi_place abi_element(abi_place p, const ctype *element, uint32_t 
 }
 
 // A number, character, bool, float, enum or set of flags as canonical bits: sign or zero extended to 64 bits.
-status abi_load_scalar(const ctype *t, const abi_side *from, abi_place p, uint64_t *ret, err *e) WRIT_MUST_USE;
+status abi_load_scalar(const ctype *t, const abi_side *from, abi_place p, uint64_t *ret,
+                       err *e) WRIT_MUST_USE;
 void abi_store_scalar(const ctype *t, const abi_side *to, abi_place p, uint64_t value);
 
 // A discriminant; also of an enum.
@@ -37,6 +38,8 @@ uint32_t abi_case_count(const ctype *t);
 const ctype *abi_case_type(const ctype *t, uint32_t tag);
 
 // Gives a resource to a guest. On failure an own host object is dropped.
-status abi_lower_own(const handle_type *type, uintptr_t rep, abi_side *to, uint32_t *ret, err *e) WRIT_MUST_USE;
-status abi_lower_borrow(const handle_type *type, uintptr_t rep, abi_side *to, uint32_t *ret, err *e) WRIT_MUST_USE;
+status abi_lower_own(const handle_type *type, uintptr_t rep, abi_side *to, uint32_t *ret,
+                     err *e) WRIT_MUST_USE;
+status abi_lower_borrow(const handle_type *type, uintptr_t rep, abi_side *to, uint32_t *ret,
+                        err *e) WRIT_MUST_USE;
 void abi_drop_host(const handle_type *type, uintptr_t rep, void *context);

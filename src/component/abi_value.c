@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Between guests and component_value: for exports that the host calls and for tests. Not on the path of requests
-// beyond a few handles.
+// Between guests and component_value: for exports that the host calls and for tests. Not on the path of
+// requests beyond a few handles.
 #include "component/abi_internal.h"
 
 #include "base/check.h"
 
-// --- guest to value ----------------------------------------------------------------------------------------------
+// --- guest to value ----------------------------------------------------------------------------------------
 
 static component_value *new_values(arena *a, size_t count, err *e) {
     component_value *items = ARENA_ARRAY(a, component_value, count);
@@ -28,7 +28,8 @@ static status lift_items(const ctype *element, uint32_t count, abi_side *from, a
     return STATUS_OK;
 }
 
-static status lift_list(const ctype *t, abi_side *from, abi_place source, arena *a, component_value *ret, err *e) {
+static status lift_list(const ctype *t, abi_side *from, abi_place source, arena *a, component_value *ret,
+                        err *e) {
     if (t->has_fixed_length) {
         return lift_items(t->element, t->fixed_length, from, source, a, ret, e);
     }
@@ -40,7 +41,8 @@ static status lift_list(const ctype *t, abi_side *from, abi_place source, arena 
     return lift_items(t->element, count, from, abi_memory(ptr), a, ret, e);
 }
 
-static status lift_record(const ctype *t, abi_side *from, abi_place source, arena *a, component_value *ret, err *e) {
+static status lift_record(const ctype *t, abi_side *from, abi_place source, arena *a, component_value *ret,
+                          err *e) {
     ret->of.list.items = new_values(a, t->case_count, e);
     if (ret->of.list.items == NULL) {
         return STATUS_TRAP;
@@ -152,7 +154,7 @@ status abi_lift(const ctype *t, abi_side *from, abi_place source, arena *a, comp
     }
 }
 
-// --- value to guest ----------------------------------------------------------------------------------------------
+// --- value to guest ----------------------------------------------------------------------------------------
 
 static status wrong_shape(const char *what, err *e) {
     return err_set(e, STATUS_INVALID, "a value passed to the component has the wrong %s", what);
@@ -209,8 +211,9 @@ static status lower_variant(const ctype *t, const component_value *v, abi_side *
     }
     abi_store_tag(t, to, target, v->of.variant.tag);
     abi_zero_rest(t, target, payload);
-    return payload == NULL ? STATUS_OK
-                           : abi_lower(payload, v->of.variant.payload, to, abi_payload(target, t), consumed, e);
+    return payload == NULL
+               ? STATUS_OK
+               : abi_lower(payload, v->of.variant.payload, to, abi_payload(target, t), consumed, e);
 }
 
 static status lower_string(const component_value *v, abi_side *to, abi_place target, err *e) {
@@ -281,8 +284,8 @@ static status lower_scalar(const ctype *t, const component_value *v, abi_side *t
     return STATUS_OK;
 }
 
-status abi_lower(const ctype *t, const component_value *value, abi_side *to, abi_place target, uint32_t *consumed,
-                 err *e) {
+status abi_lower(const ctype *t, const component_value *value, abi_side *to, abi_place target,
+                 uint32_t *consumed, err *e) {
     if (value->kind != t->kind) {
         return wrong_shape("kind", e);
     }
@@ -307,9 +310,10 @@ status abi_lower(const ctype *t, const component_value *value, abi_side *to, abi
     }
 }
 
-// --- dropping ----------------------------------------------------------------------------------------------------
+// --- dropping ----------------------------------------------------------------------------------------------
 
-// Only the kinds in `value` are trusted where they agree with the type: a value of the wrong shape ends the walk.
+// Only the kinds in `value` are trusted where they agree with the type: a value of the wrong shape ends the
+// walk.
 void abi_value_drop(const ctype *t, const component_value *value, const abi_side *side, uint32_t *skip) {
     if (value->kind != t->kind || !t->has_handle) {
         return;

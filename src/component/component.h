@@ -2,13 +2,13 @@
 // The component layer: from the bytes of a component to calls of its exports.
 //
 //   component_decode       bytes -> checked component (what it imports and exports; its core modules)
-//   component_link         component + compiled core modules + what the gate admits -> program, once per workload
-//   component_instantiate  program + store -> instance, once per request, inside a task
+//   component_link         component + compiled core modules + what the gate admits -> program, once per
+//   workload component_instantiate  program + store -> instance, once per request, inside a task
 //   component_call         calls an exported function of an instance
 //
-// It is a small compiler: decoding validates and inlines nested components into a flat instantiation plan and one
-// move program per lifted or lowered function; a request only executes them. Not included here: the engine
-// (core.h says what is needed of it) and any host interface (host.h says how they are offered).
+// It is a small compiler: decoding validates and inlines nested components into a flat instantiation plan and
+// one move program per lifted or lowered function; a request only executes them. Not included here: the
+// engine (core.h says what is needed of it) and any host interface (host.h says how they are offered).
 // Limits: component_limits. Errors name the byte offset or the item. Threads: a component and a program are
 // immutable and may be shared; instances belong to their store.
 // Sources: Binary.md, Explainer.md, CanonicalABI.md of the Component Model. Tests: tests/unit/component,
@@ -25,11 +25,11 @@ typedef struct component_instance component_instance; // running
 typedef struct component_func component_func;         // an exported function of a program
 
 typedef struct component_limits {
-    uint32_t bytes_max;       // of the whole binary
-    uint32_t depth_max;       // nesting of components and types
-    uint32_t items_max;       // of each index space, and of all types together
-    uint32_t name_bytes_max;  // of one import, export or field name
-    size_t arena_bytes_max;   // memory for the decoded form
+    uint32_t bytes_max;      // of the whole binary
+    uint32_t depth_max;      // nesting of components and types
+    uint32_t items_max;      // of each index space, and of all types together
+    uint32_t name_bytes_max; // of one import, export or field name
+    size_t arena_bytes_max;  // memory for the decoded form
 } component_limits;
 
 component_limits component_limits_default(void);
@@ -43,7 +43,7 @@ void component_free(component *c);
 size_t component_module_count(const component *c);
 slice component_module_bytes(const component *c, size_t index);
 
-// --- what it imports and exports (for inspect and for the gate) -------------------------------------------------
+// --- what it imports and exports (for inspect and for the gate) --------------------------------------------
 
 typedef enum component_extern_kind {
     COMPONENT_FUNC,
@@ -77,11 +77,11 @@ typedef struct component_section { // a custom section anywhere at the top level
 size_t component_section_count(const component *c);
 const component_section *component_section_at(const component *c, size_t index);
 
-// Splits "wasi:io/streams@0.2.3" into "wasi:io/streams" and its version. False when there is no valid version;
-// then `ret_name` is the whole and the version is zero.
+// Splits "wasi:io/streams@0.2.3" into "wasi:io/streams" and its version. False when there is no valid
+// version; then `ret_name` is the whole and the version is zero.
 bool component_name_split(slice full, slice *ret_name, semver *ret_version);
 
-// --- linking -----------------------------------------------------------------------------------------------------
+// --- linking -----------------------------------------------------------------------------------------------
 
 // Decides what an imported interface is bound to. The only way for a component to get an import.
 typedef struct component_gate {
@@ -99,28 +99,31 @@ typedef struct component_link_options {
     size_t call_arena_bytes_max; // memory that one host call may use for lifted values
 } component_link_options;
 
-// Checks every import against the declared types: a function of another type than the interface, or one that the
-// interface does not have, is refused here and never found at run time. Borrows the component and the modules.
-status component_link(const component *c, const component_link_options *options, component_program **ret, err *e)
-    WRIT_MUST_USE;
+// Checks every import against the declared types: a function of another type than the interface, or one that
+// the interface does not have, is refused here and never found at run time. Borrows the component and the
+// modules.
+status component_link(const component *c, const component_link_options *options, component_program **ret,
+                      err *e) WRIT_MUST_USE;
 void component_program_free(component_program *p);
 
-// An exported function: `interface` is the name of an exported instance, with a version (then any compatible one
-// matches) or without (then any matches), or empty for a function exported at the top level. NULL when there is none.
+// An exported function: `interface` is the name of an exported instance, with a version (then any compatible
+// one matches) or without (then any matches), or empty for a function exported at the top level. NULL when
+// there is none.
 const component_func *component_program_export(const component_program *p, slice interface, slice name);
 const ctype_func *component_func_type(const component_func *f);
 
-// --- running -----------------------------------------------------------------------------------------------------
+// --- running -----------------------------------------------------------------------------------------------
 
 // Executes the plan inside a task of `store`. `context` is what host functions get as host_call_context.
-status component_instantiate(const component_program *p, core_store *store, void *context, component_instance **ret,
-                             err *e) WRIT_MUST_USE;
+status component_instantiate(const component_program *p, core_store *store, void *context,
+                             component_instance **ret, err *e) WRIT_MUST_USE;
 // Drops all host objects that the instance still owns. After the task has ended; before the store is freed.
 void component_instance_free(component_instance *i);
 
 // For reports about a trap: the functions of the host that it called last, newest first. Returns how many.
 enum { COMPONENT_LAST_CALLS_MAX = 8 };
-size_t component_instance_last_calls(const component_instance *i, const host_func *ret[COMPONENT_LAST_CALLS_MAX]);
+size_t component_instance_last_calls(const component_instance *i,
+                                     const host_func *ret[COMPONENT_LAST_CALLS_MAX]);
 
 // A value in memory of ours, for calls that are not on the hot path (tests, exports called by the host).
 typedef struct component_value component_value;
@@ -128,7 +131,7 @@ struct component_value {
     ctype_kind kind;
     union {
         bool boolean;
-        int64_t signed_; // S8 to S64
+        int64_t signed_;    // S8 to S64
         uint64_t unsigned_; // U8 to U64, CHAR, FLAGS with at most 64 labels
         float f32;
         double f64;
@@ -148,8 +151,8 @@ struct component_value {
     } of;
 };
 
-// Calls an export inside the task. Own host objects among `args` are consumed even when the call fails. `ret` is
-// filled from `a` when the function has a result, and may be NULL when it has none. After STATUS_TRAP the
+// Calls an export inside the task. Own host objects among `args` are consumed even when the call fails. `ret`
+// is filled from `a` when the function has a result, and may be NULL when it has none. After STATUS_TRAP the
 // instance must not be called again.
-status component_call(component_instance *i, const component_func *f, const component_value *args, size_t arg_count,
-                      component_value *ret, arena *a, err *e) WRIT_MUST_USE;
+status component_call(component_instance *i, const component_func *f, const component_value *args,
+                      size_t arg_count, component_value *ret, arena *a, err *e) WRIT_MUST_USE;

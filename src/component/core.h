@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the component layer needs from an engine of core WebAssembly. `engine/` implements it; nothing here knows
-// which engine that is.
+// What the component layer needs from an engine of core WebAssembly. `engine/` implements it; nothing here
+// knows which engine that is.
 //
-// Threads: an engine and its modules, host functions and templates may be shared; a store and all that belongs to
-// it is used by one thread at a time. All guest code of a store runs on tasks (see core_task): C functions on a
-// stack of their own, which may be suspended in the middle and resumed later by the event loop. Every function
-// below that takes a store, other than the task functions themselves, may only be called from inside a task of it.
+// Threads: an engine and its modules, host functions and templates may be shared; a store and all that
+// belongs to it is used by one thread at a time. All guest code of a store runs on tasks (see core_task): C
+// functions on a stack of their own, which may be suspended in the middle and resumed later by the event
+// loop. Every function below that takes a store, other than the task functions themselves, may only be called
+// from inside a task of it.
 #pragma once
 
 #include "base/err.h"
@@ -30,7 +31,8 @@ typedef enum core_type {
     CORE_V128,
     CORE_FUNCREF,
     CORE_EXTERNREF,
-    CORE_REF_OTHER, // any other reference type: passes between core instances, never through the component layer
+    CORE_REF_OTHER, // any other reference type: passes between core instances, never through the component
+                    // layer
 } core_type;
 
 typedef struct core_func_type {
@@ -64,8 +66,8 @@ typedef struct core_memory_view { // valid until guest code runs
     size_t len; // bytes
 } core_memory_view;
 
-// The body of a host function: reads arguments from `values` and writes results over them. A status other than
-// STATUS_OK makes the guest trap with the error's message. May call back into the guest and may suspend.
+// The body of a host function: reads arguments from `values` and writes results over them. A status other
+// than STATUS_OK makes the guest trap with the error's message. May call back into the guest and may suspend.
 typedef status (*core_host_body)(void *env, core_store *store, core_value *values, size_t count, err *e);
 typedef void (*core_task_body)(core_store *store, void *arg);
 
@@ -88,26 +90,28 @@ typedef struct core_ops {
     // Both run the start function, which may trap or suspend.
     status (*instantiate)(core_store *store, const core_module *module, const core_extern *imports,
                           size_t import_count, core_instance *ret, err *e);
-    status (*template_instantiate)(core_store *store, const core_template *template_, core_instance *ret, err *e);
+    status (*template_instantiate)(core_store *store, const core_template *template_, core_instance *ret,
+                                   err *e);
 
     // By position in the module's export section. False when there is no such export.
     bool (*export_at)(core_store *store, const core_instance *instance, size_t index, core_extern *ret);
     core_memory_view (*memory_view)(core_store *store, const core_extern *memory);
 
-    // Calls a core function; results overwrite arguments; `count` is the larger of both counts. STATUS_TRAP with
-    // the reason when it traps, STATUS_CANCELLED when the task is being given up.
+    // Calls a core function; results overwrite arguments; `count` is the larger of both counts. STATUS_TRAP
+    // with the reason when it traps, STATUS_CANCELLED when the task is being given up.
     status (*call)(core_store *store, const core_extern *func, core_value *values, size_t count, err *e);
 
-    // Suspends the running task until someone resumes it. STATUS_CANCELLED when it is being given up instead: then
-    // return at once, without calling the guest again.
+    // Suspends the running task until someone resumes it. STATUS_CANCELLED when it is being given up instead:
+    // then return at once, without calling the guest again.
     status (*suspend)(core_store *store, err *e);
 
-    // Prepares `body(store, arg)` as a task; it starts at the first resume. One task of a store at a time may be
-    // unfinished.
+    // Prepares `body(store, arg)` as a task; it starts at the first resume. One task of a store at a time may
+    // be unfinished.
     status (*task_new)(core_store *store, core_task_body body, void *arg, core_task **ret, err *e);
     // Runs the task until it finishes (true) or suspends or has used its time slice (false).
     bool (*task_resume)(core_task *task);
-    // Cancels the task first if it has not finished (its suspend returns STATUS_CANCELLED and its stack unwinds).
+    // Cancels the task first if it has not finished (its suspend returns STATUS_CANCELLED and its stack
+    // unwinds).
     void (*task_free)(core_task *task);
 } core_ops;
 

@@ -7,9 +7,7 @@
 
 enum { HANDLES_FIRST = 16 };
 
-void handle_table_init(handle_table *t, uint32_t max) {
-    *t = (handle_table){.count = 1, .max = max};
-}
+void handle_table_init(handle_table *t, uint32_t max) { *t = (handle_table){.count = 1, .max = max}; }
 
 void handle_table_done(handle_table *t) {
     mem_free(t->items);
@@ -76,11 +74,13 @@ status handle_get(const handle_table *t, uint32_t index, const handle_type *type
     return STATUS_OK;
 }
 
-status handle_check_own(const handle_table *t, uint32_t index, const handle_type *type, handle **ret, err *e) {
+status handle_check_own(const handle_table *t, uint32_t index, const handle_type *type, handle **ret,
+                        err *e) {
     handle *h;
     TRY(handle_get(t, index, type, &h, e));
     if (h->lend_count != 0) {
-        return err_set(e, STATUS_TRAP, "cannot remove owned resource while borrowed (handle index %u)", index);
+        return err_set(e, STATUS_TRAP, "cannot remove owned resource while borrowed (handle index %u)",
+                       index);
     }
     if (!h->own) {
         return err_set(e, STATUS_TRAP, "cannot lift own resource from a borrow (handle index %u)", index);
@@ -123,8 +123,8 @@ static status lends_push(handle_lends *lends, uint32_t index, err *e) {
     return STATUS_OK;
 }
 
-status handle_lend(handle_table *t, uint32_t index, const handle_type *type, handle_lends *lends, uintptr_t *ret_rep,
-                   err *e) {
+status handle_lend(handle_table *t, uint32_t index, const handle_type *type, handle_lends *lends,
+                   uintptr_t *ret_rep, err *e) {
     CHECK(lends->table == t);
     handle *h;
     TRY(handle_get(t, index, type, &h, e));
@@ -138,7 +138,8 @@ status handle_remove(handle_table *t, uint32_t index, const handle_type *type, h
     handle *h;
     TRY(handle_get(t, index, type, &h, e));
     if (h->lend_count != 0) {
-        return err_set(e, STATUS_TRAP, "cannot remove owned resource while borrowed (handle index %u)", index);
+        return err_set(e, STATUS_TRAP, "cannot remove owned resource while borrowed (handle index %u)",
+                       index);
     }
     *ret = *h;
     release(t, index);

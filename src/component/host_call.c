@@ -4,17 +4,11 @@
 
 #include "component/abi_internal.h"
 
-void *host_call_context(host_call *call) {
-    return call->instance->context;
-}
+void *host_call_context(host_call *call) { return call->instance->context; }
 
-arena *host_call_arena(host_call *call) {
-    return &call->arena;
-}
+arena *host_call_arena(host_call *call) { return &call->arena; }
 
-core_store *host_call_store(host_call *call) {
-    return call->instance->store;
-}
+core_store *host_call_store(host_call *call) { return call->instance->store; }
 
 status host_call_suspend(host_call *call, err *e) {
     core_store *store = call->instance->store;
@@ -23,14 +17,14 @@ status host_call_suspend(host_call *call, err *e) {
     return STATUS_OK;
 }
 
-// --- memory ------------------------------------------------------------------------------------------------------
+// --- memory ------------------------------------------------------------------------------------------------
 
 status host_memory_at(host_call *call, uint32_t ptr, uint64_t bytes, uint32_t align, uint8_t **ret, err *e) {
     return memory_range(&call->side.memory, ptr, bytes, align, "content", ret, e);
 }
 
-status host_list_at(host_call *call, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align, uint8_t **ret,
-                    err *e) {
+status host_list_at(host_call *call, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
+                    uint8_t **ret, err *e) {
     return memory_list(&call->side.memory, ptr, count, size, align, ret, e);
 }
 
@@ -52,7 +46,8 @@ status host_alloc(host_call *call, uint32_t bytes, uint32_t align, uint32_t *ret
     return memory_alloc(&call->side.memory, align, bytes, "result", ret_ptr, &ignored, e);
 }
 
-// Bytes that an implementation took from the guest's memory, in place, have to be found again after its realloc.
+// Bytes that an implementation took from the guest's memory, in place, have to be found again after its
+// realloc.
 static bool find_in_guest(host_call *call, slice bytes, uint32_t *ret_ptr) {
     const core_memory_view *view = &call->side.memory.view;
     if (view->base == NULL || bytes.data < view->base || bytes.data >= view->base + view->len) {
@@ -96,7 +91,7 @@ status host_lower_bytes(host_call *call, slice bytes, uint32_t *ret_ptr, uint32_
     return STATUS_OK;
 }
 
-// --- handles -----------------------------------------------------------------------------------------------------
+// --- handles -----------------------------------------------------------------------------------------------
 
 // Few host resources exist, so a walk beats a map.
 static status find_type(host_call *call, const ctype_resource *resource, const handle_type **ret, err *e) {
@@ -107,7 +102,8 @@ static status find_type(host_call *call, const ctype_resource *resource, const h
             return STATUS_OK;
         }
     }
-    return err_set(e, STATUS_INTERNAL, "the component does not know the resource \"%.*s\"", SLICE_ARG(resource->name));
+    return err_set(e, STATUS_INTERNAL, "the component does not know the resource \"%.*s\"",
+                   SLICE_ARG(resource->name));
 }
 
 status host_lift_borrow(host_call *call, uint32_t index, const ctype_resource *type, void **ret, err *e) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reads modules that the decoder has already walked through; still, every read is bounded and a surprise ends the
-// recognition. Source: WebAssembly Core Specification, "Binary Format".
+// Reads modules that the decoder has already walked through; still, every read is bounded and a surprise ends
+// the recognition. Source: WebAssembly Core Specification, "Binary Format".
 #include "component/indirection.h"
 
 #include "base/arena.h"
@@ -37,9 +37,7 @@ static uint8_t byte(cursor *c) {
     return *c->at++;
 }
 
-static bool expect(cursor *c, uint8_t want) {
-    return byte(c) == want && !c->bad;
-}
+static bool expect(cursor *c, uint8_t want) { return byte(c) == want && !c->bad; }
 
 static uint32_t number(cursor *c) {
     uint64_t n = 0;
@@ -81,9 +79,7 @@ static slice bytes(cursor *c) {
     return s;
 }
 
-static cursor over(slice s) {
-    return (cursor){s.data, s.data + s.len, false};
-}
+static cursor over(slice s) { return (cursor){s.data, s.data + s.len, false}; }
 
 // The next section; false at the end or when something is wrong (then `c->bad`).
 static bool next_section(cursor *c, uint8_t *ret_id, cursor *ret) {
@@ -95,9 +91,7 @@ static bool next_section(cursor *c, uint8_t *ret_id, cursor *ret) {
     return !c->bad;
 }
 
-static cursor sections_of(slice module) {
-    return over(slice_sub(module, 8, module.len));
-}
+static cursor sections_of(slice module) { return over(slice_sub(module, 8, module.len)); }
 
 static cursor find_section(slice module, uint8_t id) {
     cursor c = sections_of(module);
@@ -124,14 +118,13 @@ static bool has_only(slice module, uint32_t allowed) {
     return !c.bad;
 }
 
-bool indirection_has_start(slice module) {
-    return !find_section(module, SECTION_START).bad;
-}
+bool indirection_has_start(slice module) { return !find_section(module, SECTION_START).bad; }
 
-// --- trampolines -------------------------------------------------------------------------------------------------
+// --- trampolines -------------------------------------------------------------------------------------------
 
 // Parameter counts by type index, for function types of plain values.
-static bool read_types(slice module, arena *a, uint32_t *ret_count, uint32_t **ret_params, slice **ret_bytes) {
+static bool read_types(slice module, arena *a, uint32_t *ret_count, uint32_t **ret_params,
+                       slice **ret_bytes) {
     cursor c = find_section(module, SECTION_TYPE);
     uint32_t n = count(&c);
     uint32_t *params = ARENA_ARRAY(a, uint32_t, n);
@@ -190,8 +183,8 @@ static bool has_one_table(slice module) {
 }
 
 bool indirection_is_calls(slice module, arena *a, indirection_calls *ret) {
-    uint32_t allowed = 1u << SECTION_TYPE | 1u << SECTION_FUNCTION | 1u << SECTION_TABLE | 1u << SECTION_EXPORT |
-                       1u << SECTION_CODE;
+    uint32_t allowed = 1u << SECTION_TYPE | 1u << SECTION_FUNCTION | 1u << SECTION_TABLE |
+                       1u << SECTION_EXPORT | 1u << SECTION_CODE;
     uint32_t type_count;
     uint32_t *params;
     slice *shapes;
@@ -232,9 +225,10 @@ uint32_t indirection_export_func(slice module, uint32_t position) {
     return AST_NONE;
 }
 
-// --- filling the table -------------------------------------------------------------------------------------------
+// --- filling the table -------------------------------------------------------------------------------------
 
-// Import number of each imported function, in order; false when anything but functions and one table is imported.
+// Import number of each imported function, in order; false when anything but functions and one table is
+// imported.
 static bool sort_imports(const ast_module_type *type, uint32_t *func_imports, uint32_t *ret_funcs,
                          uint32_t *ret_table) {
     uint32_t funcs = 0;
@@ -279,7 +273,8 @@ static bool read_element(slice module, const uint32_t *func_imports, uint32_t fu
 }
 
 bool indirection_is_fill(slice module, const ast_module_type *type, arena *a, indirection_fill *ret) {
-    uint32_t allowed = 1u << SECTION_TYPE | 1u << SECTION_IMPORT | 1u << SECTION_START | 1u << SECTION_ELEMENT;
+    uint32_t allowed =
+        1u << SECTION_TYPE | 1u << SECTION_IMPORT | 1u << SECTION_START | 1u << SECTION_ELEMENT;
     uint32_t *func_imports = ARENA_ARRAY(a, uint32_t, type->import_count);
     uint32_t funcs = 0;
     indirection_fill fill = {.start = AST_NONE};

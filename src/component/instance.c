@@ -8,7 +8,7 @@
 
 enum { UNFILLED = 0xff }; // kind of a slot that no step has filled yet
 
-// --- calls -------------------------------------------------------------------------------------------------------
+// --- calls -------------------------------------------------------------------------------------------------
 
 void instance_side(component_instance *i, uint32_t instance, const plan_options *options,
                    const handle_type *const *types, abi_side *ret) {
@@ -30,7 +30,8 @@ void instance_side(component_instance *i, uint32_t instance, const plan_options 
 status instance_enter(component_instance *i, const plan_entering *entering, err *e) {
     for (uint32_t k = 0; k < entering->count; k++) {
         if (!i->states[entering->instances[k]].may_enter) {
-            return err_set(e, STATUS_TRAP, "cannot enter component instance: a call into it is still running");
+            return err_set(e, STATUS_TRAP,
+                           "cannot enter component instance: a call into it is still running");
         }
     }
     for (uint32_t k = 0; k < entering->count; k++) {
@@ -74,13 +75,14 @@ status instance_finish_call(component_instance *i, const plan_lift *lift, const 
     return s;
 }
 
-// --- instantiation -----------------------------------------------------------------------------------------------
+// --- instantiation -----------------------------------------------------------------------------------------
 
 static status fill_exports(component_instance *i, const plan_step *s, err *e) {
     const core_instance *core = &i->cores[s->core->number];
     for (const plan_export *x = s->exports; x != NULL; x = x->next) {
         if (!i->store->ops->export_at(i->store, core, x->position, &i->slots[x->slot])) {
-            return err_set(e, STATUS_INTERNAL, "the engine does not know export %u of a core module", x->position);
+            return err_set(e, STATUS_INTERNAL, "the engine does not know export %u of a core module",
+                           x->position);
         }
     }
     return STATUS_OK;
@@ -112,7 +114,8 @@ static status instantiate_with_slots(component_instance *i, const plan_step *s, 
 static status run_step(component_instance *i, const plan_step *s, err *e) {
     switch (s->kind) {
     case PLAN_HOST_FUNCTION:
-        return i->store->ops->host_func_extern(i->store, s->trampoline->func, &i->slots[s->trampoline->slot], e);
+        return i->store->ops->host_func_extern(i->store, s->trampoline->func, &i->slots[s->trampoline->slot],
+                                               e);
     case PLAN_CALL:
         return call_slot(i, s->slot, NULL, 0, e);
     case PLAN_INSTANTIATE:
@@ -148,8 +151,8 @@ static component_instance *new_instance(const component_program *p) {
     return i;
 }
 
-status component_instantiate(const component_program *p, core_store *store, void *context, component_instance **ret,
-                             err *e) {
+status component_instantiate(const component_program *p, core_store *store, void *context,
+                             component_instance **ret, err *e) {
     component_instance *i = new_instance(p);
     i->store = store;
     i->context = context;
@@ -194,10 +197,11 @@ void component_instance_free(component_instance *i) {
     mem_free(i);
 }
 
-// --- calling an export -------------------------------------------------------------------------------------------
+// --- calling an export -------------------------------------------------------------------------------------
 
 // Where parameter `k` goes.
-static abi_place param_place(const abi_layout *l, core_value *flat, uint32_t tuple, uint32_t k, uint32_t *flat_at) {
+static abi_place param_place(const abi_layout *l, core_value *flat, uint32_t tuple, uint32_t k,
+                             uint32_t *flat_at) {
     if (l->params_spilled) {
         return abi_memory(tuple + l->offsets[k]);
     }
@@ -226,15 +230,15 @@ static status lower_args(const component_func *f, const component_value *args, a
     return STATUS_OK;
 }
 
-static void drop_args(const component_func *f, const component_value *args, size_t count, const abi_side *side,
-                      uint32_t consumed) {
+static void drop_args(const component_func *f, const component_value *args, size_t count,
+                      const abi_side *side, uint32_t consumed) {
     for (uint32_t k = 0; k < f->type->param_count && k < count; k++) {
         abi_value_drop(f->type->params[k].type, &args[k], side, &consumed);
     }
 }
 
-static status lift_result(const component_func *f, abi_side *from, core_value *flat, arena *a, component_value *ret,
-                          err *e) {
+static status lift_result(const component_func *f, abi_side *from, core_value *flat, arena *a,
+                          component_value *ret, err *e) {
     const ctype *t = f->type->result;
     abi_place source = abi_flat(flat);
     if (f->layout.result_spilled) {
@@ -255,8 +259,8 @@ static status lift_result(const component_func *f, abi_side *from, core_value *f
 }
 
 // From entering to leaving. On failure nothing is put back: the instance does not run again.
-static status call_inside(component_instance *i, const component_func *f, const component_value *args, abi_side *side,
-                          uint32_t *consumed, component_value *ret, arena *a, err *e) {
+static status call_inside(component_instance *i, const component_func *f, const component_value *args,
+                          abi_side *side, uint32_t *consumed, component_value *ret, arena *a, err *e) {
     core_value flat[CTYPE_FLAT_PARAMS_MAX + 1];
     memset(flat, 0, sizeof flat);
     TRY(instance_enter(i, &f->entering, e));
@@ -281,7 +285,8 @@ static status check_call(const component_instance *i, const component_func *f, s
         return err_set(e, STATUS_TRAP, "cannot enter component instance: it has trapped before");
     }
     if (f->lift == NULL) {
-        return err_set(e, STATUS_UNSUPPORTED, "an import that is exported again cannot be called by the host");
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "an import that is exported again cannot be called by the host");
     }
     if (arg_count != f->type->param_count) {
         return err_set(e, STATUS_INVALID, "the function takes %u arguments, not %zu", f->type->param_count,
@@ -290,8 +295,8 @@ static status check_call(const component_instance *i, const component_func *f, s
     return STATUS_OK;
 }
 
-status component_call(component_instance *i, const component_func *f, const component_value *args, size_t arg_count,
-                      component_value *ret, arena *a, err *e) {
+status component_call(component_instance *i, const component_func *f, const component_value *args,
+                      size_t arg_count, component_value *ret, arena *a, err *e) {
     abi_side side;
     handle_scope scope = {0};
     uint32_t consumed = 0;

@@ -9,7 +9,7 @@
 
 enum { LINK_MISSING_BYTES_MAX = 64 * 1024, LINK_ARENA_BYTES_MAX = 256 * 1024 * 1024 };
 
-// --- exports -----------------------------------------------------------------------------------------------------
+// --- exports -----------------------------------------------------------------------------------------------
 
 static uint32_t count_funcs(const plan_instance *x) {
     uint32_t n = 0;
@@ -40,8 +40,8 @@ static const ctype_func *declared_type(const ast_extern *x, slice interface, sli
                : x->of.instance->exports[at].type.of.func;
 }
 
-static status add_func(component_program *p, const ast_extern *x, slice interface, slice name, const plan_func *func,
-                       err *e) {
+static status add_func(component_program *p, const ast_extern *x, slice interface, slice name,
+                       const plan_func *func, err *e) {
     component_func *f = &p->funcs[p->func_count];
     const ctype_func *type = declared_type(x, interface, name);
     if (type == NULL) {
@@ -89,7 +89,8 @@ static status collect_funcs(component_program *p, err *e) {
     return STATUS_OK;
 }
 
-static bool is_interface(const component_func *f, slice full, slice name, bool versioned, const semver *version) {
+static bool is_interface(const component_func *f, slice full, slice name, bool versioned,
+                         const semver *version) {
     if (full.len == 0 || f->interface.len == 0) {
         return full.len == 0 && f->interface.len == 0;
     }
@@ -114,11 +115,9 @@ const component_func *component_program_export(const component_program *p, slice
     return best;
 }
 
-const ctype_func *component_func_type(const component_func *f) {
-    return f->type;
-}
+const ctype_func *component_func_type(const component_func *f) { return f->type; }
 
-// --- the engine's part -------------------------------------------------------------------------------------------
+// --- the engine's part -------------------------------------------------------------------------------------
 
 static status make_functions(component_program *p, err *e) {
     const core_ops *ops = p->engine->ops;
@@ -133,7 +132,8 @@ static status make_template(component_program *p, plan_step *s, err *e) {
     for (uint32_t i = 0; i < s->import_count; i++) {
         imports[i] = s->imports[i].trampoline->func;
     }
-    status made = p->engine->ops->template_new(p->engine, s->module, imports, s->import_count, &s->template_, e);
+    status made =
+        p->engine->ops->template_new(p->engine, s->module, imports, s->import_count, &s->template_, e);
     mem_free(imports);
     return made;
 }
@@ -174,7 +174,8 @@ static status make_steps(component_program *p, const component_link_options *opt
     return STATUS_OK;
 }
 
-static status link_program(component_program *p, const component_link_options *options, buf *missing, err *e) {
+static status link_program(component_program *p, const component_link_options *options, buf *missing,
+                           err *e) {
     p->plan.arena = &p->arena;
     p->plan.source = p->source;
     p->plan.gate = &options->gate;
@@ -187,7 +188,8 @@ static status link_program(component_program *p, const component_link_options *o
     return p->plan.out_of_room ? plan_no_room(e) : STATUS_OK;
 }
 
-status component_link(const component *c, const component_link_options *options, component_program **ret, err *e) {
+status component_link(const component *c, const component_link_options *options, component_program **ret,
+                      err *e) {
     CHECK(options->engine != NULL && options->module_count >= component_module_count(c));
     component_program *p = MEM_NEW(component_program);
     arena_init(&p->arena, LINK_ARENA_BYTES_MAX);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Transcoding goes through a decoder that re-checks what it reads: text was validated before, but calling a guest's
-// realloc in between runs code that we do not trust, so nothing may depend on the bytes still being the same.
+// Transcoding goes through a decoder that re-checks what it reads: text was validated before, but calling a
+// guest's realloc in between runs code that we do not trust, so nothing may depend on the bytes still being
+// the same.
 #include "component/memory.h"
 
 #include "base/check.h"
@@ -17,7 +18,8 @@ void memory_refresh(memory_guest *m) {
 status memory_range(const memory_guest *m, uint32_t ptr, uint64_t bytes, uint32_t align, const char *what,
                     uint8_t **ret, err *e) {
     if ((ptr & (align - 1)) != 0) {
-        return err_set(e, STATUS_TRAP, "unaligned pointer: %s at 0x%x must be aligned to %u", what, ptr, align);
+        return err_set(e, STATUS_TRAP, "unaligned pointer: %s at 0x%x must be aligned to %u", what, ptr,
+                       align);
     }
     if (m->view.base == NULL) {
         return err_set(e, STATUS_TRAP, "the memory for the %s does not exist yet", what);
@@ -30,12 +32,12 @@ status memory_range(const memory_guest *m, uint32_t ptr, uint64_t bytes, uint32_
     return STATUS_OK;
 }
 
-status memory_list(const memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align, uint8_t **ret,
-                   err *e) {
+status memory_list(const memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
+                   uint8_t **ret, err *e) {
     uint64_t bytes = (uint64_t)count * size; // cannot overflow: two factors of 32 bits
     if (bytes > MEMORY_LIST_BYTES_MAX) {
-        return err_set(e, STATUS_TRAP, "list content out-of-bounds: %u elements of %u bytes are too many", count,
-                       size);
+        return err_set(e, STATUS_TRAP, "list content out-of-bounds: %u elements of %u bytes are too many",
+                       count, size);
     }
     return memory_range(m, ptr, bytes, align, "list content", ret, e);
 }
@@ -55,13 +57,14 @@ status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_
     uint32_t ptr = v[0].u32;
     if ((ptr & (align - 1)) != 0) {
         return err_set(e, STATUS_TRAP,
-                       "unaligned pointer: realloc return: result not aligned (%s at 0x%x, alignment %u)", what, ptr,
-                       align);
+                       "unaligned pointer: realloc return: result not aligned (%s at 0x%x, alignment %u)",
+                       what, ptr, align);
     }
     if (m->view.base == NULL || ptr > m->view.len || bytes > m->view.len - ptr) {
-        return err_set(e, STATUS_TRAP,
-                       "%s out-of-bounds: realloc return: beyond end of memory (0x%x, %u bytes, memory of %zu)", what,
-                       ptr, bytes, m->view.len);
+        return err_set(
+            e, STATUS_TRAP,
+            "%s out-of-bounds: realloc return: beyond end of memory (0x%x, %u bytes, memory of %zu)", what,
+            ptr, bytes, m->view.len);
     }
     *ret_ptr = ptr;
     *ret = m->view.base + ptr;
@@ -77,19 +80,20 @@ status memory_alloc(memory_guest *m, uint32_t align, uint64_t bytes, const char 
     return memory_realloc(m, 0, 0, align, (uint32_t)bytes, what, ret_ptr, ret, e);
 }
 
-// --- strings -----------------------------------------------------------------------------------------------------
+// --- strings -----------------------------------------------------------------------------------------------
 
 static status text_range(const memory_guest *m, memory_text *t, err *e) {
     uint64_t bytes = t->units == MEMORY_UTF16 ? 2 * (uint64_t)t->unit_count : t->unit_count;
     uint32_t align = m->encoding == MEMORY_ENCODING_UTF8 ? 1 : 2;
     if (bytes > MEMORY_STRING_BYTES_MAX) {
-        return err_set(e, STATUS_TRAP,
-                       "string content out-of-bounds: string pointer/length out of bounds of memory (%llu bytes)",
-                       (unsigned long long)bytes);
+        return err_set(
+            e, STATUS_TRAP,
+            "string content out-of-bounds: string pointer/length out of bounds of memory (%llu bytes)",
+            (unsigned long long)bytes);
     }
     uint8_t *data;
-    TRY(memory_range(m, t->ptr, bytes, align, "string pointer/length out of bounds of memory: string content", &data,
-                     e));
+    TRY(memory_range(m, t->ptr, bytes, align, "string pointer/length out of bounds of memory: string content",
+                     &data, e));
     t->data = data;
     return STATUS_OK;
 }
@@ -177,7 +181,8 @@ status memory_text_utf8(const memory_text *text, arena *a, slice *ret, err *e) {
     size_t worst = (size_t)text->unit_count * (text->units == MEMORY_LATIN1 ? 2 : 3);
     uint8_t *out = arena_alloc(a, worst);
     if (out == NULL) {
-        return err_set(e, STATUS_TRAP, "a string of %u code units is larger than one call may use", text->unit_count);
+        return err_set(e, STATUS_TRAP, "a string of %u code units is larger than one call may use",
+                       text->unit_count);
     }
     size_t len = 0;
     for (uint32_t at = 0; at < text->unit_count;) {
@@ -189,8 +194,8 @@ status memory_text_utf8(const memory_text *text, arena *a, slice *ret, err *e) {
     return STATUS_OK;
 }
 
-static status store_copy(memory_guest *m, memory_text *t, uint32_t unit_size, uint32_t align, uint32_t *ret_ptr,
-                         err *e) {
+static status store_copy(memory_guest *m, memory_text *t, uint32_t unit_size, uint32_t align,
+                         uint32_t *ret_ptr, err *e) {
     uint8_t *to;
     TRY(memory_alloc(m, align, (uint64_t)unit_size * t->unit_count, "string content", ret_ptr, &to, e));
     TRY(text_refresh(t, e));
@@ -211,7 +216,8 @@ static status store_latin1_as_utf16(memory_guest *m, memory_text *t, uint32_t *r
     return STATUS_OK;
 }
 
-static status store_as_utf8(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length, err *e) {
+static status store_as_utf8(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length,
+                            err *e) {
     uint32_t ptr;
     uint8_t *to;
     TRY(memory_alloc(m, 1, t->unit_count, "string content", &ptr, &to, e));
@@ -247,7 +253,8 @@ static status store_as_utf8(memory_guest *m, memory_text *t, uint32_t *ret_ptr, 
     return STATUS_OK;
 }
 
-static status store_utf8_as_utf16(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length, err *e) {
+static status store_utf8_as_utf16(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length,
+                                  err *e) {
     uint32_t ptr;
     uint32_t worst = 2 * t->unit_count;
     uint8_t *to;
@@ -267,7 +274,8 @@ static status store_utf8_as_utf16(memory_guest *m, memory_text *t, uint32_t *ret
     return STATUS_OK;
 }
 
-// The text has a character that Latin-1 does not: widens the `done` bytes written so far and goes on in UTF-16.
+// The text has a character that Latin-1 does not: widens the `done` bytes written so far and goes on in
+// UTF-16.
 static status store_widened(memory_guest *m, memory_text *t, uint32_t ptr, uint32_t done, uint32_t at,
                             uint32_t *ret_ptr, uint32_t *ret_length, err *e) {
     uint32_t worst = 2 * t->unit_count;
@@ -292,8 +300,8 @@ static status store_widened(memory_guest *m, memory_text *t, uint32_t ptr, uint3
     return STATUS_OK;
 }
 
-static status store_as_latin1_or_utf16(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length,
-                                       err *e) {
+static status store_as_latin1_or_utf16(memory_guest *m, memory_text *t, uint32_t *ret_ptr,
+                                       uint32_t *ret_length, err *e) {
     uint32_t ptr;
     uint8_t *to;
     TRY(memory_alloc(m, 2, t->unit_count, "string content", &ptr, &to, e));
@@ -317,7 +325,8 @@ static status store_as_latin1_or_utf16(memory_guest *m, memory_text *t, uint32_t
 }
 
 // The source says UTF-16 but may hold nothing beyond Latin-1: then it is narrowed in place.
-static status store_probably_utf16(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length, err *e) {
+static status store_probably_utf16(memory_guest *m, memory_text *t, uint32_t *ret_ptr, uint32_t *ret_length,
+                                   err *e) {
     uint32_t ptr;
     TRY(store_copy(m, t, 2, 2, &ptr, e));
     uint32_t units = t->unit_count;
@@ -340,7 +349,8 @@ static status store_probably_utf16(memory_guest *m, memory_text *t, uint32_t *re
     return STATUS_OK;
 }
 
-status memory_text_store(memory_guest *m, const memory_text *text, uint32_t *ret_ptr, uint32_t *ret_length, err *e) {
+status memory_text_store(memory_guest *m, const memory_text *text, uint32_t *ret_ptr, uint32_t *ret_length,
+                         err *e) {
     memory_text t = *text;
     bool same_size = (m->encoding == MEMORY_ENCODING_UTF8 && t.units == MEMORY_UTF8) ||
                      (m->encoding == MEMORY_ENCODING_UTF16 && t.units == MEMORY_UTF16);

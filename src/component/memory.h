@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Guest memory. The only module that turns a number from a guest into a pointer of ours: bounds, alignment, sizes
-// that overflow, string encodings and what the guest's realloc returns are checked here and nowhere else.
+// Guest memory. The only module that turns a number from a guest into a pointer of ours: bounds, alignment,
+// sizes that overflow, string encodings and what the guest's realloc returns are checked here and nowhere
+// else.
 //
-// Every failure is STATUS_TRAP: the guest is at fault. Pointers that are handed out stay valid until guest code
-// runs, which is any call that allocates. Not thread-safe. A guest's memory is 32-bit here.
-// Source: CanonicalABI.md "Loading", "Storing", "LiftLowerContext"; the order and the sizes of the calls of realloc
-// are those of definitions.py, because guests can observe them.
+// Every failure is STATUS_TRAP: the guest is at fault. Pointers that are handed out stay valid until guest
+// code runs, which is any call that allocates. Not thread-safe. A guest's memory is 32-bit here.
+// Source: CanonicalABI.md "Loading", "Storing", "LiftLowerContext"; the order and the sizes of the calls of
+// realloc are those of definitions.py, because guests can observe them.
 #pragma once
 
 #include "base/arena.h"
@@ -42,15 +43,15 @@ void memory_refresh(memory_guest *m);
 status memory_range(const memory_guest *m, uint32_t ptr, uint64_t bytes, uint32_t align, const char *what,
                     uint8_t **ret, err *e) WRIT_MUST_USE;
 // A list of `count` elements of `size` bytes.
-status memory_list(const memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align, uint8_t **ret,
-                   err *e) WRIT_MUST_USE;
+status memory_list(const memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
+                   uint8_t **ret, err *e) WRIT_MUST_USE;
 // Calls realloc(old, old_bytes, align, bytes) and checks the result.
 status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_t align, uint32_t bytes,
                       const char *what, uint32_t *ret_ptr, uint8_t **ret, err *e) WRIT_MUST_USE;
 status memory_alloc(memory_guest *m, uint32_t align, uint64_t bytes, const char *what, uint32_t *ret_ptr,
                     uint8_t **ret, err *e) WRIT_MUST_USE;
 
-// --- strings -----------------------------------------------------------------------------------------------------
+// --- strings -----------------------------------------------------------------------------------------------
 
 typedef enum memory_units { MEMORY_UTF8, MEMORY_UTF16, MEMORY_LATIN1 } memory_units;
 
@@ -59,7 +60,7 @@ typedef struct memory_text {
     const uint8_t *data;
     uint32_t unit_count;
     memory_units units;
-    bool compact;              // came from a latin1+utf16 guest
+    bool compact;        // came from a latin1+utf16 guest
     memory_guest *guest; // where `data` is `ptr`
     uint32_t ptr;
 } memory_text;
@@ -71,10 +72,10 @@ status memory_text_from_utf8(slice text, memory_text *ret, err *e) WRIT_MUST_USE
 // As UTF-8: in place when it is that already, else in `a`.
 status memory_text_utf8(const memory_text *text, arena *a, slice *ret, err *e) WRIT_MUST_USE;
 // Allocates in `m` and stores in its encoding. `text` may stand in a guest's memory, even in `m`'s.
-status memory_text_store(memory_guest *m, const memory_text *text, uint32_t *ret_ptr, uint32_t *ret_length, err *e)
-    WRIT_MUST_USE;
+status memory_text_store(memory_guest *m, const memory_text *text, uint32_t *ret_ptr, uint32_t *ret_length,
+                         err *e) WRIT_MUST_USE;
 
-// --- floats ------------------------------------------------------------------------------------------------------
+// --- floats ------------------------------------------------------------------------------------------------
 
 static inline uint32_t memory_canonical_f32(uint32_t bits) {
     return (bits & 0x7fffffffu) > 0x7f800000u ? 0x7fc00000u : bits;

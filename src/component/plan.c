@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks the definitions of the root component, and those of a nested one each time that it is instantiated, with one
-// array of items for each index space. The validator has checked every index and every type; what is checked here
-// is what it cannot know: how much a component multiplies, and that two ends of a call agree once resources are
-// resolved.
+// Walks the definitions of the root component, and those of a nested one each time that it is instantiated,
+// with one array of items for each index space. The validator has checked every index and every type; what is
+// checked here is what it cannot know: how much a component multiplies, and that two ends of a call agree
+// once resources are resolved.
 #include "component/plan.h"
 
 #include "base/check.h"
@@ -14,7 +14,7 @@ status plan_no_room(err *e) {
 
 static status plan_component_inline(plan *p, plan_frame *f, err *e);
 
-// --- slots -------------------------------------------------------------------------------------------------------
+// --- slots -------------------------------------------------------------------------------------------------
 
 static uint32_t slot_of_export(plan *p, plan_core_instance *instance, uint32_t position) {
     uint32_t slot = instance->slots[position];
@@ -60,7 +60,7 @@ uint32_t plan_slot(plan *p, const plan_core *core) {
     return t->slot;
 }
 
-// --- lookups -----------------------------------------------------------------------------------------------------
+// --- lookups -----------------------------------------------------------------------------------------------
 
 static const plan_item *find_item(const plan_instance *instance, slice name) {
     for (uint32_t i = 0; i < instance->count; i++) {
@@ -99,12 +99,14 @@ static plan_item *space(plan_frame *f, ast_sort sort, uint32_t index) {
     return &f->spaces[sort][index];
 }
 
-// --- resources ---------------------------------------------------------------------------------------------------
+// --- resources ---------------------------------------------------------------------------------------------
 
-static status resource_at_path(const plan_item *item, const ast_resource *r, const handle_type **ret, err *e) {
+static status resource_at_path(const plan_item *item, const ast_resource *r, const handle_type **ret,
+                               err *e) {
     for (uint32_t i = 0; i < r->path_count; i++) {
-        item = item->sort == AST_INSTANCE && item->of.instance != NULL ? find_item(item->of.instance, r->path[i])
-                                                                       : NULL;
+        item = item->sort == AST_INSTANCE && item->of.instance != NULL
+                   ? find_item(item->of.instance, r->path[i])
+                   : NULL;
         if (item == NULL) {
             return err_set(e, STATUS_INVALID, "an instance has no resource \"%.*s\"", SLICE_ARG(r->path[i]));
         }
@@ -150,7 +152,7 @@ static plan_item type_item(const plan_frame *f, const ast_def *def) {
     return item;
 }
 
-// --- core instances ----------------------------------------------------------------------------------------------
+// --- core instances ----------------------------------------------------------------------------------------
 
 static plan_core_instance *find_core_arg(plan_frame *f, const ast_def *def, slice name) {
     for (uint32_t i = 0; i < def->of.core_instantiate.arg_count; i++) {
@@ -162,13 +164,14 @@ static plan_core_instance *find_core_arg(plan_frame *f, const ast_def *def, slic
     return NULL;
 }
 
-static status fill_core_imports(plan_frame *f, const ast_def *def, const ast_module_type *type, plan_step *step,
-                                err *e) {
+static status fill_core_imports(plan_frame *f, const ast_def *def, const ast_module_type *type,
+                                plan_step *step, err *e) {
     for (uint32_t i = 0; i < type->import_count; i++) {
         const ast_core_import *import = &type->imports[i];
         plan_core_instance *from = find_core_arg(f, def, import->module);
         if (from == NULL) {
-            return err_set(e, STATUS_INVALID, "no argument \"%.*s\" for a core module", SLICE_ARG(import->module));
+            return err_set(e, STATUS_INVALID, "no argument \"%.*s\" for a core module",
+                           SLICE_ARG(import->module));
         }
         TRY(find_core(from, import->name, 0, &step->imports[i], e));
     }
@@ -178,7 +181,8 @@ static status fill_core_imports(plan_frame *f, const ast_def *def, const ast_mod
 static status core_instantiate(plan *p, plan_frame *f, const ast_def *def, plan_core_instance **ret, err *e) {
     const ast_module *module = space(f, AST_CORE_MODULE, def->of.core_instantiate.module)->of.module;
     if (p->core_count >= PLAN_CORE_INSTANCES_MAX) {
-        return err_set(e, STATUS_LIMIT, "the component makes more than %d core instances", PLAN_CORE_INSTANCES_MAX);
+        return err_set(e, STATUS_LIMIT, "the component makes more than %d core instances",
+                       PLAN_CORE_INSTANCES_MAX);
     }
     const ast_module_type *type = module->type;
     plan_core_instance *c = ARENA_NEW(p->arena, plan_core_instance);
@@ -218,7 +222,7 @@ static status core_exports(plan *p, plan_frame *f, const ast_def *def, plan_core
     return STATUS_OK;
 }
 
-// --- functions ---------------------------------------------------------------------------------------------------
+// --- functions ---------------------------------------------------------------------------------------------
 
 static bool is_ancestor(const plan *p, uint32_t instance, uint32_t of) {
     while (of != PLAN_NONE && of != instance) {
@@ -362,7 +366,7 @@ static status make_builtin(plan *p, plan_frame *f, const ast_def *def, plan_core
     return STATUS_OK;
 }
 
-// --- component instances -----------------------------------------------------------------------------------------
+// --- component instances -----------------------------------------------------------------------------------
 
 static status collect_args(plan *p, plan_frame *f, uint32_t count, const ast_arg *args, plan_instance **ret,
                            err *e) {
@@ -402,12 +406,14 @@ static status collect_exports(plan *p, plan_frame *f, plan_instance **ret, err *
     return STATUS_OK;
 }
 
-static status new_frame(plan *p, const plan_component *c, uint32_t parent, uint32_t depth, plan_frame **ret, err *e) {
+static status new_frame(plan *p, const plan_component *c, uint32_t parent, uint32_t depth, plan_frame **ret,
+                        err *e) {
     if (depth > PLAN_NEST_MAX) {
         return err_set(e, STATUS_LIMIT, "components are instantiated more than %d deep", PLAN_NEST_MAX);
     }
     if (p->instance_count >= PLAN_INSTANCES_MAX) {
-        return err_set(e, STATUS_LIMIT, "the component makes more than %d component instances", PLAN_INSTANCES_MAX);
+        return err_set(e, STATUS_LIMIT, "the component makes more than %d component instances",
+                       PLAN_INSTANCES_MAX);
     }
     plan_frame *f = ARENA_NEW(p->arena, plan_frame);
     if (f == NULL) {
@@ -456,13 +462,14 @@ static status import(plan *p, plan_frame *f, const ast_def *def, plan_item *ret,
     return STATUS_OK;
 }
 
-// --- definitions -------------------------------------------------------------------------------------------------
+// --- definitions -------------------------------------------------------------------------------------------
 
 static status alias_export(plan_frame *f, const ast_def *def, plan_item *ret, err *e) {
     const plan_instance *from = space(f, AST_INSTANCE, def->of.alias.instance)->of.instance;
     const plan_item *found = find_item(from, def->of.alias.name);
     if (found == NULL) {
-        return err_set(e, STATUS_INVALID, "an instance has no export \"%.*s\"", SLICE_ARG(def->of.alias.name));
+        return err_set(e, STATUS_INVALID, "an instance has no export \"%.*s\"",
+                       SLICE_ARG(def->of.alias.name));
     }
     *ret = *found;
     return STATUS_OK;
@@ -489,8 +496,8 @@ static status execute_core(plan *p, plan_frame *f, const ast_def *def, plan_item
     case AST_DEF_CORE_EXPORTS:
         return core_exports(p, f, def, &ret->of.core_instance, e);
     case AST_DEF_ALIAS_CORE_EXPORT:
-        return find_core(space(f, AST_CORE_INSTANCE, def->of.alias.instance)->of.core_instance, def->of.alias.name,
-                         def->of.alias.position, &ret->of.core, e);
+        return find_core(space(f, AST_CORE_INSTANCE, def->of.alias.instance)->of.core_instance,
+                         def->of.alias.name, def->of.alias.position, &ret->of.core, e);
     case AST_DEF_LOWER:
         return make_lower(p, f, def, &ret->of.core, e);
     case AST_DEF_RESOURCE_NEW:
@@ -549,8 +556,8 @@ static status inline_definition(plan *p, plan_frame *f, const ast_def *def, err 
     return STATUS_OK;
 }
 
-// After the first import that cannot be satisfied nothing is planned any more, but the imports behind it and the
-// types that they use are looked at, so that one error names all that is missing.
+// After the first import that cannot be satisfied nothing is planned any more, but the imports behind it and
+// the types that they use are looked at, so that one error names all that is missing.
 static status plan_component_inline(plan *p, plan_frame *f, err *e) {
     for (uint32_t i = 0; i < f->ast->def_count; i++) {
         const ast_def *def = &f->ast->defs[i];

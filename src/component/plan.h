@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instantiation plan: a component with all nested components inlined into one flat list of steps, made once per
-// workload. Executing it is all that a request does.
+// The instantiation plan: a component with all nested components inlined into one flat list of steps, made
+// once per workload. Executing it is all that a request does.
 //
-// Component instances exist as numbers only (a handle table and two flags each at run time); every resource type is
-// a handle_type, whose address is its identity; every core item that anything needs at run time has a slot.
-// Owned by the program's arena; immutable once linked. Shared by plan*.c, link.c, instance.c and trampoline.c.
+// Component instances exist as numbers only (a handle table and two flags each at run time); every resource
+// type is a handle_type, whose address is its identity; every core item that anything needs at run time has a
+// slot. Owned by the program's arena; immutable once linked. Shared by plan*.c, link.c, instance.c and
+// trampoline.c.
 #pragma once
 
 #include "base/buf.h"
@@ -23,7 +24,7 @@ typedef struct plan_trampoline plan_trampoline;
 typedef struct plan_lift plan_lift;
 typedef struct plan_instance plan_instance;
 
-// --- core items --------------------------------------------------------------------------------------------------
+// --- core items --------------------------------------------------------------------------------------------
 
 // A core function, table, memory, global or tag: an export of an instantiated module, or a function of ours.
 typedef struct plan_core {
@@ -47,7 +48,7 @@ struct plan_core_instance {
     struct plan_step *step; // that makes it
 };
 
-// --- functions of ours that core code calls ----------------------------------------------------------------------
+// --- functions of ours that core code calls ----------------------------------------------------------------
 
 typedef struct plan_options { // canonical options with their slots
     memory_encoding encoding;
@@ -63,7 +64,8 @@ typedef enum plan_trampoline_kind {
     PLAN_RESOURCE_REP,
 } plan_trampoline_kind;
 
-// The component instances that a call enters: the callee and its ancestors without the caller and its ancestors.
+// The component instances that a call enters: the callee and its ancestors without the caller and its
+// ancestors.
 typedef struct plan_entering {
     uint32_t count;
     const uint32_t *instances;
@@ -71,8 +73,8 @@ typedef struct plan_entering {
 
 struct plan_trampoline {
     plan_trampoline_kind kind;
-    uint32_t instance;  // of the caller
-    uint32_t slot;      // where its extern stands, or PLAN_NONE
+    uint32_t instance;    // of the caller
+    uint32_t slot;        // where its extern stands, or PLAN_NONE
     core_host_func *func; // made when linking
     const core_func_type *core_type;
     const handle_type *const *types; // resources of the caller
@@ -99,7 +101,7 @@ struct plan_lift {
     slice name;           // for messages; the name of the core function's export
 };
 
-// --- component items ---------------------------------------------------------------------------------------------
+// --- component items ---------------------------------------------------------------------------------------
 
 typedef struct plan_func {
     const host_func *host; // or
@@ -143,12 +145,12 @@ struct plan_frame {
     plan_frame *env;
     uint32_t instance; // its number
     uint32_t depth;
-    const handle_type **types;             // by resource index
+    const handle_type **types; // by resource index
     plan_item *spaces[AST_SORT_COUNT];
-    const plan_instance *args;             // what it was given; NULL for the root
+    const plan_instance *args; // what it was given; NULL for the root
 };
 
-// --- steps -------------------------------------------------------------------------------------------------------
+// --- steps -------------------------------------------------------------------------------------------------
 
 typedef enum plan_step_kind {
     PLAN_INSTANTIATE,   // a core module
@@ -197,10 +199,11 @@ typedef struct plan {
     buf *missing;           // imports that cannot be satisfied, a line each
     bool out_of_room;       // a slot could not be made: the plan must not be executed
     status missing_status;  // of the first of them
-    bool has_unbound;       // a missing import would have brought resources: types cannot be compared any more
+    bool has_unbound; // a missing import would have brought resources: types cannot be compared any more
 } plan;
 
-// Inlines everything. `p->arena`, `source` and `gate` are set. STATUS_DENIED with all missing imports together.
+// Inlines everything. `p->arena`, `source` and `gate` are set. STATUS_DENIED with all missing imports
+// together.
 status plan_make(plan *p, err *e) WRIT_MUST_USE;
 
 // The slot of a core item, given one when it has none.

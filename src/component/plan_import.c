@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Binding the imports of the root component to interfaces of the host, through the gate and nowhere else.
 //
-// A component declares the type of what it imports. It must be what the interface has: the same functions with the
-// same types, where resources are compared by what they are bound to. Here, at load, is the only place where the two
-// meet; the glue that runs later relies on it.
+// A component declares the type of what it imports. It must be what the interface has: the same functions
+// with the same types, where resources are compared by what they are bound to. Here, at load, is the only
+// place where the two meet; the glue that runs later relies on it.
 #include "component/plan.h"
 #include "component/type_match.h"
 
@@ -43,7 +43,7 @@ static status missing(plan *p, const err *why) {
     return STATUS_OK;
 }
 
-// --- resources ---------------------------------------------------------------------------------------------------
+// --- resources ---------------------------------------------------------------------------------------------
 
 static const ctype_resource *resource_in_type(const ctype *t, slice name) {
     if (t == NULL || !t->has_handle) {
@@ -62,7 +62,8 @@ static const ctype_resource *resource_in_type(const ctype *t, slice name) {
     return found;
 }
 
-// The host resource that an interface calls `name`: one of its own, or one that it uses from another interface.
+// The host resource that an interface calls `name`: one of its own, or one that it uses from another
+// interface.
 static const ctype_resource *find_resource(const host_interface *h, slice name) {
     for (uint32_t i = 0; i < h->resource_count; i++) {
         if (slice_equal(h->resources[i]->name, name)) {
@@ -80,13 +81,15 @@ static const ctype_resource *find_resource(const host_interface *h, slice name) 
     return found;
 }
 
-static status bind_host_resources(plan *p, plan_frame *f, const ast_def *def, const host_interface *h, err *e) {
+static status bind_host_resources(plan *p, plan_frame *f, const ast_def *def, const host_interface *h,
+                                  err *e) {
     for (uint32_t i = 0; i < def->resource_count; i++) {
         const ast_resource *r = &f->ast->resources[def->resource_first + i];
         slice name = r->path_count == 0 ? def->of.import.name : r->path[r->path_count - 1];
         const ctype_resource *found = r->path_count <= 1 ? find_resource(h, name) : NULL;
         if (found == NULL) {
-            return err_set(e, STATUS_INVALID, "interface %.*s has no resource \"%.*s\", which the component imports",
+            return err_set(e, STATUS_INVALID,
+                           "interface %.*s has no resource \"%.*s\", which the component imports",
                            SLICE_ARG(h->name), SLICE_ARG(name));
         }
         const handle_type *t = plan_host_type(p, found);
@@ -105,7 +108,7 @@ static void leave_unbound(plan *p, plan_frame *f, const ast_def *def) {
     }
 }
 
-// --- functions ---------------------------------------------------------------------------------------------------
+// --- functions ---------------------------------------------------------------------------------------------
 
 static status type_differs(slice interface, const host_func *h, const ctype_func *declared, err *e) {
     buf expected;
@@ -123,8 +126,8 @@ static status type_differs(slice interface, const host_func *h, const ctype_func
     return s;
 }
 
-static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice name, const ctype_func *declared,
-                        const plan_func **ret, err *e) {
+static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice name,
+                        const ctype_func *declared, const plan_func **ret, err *e) {
     for (uint32_t i = 0; i < h->func_count; i++) {
         const host_func *func = &h->funcs[i];
         if (!slice_equal(func->name, name)) {
@@ -145,10 +148,10 @@ static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice n
                    SLICE_ARG(h->name), SLICE_ARG(name));
 }
 
-// --- instances ---------------------------------------------------------------------------------------------------
+// --- instances ---------------------------------------------------------------------------------------------
 
-static status bind_export(plan *p, plan_frame *f, const host_interface *h, const ast_named_extern *x, plan_item *ret,
-                          err *e) {
+static status bind_export(plan *p, plan_frame *f, const host_interface *h, const ast_named_extern *x,
+                          plan_item *ret, err *e) {
     ret->sort = x->type.sort;
     switch (x->type.sort) {
     case AST_FUNC:
@@ -159,13 +162,13 @@ static status bind_export(plan *p, plan_frame *f, const host_interface *h, const
         }
         return STATUS_OK;
     default:
-        return err_set(e, STATUS_INVALID, "interface %.*s has no instance or module \"%.*s\"", SLICE_ARG(h->name),
-                       SLICE_ARG(x->name));
+        return err_set(e, STATUS_INVALID, "interface %.*s has no instance or module \"%.*s\"",
+                       SLICE_ARG(h->name), SLICE_ARG(x->name));
     }
 }
 
-static status bind_instance(plan *p, plan_frame *f, const ast_def *def, const host_interface *h, plan_item *ret,
-                            err *e) {
+static status bind_instance(plan *p, plan_frame *f, const ast_def *def, const host_interface *h,
+                            plan_item *ret, err *e) {
     TRY(bind_host_resources(p, f, def, h, e));
     const ast_instance_type *type = def->type.of.instance;
     plan_instance *x = ARENA_NEW(p->arena, plan_instance);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The custom section "producers": which languages and tools made a component. Advice for people, trusted for nothing.
-// Source: tool-conventions, ProducersSection.md.
+// The custom section "producers": which languages and tools made a component. Advice for people, trusted for
+// nothing. Source: tool-conventions, ProducersSection.md.
 #pragma once
 
 #include "base/arena.h"

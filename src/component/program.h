@@ -46,7 +46,9 @@ struct component_instance {
 };
 
 // The root instance whose code runs in this store.
-static inline component_instance *instance_of_store(core_store *store) { return (component_instance *)store->owner; }
+static inline component_instance *instance_of_store(core_store *store) {
+    return (component_instance *)store->owner;
+}
 
 // A slot, or NULL for PLAN_NONE.
 static inline const core_extern *instance_slot(const component_instance *i, uint32_t slot) {
@@ -62,7 +64,8 @@ status instance_enter(component_instance *i, const plan_entering *entering, err 
 void instance_leave(component_instance *i, const plan_entering *entering);
 
 // Calls the core function behind a lift, with `values` as its flat parameters and then results.
-status instance_call_core(component_instance *i, const plan_lift *lift, core_value *values, err *e) WRIT_MUST_USE;
+status instance_call_core(component_instance *i, const plan_lift *lift, core_value *values,
+                          err *e) WRIT_MUST_USE;
 // What follows when the results have been taken: borrows dropped, post-return.
 status instance_finish_call(component_instance *i, const plan_lift *lift, const handle_scope *scope,
                             const core_value *results, err *e) WRIT_MUST_USE;

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// The functions of ours that core code calls: lowered functions of the host, fused calls from one component instance
-// into another, and the resource built-ins. Source: CanonicalABI.md "canon lower", "canon lift", "canon resource.*".
+// The functions of ours that core code calls: lowered functions of the host, fused calls from one component
+// instance into another, and the resource built-ins. Source: CanonicalABI.md "canon lower", "canon lift",
+// "canon resource.*".
 #include "component/abi_internal.h"
 #include "component/host_call.h"
 #include "component/program.h"
 
 static status may_leave(const component_instance *i, const plan_trampoline *t, err *e) {
     if (!i->states[t->instance].may_leave) {
-        return err_set(e, STATUS_TRAP, "cannot leave component instance: its realloc or post-return is running");
+        return err_set(e, STATUS_TRAP,
+                       "cannot leave component instance: its realloc or post-return is running");
     }
     return STATUS_OK;
 }
 
-// --- host functions ----------------------------------------------------------------------------------------------
+// --- host functions ----------------------------------------------------------------------------------------
 
 static status call_host(const plan_trampoline *t, component_instance *i, core_value *values, err *e) {
     host_call call = {.instance = i, .func = t};
@@ -27,7 +29,8 @@ static status call_host(const plan_trampoline *t, component_instance *i, core_va
     return s;
 }
 
-size_t component_instance_last_calls(const component_instance *i, const host_func *ret[COMPONENT_LAST_CALLS_MAX]) {
+size_t component_instance_last_calls(const component_instance *i,
+                                     const host_func *ret[COMPONENT_LAST_CALLS_MAX]) {
     size_t n = i->call_count < COMPONENT_LAST_CALLS_MAX ? i->call_count : COMPONENT_LAST_CALLS_MAX;
     for (size_t k = 0; k < n; k++) {
         ret[k] = i->last_calls[(i->call_count - 1 - k) % COMPONENT_LAST_CALLS_MAX];
@@ -35,7 +38,7 @@ size_t component_instance_last_calls(const component_instance *i, const host_fun
     return n;
 }
 
-// --- fused calls -------------------------------------------------------------------------------------------------
+// --- fused calls -------------------------------------------------------------------------------------------
 
 static status move_params(const plan_trampoline *t, abi_side *from, core_value *values, abi_side *to,
                           core_value *flat, err *e) {
@@ -54,7 +57,8 @@ static status move_params(const plan_trampoline *t, abi_side *from, core_value *
     for (uint32_t k = 0; k < l->type->param_count; k++) {
         const ctype *type = l->type->params[k].type;
         if (l->params_spilled) {
-            TRY(abi_move(type, from, abi_memory(source + l->offsets[k]), to, abi_memory(target + l->offsets[k]), e));
+            TRY(abi_move(type, from, abi_memory(source + l->offsets[k]), to,
+                         abi_memory(target + l->offsets[k]), e));
         } else {
             TRY(abi_move(type, from, abi_flat(values + at), to, abi_flat(flat + at), e));
             at += type->flat_count;
@@ -116,7 +120,7 @@ static status call_guest(const plan_trampoline *t, component_instance *i, core_v
     return STATUS_OK;
 }
 
-// --- resource built-ins ------------------------------------------------------------------------------------------
+// --- resource built-ins ------------------------------------------------------------------------------------
 
 static status resource_new(const plan_trampoline *t, component_instance *i, core_value *values, err *e) {
     uint32_t index;
@@ -159,7 +163,7 @@ static status resource_drop(const plan_trampoline *t, component_instance *i, cor
     return call_destructor(t, i, (uint32_t)dropped.rep, e);
 }
 
-// --- dispatch ----------------------------------------------------------------------------------------------------
+// --- dispatch ----------------------------------------------------------------------------------------------
 
 static status dispatch(const plan_trampoline *t, component_instance *i, core_value *values, err *e) {
     if (t->kind == PLAN_RESOURCE_REP) { // the only one that may run during realloc and post-return
@@ -183,7 +187,8 @@ status trampoline_body(void *env, core_store *store, core_value *values, size_t 
     (void)count; // the engine has checked the signature
     status s = dispatch(t, instance_of_store(store), values, e);
     if (WRIT_UNLIKELY(s != STATUS_OK) && s != STATUS_CANCELLED) {
-        (void)err_wrap(e, "%.*s%s%.*s", SLICE_ARG(t->interface), t->interface.len > 0 ? " " : "", SLICE_ARG(t->name));
+        (void)err_wrap(e, "%.*s%s%.*s", SLICE_ARG(t->interface), t->interface.len > 0 ? " " : "",
+                       SLICE_ARG(t->name));
     }
     return s;
 }

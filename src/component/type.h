@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Value and function types of the Component Model, with the layout that the canonical ABI derives from them.
 //
-// One representation serves both sides of the load-time check: the decoder builds these from a component's bytes,
-// and the glue generator emits them as constants for the interfaces that the host offers. Immutable once built;
-// owned by the component's arena or static. Source: Explainer.md "Type Definitions", CanonicalABI.md "Alignment",
-// "Element Size" and "Flattening".
+// One representation serves both sides of the load-time check: the decoder builds these from a component's
+// bytes, and the glue generator emits them as constants for the interfaces that the host offers. Immutable
+// once built; owned by the component's arena or static. Source: Explainer.md "Type Definitions",
+// CanonicalABI.md "Alignment", "Element Size" and "Flattening".
 #pragma once
 
 #include "base/slice.h"
@@ -41,8 +41,9 @@ typedef enum ctype_kind {
 
 typedef struct ctype ctype;
 
-// A resource type. For the host's own resources this is a static constant and `drop` is set. Inside a component it
-// stands for an imported or defined resource; which ones are the same is decided by the validator (see ast.h).
+// A resource type. For the host's own resources this is a static constant and `drop` is set. Inside a
+// component it stands for an imported or defined resource; which ones are the same is decided by the
+// validator (see ast.h).
 typedef struct ctype_resource {
     slice interface; // "wasi:io/streams" for a host resource, else empty
     slice name;      // "input-stream"
@@ -60,9 +61,9 @@ typedef struct ctype_case {
 
 struct ctype {
     ctype_kind kind;
-    uint32_t size;       // bytes in linear memory (32-bit)
-    uint32_t align;      // 1, 2, 4 or 8
-    uint32_t flat_count; // core values when flattened, saturating at CTYPE_FLAT_LIMIT
+    uint32_t size;              // bytes in linear memory (32-bit)
+    uint32_t align;             // 1, 2, 4 or 8
+    uint32_t flat_count;        // core values when flattened, saturating at CTYPE_FLAT_LIMIT
     uint32_t discriminant_size; // variant, enum, option, result: 1, 2 or 4
     uint32_t payload_offset;    // variant, option, result: bytes from the start
     uint32_t case_count;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Direct wiring past indirection modules (see indirection.h).
 //
-// With C the module of trampolines and F the one that fills C's table: a module that imports a function of C gets
-// what F puts into the table instead. That is the same, because nobody else sees the table, and before F has run
-// nothing can call: no module from the importing one up to F has a start function. A function of a module that is
-// instantiated after the importing one cannot be given to it, so it stays behind C. When nothing of C is used any
-// more, C and F are not instantiated at all, and the initializer that F would have called is called in F's place.
+// With C the module of trampolines and F the one that fills C's table: a module that imports a function of C
+// gets what F puts into the table instead. That is the same, because nobody else sees the table, and before F
+// has run nothing can call: no module from the importing one up to F has a start function. A function of a
+// module that is instantiated after the importing one cannot be given to it, so it stays behind C. When
+// nothing of C is used any more, C and F are not instantiated at all, and the initializer that F would have
+// called is called in F's place.
 #include "component/wire.h"
 
 #include "component/indirection.h"
@@ -18,9 +19,7 @@ typedef struct wiring {
     indirection_fill fill;
 } wiring;
 
-static slice module_of(const plan_step *s) {
-    return s->core->module->bytes;
-}
+static slice module_of(const plan_step *s) { return s->core->module->bytes; }
 
 static bool comes_before(const plan_step *a, const plan_step *b) {
     for (const plan_step *s = a->next; s != NULL; s = s->next) {
@@ -48,9 +47,7 @@ static plan_step *only_user_of_table(plan *p, const plan_step *calls) {
     return user;
 }
 
-static bool has_slots(const plan_step *s) {
-    return s->exports != NULL;
-}
+static bool has_slots(const plan_step *s) { return s->exports != NULL; }
 
 // What stands behind an export of C after F has run; NULL when F does not say.
 static const plan_core *target_of(const wiring *w, const plan_core *import) {
@@ -104,7 +101,8 @@ static bool recognise(wiring *w) {
     }
     w->fill_step = only_user_of_table(w->plan, w->calls_step);
     return w->fill_step != NULL && comes_before(w->calls_step, w->fill_step) &&
-           indirection_is_fill(module_of(w->fill_step), w->fill_step->core->module->type, w->plan->arena, &w->fill) &&
+           indirection_is_fill(module_of(w->fill_step), w->fill_step->core->module->type, w->plan->arena,
+                               &w->fill) &&
            w->fill_step->imports[w->fill.table].instance == w->calls_step->core;
 }
 

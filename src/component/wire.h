@@ -4,5 +4,6 @@
 
 #include "component/plan.h"
 
-// Changes imports and steps of a plan that is complete and has not been executed. What it does not recognise stays.
+// Changes imports and steps of a plan that is complete and has not been executed. What it does not recognise
+// stays.
 void wire_directly(plan *p);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The turn of the loop. libuv's order in a turn is: its timers, idle, prepare, wait and watchers, check, closing. We
-// do our part in `prepare`, right before the wait, so that whatever watchers queued runs before the loop blocks.
+// The turn of the loop. libuv's order in a turn is: its timers, idle, prepare, wait and watchers, check,
+// closing. We do our part in `prepare`, right before the wait, so that whatever watchers queued runs before
+// the loop blocks.
 #include "loop/loop.h"
 
 #include "base/check.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lookup lives until the resolver's thread is done with it. Its user is told earlier when the deadline passes.
+// A lookup lives until the resolver's thread is done with it. Its user is told earlier when the deadline
+// passes.
 #include "loop/resolve.h"
 
 #include <netdb.h>

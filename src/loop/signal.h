@@ -6,5 +6,6 @@
 
 typedef struct loop_signal loop_signal;
 
-status loop_signal_new(loop *l, int number, loop_callback fn, void *arg, loop_signal **ret, err *e) WRIT_MUST_USE;
+status loop_signal_new(loop *l, int number, loop_callback fn, void *arg, loop_signal **ret,
+                       err *e) WRIT_MUST_USE;
 void loop_signal_free(loop_signal *s); // accepts NULL; from the callback too

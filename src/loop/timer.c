@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Timers: an intrusive pairing heap, so that starting one never allocates and never fails. (libuv's own timers cannot
-// be freed from where they are stopped, and count milliseconds.)
+// Timers: an intrusive pairing heap, so that starting one never allocates and never fails. (libuv's own
+// timers cannot be freed from where they are stopped, and count milliseconds.)
 #include "base/check.h"
 #include "loop/loop_internal.h"
 
@@ -93,8 +93,8 @@ void loop_timer_stop(loop_timer *t) {
     t->state = LOOP_TIMER_IDLE;
 }
 
-// Fires what is due now. The due ones are taken out first, so that a timer which starts itself again without delay
-// waits for the next turn.
+// Fires what is due now. The due ones are taken out first, so that a timer which starts itself again without
+// delay waits for the next turn.
 void loop_timers_run(loop *l) {
     if (l->timers == NULL) {
         return;

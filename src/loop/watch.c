@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Watches. A libuv handle may be freed only some time after it was closed, so watches borrow theirs from the loop,
-// which keeps closed ones for the next watch.
+// Watches. A libuv handle may be freed only some time after it was closed, so watches borrow theirs from the
+// loop, which keeps closed ones for the next watch.
 #include "base/check.h"
 #include "base/mem.h"
 #include "loop/loop_internal.h"
@@ -42,7 +42,8 @@ static void give_handle(loop_watch_handle *h) {
 
 static void on_closed(uv_handle_t *handle) { give_handle((loop_watch_handle *)handle); }
 
-status loop_watch_start(loop_watch *w, loop *l, int fd, unsigned events, loop_watch_callback fn, void *arg, err *e) {
+status loop_watch_start(loop_watch *w, loop *l, int fd, unsigned events, loop_watch_callback fn, void *arg,
+                        err *e) {
     CHECK(w->handle == NULL);
     loop_watch_handle *h = take_handle(l);
     h->l = l;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Where connected sockets come from. A worker may not connect by itself (its system call filter forbids it): it asks
-// the supervisor, which looks up the name, applies the workload's policy to the name and to every address, connects
-// and passes the descriptor. `host/` implements this twice, over the channel to the supervisor and in one process.
+// Where connected sockets come from. A worker may not connect by itself (its system call filter forbids it):
+// it asks the supervisor, which looks up the name, applies the workload's policy to the name and to every
+// address, connects and passes the descriptor. `host/` implements this twice, over the channel to the
+// supervisor and in one process.
 //
-// All calls and callbacks on the thread of the loop. Bounded: a connector answers STATUS_LIMIT over its own maximum.
+// All calls and callbacks on the thread of the loop. Bounded: a connector answers STATUS_LIMIT over its own
+// maximum.
 #pragma once
 
 #include "base/attributes.h"
@@ -23,7 +25,8 @@ typedef enum connect_protocol {
 
 typedef enum connect_action {
     CONNECT_TO,      // a connected socket; from the address `local` when it has one
-    CONNECT_BIND,    // a socket bound to `local`, not connected (TCP: not listening yet, the receiver may listen)
+    CONNECT_BIND,    // a socket bound to `local`, not connected (TCP: not listening yet, the receiver may
+                     // listen)
     CONNECT_RESOLVE, // no socket: the addresses of `host` that the policy lets out
 } connect_action;
 
@@ -33,8 +36,8 @@ typedef struct connect_request {
     connect_purpose purpose;
     connect_protocol protocol;
     connect_action action;
-    // CONNECT_TO: where from, family AF_UNSPEC = anywhere. CONNECT_BIND: what to bind; `host` and `port` are unused. The
-    // policy must allow a local address with a port as if it were a peer; port 0 is any free one.
+    // CONNECT_TO: where from, family AF_UNSPEC = anywhere. CONNECT_BIND: what to bind; `host` and `port` are
+    // unused. The policy must allow a local address with a port as if it were a peer; port 0 is any free one.
     loop_address local;
     slice host;           // a name, or a literal address without brackets; borrowed for the call
     uint16_t port;        // host order
@@ -43,15 +46,15 @@ typedef struct connect_request {
 } connect_request;
 
 typedef struct connect_result {
-    // STATUS_OK; STATUS_DENIED (policy); STATUS_NOT_FOUND (the name has no address); STATUS_TIMEOUT; STATUS_LIMIT;
-    // STATUS_IO (see os_error); STATUS_CLOSED (the connector is shutting down).
+    // STATUS_OK; STATUS_DENIED (policy); STATUS_NOT_FOUND (the name has no address); STATUS_TIMEOUT;
+    // STATUS_LIMIT; STATUS_IO (see os_error); STATUS_CLOSED (the connector is shutting down).
     status code;
-    int fd;            // connected and non-blocking; the receiver's to close. -1 unless STATUS_OK
-    loop_address peer; // what the name led to; family AF_UNSPEC unless STATUS_OK
+    int fd;                        // connected and non-blocking; the receiver's to close. -1 unless STATUS_OK
+    loop_address peer;             // what the name led to; family AF_UNSPEC unless STATUS_OK
     const loop_address *addresses; // CONNECT_RESOLVE: ports are 0; valid during the call
     size_t address_count;
-    int os_error;      // errno of the last attempt (ECONNREFUSED, ENETUNREACH ...), 0 when there was none
-    const err *e;      // a sentence for people, valid during the call; NULL with STATUS_OK
+    int os_error; // errno of the last attempt (ECONNREFUSED, ENETUNREACH ...), 0 when there was none
+    const err *e; // a sentence for people, valid during the call; NULL with STATUS_OK
 } connect_result;
 
 typedef void (*connect_callback)(void *arg, const connect_result *result);
@@ -69,10 +72,10 @@ struct connector {
     const connector_ops *ops;
 };
 
-// Asks for a connection. `done` is called exactly once and later (never from inside this call), unless the request
-// was cancelled. The id is never 0.
-static inline status connector_request(connector *c, const connect_request *request, connect_callback done, void *arg,
-                                       uint64_t *ret_id, err *e) {
+// Asks for a connection. `done` is called exactly once and later (never from inside this call), unless the
+// request was cancelled. The id is never 0.
+static inline status connector_request(connector *c, const connect_request *request, connect_callback done,
+                                       void *arg, uint64_t *ret_id, err *e) {
     return c->ops->request(c, request, done, arg, ret_id, e);
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The life of a connection: HEAD -> HANDLER -> (DRAIN) -> HEAD ... -> CLOSING -> LINGER -> gone.
 //
-// Everything that may end a phase runs through http_connection_advance, which is not entered twice: what handlers do
-// from inside it only leaves marks, and what they do from outside either calls it (release) or queues it for the end
-// of the turn. So a connection is freed in one place, never below somebody who still uses it.
+// Everything that may end a phase runs through http_connection_advance, which is not entered twice: what
+// handlers do from inside it only leaves marks, and what they do from outside either calls it (release) or
+// queues it for the end of the turn. So a connection is freed in one place, never below somebody who still
+// uses it.
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -62,7 +63,7 @@ void http_connection_advance_soon(http_connection *c) {
     }
 }
 
-// --- receiving -----------------------------------------------------------------------------------------------------
+// --- receiving ---------------------------------------------------------------------------------------------
 
 // A head that fills its buffer: moved to the front, or to a larger buffer. Parsed again from its start.
 static bool make_room_for_head(http_exchange *x) {
@@ -143,7 +144,7 @@ static void receive_and_drop(http_connection *c) {
     http_server_give_block(c->server, b);
 }
 
-// --- the phases ----------------------------------------------------------------------------------------------------
+// --- the phases --------------------------------------------------------------------------------------------
 
 void http_connection_cut(http_connection *c, uint16_t refusal) {
     http_exchange *x = c->x;
@@ -322,7 +323,8 @@ void http_connection_advance(http_connection *c) {
     do {
         while (step(c)) {
         }
-        // What the requests of this round answered goes out in one piece. When that makes room, there may be more.
+        // What the requests of this round answered goes out in one piece. When that makes room, there may be
+        // more.
     } while (c->phase != HTTP_PHASE_DEAD && http_connection_pending(c) > 0 && !c->is_unwritable &&
              http_connection_flush(c));
     while (c->is_broken && step(c)) {
@@ -335,7 +337,7 @@ void http_connection_advance(http_connection *c) {
     http_connection_watch_update(c);
 }
 
-// --- events --------------------------------------------------------------------------------------------------------
+// --- events ------------------------------------------------------------------------------------------------
 
 static bool wants_input(const http_connection *c) {
     const http_exchange *x = c->x;
@@ -352,7 +354,8 @@ static bool wants_input(const http_connection *c) {
     }
 }
 
-// Changing what is watched costs two system calls, so what is watched too much stays until it bothers (on_event).
+// Changing what is watched costs two system calls, so what is watched too much stays until it bothers
+// (on_event).
 static void update_watch(http_connection *c, bool exactly) {
     if (!loop_watch_is_active(&c->watch)) {
         return;
@@ -437,7 +440,7 @@ void http_connection_on_event(http_connection *c, unsigned events) {
     http_connection_advance(c);
 }
 
-// --- time ----------------------------------------------------------------------------------------------------------
+// --- time --------------------------------------------------------------------------------------------------
 
 // Whether the client moved too little over the windows in which we waited for it.
 static bool is_too_slow(const http_server_options *o, uint64_t *wait_ns, uint64_t *bytes) {
@@ -462,7 +465,8 @@ void http_connection_tick(http_connection *c, uint64_t now_ns, uint64_t elapsed_
         http_connection_advance(c);
         return;
     }
-    bool waits_for_body = (c->phase == HTTP_PHASE_HANDLER && c->x->wants_read) || c->phase == HTTP_PHASE_DRAIN;
+    bool waits_for_body =
+        (c->phase == HTTP_PHASE_HANDLER && c->x->wants_read) || c->phase == HTTP_PHASE_DRAIN;
     c->in_wait_ns += waits_for_body ? elapsed_ns : 0;
     c->out_wait_ns += http_connection_pending(c) > 0 ? elapsed_ns : 0;
     bool is_slow_in = is_too_slow(o, &c->in_wait_ns, &c->in_bytes);

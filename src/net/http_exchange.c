@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What handlers do with a request: look at it, read its body, let it go.
 //
-// The body is pulled: a read that finds nothing decoded receives from the socket itself, so a reader that keeps up
-// needs no turn of the loop between, and one that does not read stops the client by TCP's own means.
+// The body is pulled: a read that finds nothing decoded receives from the socket itself, so a reader that
+// keeps up needs no turn of the loop between, and one that does not read stops the client by TCP's own means.
 #include "base/check.h"
 #include "net/http_server_internal.h"
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Responses out. Small pieces (heads, short bodies, chunk sizes) are collected in the connection's block and leave
-// together; large ones go from the writer's memory to the kernel at once, and only what it does not take is copied.
+// Responses out. Small pieces (heads, short bodies, chunk sizes) are collected in the connection's block and
+// leave together; large ones go from the writer's memory to the kernel at once, and only what it does not
+// take is copied.
 #include <errno.h>
 #include <stdio.h>
 
@@ -8,7 +9,7 @@
 #include "base/mem.h"
 #include "net/http_server_internal.h"
 
-// --- bytes ---------------------------------------------------------------------------------------------------------
+// --- bytes -------------------------------------------------------------------------------------------------
 
 void http_connection_drop_output(http_connection *c) {
     if (c->out != NULL) {
@@ -45,7 +46,8 @@ bool http_connection_flush(http_connection *c) {
         size_t sent = send_parts(c, &part, 1);
         c->out_start += sent;
         if (sent < pending) {
-            c->is_unwritable = c->is_unwritable || !c->is_broken; // a short write: the kernel's buffer is full
+            c->is_unwritable =
+                c->is_unwritable || !c->is_broken; // a short write: the kernel's buffer is full
             http_connection_watch_update(c);
             return false;
         }
@@ -106,7 +108,7 @@ static void send_through(http_connection *c, slice *parts, size_t count) {
     }
 }
 
-// --- heads ---------------------------------------------------------------------------------------------------------
+// --- heads -------------------------------------------------------------------------------------------------
 
 static uint8_t *put(uint8_t *at, const void *bytes, size_t len) {
     memcpy(at, bytes, len);
@@ -127,8 +129,9 @@ static uint8_t *put_number(uint8_t *at, uint64_t number) {
 
 // Fields that describe the connection or the framing, which are ours to write. RFC 9110 section 7.6.1.
 static bool is_ours(slice name) {
-    static const char *const ours[] = {"connection",        "content-length", "transfer-encoding", "keep-alive",
-                                       "proxy-connection", "upgrade",        "trailer"};
+    static const char *const ours[] = {"connection", "content-length",   "transfer-encoding",
+                                       "keep-alive", "proxy-connection", "upgrade",
+                                       "trailer"};
     uint8_t first = (uint8_t)(name.data[0] | 0x20);
     if (first != 'c' && first != 't' && first != 'k' && first != 'p' && first != 'u') {
         return false;
@@ -266,7 +269,8 @@ status http_exchange_start(http_exchange *x, const http_response_head *head, err
     return STATUS_OK;
 }
 
-status http_exchange_inform(http_exchange *x, uint16_t status_code, const http_header *headers, size_t count, err *e) {
+status http_exchange_inform(http_exchange *x, uint16_t status_code, const http_header *headers, size_t count,
+                            err *e) {
     CHECK(!x->is_released && !x->is_started && status_code >= 100 && status_code < 200 && status_code != 101);
     TRY(check_alive(x, e));
     size_t bytes = 0;
@@ -284,7 +288,7 @@ status http_exchange_inform(http_exchange *x, uint16_t status_code, const http_h
     return STATUS_OK;
 }
 
-// --- bodies --------------------------------------------------------------------------------------------------------
+// --- bodies ------------------------------------------------------------------------------------------------
 
 enum { CHUNK_OVERHEAD = 16 };
 
@@ -381,8 +385,8 @@ status http_exchange_end(http_exchange *x, const http_header *trailers, size_t c
     return STATUS_OK;
 }
 
-status http_exchange_reply(http_exchange *x, uint16_t status_code, const http_header *headers, size_t count, slice body,
-                           err *e) {
+status http_exchange_reply(http_exchange *x, uint16_t status_code, const http_header *headers, size_t count,
+                           slice body, err *e) {
     CHECK(body.len <= HTTP_BODY_ROOM / 2);
     http_response_head head = {status_code, headers, count, (int64_t)body.len};
     TRY(http_exchange_start(x, &head, e));
@@ -397,7 +401,8 @@ status http_exchange_reply(http_exchange *x, uint16_t status_code, const http_he
     return http_exchange_end(x, NULL, 0, e);
 }
 
-// An answer of the server's own, after which the connection ends (or, for the handler that gave up, may go on).
+// An answer of the server's own, after which the connection ends (or, for the handler that gave up, may go
+// on).
 void http_response_refuse(http_connection *c, uint16_t status_code) {
     http_exchange *x = c->x;
     bool goes_on = x != NULL && x->is_dispatched && x->is_released && !x->is_aborted && !x->closes;
@@ -406,10 +411,11 @@ void http_response_refuse(http_connection *c, uint16_t status_code) {
     char body[64];
     const char *reason = http_reason(status_code);
     int body_len = snprintf(body, sizeof body, "%u %s\n", status_code, reason);
-    int len = snprintf(head, sizeof head,
-                       "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s",
-                       status_code, reason, http_server_date(c->server), body_len,
-                       goes_on ? "" : "Connection: close\r\n", has_body ? body : "");
+    int len =
+        snprintf(head, sizeof head,
+                 "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n%s\r\n%s",
+                 status_code, reason, http_server_date(c->server), body_len,
+                 goes_on ? "" : "Connection: close\r\n", has_body ? body : "");
     if (x != NULL) {
         x->is_started = x->is_ended = true;
     }

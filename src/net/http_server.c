@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The listener, the pools, and the clock that ends slow connections: one timer visits all of them, so that no request
-// starts or stops a timer of its own.
+// The listener, the pools, and the clock that ends slow connections: one timer visits all of them, so that no
+// request starts or stops a timer of its own.
 #include "net/http_server.h"
 
 #include <errno.h>
@@ -48,7 +48,7 @@ static const http_transport socket_transport = {socket_receive, socket_send};
 
 void http_server_set_transport(http_server *s, const http_transport *transport) { s->transport = transport; }
 
-// --- pools -----------------------------------------------------------------------------------------------------
+// --- pools -------------------------------------------------------------------------------------------------
 
 http_exchange *http_server_take_exchange(http_server *s) {
     http_exchange *x = s->spare_exchanges;
@@ -131,7 +131,7 @@ const char *http_server_date(http_server *s) {
     return s->date;
 }
 
-// --- accepting ---------------------------------------------------------------------------------------------------
+// --- accepting ---------------------------------------------------------------------------------------------
 
 static bool may_accept(const http_server *s) {
     return !s->is_draining && s->counters.open < s->options.connections_max &&
@@ -146,8 +146,9 @@ static void update_listener(http_server *s) {
 
 // Errors that concern the one connection, which is gone already (accept(2), "Error handling").
 static bool is_error_of_connection(int error) {
-    return error == ECONNABORTED || error == EINTR || error == ENETDOWN || error == EPROTO || error == ENOPROTOOPT ||
-           error == EHOSTDOWN || error == EHOSTUNREACH || error == EOPNOTSUPP || error == ENETUNREACH;
+    return error == ECONNABORTED || error == EINTR || error == ENETDOWN || error == EPROTO ||
+           error == ENOPROTOOPT || error == EHOSTDOWN || error == EHOSTUNREACH || error == EOPNOTSUPP ||
+           error == ENETUNREACH;
 }
 
 static void on_acceptable(void *arg, unsigned events) {
@@ -192,7 +193,7 @@ void http_server_on_connection_gone(http_server *s, http_connection *c) {
     }
 }
 
-// --- time --------------------------------------------------------------------------------------------------------
+// --- time --------------------------------------------------------------------------------------------------
 
 // Calls `visit` for every connection; any may be freed meanwhile.
 static void visit_all(http_server *s, void (*visit)(http_connection *c, uint64_t a, uint64_t b), uint64_t a,
@@ -224,12 +225,12 @@ static uint64_t tick_for(const http_server_options *o) {
     return tick < second_ns / 200 ? second_ns / 200 : tick;
 }
 
-// --- life --------------------------------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------------------------------------
 
 static void on_drain_deadline(void *arg);
 
-status http_server_new(loop *l, int listen_fd, const http_server_options *options, const http_server_handler *handler,
-                       http_server **ret, err *e) {
+status http_server_new(loop *l, int listen_fd, const http_server_options *options,
+                       const http_server_handler *handler, http_server **ret, err *e) {
     http_server *s = MEM_NEW(http_server);
     s->l = l;
     s->listen_fd = listen_fd;

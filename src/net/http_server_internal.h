@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Insides of the HTTP server, shared by http_server.c (listener, pools, clock), http_connection.c (the life of a
-// connection), http_parse.c (requests in), http_exchange.c and http_response.c (what handlers call). The fuzzer and
-// the tests also use the part about transports.
+// Insides of the HTTP server, shared by http_server.c (listener, pools, clock), http_connection.c (the life
+// of a connection), http_parse.c (requests in), http_exchange.c and http_response.c (what handlers call). The
+// fuzzer and the tests also use the part about transports.
 //
-// Memory: an idle connection is one small struct. From the first byte of a request to the end of its response it
-// holds an exchange, which contains the buffer for the head; blocks of 64 KiB are added for streamed bodies and for
-// a response that the kernel did not take at once. Both kinds come from free lists, last in first out, so a busy
-// server keeps working in the same warm memory and allocates nothing per request.
+// Memory: an idle connection is one small struct. From the first byte of a request to the end of its response
+// it holds an exchange, which contains the buffer for the head; blocks of 64 KiB are added for streamed
+// bodies and for a response that the kernel did not take at once. Both kinds come from free lists, last in
+// first out, so a busy server keeps working in the same warm memory and allocates nothing per request.
 #pragma once
 
 #include <llhttp.h>
@@ -17,9 +17,9 @@
 #include "net/http_server.h"
 
 enum {
-    HTTP_HEAD_BYTES = 12 * 1024,      // buffer inside an exchange; larger heads allocate
-    HTTP_HEAD_FIELDS = 48,            // header fields inside an exchange; more allocate
-    HTTP_BODY_ROOM = 64 * 1024,       // of the response, that a client may leave unread
+    HTTP_HEAD_BYTES = 12 * 1024, // buffer inside an exchange; larger heads allocate
+    HTTP_HEAD_FIELDS = 48,       // header fields inside an exchange; more allocate
+    HTTP_BODY_ROOM = 64 * 1024,  // of the response, that a client may leave unread
     HTTP_BLOCK_BYTES = HTTP_BODY_ROOM + 1024,
     HTTP_RESPONSE_HEAD_MAX = 48 * 1024,
     HTTP_SMALL_WRITE = 8 * 1024,      // up to here bytes are collected, over it they go to the kernel at once
@@ -67,7 +67,7 @@ struct http_exchange {
     bool is_in_value; // the parser is in the value of the last field
     slice method;
     slice target;
-    buf trailer_text; // names and values, one after the other
+    buf trailer_text;       // names and values, one after the other
     uint32_t *trailer_ends; // ends of name, value, name, value ... in trailer_text
     uint32_t trailer_count;
     http_header *trailers; // made at the end
@@ -82,7 +82,7 @@ struct http_exchange {
     size_t in_start;  // where the head begins; used while it is incomplete
     size_t in_parsed; // given to the parser
     size_t in_len;    // received
-    uint8_t *body; // decoded and not yet read, inside `in`
+    uint8_t *body;    // decoded and not yet read, inside `in`
     size_t body_len;
     uint64_t body_total;
     http_block *in_block;
@@ -91,7 +91,7 @@ struct http_exchange {
 
     // The response.
     http_framing framing;
-    uint64_t left;  // HTTP_FRAMING_LENGTH: bytes still to come
+    uint64_t left;    // HTTP_FRAMING_LENGTH: bytes still to come
     uint64_t drained; // of the request's body, after the release
     bool is_head_request;
     bool is_started;
@@ -111,7 +111,8 @@ typedef enum http_phase {
     HTTP_PHASE_HANDLER, // the handler has the exchange
     HTTP_PHASE_DRAIN,   // the response is done, the rest of the request's body is read and dropped
     HTTP_PHASE_CLOSING, // sending what is left, then closing
-    HTTP_PHASE_LINGER,  // our side is shut down; reading what the client still sends, so that it sees our answer
+    HTTP_PHASE_LINGER,  // our side is shut down; reading what the client still sends, so that it sees our
+                        // answer
     HTTP_PHASE_DEAD,    // closed; freed when the handler has released the exchange
 } http_phase;
 
@@ -184,7 +185,8 @@ void http_connection_watch_update(http_connection *c);
 // Ends the connection after an answer with `refusal` (0 = at once). Tells the handler when there is one.
 void http_connection_cut(http_connection *c, uint16_t refusal);
 void http_connection_drain(http_connection *c); // may free it
-// Receives more into the exchange and parses it. False when there is nothing now or the client is gone (is_broken).
+// Receives more into the exchange and parses it. False when there is nothing now or the client is gone
+// (is_broken).
 bool http_connection_receive(http_connection *c);
 
 // Parser.

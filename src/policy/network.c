@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Parsing of rules and the two checks. A name rule answers "may this name be looked up and its public addresses be
-// used", a block rule answers "may this address be used"; neither implies the other.
+// Parsing of rules and the two checks. A name rule answers "may this name be looked up and its public
+// addresses be used", a block rule answers "may this address be used"; neither implies the other.
 #include "policy/network.h"
 
 #include <stdio.h>
@@ -42,13 +42,15 @@ static bool normalise_name(slice text, char ret[NETWORK_NAME_BYTES_MAX + 1]) {
 }
 
 static status bad_rule(slice text, const char *why, err *e) {
-    return err_set(e, STATUS_INVALID,
-                   "\"%.*s\" is not a network rule: %s; write HOST, *.DOMAIN, ADDRESS or ADDRESS/PREFIX, each with an "
-                   "optional :PORT, such as api.example.org:443 or 10.0.0.0/8:5432",
-                   SLICE_ARG(text), why);
+    return err_set(
+        e, STATUS_INVALID,
+        "\"%.*s\" is not a network rule: %s; write HOST, *.DOMAIN, ADDRESS or ADDRESS/PREFIX, each with an "
+        "optional :PORT, such as api.example.org:443 or 10.0.0.0/8:5432",
+        SLICE_ARG(text), why);
 }
 
-// Splits a trailing ":PORT" off. An IPv6 literal with a port needs brackets; without them all colons are its own.
+// Splits a trailing ":PORT" off. An IPv6 literal with a port needs brackets; without them all colons are its
+// own.
 static bool split_port(slice text, slice *ret_host, uint16_t *ret_port) {
     size_t colon = SIZE_MAX, colons = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -147,10 +149,14 @@ void network_policy_done(network_policy *p) {
 static status format_host(const network_rule *rule, buf *ret) {
     char text[NETWORK_ADDRESS_TEXT_BYTES];
     switch (rule->kind) {
-    case RULE_ANY: return buf_append_text(ret, "*");
-    case RULE_NAME: return buf_append_text(ret, rule->name);
-    case RULE_SUFFIX: return buf_append_format(ret, "*.%s", rule->name);
-    case RULE_BLOCK: break;
+    case RULE_ANY:
+        return buf_append_text(ret, "*");
+    case RULE_NAME:
+        return buf_append_text(ret, rule->name);
+    case RULE_SUFFIX:
+        return buf_append_format(ret, "*.%s", rule->name);
+    case RULE_BLOCK:
+        break;
     }
     network_address_text(&rule->block, text);
     return buf_append_format(ret, rule->block.is_v6 ? "[%s]/%u" : "%s/%u", text, rule->prefix_bits);
@@ -176,12 +182,15 @@ static bool port_matches(const network_rule *rule, uint16_t port) {
 static bool name_matches(const network_rule *rule, const char *name) {
     size_t length = strlen(name), suffix = strlen(rule->name);
     switch (rule->kind) {
-    case RULE_ANY: return true;
-    case RULE_NAME: return strcmp(rule->name, name) == 0;
+    case RULE_ANY:
+        return true;
+    case RULE_NAME:
+        return strcmp(rule->name, name) == 0;
     case RULE_SUFFIX:
         return length > suffix + 1 && name[length - suffix - 1] == '.' &&
                strcmp(name + length - suffix, rule->name) == 0;
-    case RULE_BLOCK: break;
+    case RULE_BLOCK:
+        break;
     }
     return false;
 }
@@ -209,11 +218,12 @@ static bool block_allowed(const network_policy *p, const network_address *a, uin
 static status denied_address(const network_address *a, uint16_t port, const char *option, err *e) {
     char text[NETWORK_ADDRESS_TEXT_BYTES];
     network_address_text(a, text);
-    return err_set(e, STATUS_DENIED, "no rule allows the address %s port %u; add %s %s%s%s:%u", text, port, option,
-                   a->is_v6 ? "[" : "", text, a->is_v6 ? "]" : "", port);
+    return err_set(e, STATUS_DENIED, "no rule allows the address %s port %u; add %s %s%s%s:%u", text, port,
+                   option, a->is_v6 ? "[" : "", text, a->is_v6 ? "]" : "", port);
 }
 
-status network_policy_check_host(const network_policy *p, slice host, uint16_t port, const char *option, err *e) {
+status network_policy_check_host(const network_policy *p, slice host, uint16_t port, const char *option,
+                                 err *e) {
     network_address literal;
     if (network_address_parse(host, &literal)) {
         return network_policy_check_address(p, slice_empty(), &literal, port, option, e);
@@ -224,7 +234,8 @@ status network_policy_check_host(const network_policy *p, slice host, uint16_t p
                        (int)(host.len > 80 ? 80 : host.len), (const char *)host.data);
     }
     if (!name_allowed(p, name, port)) {
-        return err_set(e, STATUS_DENIED, "no rule allows %s port %u; add %s %s:%u", name, port, option, name, port);
+        return err_set(e, STATUS_DENIED, "no rule allows %s port %u; add %s %s:%u", name, port, option, name,
+                       port);
     }
     return STATUS_OK;
 }
@@ -237,7 +248,8 @@ static bool is_localhost(const char *name) {
 // A rule `*` allows every name, but says nothing about this machine: loopback needs the name itself.
 static bool localhost_rule(const network_policy *p, const char *name, uint16_t port) {
     for (size_t i = 0; i < p->rule_count; i++) {
-        if (p->rules[i].kind != RULE_ANY && name_matches(&p->rules[i], name) && port_matches(&p->rules[i], port)) {
+        if (p->rules[i].kind != RULE_ANY && name_matches(&p->rules[i], name) &&
+            port_matches(&p->rules[i], port)) {
             return true;
         }
     }
@@ -254,7 +266,8 @@ status network_policy_check_address(const network_policy *p, slice host, const n
         return denied_address(address, port, option, e);
     }
     if (!name_allowed(p, name, port)) {
-        return err_set(e, STATUS_DENIED, "no rule allows %s port %u; add %s %s:%u", name, port, option, name, port);
+        return err_set(e, STATUS_DENIED, "no rule allows %s port %u; add %s %s:%u", name, port, option, name,
+                       port);
     }
     if (!network_address_is_special(address) ||
         (network_address_is_loopback(address) && is_localhost(name) && localhost_rule(p, name, port))) {
@@ -263,6 +276,6 @@ status network_policy_check_address(const network_policy *p, slice host, const n
     char text[NETWORK_ADDRESS_TEXT_BYTES];
     network_address_text(address, text);
     return err_set(e, STATUS_DENIED,
-                   "%s is allowed by name but leads to %s, which is not a public address; add %s %s%s%s:%u", name, text,
-                   option, address->is_v6 ? "[" : "", text, address->is_v6 ? "]" : "", port);
+                   "%s is allowed by name but leads to %s, which is not a public address; add %s %s%s%s:%u",
+                   name, text, option, address->is_v6 ? "[" : "", text, address->is_v6 ? "]" : "", port);
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which network peers a workload may reach: an allow-list of host names and address blocks with ports.
 //
-// A rule names a peer as HOST, *.DOMAIN (one or more labels before it), * (any name), an address, or ADDRESS/PREFIX,
-// each optionally with :PORT. Asked twice for every connection: before name resolution (so that a name that is not
-// allowed causes no query, which would itself carry data out) and after it for each address (so that an allowed
-// public name cannot lead into a private network). A special-purpose address (loopback, private, link-local,
-// shared, multicast, translated ...; IANA special-purpose address registries, RFC 6890) is reachable only by a rule
-// that covers it as an address, or, for loopback, by the rule `localhost`.
+// A rule names a peer as HOST, *.DOMAIN (one or more labels before it), * (any name), an address, or
+// ADDRESS/PREFIX, each optionally with :PORT. Asked twice for every connection: before name resolution (so
+// that a name that is not allowed causes no query, which would itself carry data out) and after it for each
+// address (so that an allowed public name cannot lead into a private network). A special-purpose address
+// (loopback, private, link-local, shared, multicast, translated ...; IANA special-purpose address registries,
+// RFC 6890) is reachable only by a rule that covers it as an address, or, for loopback, by the rule
+// `localhost`.
 // Pure: no I/O. Immutable after the rules were added. Nothing here is trusted from the guest.
 #pragma once
 
@@ -38,18 +39,19 @@ typedef enum network_default_port {
 } network_default_port;
 
 // Adds one rule from its text form. The error says what is wrong with the text and shows a right one.
-status network_policy_add(network_policy *p, slice text, network_default_port without_port, err *e) WRIT_MUST_USE;
+status network_policy_add(network_policy *p, slice text, network_default_port without_port,
+                          err *e) WRIT_MUST_USE;
 void network_policy_done(network_policy *p); // accepts a zeroed policy
 // Appends the text form of a rule, as network_policy_add takes it.
 status network_policy_format(const network_policy *p, size_t index, buf *ret) WRIT_MUST_USE;
 
 static inline bool network_policy_is_empty(const network_policy *p) { return p->rule_count == 0; }
 
-// Whether `host` (a name, or a literal address without brackets) at `port` may be looked up or tried at all. Port 0
-// asks whether any port is allowed: for lookups alone, and for binding to a free port.
-// STATUS_DENIED with who, which rule is missing and `option` ("--allow-http") with the value to add.
-status network_policy_check_host(const network_policy *p, slice host, uint16_t port, const char *option, err *e)
-    WRIT_MUST_USE;
+// Whether `host` (a name, or a literal address without brackets) at `port` may be looked up or tried at all.
+// Port 0 asks whether any port is allowed: for lookups alone, and for binding to a free port. STATUS_DENIED
+// with who, which rule is missing and `option` ("--allow-http") with the value to add.
+status network_policy_check_host(const network_policy *p, slice host, uint16_t port, const char *option,
+                                 err *e) WRIT_MUST_USE;
 
 // Whether the address that `host` led to (or the literal itself; then `host` is empty) may be connected.
 status network_policy_check_address(const network_policy *p, slice host, const network_address *address,

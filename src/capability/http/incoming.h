@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The host's side of wasi:http/incoming-handler: connects one HTTP exchange with one call of a guest's `handle`.
+// The host's side of wasi:http/incoming-handler: connects one HTTP exchange with one call of a guest's
+// `handle`.
 //
-//   http_incoming_new    makes the incoming-request and the response-outparam, inside the guest's task or before it
-//   component_call       `handle` with http_incoming_args; the response leaves as the guest produces it
-//   http_incoming_end    the call is over, in whatever way: answers what the guest did not, releases the exchange
+//   http_incoming_new    makes the incoming-request and the response-outparam, inside the guest's task or
+//   before it component_call       `handle` with http_incoming_args; the response leaves as the guest
+//   produces it http_incoming_end    the call is over, in whatever way: answers what the guest did not,
+//   releases the exchange
 //
-// The response starts the moment the guest sets the outparam; bodies stream in both directions while `handle` runs,
-// straight between the connection's buffers and the guest's memory. Resources that a guest keeps beyond the call
-// (in an instance that is reused) stay valid and find their streams closed.
+// The response starts the moment the guest sets the outparam; bodies stream in both directions while `handle`
+// runs, straight between the connection's buffers and the guest's memory. Resources that a guest keeps beyond
+// the call (in an instance that is reused) stay valid and find their streams closed.
 // Threads: the loop's.
 #pragma once
 
@@ -28,8 +30,8 @@ typedef struct http_incoming_options {
     wasi_instance *instance;
     http_exchange *exchange; // its ops are bound here
     bool is_https;           // the scheme when the request does not name one
-    // The client is gone: the call should be cancelled. From the loop, never from inside a function of this header;
-    // not after http_incoming_end. May be NULL.
+    // The client is gone: the call should be cancelled. From the loop, never from inside a function of this
+    // header; not after http_incoming_end. May be NULL.
     void (*aborted)(void *context);
     void *context;
 } http_incoming_options;
@@ -40,8 +42,8 @@ status http_incoming_new(const http_incoming_options *options, http_incoming **r
 // The two arguments of `handle`, owned by the call from then on. At most once.
 void http_incoming_args(http_incoming *h, component_value ret_args[2]);
 
-// Ends it: a request without a response gets 500 (504 when timed out), a response that was begun and not finished is
-// cut so that the client notices. Releases the exchange and frees `h`.
+// Ends it: a request without a response gets 500 (504 when timed out), a response that was begun and not
+// finished is cut so that the client notices. Releases the exchange and frees `h`.
 void http_incoming_end(http_incoming *h, http_incoming_outcome outcome);
 
 // The status of the response that was started, 0 when none was.

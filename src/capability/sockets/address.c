@@ -6,7 +6,9 @@
 #include "capability/sockets/sockets_internal.h"
 #include "policy/network.h"
 
-bool guest_address_is_v6(const guest_address *a) { return a->tag == WASI_SOCKETS_NETWORK_IP_SOCKET_ADDRESS_IPV6; }
+bool guest_address_is_v6(const guest_address *a) {
+    return a->tag == WASI_SOCKETS_NETWORK_IP_SOCKET_ADDRESS_IPV6;
+}
 
 uint16_t guest_address_port(const guest_address *a) {
     return guest_address_is_v6(a) ? a->of.ipv6.port : a->of.ipv4.port;
@@ -126,39 +128,60 @@ slice guest_address_literal(const guest_address *a, char *text) {
 socket_error socket_error_of_errno(int number) {
     switch (number) {
     case EACCES:
-    case EPERM: return WASI_SOCKETS_NETWORK_ERROR_CODE_ACCESS_DENIED;
-    case EINVAL: return WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT;
+    case EPERM:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_ACCESS_DENIED;
+    case EINVAL:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT;
     case ENOMEM:
-    case ENOBUFS: return WASI_SOCKETS_NETWORK_ERROR_CODE_OUT_OF_MEMORY;
-    case ETIMEDOUT: return WASI_SOCKETS_NETWORK_ERROR_CODE_TIMEOUT;
-    case EAGAIN: return WASI_SOCKETS_NETWORK_ERROR_CODE_WOULD_BLOCK;
+    case ENOBUFS:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_OUT_OF_MEMORY;
+    case ETIMEDOUT:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_TIMEOUT;
+    case EAGAIN:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_WOULD_BLOCK;
     case EMFILE:
-    case ENFILE: return WASI_SOCKETS_NETWORK_ERROR_CODE_NEW_SOCKET_LIMIT;
-    case EADDRNOTAVAIL: return WASI_SOCKETS_NETWORK_ERROR_CODE_ADDRESS_NOT_BINDABLE;
-    case EADDRINUSE: return WASI_SOCKETS_NETWORK_ERROR_CODE_ADDRESS_IN_USE;
+    case ENFILE:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_NEW_SOCKET_LIMIT;
+    case EADDRNOTAVAIL:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_ADDRESS_NOT_BINDABLE;
+    case EADDRINUSE:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_ADDRESS_IN_USE;
     case EHOSTUNREACH:
     case EHOSTDOWN:
     case ENETUNREACH:
     case ENETDOWN:
-    case ENONET: return WASI_SOCKETS_NETWORK_ERROR_CODE_REMOTE_UNREACHABLE;
-    case ECONNREFUSED: return WASI_SOCKETS_NETWORK_ERROR_CODE_CONNECTION_REFUSED;
+    case ENONET:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_REMOTE_UNREACHABLE;
+    case ECONNREFUSED:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_CONNECTION_REFUSED;
     case ECONNRESET:
-    case EPIPE: return WASI_SOCKETS_NETWORK_ERROR_CODE_CONNECTION_RESET;
-    case ECONNABORTED: return WASI_SOCKETS_NETWORK_ERROR_CODE_CONNECTION_ABORTED;
-    case EMSGSIZE: return WASI_SOCKETS_NETWORK_ERROR_CODE_DATAGRAM_TOO_LARGE;
+    case EPIPE:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_CONNECTION_RESET;
+    case ECONNABORTED:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_CONNECTION_ABORTED;
+    case EMSGSIZE:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_DATAGRAM_TOO_LARGE;
     case EOPNOTSUPP:
-    case ENOPROTOOPT: return WASI_SOCKETS_NETWORK_ERROR_CODE_NOT_SUPPORTED;
-    default: return WASI_SOCKETS_NETWORK_ERROR_CODE_UNKNOWN;
+    case ENOPROTOOPT:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_NOT_SUPPORTED;
+    default:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_UNKNOWN;
     }
 }
 
 socket_error socket_error_of_connect(const connect_result *r) {
     switch (r->code) {
-    case STATUS_DENIED: return WASI_SOCKETS_NETWORK_ERROR_CODE_ACCESS_DENIED;
-    case STATUS_NOT_FOUND: return WASI_SOCKETS_NETWORK_ERROR_CODE_NAME_UNRESOLVABLE;
-    case STATUS_TIMEOUT: return WASI_SOCKETS_NETWORK_ERROR_CODE_TIMEOUT;
-    case STATUS_LIMIT: return WASI_SOCKETS_NETWORK_ERROR_CODE_NEW_SOCKET_LIMIT;
-    case STATUS_INVALID: return WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT;
-    default: return socket_error_of_errno(r->os_error);
+    case STATUS_DENIED:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_ACCESS_DENIED;
+    case STATUS_NOT_FOUND:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_NAME_UNRESOLVABLE;
+    case STATUS_TIMEOUT:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_TIMEOUT;
+    case STATUS_LIMIT:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_NEW_SOCKET_LIMIT;
+    case STATUS_INVALID:
+        return WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT;
+    default:
+        return socket_error_of_errno(r->os_error);
     }
 }

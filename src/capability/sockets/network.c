@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:sockets/network, instance-network and ip-name-lookup.
 //
-// The network handle carries nothing: the authority is the workload's allow-list, applied by the connector to each
-// request, also to names (a query carries data out, so a name that is not allowed is never looked up).
+// The network handle carries nothing: the authority is the workload's allow-list, applied by the connector to
+// each request, also to names (a query carries data out, so a name that is not allowed is never looked up).
+#include "policy/network.h"
 #include "base/mem.h"
 #include "capability/sockets/sockets_internal.h"
-#include "policy/network.h"
 #include "wasi/sockets_instance_network.h"
 #include "wasi/sockets_ip_name_lookup.h"
 
 static void free_plain(wasi_resource *r) { mem_free(r); }
 static const wasi_resource_ops plain_ops = {.free = free_plain};
 
-status wasi_sockets_instance_network_instance_network(host_call *call, wasi_sockets_network_network **ret, err *e) {
+status wasi_sockets_instance_network_instance_network(host_call *call, wasi_sockets_network_network **ret,
+                                                      err *e) {
     wasi_sockets_network_network *n =
         WASI_NEW(wasi_of(call), wasi_sockets_network_network, &plain_ops, WASI_CLASS_OTHER, NULL, e);
     if (n == NULL) {
@@ -27,7 +28,7 @@ void wasi_sockets_network_network_drop(void *context, void *rep) {
     wasi_resource_drop(rep);
 }
 
-// --- name lookup ---------------------------------------------------------------------------------------------------
+// --- name lookup -------------------------------------------------------------------------------------------
 
 typedef wasi_sockets_ip_name_lookup_resolve_address_stream address_stream;
 
@@ -61,7 +62,8 @@ static void on_addresses(void *arg, const connect_result *result) {
     if (result->code == STATUS_IO) {
         s->error = WASI_SOCKETS_NETWORK_ERROR_CODE_TEMPORARY_RESOLVER_FAILURE;
     }
-    for (size_t i = 0; result->code == STATUS_OK && i < result->address_count && i < LOOP_RESOLVE_ADDRESSES_MAX; i++) {
+    for (size_t i = 0;
+         result->code == STATUS_OK && i < result->address_count && i < LOOP_RESOLVE_ADDRESSES_MAX; i++) {
         s->addresses[s->count++] = guest_ip_from_loop(&result->addresses[i]);
     }
     wasi_instance_wake(s->base.instance);
@@ -114,7 +116,8 @@ status wasi_sockets_ip_name_lookup_resolve_addresses(
 }
 
 status wasi_sockets_ip_name_lookup_resolve_address_stream_resolve_next_address(
-    host_call *call, address_stream *s, wasi_sockets_ip_name_lookup_result_option_ip_address_error_code *ret, err *e) {
+    host_call *call, address_stream *s, wasi_sockets_ip_name_lookup_result_option_ip_address_error_code *ret,
+    err *e) {
     (void)call, (void)e;
     *ret = (wasi_sockets_ip_name_lookup_result_option_ip_address_error_code){0};
     if (s->request_id != 0) {

@@ -30,7 +30,7 @@ void guest_socket_done(guest_socket *s) {
     guest_socket_close(s);
 }
 
-// --- requests ------------------------------------------------------------------------------------------------------
+// --- requests ----------------------------------------------------------------------------------------------
 
 static void apply_options(guest_socket *s);
 
@@ -73,7 +73,7 @@ bool guest_socket_collect(guest_socket *s, int *ret_error) {
     return true;
 }
 
-// --- waiting -------------------------------------------------------------------------------------------------------
+// --- waiting -----------------------------------------------------------------------------------------------
 
 static void on_events(void *arg, unsigned events) {
     guest_socket *s = arg;
@@ -95,7 +95,7 @@ status guest_socket_arm(guest_socket *s, unsigned events, err *e) {
     return STATUS_OK;
 }
 
-// --- options -------------------------------------------------------------------------------------------------------
+// --- options -----------------------------------------------------------------------------------------------
 
 typedef struct option_place {
     int level;
@@ -165,7 +165,7 @@ int guest_socket_option_get(guest_socket *s, socket_option option, uint64_t *ret
     return SOCKET_NO_ERROR;
 }
 
-// --- addresses -----------------------------------------------------------------------------------------------------
+// --- addresses ---------------------------------------------------------------------------------------------
 
 static bool address_from_storage(const struct sockaddr_storage *storage, guest_address *ret) {
     if (storage->ss_family != AF_INET && storage->ss_family != AF_INET6) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:sockets 0.2: what TCP and UDP sockets of guests have in common.
 //
-// A guest's socket has no descriptor until the connector has bound or connected one for it: the connector applies the
-// workload's allow-list, in the supervisor when there is one. Creating a socket therefore never fails for lack of
-// authority; binding and connecting answer access-denied. One request to the connector is under way at a time; its
-// answer is kept until the guest collects it with finish-*.
+// A guest's socket has no descriptor until the connector has bound or connected one for it: the connector
+// applies the workload's allow-list, in the supervisor when there is one. Creating a socket therefore never
+// fails for lack of authority; binding and connecting answer access-denied. One request to the connector is
+// under way at a time; its answer is kept until the guest collects it with finish-*.
 //
-// The descriptor and its watch live in the socket; streams are children of it and keep its memory alive, so they go
-// on working after the guest let the socket go. Threads: that of the instance.
+// The descriptor and its watch live in the socket; streams are children of it and keep its memory alive, so
+// they go on working after the guest let the socket go. Threads: that of the instance.
 #pragma once
 
 #include "capability/pollable.h"
@@ -21,7 +21,7 @@ typedef wasi_sockets_network_ip_socket_address guest_address;
 
 enum { SOCKET_NO_ERROR = -1 }; // beside the values of socket_error, which start at 0
 
-// --- addresses -----------------------------------------------------------------------------------------------------
+// --- addresses ---------------------------------------------------------------------------------------------
 
 bool guest_address_is_v6(const guest_address *a);
 uint16_t guest_address_port(const guest_address *a);
@@ -37,7 +37,7 @@ slice guest_address_literal(const guest_address *a, char *text);
 socket_error socket_error_of_errno(int number); // takes the positive value
 socket_error socket_error_of_connect(const connect_result *r);
 
-// --- options -------------------------------------------------------------------------------------------------------
+// --- options -----------------------------------------------------------------------------------------------
 
 typedef enum socket_option {
     SOCKET_KEEP_ALIVE,
@@ -50,7 +50,7 @@ typedef enum socket_option {
     SOCKET_OPTION_COUNT,
 } socket_option;
 
-// --- sockets -------------------------------------------------------------------------------------------------------
+// --- sockets -----------------------------------------------------------------------------------------------
 
 typedef struct guest_socket {
     wasi_resource base;
@@ -89,6 +89,7 @@ struct wasi_sockets_network_network {
 // Fills the error arm of any `result<..., error-code>` of this package.
 #define SOCKET_FAIL(ret, error) ((ret)->is_err = true, (ret)->err = (socket_error)(error), STATUS_OK)
 // Fills a `result<_, error-code>` from SOCKET_NO_ERROR or an error.
-#define SOCKET_RESULT(ret, error)                                                                                 \
-    ((ret)->is_err = (error) != SOCKET_NO_ERROR,                                                                  \
-     (ret)->err = (ret)->is_err ? (socket_error)(error) : WASI_SOCKETS_NETWORK_ERROR_CODE_UNKNOWN, STATUS_OK)
+#define SOCKET_RESULT(ret, error)                                                                  \
+    ((ret)->is_err = (error) != SOCKET_NO_ERROR,                                                   \
+     (ret)->err = (ret)->is_err ? (socket_error)(error) : WASI_SOCKETS_NETWORK_ERROR_CODE_UNKNOWN, \
+     STATUS_OK)

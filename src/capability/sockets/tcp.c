@@ -10,7 +10,7 @@
 typedef wasi_sockets_tcp_tcp_socket tcp_socket;
 typedef wasi_sockets_tcp_result_void_error_code void_result;
 
-// --- life ----------------------------------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------------------------------------
 
 // Dropping the socket gives up what it waits for; connected streams go on until they are dropped too.
 static void drop_socket(wasi_resource *r) {
@@ -46,9 +46,9 @@ void wasi_sockets_tcp_tcp_socket_drop(void *context, void *rep) {
     wasi_resource_drop(rep);
 }
 
-status wasi_sockets_tcp_create_socket_create_tcp_socket(host_call *call, wasi_sockets_network_ip_address_family family,
-                                                        wasi_sockets_tcp_create_socket_result_tcp_socket_error_code *ret,
-                                                        err *e) {
+status wasi_sockets_tcp_create_socket_create_tcp_socket(
+    host_call *call, wasi_sockets_network_ip_address_family family,
+    wasi_sockets_tcp_create_socket_result_tcp_socket_error_code *ret, err *e) {
     *ret = (wasi_sockets_tcp_create_socket_result_tcp_socket_error_code){0};
     bool is_v6 = family == WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV6;
     if (tcp_socket_new(wasi_of(call), is_v6, &ret->ok, e) != STATUS_OK) {
@@ -57,21 +57,24 @@ status wasi_sockets_tcp_create_socket_create_tcp_socket(host_call *call, wasi_so
     return STATUS_OK;
 }
 
-// --- bind ----------------------------------------------------------------------------------------------------------
+// --- bind --------------------------------------------------------------------------------------------------
 
 static int check_local(const tcp_socket *s, const guest_address *a) {
-    if (guest_address_is_v6(a) != s->socket.is_v6 || guest_address_is_mapped(a) || !guest_address_is_unicast(a)) {
+    if (guest_address_is_v6(a) != s->socket.is_v6 || guest_address_is_mapped(a) ||
+        !guest_address_is_unicast(a)) {
         return WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT;
     }
     return s->state == TCP_UNBOUND ? SOCKET_NO_ERROR : WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_STATE;
 }
 
-status wasi_sockets_tcp_tcp_socket_start_bind(host_call *call, tcp_socket *s, wasi_sockets_network_network *network,
+status wasi_sockets_tcp_tcp_socket_start_bind(host_call *call, tcp_socket *s,
+                                              wasi_sockets_network_network *network,
                                               const guest_address *local, void_result *ret, err *e) {
     (void)call, (void)network, (void)e;
     int error = check_local(s, local);
     if (error == SOCKET_NO_ERROR) {
-        connect_request request = {.protocol = CONNECT_TCP, .action = CONNECT_BIND, .local = guest_address_to_loop(local)};
+        connect_request request = {
+            .protocol = CONNECT_TCP, .action = CONNECT_BIND, .local = guest_address_to_loop(local)};
         error = guest_socket_request(&s->socket, &request);
     }
     if (error == SOCKET_NO_ERROR) {
@@ -93,7 +96,7 @@ status wasi_sockets_tcp_tcp_socket_finish_bind(host_call *call, tcp_socket *s, v
     return SOCKET_RESULT(ret, error);
 }
 
-// --- connect -------------------------------------------------------------------------------------------------------
+// --- connect -----------------------------------------------------------------------------------------------
 
 static int check_remote(const tcp_socket *s, const guest_address *a) {
     if (s->state != TCP_UNBOUND && s->state != TCP_BOUND) {
@@ -104,7 +107,8 @@ static int check_remote(const tcp_socket *s, const guest_address *a) {
     return bad ? WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT : SOCKET_NO_ERROR;
 }
 
-status wasi_sockets_tcp_tcp_socket_start_connect(host_call *call, tcp_socket *s, wasi_sockets_network_network *network,
+status wasi_sockets_tcp_tcp_socket_start_connect(host_call *call, tcp_socket *s,
+                                                 wasi_sockets_network_network *network,
                                                  const guest_address *remote, void_result *ret, err *e) {
     (void)call, (void)network, (void)e;
     int error = check_remote(s, remote);
@@ -128,7 +132,8 @@ status wasi_sockets_tcp_tcp_socket_start_connect(host_call *call, tcp_socket *s,
 }
 
 status wasi_sockets_tcp_tcp_socket_finish_connect(
-    host_call *call, tcp_socket *s, wasi_sockets_tcp_result_tuple_input_stream_output_stream_error_code *ret, err *e) {
+    host_call *call, tcp_socket *s, wasi_sockets_tcp_result_tuple_input_stream_output_stream_error_code *ret,
+    err *e) {
     (void)call;
     *ret = (wasi_sockets_tcp_result_tuple_input_stream_output_stream_error_code){0};
     if (s->state != TCP_CONNECTING) {
@@ -150,7 +155,7 @@ status wasi_sockets_tcp_tcp_socket_finish_connect(
     return STATUS_OK;
 }
 
-// --- listen and accept ---------------------------------------------------------------------------------------------
+// --- listen and accept -------------------------------------------------------------------------------------
 
 status wasi_sockets_tcp_tcp_socket_start_listen(host_call *call, tcp_socket *s, void_result *ret, err *e) {
     (void)call, (void)e;
@@ -191,8 +196,8 @@ static status adopt(tcp_socket *listener, int fd,
 }
 
 status wasi_sockets_tcp_tcp_socket_accept(
-    host_call *call, tcp_socket *s, wasi_sockets_tcp_result_tuple_tcp_socket_input_stream_output_stream_error_code *ret,
-    err *e) {
+    host_call *call, tcp_socket *s,
+    wasi_sockets_tcp_result_tuple_tcp_socket_input_stream_output_stream_error_code *ret, err *e) {
     (void)call;
     *ret = (wasi_sockets_tcp_result_tuple_tcp_socket_input_stream_output_stream_error_code){0};
     if (s->state != TCP_LISTENING) {
@@ -209,10 +214,11 @@ status wasi_sockets_tcp_tcp_socket_accept(
     return STATUS_OK;
 }
 
-// --- what it is ----------------------------------------------------------------------------------------------------
+// --- what it is --------------------------------------------------------------------------------------------
 
 status wasi_sockets_tcp_tcp_socket_local_address(host_call *call, tcp_socket *s,
-                                                 wasi_sockets_tcp_result_ip_socket_address_error_code *ret, err *e) {
+                                                 wasi_sockets_tcp_result_ip_socket_address_error_code *ret,
+                                                 err *e) {
     (void)call, (void)e;
     *ret = (wasi_sockets_tcp_result_ip_socket_address_error_code){0};
     bool has_one = s->state != TCP_BINDING && s->state != TCP_CONNECTING;
@@ -223,7 +229,8 @@ status wasi_sockets_tcp_tcp_socket_local_address(host_call *call, tcp_socket *s,
 }
 
 status wasi_sockets_tcp_tcp_socket_remote_address(host_call *call, tcp_socket *s,
-                                                  wasi_sockets_tcp_result_ip_socket_address_error_code *ret, err *e) {
+                                                  wasi_sockets_tcp_result_ip_socket_address_error_code *ret,
+                                                  err *e) {
     (void)call, (void)e;
     *ret = (wasi_sockets_tcp_result_ip_socket_address_error_code){0};
     if (s->state != TCP_CONNECTED || !guest_socket_peer(&s->socket, &ret->ok)) {
@@ -241,7 +248,8 @@ status wasi_sockets_tcp_tcp_socket_is_listening(host_call *call, tcp_socket *s, 
 status wasi_sockets_tcp_tcp_socket_address_family(host_call *call, tcp_socket *s,
                                                   wasi_sockets_network_ip_address_family *ret, err *e) {
     (void)call, (void)e;
-    *ret = s->socket.is_v6 ? WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV6 : WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV4;
+    *ret = s->socket.is_v6 ? WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV6
+                           : WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV4;
     return STATUS_OK;
 }
 
@@ -260,7 +268,7 @@ status wasi_sockets_tcp_tcp_socket_set_listen_backlog_size(host_call *call, tcp_
     return SOCKET_RESULT(ret, n == 0 ? SOCKET_NO_ERROR : (int)socket_error_of_errno(-n));
 }
 
-// --- waiting -------------------------------------------------------------------------------------------------------
+// --- waiting -----------------------------------------------------------------------------------------------
 
 static bool socket_ready(wasi_io_poll_pollable *p) {
     tcp_socket *s = p->source;
@@ -277,12 +285,13 @@ static status socket_arm(wasi_io_poll_pollable *p, err *e) {
 
 static const wasi_pollable_ops socket_pollable_ops = {.ready = socket_ready, .arm = socket_arm};
 
-status wasi_sockets_tcp_tcp_socket_subscribe(host_call *call, tcp_socket *s, wasi_io_poll_pollable **ret, err *e) {
+status wasi_sockets_tcp_tcp_socket_subscribe(host_call *call, tcp_socket *s, wasi_io_poll_pollable **ret,
+                                             err *e) {
     return wasi_pollable_new(wasi_of(call), &socket_pollable_ops, &s->socket.base, s, ret, e);
 }
 
-status wasi_sockets_tcp_tcp_socket_shutdown(host_call *call, tcp_socket *s, wasi_sockets_tcp_shutdown_type type,
-                                            void_result *ret, err *e) {
+status wasi_sockets_tcp_tcp_socket_shutdown(host_call *call, tcp_socket *s,
+                                            wasi_sockets_tcp_shutdown_type type, void_result *ret, err *e) {
     (void)call, (void)e;
     if (s->state != TCP_CONNECTED) {
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_STATE);

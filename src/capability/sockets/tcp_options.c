@@ -39,13 +39,14 @@ status wasi_sockets_tcp_tcp_socket_keep_alive_enabled(host_call *call, tcp_socke
     ret->ok = !r.is_err && r.ok != 0;
     return r.is_err ? SOCKET_FAIL(ret, r.err) : STATUS_OK;
 }
-status wasi_sockets_tcp_tcp_socket_set_keep_alive_enabled(host_call *call, tcp_socket *s, bool value, void_result *ret,
-                                                          err *e) {
+status wasi_sockets_tcp_tcp_socket_set_keep_alive_enabled(host_call *call, tcp_socket *s, bool value,
+                                                          void_result *ret, err *e) {
     (void)call, (void)e;
     return set(s, SOCKET_KEEP_ALIVE, value, ret);
 }
 
-status wasi_sockets_tcp_tcp_socket_keep_alive_idle_time(host_call *call, tcp_socket *s, u64_result *ret, err *e) {
+status wasi_sockets_tcp_tcp_socket_keep_alive_idle_time(host_call *call, tcp_socket *s, u64_result *ret,
+                                                        err *e) {
     (void)call, (void)e;
     return get_duration(s, SOCKET_KEEP_ALIVE_IDLE, ret);
 }
@@ -54,7 +55,8 @@ status wasi_sockets_tcp_tcp_socket_set_keep_alive_idle_time(host_call *call, tcp
     (void)call, (void)e;
     return set_duration(s, SOCKET_KEEP_ALIVE_IDLE, value, ret);
 }
-status wasi_sockets_tcp_tcp_socket_keep_alive_interval(host_call *call, tcp_socket *s, u64_result *ret, err *e) {
+status wasi_sockets_tcp_tcp_socket_keep_alive_interval(host_call *call, tcp_socket *s, u64_result *ret,
+                                                       err *e) {
     (void)call, (void)e;
     return get_duration(s, SOCKET_KEEP_ALIVE_INTERVAL, ret);
 }
@@ -88,13 +90,14 @@ status wasi_sockets_tcp_tcp_socket_hop_limit(host_call *call, tcp_socket *s,
     ret->ok = r.is_err ? 0 : (uint8_t)r.ok;
     return r.is_err ? SOCKET_FAIL(ret, r.err) : STATUS_OK;
 }
-status wasi_sockets_tcp_tcp_socket_set_hop_limit(host_call *call, tcp_socket *s, uint8_t value, void_result *ret,
-                                                 err *e) {
+status wasi_sockets_tcp_tcp_socket_set_hop_limit(host_call *call, tcp_socket *s, uint8_t value,
+                                                 void_result *ret, err *e) {
     (void)call, (void)e;
     return set(s, SOCKET_HOP_LIMIT, value, ret);
 }
 
-status wasi_sockets_tcp_tcp_socket_receive_buffer_size(host_call *call, tcp_socket *s, u64_result *ret, err *e) {
+status wasi_sockets_tcp_tcp_socket_receive_buffer_size(host_call *call, tcp_socket *s, u64_result *ret,
+                                                       err *e) {
     (void)call, (void)e;
     return get_u64(s, SOCKET_RECEIVE_BUFFER, ret);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The byte streams of a connected TCP socket. A write is taken whole: what the kernel has no room for waits in the
-// socket's `unsent` buffer, and until that is gone nothing more is taken, so memory per socket is bounded.
+// The byte streams of a connected TCP socket. A write is taken whole: what the kernel has no room for waits
+// in the socket's `unsent` buffer, and until that is gone nothing more is taken, so memory per socket is
+// bounded.
 #include "base/check.h"
 #include "base/mem.h"
 #include "capability/sockets/tcp.h"
@@ -21,14 +22,17 @@ typedef struct tcp_output {
 } tcp_output;
 
 static tcp_socket *input_socket(wasi_io_streams_input_stream *s) { return ((tcp_input *)(void *)s)->socket; }
-static tcp_socket *output_socket(wasi_io_streams_output_stream *s) { return ((tcp_output *)(void *)s)->socket; }
+static tcp_socket *output_socket(wasi_io_streams_output_stream *s) {
+    return ((tcp_output *)(void *)s)->socket;
+}
 
 static wasi_io_state fail(wasi_failure *failure, long negated_errno) {
     return wasi_fail(failure, &wasi_sockets_network_interface, socket_error_of_errno((int)-negated_errno),
                      "the connection failed: error %ld", -negated_errno);
 }
 
-static wasi_io_state input_read(wasi_io_streams_input_stream *s, size_t max, slice *ret, wasi_failure *failure) {
+static wasi_io_state input_read(wasi_io_streams_input_stream *s, size_t max, slice *ret,
+                                wasi_failure *failure) {
     tcp_socket *socket = input_socket(s);
     if (socket->input_shut) {
         return WASI_IO_CLOSED;
@@ -68,7 +72,8 @@ static wasi_io_state send_unsent(tcp_socket *s, wasi_failure *failure) {
     return WASI_IO_OK;
 }
 
-static wasi_io_state output_check_write(wasi_io_streams_output_stream *s, uint64_t *ret, wasi_failure *failure) {
+static wasi_io_state output_check_write(wasi_io_streams_output_stream *s, uint64_t *ret,
+                                        wasi_failure *failure) {
     tcp_socket *socket = output_socket(s);
     if (socket->output_shut) {
         return WASI_IO_CLOSED;
@@ -106,7 +111,8 @@ static status output_arm(wasi_io_streams_output_stream *s, err *e) {
     return guest_socket_arm(&output_socket(s)->socket, LOOP_WRITABLE, e);
 }
 
-// Bytes that were taken but cannot be sent at once are lost with the stream: WASI says to flush before dropping.
+// Bytes that were taken but cannot be sent at once are lost with the stream: WASI says to flush before
+// dropping.
 static void drop_output(wasi_resource *r) {
     wasi_failure ignored = {0};
     (void)send_unsent(((tcp_output *)(void *)r)->socket, &ignored);
@@ -128,7 +134,8 @@ status tcp_streams_new(tcp_socket *s, wasi_io_streams_input_stream **ret_input,
     wasi_instance *i = s->socket.base.instance;
     tcp_input *input = MEM_NEW(tcp_input);
     input->socket = s;
-    status code = wasi_input_stream_init(&input->stream, i, &input_resource_ops, &input_ops, &s->socket.base, e);
+    status code =
+        wasi_input_stream_init(&input->stream, i, &input_resource_ops, &input_ops, &s->socket.base, e);
     if (code != STATUS_OK) {
         mem_free(input);
         return code;

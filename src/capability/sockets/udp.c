@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:sockets/udp.
 //
-// The system call filter of a worker lets it send only on connected sockets: an address in a datagram would pass the
-// allow-list by. So a socket that talks to several peers keeps, beside the bound descriptor that receives, one
-// connected descriptor for each peer, which the connector makes from the same local address. A send to a new peer
-// first asks for that descriptor; check-send permits nothing until it is there. Peers are bounded; the one unused
-// for longest makes room. The kernel gives a peer's answers to its connected descriptor, so all are read in turn.
+// The system call filter of a worker lets it send only on connected sockets: an address in a datagram would
+// pass the allow-list by. So a socket that talks to several peers keeps, beside the bound descriptor that
+// receives, one connected descriptor for each peer, which the connector makes from the same local address. A
+// send to a new peer first asks for that descriptor; check-send permits nothing until it is there. Peers are
+// bounded; the one unused for longest makes room. The kernel gives a peer's answers to its connected
+// descriptor, so all are read in turn.
 #include <errno.h>
 
 #include "base/arena.h"
@@ -27,7 +28,8 @@ typedef wasi_sockets_udp_result_u64_error_code u64_result;
 
 typedef enum udp_state { UDP_UNBOUND, UDP_BINDING, UDP_BOUND } udp_state;
 
-// One connected descriptor. A guest_socket of its own, so that requests, options and watches work the same way.
+// One connected descriptor. A guest_socket of its own, so that requests, options and watches work the same
+// way.
 typedef struct udp_peer {
     guest_socket socket;
     guest_address address;
@@ -59,7 +61,7 @@ struct wasi_sockets_udp_outgoing_datagram_stream {
     int pending_error;  // of a peer that could not be had; told by the next check-send
 };
 
-// --- life ----------------------------------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------------------------------------
 
 static void drop_socket(wasi_resource *r) {
     udp_socket *s = (udp_socket *)(void *)r;
@@ -94,9 +96,9 @@ void wasi_sockets_udp_outgoing_datagram_stream_drop(void *context, void *rep) {
     wasi_resource_drop(rep);
 }
 
-status wasi_sockets_udp_create_socket_create_udp_socket(host_call *call, wasi_sockets_network_ip_address_family family,
-                                                        wasi_sockets_udp_create_socket_result_udp_socket_error_code *ret,
-                                                        err *e) {
+status wasi_sockets_udp_create_socket_create_udp_socket(
+    host_call *call, wasi_sockets_network_ip_address_family family,
+    wasi_sockets_udp_create_socket_result_udp_socket_error_code *ret, err *e) {
     *ret = (wasi_sockets_udp_create_socket_result_udp_socket_error_code){0};
     udp_socket *s = WASI_NEW(wasi_of(call), udp_socket, &socket_ops, WASI_CLASS_SOCKET, NULL, e);
     if (s == NULL) {
@@ -107,9 +109,10 @@ status wasi_sockets_udp_create_socket_create_udp_socket(host_call *call, wasi_so
     return STATUS_OK;
 }
 
-// --- bind ----------------------------------------------------------------------------------------------------------
+// --- bind --------------------------------------------------------------------------------------------------
 
-status wasi_sockets_udp_udp_socket_start_bind(host_call *call, udp_socket *s, wasi_sockets_network_network *network,
+status wasi_sockets_udp_udp_socket_start_bind(host_call *call, udp_socket *s,
+                                              wasi_sockets_network_network *network,
                                               const guest_address *local, void_result *ret, err *e) {
     (void)call, (void)network, (void)e;
     if (guest_address_is_v6(local) != s->socket.is_v6 || guest_address_is_mapped(local)) {
@@ -118,7 +121,8 @@ status wasi_sockets_udp_udp_socket_start_bind(host_call *call, udp_socket *s, wa
     if (s->state != UDP_UNBOUND) {
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_STATE);
     }
-    connect_request request = {.protocol = CONNECT_UDP, .action = CONNECT_BIND, .local = guest_address_to_loop(local)};
+    connect_request request = {
+        .protocol = CONNECT_UDP, .action = CONNECT_BIND, .local = guest_address_to_loop(local)};
     int error = guest_socket_request(&s->socket, &request);
     s->state = error == SOCKET_NO_ERROR ? UDP_BINDING : UDP_UNBOUND;
     return SOCKET_RESULT(ret, error);
@@ -137,7 +141,7 @@ status wasi_sockets_udp_udp_socket_finish_bind(host_call *call, udp_socket *s, v
     return SOCKET_RESULT(ret, error);
 }
 
-// --- peers ---------------------------------------------------------------------------------------------------------
+// --- peers -------------------------------------------------------------------------------------------------
 
 static bool same_address(const guest_address *a, const guest_address *b) {
     loop_address x = guest_address_to_loop(a), y = guest_address_to_loop(b);
@@ -189,7 +193,8 @@ static int ask_for_peer(udp_socket *s, const guest_address *address) {
         return WASI_SOCKETS_NETWORK_ERROR_CODE_NEW_SOCKET_LIMIT;
     }
     *p = (udp_peer){.address = *address, .last_used = ++s->clock};
-    p->socket.base.instance = s->socket.base.instance; // not a resource of its own: it needs the connector and the loop
+    p->socket.base.instance =
+        s->socket.base.instance; // not a resource of its own: it needs the connector and the loop
     guest_socket_init(&p->socket, s->socket.is_v6);
     memcpy(p->socket.option_is_set, s->socket.option_is_set, sizeof p->socket.option_is_set);
     memcpy(p->socket.option_values, s->socket.option_values, sizeof p->socket.option_values);
@@ -210,14 +215,16 @@ static int ask_for_peer(udp_socket *s, const guest_address *address) {
     return error;
 }
 
-// --- streams -------------------------------------------------------------------------------------------------------
+// --- streams -----------------------------------------------------------------------------------------------
 
-typedef wasi_sockets_udp_result_tuple_incoming_datagram_stream_outgoing_datagram_stream_error_code streams_result;
+typedef wasi_sockets_udp_result_tuple_incoming_datagram_stream_outgoing_datagram_stream_error_code
+    streams_result;
 
 static status new_streams(udp_socket *s, streams_result *ret, err *e) {
     wasi_instance *i = s->socket.base.instance;
     incoming *in = WASI_NEW(i, incoming, &stream_ops, WASI_CLASS_STREAM, &s->socket.base, e);
-    outgoing *out = in == NULL ? NULL : WASI_NEW(i, outgoing, &stream_ops, WASI_CLASS_STREAM, &s->socket.base, e);
+    outgoing *out =
+        in == NULL ? NULL : WASI_NEW(i, outgoing, &stream_ops, WASI_CLASS_STREAM, &s->socket.base, e);
     if (out == NULL) {
         if (in != NULL) {
             wasi_resource_drop(&in->base);
@@ -233,8 +240,8 @@ static status new_streams(udp_socket *s, streams_result *ret, err *e) {
 }
 
 status wasi_sockets_udp_udp_socket_stream(host_call *call, udp_socket *s,
-                                          const wasi_sockets_udp_option_ip_socket_address *remote, streams_result *ret,
-                                          err *e) {
+                                          const wasi_sockets_udp_option_ip_socket_address *remote,
+                                          streams_result *ret, err *e) {
     (void)call;
     *ret = (streams_result){0};
     if (s->state != UDP_BOUND) {
@@ -253,7 +260,7 @@ status wasi_sockets_udp_udp_socket_stream(host_call *call, udp_socket *s,
     return new_streams(s, ret, e);
 }
 
-// --- receiving -----------------------------------------------------------------------------------------------------
+// --- receiving ---------------------------------------------------------------------------------------------
 
 typedef struct receiver {
     arena *memory; // datagrams live as long as the call
@@ -287,9 +294,11 @@ static int receive_from(udp_socket *s, int fd, receiver *r) {
         loop_address from;
         memcpy(&from, &storage, sizeof from);
         guest_address address = guest_address_from_loop(&from);
-        slice data = is_wanted(s, &address) ? arena_copy(r->memory, slice_of(r->scratch, (size_t)n)) : slice_empty();
+        slice data =
+            is_wanted(s, &address) ? arena_copy(r->memory, slice_of(r->scratch, (size_t)n)) : slice_empty();
         if (data.data != NULL) {
-            r->items[r->count++] = (wasi_sockets_udp_incoming_datagram){.data = data, .remote_address = address};
+            r->items[r->count++] =
+                (wasi_sockets_udp_incoming_datagram){.data = data, .remote_address = address};
         }
     }
     return SOCKET_NO_ERROR;
@@ -306,8 +315,8 @@ static int receive_all(udp_socket *s, receiver *r) {
 }
 
 status wasi_sockets_udp_incoming_datagram_stream_receive(
-    host_call *call, incoming *in, uint64_t max_results, wasi_sockets_udp_result_list_incoming_datagram_error_code *ret,
-    err *e) {
+    host_call *call, incoming *in, uint64_t max_results,
+    wasi_sockets_udp_result_list_incoming_datagram_error_code *ret, err *e) {
     *ret = (wasi_sockets_udp_result_list_incoming_datagram_error_code){0};
     udp_socket *s = in->socket;
     if (in->generation != s->generation) {
@@ -352,12 +361,12 @@ static status incoming_arm(wasi_io_poll_pollable *p, err *e) {
 }
 static const wasi_pollable_ops incoming_ops = {.ready = incoming_ready, .arm = incoming_arm};
 
-status wasi_sockets_udp_incoming_datagram_stream_subscribe(host_call *call, incoming *in, wasi_io_poll_pollable **ret,
-                                                           err *e) {
+status wasi_sockets_udp_incoming_datagram_stream_subscribe(host_call *call, incoming *in,
+                                                           wasi_io_poll_pollable **ret, err *e) {
     return wasi_pollable_new(wasi_of(call), &incoming_ops, &in->base, in, ret, e);
 }
 
-// --- sending -------------------------------------------------------------------------------------------------------
+// --- sending -----------------------------------------------------------------------------------------------
 
 // No request for a peer may be under way, and the fixed peer (or any) must have room.
 static bool may_send(const udp_socket *s) {
@@ -372,7 +381,8 @@ static bool may_send(const udp_socket *s) {
     return true;
 }
 
-status wasi_sockets_udp_outgoing_datagram_stream_check_send(host_call *call, outgoing *out, u64_result *ret, err *e) {
+status wasi_sockets_udp_outgoing_datagram_stream_check_send(host_call *call, outgoing *out, u64_result *ret,
+                                                            err *e) {
     (void)call, (void)e;
     *ret = (u64_result){0};
     if (out->generation != out->socket->generation) {
@@ -417,17 +427,18 @@ static int send_one(outgoing *out, const wasi_sockets_udp_outgoing_datagram *d, 
     return n >= 0 || n == -EAGAIN ? SOCKET_NO_ERROR : (int)socket_error_of_errno((int)-n);
 }
 
-status wasi_sockets_udp_outgoing_datagram_stream_send(host_call *call, outgoing *out,
-                                                      const wasi_sockets_udp_list_outgoing_datagram *datagrams,
-                                                      u64_result *ret, err *e) {
+status
+wasi_sockets_udp_outgoing_datagram_stream_send(host_call *call, outgoing *out,
+                                               const wasi_sockets_udp_list_outgoing_datagram *datagrams,
+                                               u64_result *ret, err *e) {
     (void)call;
     *ret = (u64_result){0};
     if (out->generation != out->socket->generation) {
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_STATE);
     }
     if (datagrams->count > out->permitted) {
-        return err_set(e, STATUS_TRAP, "send of %zu datagrams, but check-send permitted %llu", datagrams->count,
-                       (unsigned long long)out->permitted);
+        return err_set(e, STATUS_TRAP, "send of %zu datagrams, but check-send permitted %llu",
+                       datagrams->count, (unsigned long long)out->permitted);
     }
     for (size_t i = 0; i < datagrams->count; i++) {
         bool sent;
@@ -456,15 +467,16 @@ static status outgoing_arm(wasi_io_poll_pollable *p, err *e) {
 }
 static const wasi_pollable_ops outgoing_ops = {.ready = outgoing_ready, .arm = outgoing_arm};
 
-status wasi_sockets_udp_outgoing_datagram_stream_subscribe(host_call *call, outgoing *out, wasi_io_poll_pollable **ret,
-                                                           err *e) {
+status wasi_sockets_udp_outgoing_datagram_stream_subscribe(host_call *call, outgoing *out,
+                                                           wasi_io_poll_pollable **ret, err *e) {
     return wasi_pollable_new(wasi_of(call), &outgoing_ops, &out->base, out, ret, e);
 }
 
-// --- what it is ----------------------------------------------------------------------------------------------------
+// --- what it is --------------------------------------------------------------------------------------------
 
 status wasi_sockets_udp_udp_socket_local_address(host_call *call, udp_socket *s,
-                                                 wasi_sockets_udp_result_ip_socket_address_error_code *ret, err *e) {
+                                                 wasi_sockets_udp_result_ip_socket_address_error_code *ret,
+                                                 err *e) {
     (void)call, (void)e;
     *ret = (wasi_sockets_udp_result_ip_socket_address_error_code){0};
     if (s->state != UDP_BOUND || !guest_socket_local(&s->socket, &ret->ok)) {
@@ -474,7 +486,8 @@ status wasi_sockets_udp_udp_socket_local_address(host_call *call, udp_socket *s,
 }
 
 status wasi_sockets_udp_udp_socket_remote_address(host_call *call, udp_socket *s,
-                                                  wasi_sockets_udp_result_ip_socket_address_error_code *ret, err *e) {
+                                                  wasi_sockets_udp_result_ip_socket_address_error_code *ret,
+                                                  err *e) {
     (void)call, (void)e;
     *ret = (wasi_sockets_udp_result_ip_socket_address_error_code){0};
     if (!s->has_remote) {
@@ -487,7 +500,8 @@ status wasi_sockets_udp_udp_socket_remote_address(host_call *call, udp_socket *s
 status wasi_sockets_udp_udp_socket_address_family(host_call *call, udp_socket *s,
                                                   wasi_sockets_network_ip_address_family *ret, err *e) {
     (void)call, (void)e;
-    *ret = s->socket.is_v6 ? WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV6 : WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV4;
+    *ret = s->socket.is_v6 ? WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV6
+                           : WASI_SOCKETS_NETWORK_IP_ADDRESS_FAMILY_IPV4;
     return STATUS_OK;
 }
 
@@ -518,7 +532,8 @@ status wasi_sockets_udp_udp_socket_set_unicast_hop_limit(host_call *call, udp_so
     (void)call, (void)e;
     return set_option(s, SOCKET_HOP_LIMIT, value, ret);
 }
-status wasi_sockets_udp_udp_socket_receive_buffer_size(host_call *call, udp_socket *s, u64_result *ret, err *e) {
+status wasi_sockets_udp_udp_socket_receive_buffer_size(host_call *call, udp_socket *s, u64_result *ret,
+                                                       err *e) {
     (void)call, (void)e;
     return get_option(s, SOCKET_RECEIVE_BUFFER, ret);
 }
@@ -537,9 +552,12 @@ status wasi_sockets_udp_udp_socket_set_send_buffer_size(host_call *call, udp_soc
     return set_option(s, SOCKET_SEND_BUFFER, value, ret);
 }
 
-static bool socket_ready(wasi_io_poll_pollable *p) { return ((udp_socket *)p->source)->socket.request_id == 0; }
+static bool socket_ready(wasi_io_poll_pollable *p) {
+    return ((udp_socket *)p->source)->socket.request_id == 0;
+}
 static const wasi_pollable_ops socket_pollable_ops = {.ready = socket_ready};
 
-status wasi_sockets_udp_udp_socket_subscribe(host_call *call, udp_socket *s, wasi_io_poll_pollable **ret, err *e) {
+status wasi_sockets_udp_udp_socket_subscribe(host_call *call, udp_socket *s, wasi_io_poll_pollable **ret,
+                                             err *e) {
     return wasi_pollable_new(wasi_of(call), &socket_pollable_ops, &s->socket.base, s, ret, e);
 }

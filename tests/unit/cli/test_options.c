@@ -49,12 +49,14 @@ static status parse(target *t, err *e, int argc, const char **argv) {
     *t = (target){0};
     return cli_parse(&command, argc, (char **)(uintptr_t)argv, t, e);
 }
-#define PARSE(...) parse(&t, &e, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
+#define PARSE(...) \
+    parse(&t, &e, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *), (const char *[]){__VA_ARGS__})
 
 TEST(every_spelling_of_an_option) {
     target t;
     err e = {0};
-    EXPECT(PARSE("--size", "1k", "-s", "2k", "-s3k", "--size=4k", "-f", "file", "--flag", "--", "-x", "y") == STATUS_OK);
+    EXPECT(PARSE("--size", "1k", "-s", "2k", "-s3k", "--size=4k", "-f", "file", "--flag", "--", "-x", "y") ==
+           STATUS_OK);
     EXPECT(strcmp(t.log, "size=1k;size=2k;size=3k;size=4k;flag;op=file;flag;rest=-x;rest=y;") == 0);
 }
 
@@ -81,7 +83,8 @@ TEST(sizes) {
     EXPECT(cli_parse_size("64M", &n, NULL) == STATUS_OK && n == 64u << 20);
     EXPECT(cli_parse_size("1.5G", &n, NULL) == STATUS_OK && n == 3ull << 29);
     EXPECT(cli_parse_size("4096", &n, NULL) == STATUS_OK && n == 4096);
-    static const char *const bad[] = {"", "M", "-1", "1.", "1x", "99999999999999999999", "20000000000G", " 1", "0x10"};
+    static const char *const bad[] = {"",   "M",   "-1", "1.", "1x", "99999999999999999999", "20000000000G",
+                                      " 1", "0x10"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         EXPECT(cli_parse_size(bad[i], &n, NULL) == STATUS_INVALID);
     }

@@ -15,7 +15,8 @@ TEST(writes_what_it_was_given) {
     auto_buf out;
     buf_init(&out, 1000);
     EXPECT(json_write(v, 0, &out) == STATUS_OK);
-    EXPECT(slice_equal_text(buf_slice(&out), "{\"name\":\"a \\\"b\\\"\\n\",\"n\":-5,\"list\":[true,null,null]}"));
+    EXPECT(slice_equal_text(buf_slice(&out),
+                            "{\"name\":\"a \\\"b\\\"\\n\",\"n\":-5,\"list\":[true,null,null]}"));
     json_free(v);
 }
 

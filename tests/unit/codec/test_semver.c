@@ -21,9 +21,10 @@ static bool compatible(const char *a, const char *b) {
 }
 
 TEST(malformed_versions) {
-    static const char *const bad[] = {"",      "1",       "1.2",     "1.2.",     "1.2.3.",  "01.2.3", "1.02.3",
-                                      "1.2.3-", "1.2.3-a..b", "1.2.3+", "1.2.3-01", "v1.2.3", "1.2.3 ", "1.2.3-ä",
-                                      "4294967296.0.0", "-1.0.0", "1.2.3+a..b", "1.2.x"};
+    static const char *const bad[] = {"",         "1",          "1.2",    "1.2.",       "1.2.3.",
+                                      "01.2.3",   "1.02.3",     "1.2.3-", "1.2.3-a..b", "1.2.3+",
+                                      "1.2.3-01", "v1.2.3",     "1.2.3 ", "1.2.3-ä",    "4294967296.0.0",
+                                      "-1.0.0",   "1.2.3+a..b", "1.2.x"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         semver v;
         EXPECT(!semver_parse(slice_from_text(bad[i]), &v));
@@ -39,9 +40,10 @@ TEST(parts) {
 
 // The chain of section 11 of the specification.
 TEST(precedence) {
-    static const char *const chain[] = {"1.0.0-alpha",  "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta",
-                                        "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1",       "1.0.0",
-                                        "1.0.1",        "1.1.0",         "2.0.0"};
+    static const char *const chain[] = {"1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+                                        "1.0.0-beta",  "1.0.0-beta.2",  "1.0.0-beta.11",
+                                        "1.0.0-rc.1",  "1.0.0",         "1.0.1",
+                                        "1.1.0",       "2.0.0"};
     size_t count = sizeof chain / sizeof chain[0];
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < count; j++) {

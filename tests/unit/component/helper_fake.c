@@ -61,9 +61,7 @@ void fake_init(fake_guest *g, size_t memory_bytes) {
     g->realloc.kind = CORE_FUNC;
 }
 
-void fake_done(fake_guest *g) {
-    mem_free(g->bytes);
-}
+void fake_done(fake_guest *g) { mem_free(g->bytes); }
 
 memory_guest fake_memory(fake_guest *g, memory_encoding encoding) {
     memory_guest m = {.store = &g->store,

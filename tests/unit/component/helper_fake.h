@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fake engine over a byte array: enough of core_ops for guest memory and its realloc. Every allocation moves the
-// memory to another place, so that a pointer that was kept too long is found by the address sanitizer.
+// A fake engine over a byte array: enough of core_ops for guest memory and its realloc. Every allocation
+// moves the memory to another place, so that a pointer that was kept too long is found by the address
+// sanitizer.
 #pragma once
 
 #include "component/core.h"

@@ -3,7 +3,8 @@
 
 #include "test.h"
 
-static const ctype_resource host_stream = {.interface = SLICE_LITERAL("a:b/c"), .name = SLICE_LITERAL("stream")};
+static const ctype_resource host_stream = {.interface = SLICE_LITERAL("a:b/c"),
+                                           .name = SLICE_LITERAL("stream")};
 static const handle_type host_type = {.host = &host_stream, .name = SLICE_LITERAL("stream")};
 static const handle_type guest_type = {.instance = 1, .destructor = HANDLE_NO_DESTRUCTOR};
 static const handle_type other_type = {.instance = 2, .destructor = HANDLE_NO_DESTRUCTOR};
@@ -43,7 +44,8 @@ TEST(bad_indices_and_types_trap) {
     uint32_t index = 0;
     EXPECT_STATUS_ERR(handle_add(&t, &guest_type, 5, NULL, &index, &e), STATUS_OK, e);
     EXPECT_STATUS_ERR(handle_get(&t, index, &other_type, &h, &e), STATUS_TRAP, e);
-    EXPECT_CONTAINS(e.message, "expected guest-defined resource but found a different guest-defined resource");
+    EXPECT_CONTAINS(e.message,
+                    "expected guest-defined resource but found a different guest-defined resource");
     EXPECT_STATUS_ERR(handle_get(&t, index, &host_type, &h, &e), STATUS_TRAP, e);
     EXPECT_STATUS_ERR(handle_get(&t, 0, &guest_type, &h, &e), STATUS_TRAP, e);
     handle out;
@@ -88,7 +90,8 @@ TEST(a_lent_handle_can_neither_be_dropped_nor_given_away) {
     EXPECT_STATUS_ERR(handle_take_own(&t, index, &host_type, &rep, &e), STATUS_TRAP, e);
     handle_lends_done(&lends);
     EXPECT_STATUS_ERR(handle_take_own(&t, index, &host_type, &rep, &e), STATUS_OK, e);
-    EXPECT_STATUS_ERR(handle_take_own(&t, index, &host_type, &rep, &e), STATUS_TRAP, e); // one handle passed twice
+    EXPECT_STATUS_ERR(handle_take_own(&t, index, &host_type, &rep, &e), STATUS_TRAP,
+                      e); // one handle passed twice
     handle_table_done(&t);
 }
 
@@ -127,4 +130,3 @@ TEST(borrows_count_in_their_scope_and_cannot_become_own) {
     EXPECT_EQ(scope.borrow_count, 0);
     handle_table_done(&t);
 }
-

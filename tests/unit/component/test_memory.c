@@ -78,7 +78,7 @@ TEST(what_realloc_returns_is_checked) {
     fake_done(&g);
 }
 
-// --- strings -----------------------------------------------------------------------------------------------------
+// --- strings -----------------------------------------------------------------------------------------------
 
 static status lift_utf8(const char *bytes, size_t len, err *e) {
     fake_guest g;
@@ -141,7 +141,7 @@ typedef struct sample {
     memory_encoding encoding;
 } sample;
 
-#define TEXT_LATIN "h\xc3\xb6t"          // höt
+#define TEXT_LATIN "h\xc3\xb6t"           // höt
 #define TEXT_WIDE "h\xc3\xb6\xe2\x98\x83" // hö☃
 #define TEXT_PAIR "a\xf0\x9f\x8d\xb0"     // a🍰
 
@@ -158,7 +158,8 @@ static const sample samples[] = {
     {"", "", 0, 0, MEMORY_ENCODING_UTF16},
     {TEXT_LATIN, "h\xf6t", 3, 3, MEMORY_ENCODING_LATIN1_UTF16},
     {TEXT_WIDE, "h\0\xf6\0\x03\x26", 6, 3 | MEMORY_UTF16_TAG, MEMORY_ENCODING_LATIN1_UTF16},
-    {TEXT_LATIN, "h\0\xf6\0t\0", 6, 3 | MEMORY_UTF16_TAG, MEMORY_ENCODING_LATIN1_UTF16}, // could have been Latin-1
+    {TEXT_LATIN, "h\0\xf6\0t\0", 6, 3 | MEMORY_UTF16_TAG,
+     MEMORY_ENCODING_LATIN1_UTF16}, // could have been Latin-1
     {"", "", 0, 0, MEMORY_ENCODING_LATIN1_UTF16},
 };
 

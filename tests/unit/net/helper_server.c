@@ -75,7 +75,8 @@ static void on_read_progress(void *arg) {
             } else {
                 char text[32];
                 int len = snprintf(text, sizeof text, "%zu", j->f->received.len);
-                CHECK(http_exchange_reply(j->x, 200, NULL, 0, slice_of(text, (size_t)len), NULL) == STATUS_OK);
+                CHECK(http_exchange_reply(j->x, 200, NULL, 0, slice_of(text, (size_t)len), NULL) ==
+                      STATUS_OK);
             }
             finish(j);
             return;

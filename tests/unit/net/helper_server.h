@@ -24,9 +24,10 @@ typedef struct fixture {
     buf received; // request bodies that the handler read
 } fixture;
 
-// Paths: /hello answers "hello"; /hold keeps the exchange in `held`; /echo copies the body; /read reads the body and
-// answers with its length; /none releases without a word; /chunks answers in three writes without a length; /big
-// answers with 8 MiB as room comes; /fields answers with the names and values of the request's fields.
+// Paths: /hello answers "hello"; /hold keeps the exchange in `held`; /echo copies the body; /read reads the
+// body and answers with its length; /none releases without a word; /chunks answers in three writes without a
+// length; /big answers with 8 MiB as room comes; /fields answers with the names and values of the request's
+// fields.
 void fixture_start(fixture *f, const http_server_options *options);
 void fixture_stop(fixture *f);
 

@@ -68,15 +68,17 @@ TEST(refuses_malformed_requests) {
         int expected;
         const char *request;
     } rows[] = {
-        {400, "GET / HTTP/1.1\r\n\r\n"},                                          // no Host
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"},                    // two of them
-        {400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},                                 // an empty one
+        {400, "GET / HTTP/1.1\r\n\r\n"},                       // no Host
+        {400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"}, // two of them
+        {400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},              // an empty one
         {400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
         {400, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"},
         {400, "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"},
         {400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+        {400,
+         "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        {400,
+         "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
         {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"},
         {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"},
         {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"},
@@ -87,7 +89,8 @@ TEST(refuses_malformed_requests) {
         {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"},
         {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n"},
         {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+              "chunked\r\n\r\n0\r\n\r\n"},
         {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"},
         {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
         {400, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
@@ -181,8 +184,9 @@ TEST(serves_unusual_requests) {
 TEST(takes_a_request_byte_by_byte) {
     fixture f;
     fixture_start(&f, NULL);
-    const char *request = "POST /echo HTTP/1.1\r\nHost: a\r\nX-Long-Name: some value\r\nTransfer-Encoding: chunked\r\n\r\n"
-                          "5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: t\r\nX-Empty:\r\n\r\n";
+    const char *request =
+        "POST /echo HTTP/1.1\r\nHost: a\r\nX-Long-Name: some value\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "5;ext=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Trailer: t\r\nX-Empty:\r\n\r\n";
     int fd = client_connect(&f);
     answer a = {0};
     for (const char *at = request; *at != '\0'; at++) {
@@ -343,7 +347,9 @@ TEST(limits) {
     exchange(&f, "POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\n\r\n", &a);
     EXPECT_EQ(answer_status(&a), 413);
     f.requests = 0;
-    exchange(&f, "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n",
+    exchange(&f,
+             "POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+             "chunked\r\n\r\n6\r\nabcdef\r\n6\r\nabcdef\r\n0\r\n\r\n",
              &a);
     EXPECT_EQ(answer_status(&a), 413);
     EXPECT_EQ(f.requests, 0);
@@ -446,7 +452,7 @@ TEST(big_bodies_both_ways) {
             if (head < 4) { // up to the empty line
                 size_t at = strlen(start);
                 start[at < sizeof start - 1 ? at : 0] = (char)bytes[i];
-                bool is_next = bytes[i] == (uint8_t)"\r\n\r\n"[head];
+                bool is_next = bytes[i] == (uint8_t) "\r\n\r\n"[head];
                 head = is_next ? head + 1 : bytes[i] == '\r' ? 1 : 0;
             } else {
                 same = same && bytes[i] == (uint8_t)(received * 2654435761u >> 13);

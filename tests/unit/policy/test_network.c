@@ -27,10 +27,11 @@ TEST(empty_policy_denies_all) {
 }
 
 TEST(malformed_rules_are_refused) {
-    static const char *const bad[] = {"",          ":80",           "a..b",          "host:0",        "host:65536",
-                                      "host:x",    "10.0.0.0/33",   "10.0.0.1/8",    "fd00::/129",    "a/8",
-                                      "*.",        "a*b",           "foo bar",       "127.1",         "0x7f000001",
-                                      "2130706433", "http://a.org", "[::1",          "exa mple.org:80", "*.10.0.0.1"};
+    static const char *const bad[] = {
+        "",           ":80",          "a..b",       "host:0",          "host:65536",
+        "host:x",     "10.0.0.0/33",  "10.0.0.1/8", "fd00::/129",      "a/8",
+        "*.",         "a*b",          "foo bar",    "127.1",           "0x7f000001",
+        "2130706433", "http://a.org", "[::1",       "exa mple.org:80", "*.10.0.0.1"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         network_policy p = {0};
         err e = {0};
@@ -78,16 +79,19 @@ TEST(public_name_cannot_lead_to_special_addresses) {
     network_policy p = {0};
     EXPECT(add(&p, "*") == STATUS_OK);
     static const char *const special[] = {
-        "127.0.0.1",     "10.1.2.3",           "172.16.0.1",  "192.168.1.1",     "169.254.169.254", "100.64.0.1",
-        "0.0.0.0",       "224.0.0.1",          "255.255.255.255", "::1",         "::",              "fe80::1",
-        "fc00::1",       "fd12::1",            "ff02::1",     "::ffff:127.0.0.1", "64:ff9b::a00:1", "2002:7f00:1::",
-        "2001:0:1::1",   "::ffff:10.0.0.1",    "198.18.0.1",  "::127.0.0.1"};
+        "127.0.0.1",       "10.1.2.3",      "172.16.0.1",  "192.168.1.1",
+        "169.254.169.254", "100.64.0.1",    "0.0.0.0",     "224.0.0.1",
+        "255.255.255.255", "::1",           "::",          "fe80::1",
+        "fc00::1",         "fd12::1",       "ff02::1",     "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",  "2002:7f00:1::", "2001:0:1::1", "::ffff:10.0.0.1",
+        "198.18.0.1",      "::127.0.0.1"};
     for (size_t i = 0; i < sizeof special / sizeof special[0]; i++) {
         EXPECT(check_address(&p, "evil.example", special[i], 80) == STATUS_DENIED);
     }
     EXPECT(check_address(&p, "good.example", "93.184.215.14", 80) == STATUS_OK);
     EXPECT(check_address(&p, "good.example", "2606:2800:21f::1", 80) == STATUS_OK);
-    EXPECT(check_address(&p, "localhost", "127.0.0.1", 80) == STATUS_DENIED); // `*` says nothing about this machine
+    EXPECT(check_address(&p, "localhost", "127.0.0.1", 80) ==
+           STATUS_DENIED); // `*` says nothing about this machine
     network_policy_done(&p);
 }
 
@@ -125,7 +129,8 @@ TEST(localhost_by_name_allows_loopback) {
 TEST(refusal_names_the_option) {
     network_policy p = {0};
     err e = {0};
-    EXPECT(network_policy_check_host(&p, slice_from_text("db.example"), 5432, "--allow-net", &e) == STATUS_DENIED);
+    EXPECT(network_policy_check_host(&p, slice_from_text("db.example"), 5432, "--allow-net", &e) ==
+           STATUS_DENIED);
     EXPECT(strstr(e.message, "--allow-net db.example:5432") != NULL);
     network_address a;
     EXPECT(network_address_parse(slice_from_text("fd00::1"), &a));
