@@ -63,6 +63,7 @@ status wasi_instance_new(const wasi_instance_options *options, wasi_instance **r
     i->workload = workload;
     i->loop = options->loop;
     i->connector = options->connector;
+    i->http = options->http;
     i->clock = workload->clock != NULL ? workload->clock : wasi_clock_of_machine();
     i->random = workload->random != NULL ? workload->random : wasi_random_of_machine();
     i->wake = options->wake;

@@ -124,6 +124,7 @@ typedef struct wasi_instance_options {
     const wasi_workload *workload; // borrowed
     struct loop *loop;             // borrowed; may be NULL where nothing can wait (tests)
     struct connector *connector;   // borrowed; where sockets come from (net/connector.h); NULL = nowhere
+    struct http_client *http;      // borrowed; the workload's (net/http_client.h); NULL = no outgoing requests
     // Makes the event loop resume the suspended task soon (never from inside the call). Called at most once
     // per suspend.
     void (*wake)(void *waker);
@@ -134,6 +135,7 @@ struct wasi_instance {
     const wasi_workload *workload;
     struct loop *loop;
     struct connector *connector;
+    struct http_client *http;
     const wasi_clock *clock;
     const wasi_random *random;
     wasi_counters counters;

@@ -7,8 +7,9 @@ typedef struct char_set {
 } char_set;
 
 static const char_set token_chars = {{0x03ff6cfa00000000, 0x57ffffffc7fffffe}}; // RFC 9110 tchar
-static const char_set host_chars = {{0x2fff7ff200000000, 0x47fffffeaffffffe}};  // RFC 3986 reg-name, IP-literal, port
-static const char_set path_chars = {{0xfffffff600000000, 0x7fffffffffffffff}};  // visible ASCII except '#'
+static const char_set host_chars = {
+    {0x2fff7ff200000000, 0x47fffffeaffffffe}}; // RFC 3986 reg-name, IP-literal, port
+static const char_set path_chars = {{0xfffffff600000000, 0x7fffffffffffffff}}; // visible ASCII except '#'
 
 static bool all_in(slice s, const char_set *set) {
     for (size_t i = 0; i < s.len; i++) {
@@ -60,18 +61,21 @@ bool http_authority_is_valid(slice authority) {
             return false;
         }
     }
-    return host_end == authority.len ||
-           (authority.data[host_end] == ':' && port_is_valid(slice_sub(authority, host_end + 1, authority.len)));
+    return host_end == authority.len || (authority.data[host_end] == ':' &&
+                                         port_is_valid(slice_sub(authority, host_end + 1, authority.len)));
 }
 
-bool http_path_is_valid(slice path) { return path.len > 0 && path.data[0] == '/' && all_in(path, &path_chars); }
+bool http_path_is_valid(slice path) {
+    return path.len > 0 && (path.data[0] == '/' || path.data[0] == '?') && all_in(path, &path_chars);
+}
 
 typedef struct reason {
     uint16_t status;
     const char *text;
 } reason;
 
-static const reason reasons[] = { // RFC 9110 section 15 and the IANA registry; sorted
+static const reason reasons[] = {
+    // RFC 9110 section 15 and the IANA registry; sorted
     {100, "Continue"},
     {101, "Switching Protocols"},
     {102, "Processing"},

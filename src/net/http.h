@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Words that the HTTP server, the HTTP client and their users share. Source: RFC 9110 (semantics), RFC 9112 (HTTP/1.1).
+// Words that the HTTP server, the HTTP client and their users share. Source: RFC 9110 (semantics), RFC 9112
+// (HTTP/1.1).
 #pragma once
 
 #include "base/slice.h"
@@ -20,11 +21,13 @@ typedef enum http_body_state {
 
 // RFC 9110 section 5.6.2: methods and field names.
 bool http_token_is_valid(slice token);
-// RFC 9110 section 5.5: printable ASCII, blank, tab and bytes over 0x7f; no blanks at the ends. Empty is valid.
+// RFC 9110 section 5.5: printable ASCII, blank, tab and bytes over 0x7f; no blanks at the ends. Empty is
+// valid.
 bool http_value_is_valid(slice value);
 // Host or authority without user information: "name", "name:port", "[v6]:port". RFC 3986 section 3.2.2.
 bool http_authority_is_valid(slice authority);
-// The path and query of a request: starts with '/', only visible ASCII, no '#'.
+// The path and query of a request: starts with '/' (or '?' when the path is empty), only visible ASCII, no
+// '#'.
 bool http_path_is_valid(slice path);
 
 // "Not Found"; "" for a code without a name.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Requests in: llhttp finds the parts, this file keeps them as slices of the input buffer and decides whether the
-// request is one that we serve. The parser's callbacks only record; handlers run after it has returned.
+// Requests in: llhttp finds the parts, this file keeps them as slices of the input buffer and decides whether
+// the request is one that we serve. The parser's callbacks only record; handlers run after it has returned.
 //
-// A head must lie in one piece. When its buffer is full it is moved or enlarged, and parsed again from its start,
-// which spares us from moving recorded slices; the size doubles, so the work stays linear.
+// A head must lie in one piece. When its buffer is full it is moved or enlarged, and parsed again from its
+// start, which spares us from moving recorded slices; the size doubles, so the work stays linear.
 #include "base/check.h"
 #include "base/mem.h"
 #include "net/http_server_internal.h"
@@ -51,7 +51,8 @@ static bool grow_fields(http_exchange *x, uint32_t max) {
     return true;
 }
 
-// Trailers are copied, since the buffer of the body does not stay: all text in one buffer, and where each part ends.
+// Trailers are copied, since the buffer of the body does not stay: all text in one buffer, and where each
+// part ends.
 static int add_trailer_text(llhttp_t *p, bool is_value, const char *at, size_t len) {
     http_exchange *x = exchange_of(p);
     const http_server_options *o = &x->c->server->options;
@@ -107,7 +108,8 @@ static int on_header_value(llhttp_t *p, const char *at, size_t len) {
     return x->field_bytes > x->c->server->options.header_bytes_max ? refuse(p, 431) : 0;
 }
 
-// RFC 9112 section 3.2: origin form, absolute form, and the asterisk of OPTIONS. Returns the status of a refusal.
+// RFC 9112 section 3.2: origin form, absolute form, and the asterisk of OPTIONS. Returns the status of a
+// refusal.
 static uint16_t take_target(http_exchange *x) {
     http_request *r = &x->request;
     slice target = x->target;
@@ -141,7 +143,7 @@ static uint16_t take_target(http_exchange *x) {
         }
     }
     r->path_with_query = target;
-    return http_path_is_valid(target) ? 0 : 400;
+    return http_path_is_valid(target) && target.data[0] == '/' ? 0 : 400;
 }
 
 // Looks at the fields that concern the connection. Returns the status of a refusal.
@@ -179,7 +181,8 @@ static uint16_t take_fields(http_exchange *x) {
             break;
         }
     }
-    if (hosts > 1 || (hosts == 0 && r->minor_version >= 1) || (hosts == 1 && !http_authority_is_valid(r->authority))) {
+    if (hosts > 1 || (hosts == 0 && r->minor_version >= 1) ||
+        (hosts == 1 && !http_authority_is_valid(r->authority))) {
         return 400;
     }
     if (codings > 1 || (codings == 1 && r->minor_version == 0)) {
