@@ -15,6 +15,9 @@ static void on_wake(void *waker) {
     guest *g = waker;
     CHECK(!g->is_woken); // at most once per suspend
     g->is_woken = true;
+    if (g->on_suspend == NULL) {
+        loop_stop(g->loop);
+    }
 }
 
 void guest_init(guest *g) {
@@ -57,9 +60,7 @@ status host_call_suspend(host_call *call, err *e) {
         call->on_suspend(call, call->on_suspend_arg);
         return STATUS_OK;
     }
-    while (!call->is_woken) {
-        loop_turn(call->loop, true);
-    }
+    loop_run(call->loop); // until on_wake
     return STATUS_OK;
 }
 
