@@ -123,3 +123,38 @@
 (assert_trap (invoke "leave-in-post-return") "cannot leave component instance")
 (component instance $f $post)
 (assert_trap (invoke "leave-in-realloc" (str.const "x")) "cannot leave component instance")
+
+;; A parent may call its child and a child its parent ("donut wrapping"): neither enters an instance twice.
+(component
+  (core module $a (func (export "f") (result i32) (i32.const 5)))
+  (core instance $a (instantiate $a))
+  (func $f (result u32) (canon lift (core func $a "f")))
+  (component $child
+    (import "f" (func $f (result u32)))
+    (core func $f' (canon lower (func $f)))
+    (core module $m
+      (import "" "f" (func $f (result i32)))
+      (func (export "g") (result i32) (i32.add (call $f) (i32.const 1))))
+    (core instance $i (instantiate $m (with "" (instance (export "f" (func $f'))))))
+    (func (export "g") (result u32) (canon lift (core func $i "g"))))
+  (instance $child (instantiate $child (with "f" (func $f))))
+  (core func $g (canon lower (func $child "g")))
+  (core module $m
+    (import "" "g" (func $g (result i32)))
+    (func (export "h") (result i32) (i32.add (call $g) (i32.const 10))))
+  (core instance $i (instantiate $m (with "" (instance (export "g" (func $g))))))
+  (func (export "parent-to-child-to-parent") (result u32) (canon lift (core func $i "h")))
+  (func (export "child-to-parent") (alias export $child "g")))
+(assert_return (invoke "parent-to-child-to-parent") (u32.const 16))
+(assert_return (invoke "child-to-parent") (u32.const 6))
+
+;; After a trap no function of the instance can be called, not only the one that trapped.
+(component definition $poison
+  (core module $m (func (export "bad") unreachable) (func (export "good")))
+  (core instance $i (instantiate $m))
+  (func (export "bad") (canon lift (core func $i "bad")))
+  (func (export "good") (canon lift (core func $i "good"))))
+(component instance $g $poison)
+(assert_return (invoke "good"))
+(assert_trap (invoke "bad") "unreachable")
+(assert_trap (invoke "good") "cannot enter component instance")
