@@ -3,5 +3,5 @@
 # Measures against the peers; bench/README.md says what and how.
 set -eu
 cd "$(dirname "$0")/../.."
-WRIT_SETUP=test tools/dev/build.sh release
+WRIT_SETUP=bench tools/dev/build.sh release
 exec bench/run "$@"

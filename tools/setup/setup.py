@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Brings everything that the build needs and does not write itself: tools/setup/setup.py [build|demo|test]
+"""Brings everything that the build needs and does not write itself: tools/setup/setup.py [build|demo|test|bench]
 
 Debian packages are installed when we are root; otherwise the one command to run is printed. The pinned third parties
 of versions.toml are fetched with pip, cargo and npm by name, checked by SHA-256, unpacked or built once into the
@@ -28,7 +28,7 @@ except ImportError:
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DEPS = os.path.join(ROOT, "build", "deps")
-LEVELS = ("build", "demo", "test")
+LEVELS = ("build", "demo", "test", "bench")
 
 
 class SetupError(Exception):
