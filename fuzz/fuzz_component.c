@@ -89,8 +89,7 @@ static void walk_component(const ast_component *c) {
     uint32_t resources = 0;
     for (uint32_t i = 0; i < c->def_count; i++) {
         const ast_def *def = &c->defs[i];
-        CHECK(def->kind == AST_DEF_CORE_TYPE || def->index == counts[def->sort]);
-        counts[def->sort] = def->index + 1;
+        CHECK(def->index == counts[def->sort]++);
         CHECK(def->resource_first == resources);
         resources += def->resource_count;
         if (def->kind == AST_DEF_COMPONENT) {
@@ -103,7 +102,7 @@ static void walk_component(const ast_component *c) {
         }
     }
     for (uint32_t sort = 0; sort < AST_SORT_COUNT; sort++) {
-        CHECK(sort == AST_CORE_TYPE || counts[sort] == c->space_count[sort]);
+        CHECK(counts[sort] == c->space_count[sort]);
     }
     CHECK(resources == c->resource_count);
     for (uint32_t i = 0; i < c->resource_count; i++) {

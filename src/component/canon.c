@@ -163,6 +163,9 @@ static void lift_check(decoder *d, scope *s, ast_def *def, const options *o, siz
     if (f == NULL) {
         return;
     }
+    if (!decode_work(d, type->param_count)) {
+        return;
+    }
     ctype_signature sig;
     ctype_signature_lift(type, &sig);
     bool allocates = params_have_pointer(type) || sig.params_spilled;
@@ -241,6 +244,9 @@ static void lower_read(reader *r, scope *s, size_t offset) {
     }
     if (o.is_async) {
         decode_fail_async(d, offset, "an async lower");
+    }
+    if (!decode_work(d, type->param_count)) {
+        return;
     }
     ctype_signature sig;
     ctype_signature_lower(type, &sig);

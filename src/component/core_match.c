@@ -166,7 +166,7 @@ bool types_match_modules(type_match *m, const ast_module_type *a, const ast_modu
     if (a == b) {
         return true;
     }
-    for (uint32_t i = 0; i < b->export_count && decode_work(m->d, 1); i++) {
+    for (uint32_t i = 0; i < b->export_count && decode_work_name(m->d, b->exports[i].name); i++) {
         uint32_t found = ast_module_type_find_export(a, b->exports[i].name);
         if (found == AST_NONE) {
             return differ(m, "missing expected export of a core module");

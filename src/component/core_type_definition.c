@@ -88,6 +88,17 @@ static void module_type_read(reader *r, scope *s, size_t offset) {
     }
 }
 
+// A recursion group defines any number of types.
+static void group_read(reader *r, scope *s, ast_def *def) {
+    decoder *d = r->d;
+    core_types_read(r, &s->core);
+    for (uint32_t i = s->core_module_types.count; i < s->core.types.count && decode_ok(d); i++) {
+        scope_add_pointer(d, &s->core_module_types, NULL);
+        def->index = i;
+        scope_def_end(d, s, def);
+    }
+}
+
 void core_type_definition_read(reader *r, scope *s) {
     decoder *d = r->d;
     size_t offset = reader_offset(r);
@@ -96,17 +107,14 @@ void core_type_definition_read(reader *r, scope *s) {
     if (code == 0x50) {
         reader_byte(r);
         module_type_read(r, s, offset);
-    } else {
-        if (code == 0x00) { // marks a subtype that is not final, which begins like a module type
-            reader_byte(r);
-            if (reader_peek(r) != 0x50) {
-                decode_fail(d, offset, "0x00 must be followed by a subtype that is not final");
-            }
-        }
-        core_types_read(r, &s->core);
-        while (s->core_module_types.count < s->core.types.count && decode_ok(d)) {
-            scope_add_pointer(d, &s->core_module_types, NULL);
+        scope_def_end(d, s, &def);
+        return;
+    }
+    if (code == 0x00) { // marks a subtype that is not final, which begins like a module type
+        reader_byte(r);
+        if (reader_peek(r) != 0x50) {
+            decode_fail(d, offset, "0x00 must be followed by a subtype that is not final");
         }
     }
-    scope_def_end(d, s, &def);
+    group_read(r, s, &def);
 }

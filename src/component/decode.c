@@ -211,8 +211,8 @@ component_limits component_limits_default(void) {
         .bytes_max = 128 << 20,
         .depth_max = 100,
         .items_max = 1000 * 1000,
-        .name_bytes_max = 64 << 10,
-        .arena_bytes_max = 256 << 20,
+        .name_bytes_max = 8 << 10,
+        .arena_bytes_max = 64 << 20,
     };
 }
 

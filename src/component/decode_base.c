@@ -55,7 +55,8 @@ void decode_fail_async(decoder *d, size_t offset, const char *what) {
 bool decode_work(decoder *d, uint32_t steps) {
     d->work += steps;
     if (d->work > DECODE_WORK_MAX) {
-        decode_fail_as(d, STATUS_LIMIT, d->whole.len, "types are too large to be checked");
+        decode_fail_as(d, STATUS_LIMIT, d->whole.len,
+                       "types are too large, or used too often, to be checked");
     }
     return decode_ok(d);
 }

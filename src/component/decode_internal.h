@@ -11,7 +11,7 @@
 #include "component/component.h"
 
 enum {
-    DECODE_WORK_MAX = 50 * 1000 * 1000, // steps in comparing and copying types, over a whole decode
+    DECODE_WORK_MAX = 10 * 1000 * 1000, // steps in comparing and copying types, over a whole decode
 };
 
 typedef struct vec { // growable array in the scratch arena
@@ -75,6 +75,10 @@ void decode_fail_as(decoder *d, status code, size_t offset, const char *format, 
 void decode_fail_async(decoder *d, size_t offset, const char *what);
 // Counts steps; false (with an error) when there were too many.
 bool decode_work(decoder *d, uint32_t steps);
+// The same for comparing or finding a name, whose length is chosen outside.
+static inline bool decode_work_name(decoder *d, slice name) {
+    return decode_work(d, 1 + (uint32_t)(name.len / 64));
+}
 
 // Memory, zeroed. NULL (with an error) when the limit is reached.
 void *decode_keep(decoder *d, size_t count, size_t bytes);

@@ -57,6 +57,9 @@ static void core_imports_check(decoder *d, const ast_module_type *module, const 
                                size_t offset) {
     for (uint32_t i = 0; i < module->import_count && decode_ok(d); i++) {
         const ast_core_import *import = &module->imports[i];
+        if (!decode_work_name(d, import->module) || !decode_work_name(d, import->name)) {
+            return;
+        }
         const ast_module_type *instance = name_map_get(d, args, import->module);
         if (instance == NULL) {
             decode_fail(d, offset, "missing module instantiation argument named `%.*s`",
@@ -190,7 +193,7 @@ static void types_given(decoder *d, substitution *s, const ast_extern *expected,
         return;
     }
     const ast_instance_type *t = expected->of.instance;
-    for (uint32_t i = 0; i < t->export_count; i++) {
+    for (uint32_t i = 0; i < t->export_count && decode_work_name(d, t->exports[i].name); i++) {
         uint32_t found = ast_instance_type_find(actual->of.instance, t->exports[i].name);
         if (found != AST_NONE) {
             types_given(d, s, &t->exports[i].type, &actual->of.instance->exports[found].type);
@@ -204,7 +207,7 @@ static void imports_check(decoder *d, const vcomponent *c, const arguments *give
     if (!types_bind(&m, c->imported, c->imported_count, find_argument, given)) {
         return;
     }
-    for (uint32_t i = 0; i < c->pub.import_count && decode_ok(d); i++) {
+    for (uint32_t i = 0; i < c->pub.import_count && decode_work_name(d, c->pub.imports[i].name); i++) {
         const ast_named_extern *import = &c->pub.imports[i];
         const ast_extern *actual = find_argument(given, import->name);
         if (actual == NULL) {
@@ -232,7 +235,7 @@ static const ast_instance_type *instance_make(decoder *d, scope *s, const vcompo
     if (t == NULL || exports == NULL) {
         return NULL;
     }
-    for (uint32_t i = 0; i < c->pub.export_count && decode_ok(d); i++) {
+    for (uint32_t i = 0; i < c->pub.export_count && decode_work(d, 1); i++) {
         exports[i].name = c->pub.exports[i].name;
         exports[i].type = types_substitute(d, subst, &c->pub.exports[i].type);
     }

@@ -47,6 +47,9 @@ static bool equal_cases(type_match *m, const ctype *a, const ctype *b) {
     for (uint32_t i = 0; i < a->case_count; i++) {
         const ctype_case *x = &a->cases[i];
         const ctype_case *y = &b->cases[i];
+        if (!decode_work_name(m->d, y->name)) {
+            return false;
+        }
         if (!slice_equal(x->name, y->name)) {
             return differ(m, "expected `%.*s` in a %s, found `%.*s`", NAME_ARG(y->name),
                           types_kind_name(b->kind), NAME_ARG(x->name));
@@ -93,6 +96,9 @@ static bool equal_funcs(type_match *m, const ctype_func *a, const ctype_func *b)
         return differ(m, "expected %u parameters, found %u", b->param_count, a->param_count);
     }
     for (uint32_t i = 0; i < a->param_count; i++) {
+        if (!decode_work_name(m->d, b->params[i].name)) {
+            return false;
+        }
         if (!slice_equal(a->params[i].name, b->params[i].name)) {
             return differ(m, "expected parameter named `%.*s`, found `%.*s`", NAME_ARG(b->params[i].name),
                           NAME_ARG(a->params[i].name));
@@ -111,7 +117,7 @@ static bool match_instances(type_match *m, const ast_instance_type *a, const ast
     if (a == b) {
         return true;
     }
-    for (uint32_t i = 0; i < b->export_count; i++) {
+    for (uint32_t i = 0; i < b->export_count && decode_work_name(m->d, b->exports[i].name); i++) {
         const ast_named_extern *expected = &b->exports[i];
         uint32_t found = ast_instance_type_find(a, expected->name);
         if (found == AST_NONE) {
@@ -121,7 +127,7 @@ static bool match_instances(type_match *m, const ast_instance_type *a, const ast
             return differ(m, "type mismatch in instance export `%.*s`", NAME_ARG(expected->name));
         }
     }
-    return true;
+    return decode_ok(m->d);
 }
 
 // The item at the end of `path`, starting from the item `first` that its first name stands for.
