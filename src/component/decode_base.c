@@ -9,15 +9,18 @@
 // --- errors
 // ------------------------------------------------------------------------------------------------------
 
-// Names come from outside: nothing in a message may move the cursor of a terminal.
+// Names come from outside and may have been cut: no message breaks UTF-8 or moves the cursor of a terminal.
 static void make_printable(char *text) {
-    for (uint8_t *at = (uint8_t *)text; *at != 0; at++) {
-        bool control = *at < 0x20 || *at == 0x7f || (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f);
-        if (control && *at == 0xc2) {
-            *at++ = '?';
-        }
-        if (control) {
-            *at = '?';
+    slice all = slice_from_text(text);
+    for (size_t bad; utf8_check(all, &bad) != UTF_VALID;) {
+        text[bad] = '?';
+    }
+    for (size_t i = 0; i < all.len; i++) {
+        uint8_t byte = all.data[i];
+        if (byte == 0xc2 && all.data[i + 1] < 0xa0) { // U+0080 to U+009F; valid, so there is a second byte
+            text[i] = text[i + 1] = '?';
+        } else if (byte < 0x20 || byte == 0x7f) {
+            text[i] = '?';
         }
     }
 }
