@@ -37,6 +37,7 @@ static void valtypes_new(const uint8_t *types, uint32_t count, wasm_valtype_vec_
 status host_func_new(core_engine *g, const core_func_type *type, core_host_body body, void *env,
                      core_host_func **ret, err *e) {
     core_host_func *f = MEM_NEW(core_host_func);
+    f->id = atomic_fetch_add(&engine_of(g)->next_host_func_id, 1) + 1;
     f->body = body;
     f->env = env;
     wasm_valtype_vec_t params;
@@ -65,13 +66,8 @@ void host_func_free(core_host_func *f) {
 }
 
 status host_func_extern(core_store *core, const core_host_func *f, core_extern *ret, err *e) {
-    engine_store *s = store_of(core);
-    wasmtime_extern_t x;
-    if (!wasmtime_linker_get(f->linker, s->context, "", 0, "", 0, &x)) {
-        return err_set(e, STATUS_INTERNAL, "the engine has lost a host function");
-    }
-    ret->kind = CORE_FUNC;
-    memcpy(ret->opaque, &x.of, sizeof x.of);
+    (void)core, (void)e;
+    *ret = (core_extern){.kind = CORE_FUNC, .opaque = {0, (uintptr_t)f}};
     return STATUS_OK;
 }
 
@@ -114,6 +110,12 @@ status store_failure(engine_store *s, wasm_trap_t *trap, wasmtime_error_t *error
     return err_set(e, STATUS_TRAP, "%s: %s", what, s->trap.message);
 }
 
+static wasmtime_func_t host_func_in_store(engine_store *s, const core_host_func *f) {
+    wasmtime_extern_t x;
+    CHECK(wasmtime_linker_get(f->linker, s->context, "", 0, "", 0, &x) && x.kind == WASMTIME_EXTERN_FUNC);
+    return x.of.func;
+}
+
 status store_call(core_store *core, const core_extern *func, core_value *values, size_t count, err *e) {
     engine_store *s = store_of(core);
     CHECK(s->stack_top != 0); // only on a task
@@ -124,7 +126,12 @@ status store_call(core_store *core, const core_extern *func, core_value *values,
         return err_set(e, STATUS_TRAP, text);
     }
     wasm_trap_t *trap = NULL;
+    wasmtime_func_t host_func;
     const wasmtime_func_t *f = (const wasmtime_func_t *)(const void *)func->opaque;
+    if (WRIT_UNLIKELY(extern_host_func(func) != NULL)) {
+        host_func = host_func_in_store(s, extern_host_func(func));
+        f = &host_func;
+    }
     wasmtime_error_t *error =
         wasmtime_func_call_unchecked(s->context, f, (wasmtime_val_raw_t *)(void *)values, count, &trap);
     if (WRIT_LIKELY(error == NULL && trap == NULL)) {

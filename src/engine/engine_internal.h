@@ -2,6 +2,7 @@
 // What the files of this folder share. Not for other folders.
 #pragma once
 
+#include <stdatomic.h>
 #include <wasm.h>
 #include <wasmtime.h>
 
@@ -18,17 +19,22 @@ struct engine {
     engine_options options; // as resolved
     engine_sizes sizes;
     ticker *ticker;
+    _Atomic uint64_t next_host_func_id;
     // The two host functions that tasks stand on, see task.c. Shared, read-only after engine_new.
     wasmtime_linker_t *task_linker;
 };
+
+typedef struct import_linkers import_linkers; // see import_linker.h
 
 struct core_module {
     wasmtime_module_t *wasm;
     wasm_importtype_vec_t imports;
     char *memory_export; // the name of the first exported memory, or NULL
+    import_linkers *linkers;
 };
 
 struct core_host_func {
+    uint64_t id; // never 0, never used again
     core_host_body body;
     void *env;
     wasm_functype_t *type;
@@ -92,8 +98,7 @@ static inline engine *engine_of(core_engine *g) { return (engine *)(void *)g; }
 // Consumes the error: fills `e` with the part of its message that is for people, and deletes it.
 status error_consume(wasmtime_error_t *error, status code, const char *what, err *e);
 
-// --- task.c
-// --------------------------------------------------------------------------------------------------
+// --- task.c ----------------------------------------------------------------------------------------------
 status task_linker_new(wasm_engine_t *wasm, wasmtime_linker_t **ret, err *e);
 status task_new(core_store *s, core_task_body body, void *arg, core_task **ret, err *e);
 bool task_resume(core_task *t);
@@ -106,8 +111,7 @@ status store_suspend_nested(engine_store *s, err *e);
 // from the current stack pointer at every entry.
 bool store_stack_has_room(const engine_store *s);
 
-// --- store.c
-// -------------------------------------------------------------------------------------------------
+// --- store.c ---------------------------------------------------------------------------------------------
 void store_slice_begin(engine_store *s);
 void store_slice_end(engine_store *s);
 // Stops the guest when it is over one of its limits; STATUS_TRAP then.
@@ -115,8 +119,13 @@ status store_check_limits(engine_store *s, err *e);
 // Before guest code is entered: STATUS_TRAP or STATUS_CANCELLED when the store runs no guest code any more.
 status store_may_run(const engine_store *s, err *e);
 
-// --- call.c
-// --------------------------------------------------------------------------------------------------
+// A host function as an extern is not in the store yet: a function whose store is 0, with our structure
+// beside it.
+static inline core_host_func *extern_host_func(const core_extern *x) {
+    return x->kind == CORE_FUNC && x->opaque[0] == 0 ? (core_host_func *)(uintptr_t)x->opaque[1] : NULL;
+}
+
+// --- call.c ----------------------------------------------------------------------------------------------
 status store_call(core_store *s, const core_extern *func, core_value *values, size_t count, err *e);
 status host_func_new(core_engine *g, const core_func_type *type, core_host_body body, void *env,
                      core_host_func **ret, err *e);
@@ -126,24 +135,23 @@ wasm_trap_t *host_func_enter(void *env, wasmtime_caller_t *caller, wasmtime_val_
 // What a guest entry that failed means for its caller; consumes both.
 status store_failure(engine_store *s, wasm_trap_t *trap, wasmtime_error_t *error, const char *what, err *e);
 
-// --- instance.c
-// ----------------------------------------------------------------------------------------------
+// --- instance.c ------------------------------------------------------------------------------------------
 status template_new(core_engine *g, const core_module *module, core_host_func *const *imports,
                     size_t import_count, core_template **ret, err *e);
 void template_free(core_template *t);
+wasmtime_extern_t extern_to_wasm(const core_extern *x);
 status store_instantiate(core_store *s, const core_module *module, const core_extern *imports,
                          size_t import_count, core_instance *ret, err *e);
 status template_instantiate(core_store *s, const core_template *t, core_instance *ret, err *e);
 bool export_at(core_store *s, const core_instance *instance, size_t index, core_extern *ret);
 core_memory_view memory_view(core_store *s, const core_extern *memory);
 
-// --- module.c
-// ------------------------------------------------------------------------------------------------
+// --- module.c --------------------------------------------------------------------------------------------
 status module_new(core_engine *g, slice wasm, core_module **ret, err *e);
 void module_free(core_module *m);
 
-// --- trap.c
-// -------------------------------------------------------------------------------------------------- Records
+// --- trap.c ----------------------------------------------------------------------------------------------
+// Records
 // the first failure of a store; later ones are consequences. One of `trap` and `error` is not NULL.
 void trap_record(engine_store *s, const wasm_trap_t *trap, const wasmtime_error_t *error);
 void trap_record_text(engine_store *s, engine_trap_kind kind, const char *text);

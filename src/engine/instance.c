@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "engine/engine_internal.h"
+#include "engine/import_linker.h"
 
 static slice name_slice(const wasm_name_t *n) { return slice_of(n->data, n->size); }
 
@@ -88,7 +89,7 @@ static status instance_finish(engine_store *s, const char *memory_export, const 
     return STATUS_OK;
 }
 
-static wasmtime_extern_t extern_to_wasm(const core_extern *x) {
+wasmtime_extern_t extern_to_wasm(const core_extern *x) {
     static const wasmtime_extern_kind_t kinds[] = {WASMTIME_EXTERN_FUNC, WASMTIME_EXTERN_TABLE,
                                                    WASMTIME_EXTERN_MEMORY, WASMTIME_EXTERN_GLOBAL,
                                                    WASMTIME_EXTERN_TAG};
@@ -121,40 +122,21 @@ static bool extern_from_wasm(const wasmtime_extern_t *w, core_extern *ret) {
     return true;
 }
 
-static status imports_define(engine_store *s, wasmtime_linker_t *linker, const core_module *module,
-                             const core_extern *imports, err *e) {
-    for (size_t i = 0; i < module->imports.size; i++) {
-        const wasm_importtype_t *t = module->imports.data[i];
-        slice from = name_slice(wasm_importtype_module(t));
-        slice name = name_slice(wasm_importtype_name(t));
-        wasmtime_extern_t x = extern_to_wasm(&imports[i]);
-        wasmtime_error_t *failed = wasmtime_linker_define(linker, s->context, (const char *)from.data,
-                                                          from.len, (const char *)name.data, name.len, &x);
-        if (failed != NULL) {
-            return error_consume(failed, STATUS_INVALID, "define an import", e);
-        }
-    }
-    return STATUS_OK;
-}
-
 status store_instantiate(core_store *core, const core_module *module, const core_extern *imports,
                          size_t import_count, core_instance *ret, err *e) {
     engine_store *s = store_of(core);
     CHECK(s->stack_top != 0); // only on a task
-    TRY(store_may_run(s, e));
     CHECK(import_count == module->imports.size);
-    wasmtime_linker_t *linker = wasmtime_linker_new(s->engine->wasm);
-    wasmtime_linker_allow_shadowing(linker, true);
+    TRY(store_may_run(s, e));
+    import_linker *linker = NULL;
+    TRY(import_linker_take(s, module, imports, &linker, e));
     wasmtime_instance_t instance;
     wasm_trap_t *trap = NULL;
     wasmtime_error_t *error = NULL;
-    status result = imports_define(s, linker, module, imports, e);
-    if (result == STATUS_OK) {
-        wasmtime_call_future_t *future =
-            wasmtime_linker_instantiate_async(linker, s->context, module->wasm, &instance, &trap, &error);
-        result = future_finish(s, future, e);
-    }
-    wasmtime_linker_delete(linker);
+    wasmtime_call_future_t *future = wasmtime_linker_instantiate_async(
+        import_linker_wasm(linker), s->context, module->wasm, &instance, &trap, &error);
+    status result = future_finish(s, future, e);
+    import_linker_release(module, linker);
     TRY(result);
     return instance_finish(s, module->memory_export, &instance, trap, error, ret, e);
 }

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/engine_internal.h"
+#include "engine/import_linker.h"
 
 static char *module_memory_export(const wasmtime_module_t *wasm) {
     char *found = NULL;
@@ -27,6 +28,7 @@ static core_module *module_wrap(wasmtime_module_t *wasm) {
     m->wasm = wasm;
     wasmtime_module_imports(wasm, &m->imports);
     m->memory_export = module_memory_export(wasm);
+    m->linkers = import_linkers_new();
     return m;
 }
 
@@ -45,6 +47,7 @@ void module_free(core_module *m) {
         return;
     }
     mem_free(m->memory_export);
+    import_linkers_free(m->linkers);
     wasm_importtype_vec_delete(&m->imports);
     wasmtime_module_delete(m->wasm);
     mem_free(m);

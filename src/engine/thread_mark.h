@@ -13,24 +13,39 @@
 
 #ifdef ENGINE_HAS_TSAN
 #include <sanitizer/tsan_interface.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 typedef struct thread_mark {
     void *task;
     void *caller;
 } thread_mark;
 
+// A stack that one thread has given back may be the next one's: what Wasmtime does for that to be in order is
+// not visible, so every task begins after all that have ended.
+static const char thread_mark_stacks;
+
 static inline void thread_mark_enter(thread_mark *m) {
-    if (m->task == NULL) {
+    bool is_new = m->task == NULL;
+    if (is_new) {
         m->task = __tsan_create_fiber(0);
     }
     m->caller = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(m->task, 0);
+    if (is_new) {
+        __tsan_acquire((void *)(uintptr_t)&thread_mark_stacks);
+    }
 }
 static inline void thread_mark_leave(thread_mark *m) { __tsan_switch_to_fiber(m->caller, 0); }
 static inline void thread_mark_done(thread_mark *m) {
     if (m->task != NULL) {
+        void *caller = __tsan_get_current_fiber();
+        __tsan_switch_to_fiber(m->task, 0);
+        __tsan_release((void *)(uintptr_t)&thread_mark_stacks);
+        __tsan_switch_to_fiber(caller, 0);
         __tsan_destroy_fiber(m->task);
-        m->task = (void *)0;
+        m->task = NULL;
     }
 }
 #else
