@@ -263,7 +263,7 @@ class Response:
         self.status = status
         self.reason = reason
         self.headers = headers  # (name in lower case, value) in order
-        self.body = b""
+        self.body = bytearray()
         self.trailers = []
         self.complete = False  # the body ended as HTTP says it must
 
@@ -275,7 +275,7 @@ class Response:
         return self.body.decode(errors="replace")
 
     def __repr__(self):
-        return f"<{self.status} {self.headers} {self.body[:200]!r} complete={self.complete}>"
+        return f"<{self.status} {self.headers} {bytes(self.body[:200])!r} complete={self.complete}>"
 
 
 class Connection:
@@ -365,7 +365,8 @@ class Connection:
         else:
             while self._more():
                 pass
-            response.body, self.buffer = self.buffer, b""
+            response.body += self.buffer
+            self.buffer = b""
             response.complete = True
         return response
 

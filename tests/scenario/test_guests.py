@@ -68,8 +68,8 @@ class HttpGuest:
         response = server.get("/headers", headers=[("X-One", "1"), ("x-two", "a b"), ("X-One", "2")])
         lines = response.text.splitlines()
         self.assertEqual(response.status, 200, server.log())
-        self.assertEqual([line for line in lines if line.lower().startswith("x-one")], ["x-one: 1", "x-one: 2"])
-        self.assertIn("x-two: a b", lines)
+        found = [line.lower() for line in lines if line.lower().startswith("x-")]  # the case of names is free
+        self.assertEqual(found, ["x-one: 1", "x-two: a b", "x-one: 2"])
 
     def test_query(self):
         server = self.start()

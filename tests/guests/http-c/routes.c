@@ -54,6 +54,7 @@ static void route_echo(struct exchange *exchange) {
 
 static void route_headers(struct exchange *exchange) {
     static struct text text;
+    text.length = 0;
     http_own_headers_t headers =
         http_method_incoming_request_headers(http_borrow_incoming_request(exchange->request));
     http_list_tuple2_field_name_field_value_t entries;
@@ -71,6 +72,7 @@ static void route_headers(struct exchange *exchange) {
 
 static void route_query(struct exchange *exchange) {
     static struct text text;
+    text.length = 0;
     http_borrow_incoming_request_t request = http_borrow_incoming_request(exchange->request);
     http_method_t method;
     http_method_incoming_request_method(request, &method);
@@ -106,6 +108,7 @@ static void route_wait(struct exchange *exchange) {
 
 static void route_random(struct exchange *exchange) {
     static struct text text;
+    text.length = 0;
     handler_list_u8_t bytes;
     wasi_random_random_get_random_bytes(16, &bytes);
     for (size_t i = 0; i < bytes.len; i++) {
@@ -118,6 +121,7 @@ static void route_random(struct exchange *exchange) {
 
 static void route_env(struct exchange *exchange) {
     static struct text text;
+    text.length = 0;
     handler_list_tuple2_string_string_t variables;
     wasi_cli_environment_get_environment(&variables);
     for (size_t i = 0; i < variables.len; i++) {

@@ -164,6 +164,7 @@ static void send(exports_handler_own_response_outparam_t out) {
 
 void exports_handler_handle(exports_handler_own_incoming_request_t request,
                             exports_handler_own_response_outparam_t out) {
+    answer.length = 0; // an instance may serve more than one request
     front_string_t path = {0};
     http_method_incoming_request_path_with_query(http_borrow_incoming_request(request), &path);
     if (path.len == 7 && memcmp(path.ptr, "/values", 7) == 0) {
