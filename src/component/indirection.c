@@ -29,6 +29,8 @@ typedef struct cursor {
     bool bad;
 } cursor;
 
+static const uint8_t nothing[1]; // where a cursor over no bytes stands
+
 static uint8_t byte(cursor *c) {
     if (c->bad || c->at == c->end) {
         c->bad = true;
@@ -79,7 +81,10 @@ static slice bytes(cursor *c) {
     return s;
 }
 
-static cursor over(slice s) { return (cursor){s.data, s.data + s.len, false}; }
+static cursor over(slice s) {
+    const uint8_t *at = s.len == 0 ? nothing : s.data;
+    return (cursor){at, at + s.len, false};
+}
 
 // The next section; false at the end or when something is wrong (then `c->bad`).
 static bool next_section(cursor *c, uint8_t *ret_id, cursor *ret) {
@@ -102,7 +107,7 @@ static cursor find_section(slice module, uint8_t id) {
             return found;
         }
     }
-    return (cursor){NULL, NULL, true};
+    return (cursor){nothing, nothing, true};
 }
 
 // Whether the module has no sections but custom ones and those in `allowed` (a bit for each).

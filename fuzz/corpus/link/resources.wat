@@ -1,0 +1,25 @@
+(component
+  (import "host" (instance $host (export "thing" (type $t (sub resource)))))
+  (alias export $host "thing" (type $thing))
+  (component $inner
+    (type $r' (resource (rep i32)))
+    (export $r "r" (type $r'))
+    (core func $new (canon resource.new $r'))
+    (core module $m (import "" "new" (func $n (param i32) (result i32))) (func (export "make") (result i32) (call $n (i32.const 1))))
+    (core instance $i (instantiate $m (with "" (instance (export "new" (func $new))))))
+    (func (export "make") (result (own $r)) (canon lift (core func $i "make"))))
+  (instance $a (instantiate $inner))
+  (instance $b (instantiate $inner))
+  (alias export $a "r" (type $ar))
+  (core func $drop-a (canon resource.drop $ar))
+  (core func $drop-host (canon resource.drop $thing))
+  (core func $make-b (canon lower (func $b "make")))
+  (core module $m
+    (import "" "drop-a" (func (param i32)))
+    (import "" "drop-host" (func (param i32)))
+    (import "" "make" (func (result i32)))
+    (func (export "run")))
+  (core instance $i (instantiate $m (with "" (instance
+    (export "drop-a" (func $drop-a)) (export "drop-host" (func $drop-host)) (export "make" (func $make-b))))))
+  (instance (export "x") (export "r" (type $ar)) (export "make" (func $a "make")))
+  (func (export "run") (canon lift (core func $i "run"))))
