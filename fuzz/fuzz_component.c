@@ -7,7 +7,7 @@
 #include "component/ast.h"
 #include "component/component.h"
 #include "component/flatten.h"
-#include "component/type_match.h"
+#include "component/type_format.h"
 #include "fuzz.h"
 
 // Smaller than in production, so that a limit is reached before the fuzzer's own time and memory.

@@ -11,7 +11,7 @@
 #include "cli/options.h"
 #include "cli/start_table.h"
 #include "component/producers.h"
-#include "component/type_match.h"
+#include "component/type_format.h"
 #include "crypto/hash.h"
 #include "host/host.h"
 
@@ -47,7 +47,7 @@ static void put_type(json_value *row, const component_item *item) {
     } else if (item->kind == COMPONENT_TYPE && item->resource != NULL) {
         WRIT_UNUSED status s = buf_append_text(&text, "resource");
     } else if (item->kind == COMPONENT_TYPE && item->type != NULL) {
-        type_format_value(item->type, &text);
+        type_format_definition(item->type, &text);
     }
     if (text.len > 0) {
         json_put_text(row, "type", buf_slice(&text));

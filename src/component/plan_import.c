@@ -5,6 +5,7 @@
 // with the same types, where resources are compared by what they are bound to. Here, at load, is the only
 // place where the two meet; the glue that runs later relies on it.
 #include "component/plan.h"
+#include "component/type_format.h"
 #include "component/type_match.h"
 
 // Stands for a resource of an import that is missing.
@@ -115,8 +116,8 @@ static status type_differs(slice interface, const host_func *h, const ctype_func
     buf found;
     buf_init(&expected, 300);
     buf_init(&found, 300);
-    type_format_func(h->type, &expected);
-    type_format_func(declared, &found);
+    type_format_func_spelled(h->type, &expected);
+    type_format_func_spelled(declared, &found);
     status s = err_set(e, STATUS_INVALID,
                        "interface %.*s: the component imports function \"%.*s\" as %.*s, but it is %.*s",
                        SLICE_ARG(interface), SLICE_ARG(h->name), SLICE_ARG(buf_slice(&found)),

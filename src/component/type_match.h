@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Comparing and printing types. Names of parameters do not take part in matching: they are documentation.
+// Comparing types. Names of parameters do not take part in matching: they are documentation.
 #pragma once
 
 #include "base/buf.h"
@@ -15,10 +15,3 @@ bool type_match_values(const ctype *a, const handle_type *const *a_types, const 
                        const handle_type *const *b_types);
 bool type_match_funcs(const ctype_func *a, const handle_type *const *a_types, const ctype_func *b,
                       const handle_type *const *b_types);
-
-// Appends "func(self: borrow<fields>, name: string) -> result<list<u8>, error-code>", as WIT writes it; types
-// without a name are spelled out. Stops quietly at the maximum of `out`.
-void type_format_value(const ctype *t, buf *out);
-// The same for what a named type stands for: "enum { a, b }".
-void type_format_definition(const ctype *t, buf *out);
-void type_format_func(const ctype_func *f, buf *out);

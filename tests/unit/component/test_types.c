@@ -2,7 +2,7 @@
 // Layout and flattening: CanonicalABI.md "Alignment", "Element Size", "Flattening".
 #include "component/ast.h"
 #include "component/flatten.h"
-#include "component/type_match.h"
+#include "component/type_format.h"
 #include "helper_wat.h"
 #include "test.h"
 
@@ -184,6 +184,21 @@ static void expect_text(const char *definitions, const char *expected) {
         }
         EXPECT_TEXT(buf_text(&text), expected);
     }
+    close_types(&s);
+}
+
+TEST(definitions_as_text) {
+    subject s;
+    REQUIRE(open_types(&s, "(type $e (enum \"a\" \"b\")) (import \"code\" (type $c (eq $e)))"
+                           "(type (func (param \"c\" $c)))"));
+    const ctype_func *f = s.last->of.func;
+    auto_buf text;
+    buf_init(&text, 1024);
+    type_format_definition(f->params[0].type, &text);
+    EXPECT_TEXT(buf_text(&text), "enum { a, b }");
+    buf_clear(&text);
+    type_format_func_spelled(f, &text);
+    EXPECT_TEXT(buf_text(&text), "func(c: enum { a, b })");
     close_types(&s);
 }
 
