@@ -63,7 +63,8 @@ class DemoTest(unittest.TestCase):
         serving = threading.Event()
         reader = threading.Thread(target=self.read, args=(process, lines, serving))
         reader.start()
-        self.assertTrue(serving.wait(300), "".join(lines))
+        self.assertTrue(serving.wait(300), "it neither served nor ended")
+        self.assertIn("until Ctrl-C", "".join(lines))
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
             self.assertEqual(answer.status, 200)
         os.killpg(process.pid, signal.SIGINT)  # what Ctrl-C does
@@ -78,6 +79,7 @@ class DemoTest(unittest.TestCase):
             lines.append(line)
             if "until Ctrl-C" in line:
                 serving.set()
+        serving.set()  # it ended: the wait is over, whatever came of it
 
     @staticmethod
     def end(process):

@@ -16,8 +16,11 @@ COMMANDS = ("run", "inspect", "doctor")
 
 
 def output_of(*command, **options):
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          timeout=300, **options).stdout
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          timeout=300, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout}")
+    return done.stdout
 
 
 class InstallTest(unittest.TestCase):
