@@ -49,6 +49,18 @@ def memory_kib(pid):
     return total
 
 
+def cpu_seconds(pid):
+    """CPU time of the process and its children so far."""
+    ticks = 0
+    for p in children_of(pid):
+        try:
+            fields = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        except OSError:
+            pass
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Server:
     """A command line with {port} in it. `first_answer_ms` is set by start()."""
 
@@ -58,7 +70,7 @@ class Server:
 
     def start(self, path="/"):
         self.port = free_port()
-        argv = [a.format(port=self.port) for a in self.argv]
+        argv = [str(a).format(port=self.port) for a in self.argv]
         began = time.perf_counter()
         self.log = open(os.devnull, "w")
         self.process = subprocess.Popen(argv, stdout=self.log, stderr=subprocess.PIPE if self.cold else self.log,
@@ -84,6 +96,9 @@ class Server:
 
     def url(self, path="/"):
         return f"http://127.0.0.1:{self.port}{path}"
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid)
 
     def memory_kib(self):
         return memory_kib(self.process.pid)
