@@ -124,7 +124,7 @@ typedef struct wasi_instance_options {
     const wasi_workload *workload; // borrowed
     struct loop *loop;             // borrowed; may be NULL where nothing can wait (tests)
     struct connector *connector;   // borrowed; where sockets come from (net/connector.h); NULL = nowhere
-    struct http_client *http;      // borrowed; the workload's (net/http_client.h); NULL = no outgoing requests
+    struct http_client *http; // borrowed; the workload's (net/http_client.h); NULL = no outgoing requests
     // Makes the event loop resume the suspended task soon (never from inside the call). Called at most once
     // per suspend.
     void (*wake)(void *waker);
