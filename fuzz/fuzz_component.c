@@ -7,6 +7,7 @@
 #include "component/ast.h"
 #include "component/component.h"
 #include "component/flatten.h"
+#include "component/producers.h"
 #include "component/type_format.h"
 #include "fuzz.h"
 
@@ -38,6 +39,25 @@ static void walk_items(const component_item *items, size_t count, int depth) {
     }
 }
 
+// Any custom section may claim to be one.
+static void walk_producers(slice section) {
+    auto_arena memory;
+    arena_init(&memory, 1 << 20);
+    producers made_by = {0};
+    err e = {0};
+    if (producers_decode(section, &memory, &made_by, &e) != STATUS_OK) {
+        CHECK(e.message[0] != '\0');
+        return;
+    }
+    for (uint32_t i = 0; i < made_by.field_count; i++) {
+        check_inside(made_by.fields[i].name, section);
+        for (uint32_t j = 0; j < made_by.fields[i].value_count; j++) {
+            check_inside(made_by.fields[i].values[j].name, section);
+            check_inside(made_by.fields[i].values[j].version, section);
+        }
+    }
+}
+
 static void walk(const component *c, slice bytes) {
     for (size_t i = 0; i < component_module_count(c); i++) {
         check_inside(component_module_bytes(c, i), bytes);
@@ -45,6 +65,7 @@ static void walk(const component *c, slice bytes) {
     for (size_t i = 0; i < component_section_count(c); i++) {
         check_inside(component_section_at(c, i)->name, bytes);
         check_inside(component_section_at(c, i)->bytes, bytes);
+        walk_producers(component_section_at(c, i)->bytes);
     }
     for (size_t i = 0; i < component_import_count(c); i++) {
         walk_items(component_import_at(c, i), 1, (int)small_limits.depth_max);

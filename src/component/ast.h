@@ -64,8 +64,7 @@ typedef struct ast_instance_type ast_instance_type;
 typedef struct ast_component_type ast_component_type;
 typedef struct ast_module_type ast_module_type;
 
-// --- types
-// -------------------------------------------------------------------------------------------------------
+// --- types ------------------------------------------------------------------------------------------------
 
 typedef enum ast_type_kind {
     AST_TYPE_VALUE,
@@ -118,8 +117,7 @@ struct ast_component_type {
     const ast_named_extern *exports;
 };
 
-// --- core modules
-// ------------------------------------------------------------------------------------------------
+// --- core modules -----------------------------------------------------------------------------------------
 
 typedef struct ast_core_limits {
     bool is_64;  // memory64, table64
@@ -166,8 +164,7 @@ struct ast_module {
     const ast_module_type *type;
 };
 
-// --- definitions
-// -------------------------------------------------------------------------------------------------
+// --- definitions ------------------------------------------------------------------------------------------
 
 typedef enum ast_def_kind {
     AST_DEF_CORE_MODULE,       // module

@@ -5,8 +5,7 @@
 #include "component/flatten.h"
 #include "component/scope_internal.h"
 
-// --- options
-// -----------------------------------------------------------------------------------------------------
+// --- options ----------------------------------------------------------------------------------------------
 
 typedef struct options {
     ast_options pub;
@@ -131,8 +130,7 @@ static bool params_have_pointer(const ctype_func *f) {
 
 static bool result_has_pointer(const ctype_func *f) { return f->result != NULL && f->result->has_pointer; }
 
-// --- lift and lower
-// ----------------------------------------------------------------------------------------------
+// --- lift and lower ---------------------------------------------------------------------------------------
 
 static bool same_values(const core_value_type *a, uint32_t a_count, const core_value_type *b,
                         uint32_t b_count) {
@@ -258,8 +256,7 @@ static void lower_read(reader *r, scope *s, size_t offset) {
     core_func_add(d, s, &def, def.of.lower.core_type);
 }
 
-// --- resources
-// ---------------------------------------------------------------------------------------------------
+// --- resources --------------------------------------------------------------------------------------------
 
 static void resource_read(reader *r, scope *s, ast_def_kind kind, size_t offset) {
     static const uint8_t i32 = CORE_I32;
@@ -282,8 +279,7 @@ static void resource_read(reader *r, scope *s, ast_def_kind kind, size_t offset)
     core_func_add(d, s, &def, core_func_type_make(d, &i32, 1, &i32, kind == AST_DEF_RESOURCE_DROP ? 0 : 1));
 }
 
-// --- asynchronous built-ins
-// --------------------------------------------------------------------------------------
+// --- asynchronous built-ins -------------------------------------------------------------------------------
 
 typedef struct builtin {
     uint8_t code;

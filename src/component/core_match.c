@@ -11,8 +11,7 @@ static bool differ(type_match *m, const char *why) {
     return false;
 }
 
-// --- heap types
-// --------------------------------------------------------------------------------------------------
+// --- heap types -------------------------------------------------------------------------------------------
 
 enum {
     HEAP_FUNC = 0x70,
@@ -86,8 +85,7 @@ static bool value_matches(core_value_type a, core_value_type b) {
     return ((heap_a | heap_b) & CORE_VALUE_DEFINED) == 0 && heap_below(heap_a, heap_b);
 }
 
-// --- imports and exports
-// -----------------------------------------------------------------------------------------
+// --- imports and exports ----------------------------------------------------------------------------------
 
 static bool func_matches(const core_func_type *a, const core_func_type *b) {
     const core_def *expected = core_def_of(b);
@@ -150,8 +148,7 @@ bool core_extern_match(type_match *m, const ast_core_extern *a, const ast_core_e
     }
 }
 
-// --- modules
-// -----------------------------------------------------------------------------------------------------
+// --- modules ----------------------------------------------------------------------------------------------
 
 static const ast_core_import *find_import(const ast_module_type *t, slice module, slice name) {
     for (uint32_t i = 0; i < t->import_count; i++) {

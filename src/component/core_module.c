@@ -14,8 +14,7 @@ typedef struct module_state {
     uint32_t bodies;
 } module_state;
 
-// --- constant expressions
-// ----------------------------------------------------------------------------------------
+// --- constant expressions ---------------------------------------------------------------------------------
 
 static void gc_instruction_skip(reader *r, size_t offset) {
     uint32_t op = reader_u32(r);
@@ -93,8 +92,7 @@ static void expression_skip(reader *r) {
     }
 }
 
-// --- sections
-// ----------------------------------------------------------------------------------------------------
+// --- sections ---------------------------------------------------------------------------------------------
 
 static ast_core_extern *extern_push(module_state *m, uint8_t kind) {
     return kind > CORE_TAG ? NULL : vec_push(m->d, &m->space.externs[kind], sizeof(ast_core_extern));
@@ -267,8 +265,7 @@ const ast_module_type *core_module_read(decoder *d, slice bytes) {
     return core_module_type_make(d, &m.imports, &m.exports, start);
 }
 
-// --- the type of a module
-// ----------------------------------------------------------------------------------------
+// --- the type of a module ---------------------------------------------------------------------------------
 
 // The two names of an import as one key. Their lengths keep ("a", "b") apart from ("ab", "").
 static slice pair_key(decoder *d, slice module, slice name) {

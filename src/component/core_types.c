@@ -18,8 +18,7 @@ static void put(group *g, uint32_t word) {
     }
 }
 
-// --- value types
-// -------------------------------------------------------------------------------------------------
+// --- value types ------------------------------------------------------------------------------------------
 
 static bool abstract_heap_type(uint8_t byte) { return byte >= 0x68 && byte <= 0x75; }
 
@@ -72,8 +71,7 @@ core_value_type core_value_type_read(reader *r, const core_space *space) {
     return value_type_read(r, space, NULL);
 }
 
-// --- reading one group into its normal form
-// -----------------------------------------------------------------------
+// --- reading one group into its normal form ---------------------------------------------------------------
 
 static void values_read(group *g) {
     uint32_t count = reader_count(g->r);
@@ -134,8 +132,7 @@ static void member_read(group *g) {
     composite_read(g, byte, offset);
 }
 
-// --- from the normal form to objects
-// ------------------------------------------------------------------------------
+// --- from the normal form to objects ----------------------------------------------------------------------
 
 static uint8_t public_type(core_value_type v) {
     switch (v) {
@@ -298,8 +295,7 @@ const core_def *core_space_func(reader *r, const core_space *space, uint32_t ind
     return def;
 }
 
-// --- types of imports and exports
-// ---------------------------------------------------------------------------------
+// --- types of imports and exports -------------------------------------------------------------------------
 
 static uint64_t bound_read(reader *r, bool is_64) { return is_64 ? reader_u64(r) : reader_u32(r); }
 

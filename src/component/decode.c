@@ -5,8 +5,7 @@
 #include "base/mem.h"
 #include "component/decoded_internal.h"
 
-// --- the first bytes
-// ---------------------------------------------------------------------------------------------
+// --- the first bytes --------------------------------------------------------------------------------------
 
 static const uint8_t magic[4] = {0, 'a', 's', 'm'};
 static const uint8_t component_version[4] = {0x0d, 0, 1, 0};
@@ -53,8 +52,7 @@ static void nested_preamble_check(decoder *d, slice bytes, size_t offset) {
     }
 }
 
-// --- sections
-// ----------------------------------------------------------------------------------------------------
+// --- sections ---------------------------------------------------------------------------------------------
 
 enum {
     SECTION_CUSTOM,
@@ -150,8 +148,7 @@ static void section_read(decoder *d, scope *s, uint8_t id, slice bytes, size_t o
     }
 }
 
-// --- components
-// --------------------------------------------------------------------------------------------------
+// --- components -------------------------------------------------------------------------------------------
 
 // What a component leaves behind when it has been read.
 static const ast_component *component_finish(decoder *d, scope *s, const ast_component_type **ret_type) {
@@ -203,8 +200,7 @@ const ast_component *component_read(decoder *d, slice bytes, const ast_component
     return decode_ok(d) ? component_finish(d, s, ret_type) : NULL;
 }
 
-// --- the whole
-// ---------------------------------------------------------------------------------------------------
+// --- the whole --------------------------------------------------------------------------------------------
 
 component_limits component_limits_default(void) {
     return (component_limits){

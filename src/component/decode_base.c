@@ -6,8 +6,7 @@
 #include "codec/utf.h"
 #include "component/decode_internal.h"
 
-// --- errors
-// ------------------------------------------------------------------------------------------------------
+// --- errors -----------------------------------------------------------------------------------------------
 
 // Names come from outside and may have been cut: no message breaks UTF-8 or moves the cursor of a terminal.
 static void make_printable(char *text) {
@@ -64,8 +63,7 @@ bool decode_work(decoder *d, uint32_t steps) {
     return decode_ok(d);
 }
 
-// --- memory
-// ------------------------------------------------------------------------------------------------------
+// --- memory -----------------------------------------------------------------------------------------------
 
 static void *allocate(decoder *d, arena *a, size_t count, size_t bytes) {
     if (!decode_ok(d)) {
@@ -112,8 +110,7 @@ void *vec_keep(decoder *d, const vec *v, size_t item_bytes) {
     return items;
 }
 
-// --- tables
-// ------------------------------------------------------------------------------------------------------
+// --- tables -----------------------------------------------------------------------------------------------
 
 static uint64_t mix(uint64_t a, uint64_t b) {
     unsigned __int128 product = (unsigned __int128)(a ^ 0x9e3779b97f4a7c15u) * (b ^ 0xd6e8feb86659fd93u);
@@ -212,8 +209,7 @@ void pointer_map_put(decoder *d, pointer_map *m, const void *key, const void *va
     *entry = (pointer_map_entry){key, value};
 }
 
-// --- cursor
-// ------------------------------------------------------------------------------------------------------
+// --- cursor -----------------------------------------------------------------------------------------------
 
 reader reader_of(decoder *d, slice bytes) {
     const uint8_t *end = bytes.len == 0 ? bytes.data : bytes.data + bytes.len; // NULL + 0 is undefined

@@ -99,8 +99,7 @@ const void *pointer_map_get(const pointer_map *m, const void *key);
 // Replaces what was there.
 void pointer_map_put(decoder *d, pointer_map *m, const void *key, const void *value);
 
-// --- cursor
-// ------------------------------------------------------------------------------------------------------
+// --- cursor -----------------------------------------------------------------------------------------------
 
 typedef struct reader {
     decoder *d;

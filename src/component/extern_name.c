@@ -35,8 +35,7 @@ static bool fragments_valid(slice s, bool acronyms) {
 
 bool label_valid(slice label) { return fragments_valid(label, true); }
 
-// --- versions
-// ----------------------------------------------------------------------------------------------------
+// --- versions ---------------------------------------------------------------------------------------------
 
 // "1", "0.2" or "0.0.3": up to and including the first number that is not zero.
 static bool track_parse(slice text, semver *ret) {
@@ -83,8 +82,7 @@ bool interface_version_complete(slice text, slice suffix) {
     return semver_parse(slice_of(whole, text.len + suffix.len), &version);
 }
 
-// --- names
-// -------------------------------------------------------------------------------------------------------
+// --- names ------------------------------------------------------------------------------------------------
 
 static const char *interface_parse(slice name, size_t colon, extern_name *ret) {
     ret->kind = EXTERN_NAME_INTERFACE;

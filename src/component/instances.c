@@ -28,8 +28,7 @@ bool sort_read(reader *r, ast_sort *ret) {
     return decode_ok(r->d);
 }
 
-// --- core instances
-// ----------------------------------------------------------------------------------------------
+// --- core instances ---------------------------------------------------------------------------------------
 
 static void core_args_read(reader *r, scope *s, vec *args, name_map *by_name) {
     uint32_t count = reader_count(r);
@@ -141,8 +140,7 @@ void core_instance_read(reader *r, scope *s) {
     scope_def_end(r->d, s, &def);
 }
 
-// --- instances
-// ---------------------------------------------------------------------------------------------------
+// --- instances --------------------------------------------------------------------------------------------
 
 // What is given to a component: names -> ast_extern.
 typedef struct arguments {

@@ -62,8 +62,7 @@ scope *scope_outer(decoder *d, uint32_t count, size_t offset) {
     return s;
 }
 
-// --- lookup
-// ------------------------------------------------------------------------------------------------------
+// --- lookup -----------------------------------------------------------------------------------------------
 
 static bool in_bounds(decoder *d, const scope *s, ast_sort sort, uint32_t index, size_t offset) {
     if (decode_ok(d) && index >= scope_count(s, sort)) {
@@ -140,8 +139,7 @@ bool scope_item(decoder *d, const scope *s, ast_sort sort, uint32_t index, size_
     return decode_ok(d);
 }
 
-// --- appending
-// ---------------------------------------------------------------------------------------------------
+// --- appending --------------------------------------------------------------------------------------------
 
 void scope_add_pointer(decoder *d, vec *space, const void *item) {
     const void **slot = vec_push(d, space, sizeof *slot);
@@ -159,6 +157,10 @@ void scope_add_core(decoder *d, scope *s, const ast_core_extern *item) {
 
 void scope_add(decoder *d, scope *s, const ast_extern *item) {
     ast_type *slot;
+    if (s->kind == SCOPE_COMPONENT && !types_owned(d, item, s->number)) {
+        decode_fail_as(d, STATUS_INTERNAL, d->whole.len, "a resource type has left its component");
+        return;
+    }
     switch (item->sort) {
     case AST_FUNC:
         scope_add_pointer(d, &s->funcs, item->of.func);
@@ -181,8 +183,7 @@ void scope_add(decoder *d, scope *s, const ast_extern *item) {
     }
 }
 
-// --- definitions and resources
-// -----------------------------------------------------------------------------------
+// --- definitions and resources ----------------------------------------------------------------------------
 
 ast_def scope_def_begin(const scope *s, ast_def_kind kind, ast_sort sort, size_t offset) {
     return (ast_def){

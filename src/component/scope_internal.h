@@ -72,8 +72,7 @@ void scope_def_end(decoder *d, scope *s, const ast_def *def);
 const vresource *scope_new_resource(decoder *d, scope *s, slice name, ast_resource_origin origin,
                                     const slice *path, uint32_t path_count);
 
-// --- imports and exports (externs.c)
-// ------------------------------------------------------------------------------
+// --- names and visibility ----------------------------------------------------------------------------------
 
 typedef struct name_attributes {
     slice name;
@@ -84,17 +83,22 @@ typedef struct name_attributes {
 } name_attributes;
 
 void name_attributes_read(reader *r, name_attributes *ret);
-// Reads an externtype. `ret_fresh` is set for (type (sub resource)): `ret` then has no resource yet.
-void extern_type_read(reader *r, scope *s, ast_extern *ret, bool *ret_fresh);
-void import_read(reader *r, scope *s);
-void export_read(reader *r, scope *s);             // of a component
-void export_declaration_read(reader *r, scope *s); // of a type
 // Checks a name against the rules of names and against those that were there before.
 void name_check(decoder *d, name_context *names, const name_attributes *a, const ast_extern *type,
                 const char *what, size_t offset);
+// From now on functions may say that they belong to this resource.
+void name_context_add_resource(decoder *d, name_context *names, slice name, const ctype_resource *resource);
+// Checks that whatever the item's type mentions has a name, and names what the item exports. `original` is
+// the type that a type item is another name for.
+bool extern_visible(decoder *d, scope *s, bool import, const ast_extern *item, const ast_type *original);
 
-// --- definitions
-// ---------------------------------------------------------------------------------------------------
+// --- imports and exports -----------------------------------------------------------------------------------
+
+void import_read(reader *r, scope *s);
+void export_read(reader *r, scope *s);             // of a component
+void export_declaration_read(reader *r, scope *s); // of a type
+
+// --- definitions ------------------------------------------------------------------------------------------
 
 void core_type_definition_read(reader *r, scope *s); // core_type_definition.c
 void type_definition_read(reader *r, scope *s);      // type_definition.c

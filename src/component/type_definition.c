@@ -2,8 +2,7 @@
 // The type section: value, function, resource, component and instance types (Binary.md, "Type Definitions").
 #include "component/scope_internal.h"
 
-// --- labels
-// ------------------------------------------------------------------------------------------------------
+// --- labels -----------------------------------------------------------------------------------------------
 
 // Reads the next label and checks that it is in kebab case and new. `what` is "record field" and so on.
 static slice label_read(reader *r, name_map *seen, const char *what) {
@@ -30,8 +29,7 @@ static slice label_read(reader *r, name_map *seen, const char *what) {
     return label;
 }
 
-// --- value types
-// -------------------------------------------------------------------------------------------------
+// --- value types ------------------------------------------------------------------------------------------
 
 static bool primitive_kind(uint8_t code, ctype_kind *ret) {
     static const uint8_t kinds[] = {
@@ -269,8 +267,7 @@ static const ctype *defined_type_read(reader *r, scope *s, uint8_t code, size_t 
     return types_finish(r->d, v, offset);
 }
 
-// --- functions and resources
-// -------------------------------------------------------------------------------------
+// --- functions and resources ------------------------------------------------------------------------------
 
 static const ctype *results_read(reader *r, scope *s) {
     size_t offset = reader_offset(r);
@@ -341,8 +338,7 @@ static void resource_read(reader *r, scope *s, ast_def *def, size_t offset) {
     }
 }
 
-// --- component and instance types
-// --------------------------------------------------------------------------------
+// --- component and instance types -------------------------------------------------------------------------
 
 static void declaration_read(reader *r, scope *s) {
     size_t offset = reader_offset(r);
@@ -406,8 +402,7 @@ static const ast_component_type *component_type_read(reader *r, size_t offset) {
     return made;
 }
 
-// --- definitions
-// -------------------------------------------------------------------------------------------------
+// --- definitions ------------------------------------------------------------------------------------------
 
 void type_definition_read(reader *r, scope *s) {
     size_t offset = reader_offset(r);

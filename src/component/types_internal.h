@@ -83,8 +83,7 @@ static inline const vcomponent *vcomponent_of(const ast_component_type *t) {
     return (const vcomponent *)(const void *)t;
 }
 
-// --- building
-// ----------------------------------------------------------------------------------------------------
+// --- building ---------------------------------------------------------------------------------------------
 
 const ctype *types_primitive(ctype_kind kind); // BOOL to STRING
 // Fills in layout and summary of a type whose kind, cases, element, error and resource are set. NULL with an
@@ -99,8 +98,14 @@ const ast_component_type *types_finish_component(decoder *d, vcomponent *t, size
 // A component's own resource types must not show in its imports, and in its exports only by name.
 void types_check_resources(decoder *d, const ast_component_type *type, size_t offset);
 
+// Whether all resource types of functions, instances and type items belong to the component of this number.
+// Their numbers are positions in its list of resources, so nothing else may ever get into its index spaces.
+bool types_owned(decoder *d, const ast_extern *t, uint32_t number);
+
 type_info types_info(const ast_type *t);
 type_info types_extern_info(const ast_extern *t);
+// Counts a type; false with an error when it, or all together, are too large or too deep.
+bool types_check_info(decoder *d, type_info info, size_t offset);
 // Adds a part to the summary of a whole.
 void types_info_add(type_info *whole, type_info part);
 // The same type under a new address.
@@ -109,8 +114,7 @@ ast_type types_rename(decoder *d, ast_type t);
 const char *types_sort_name(ast_sort sort); // "func"
 const char *types_kind_name(ctype_kind kind);
 
-// --- substitution
-// ------------------------------------------------------------------------------------------------
+// --- substitution -----------------------------------------------------------------------------------------
 
 // What resource types turn into: by address first, then by identity.
 typedef struct substitution {
@@ -122,8 +126,7 @@ void substitution_add(decoder *d, substitution *s, uint32_t id, const vresource 
 const vresource *substitution_find(const substitution *s, uint32_t id);
 ast_extern types_substitute(decoder *d, substitution *s, const ast_extern *t);
 
-// --- comparing
-// ---------------------------------------------------------------------------------------------------
+// --- comparing --------------------------------------------------------------------------------------------
 
 // Whether `actual` may be used where `expected` is asked for, given what abstract resource types of either
 // stand for. On failure `why` says why; the innermost reason first recorded is kept.

@@ -7,8 +7,7 @@
 
 #include "component/types_internal.h"
 
-// --- reasons
-// -----------------------------------------------------------------------------------------------------
+// --- reasons ----------------------------------------------------------------------------------------------
 
 WRIT_FORMAT(2, 3) static bool differ(type_match *m, const char *format, ...) {
     if (m->why[0] == '\0') {
@@ -20,8 +19,7 @@ WRIT_FORMAT(2, 3) static bool differ(type_match *m, const char *format, ...) {
     return false;
 }
 
-// --- values and functions
-// ----------------------------------------------------------------------------------------
+// --- values and functions ---------------------------------------------------------------------------------
 
 static uint32_t resolve(const type_match *m, const ctype_resource *r) {
     uint32_t id = vresource_of(r)->id;
@@ -110,8 +108,7 @@ static bool equal_funcs(type_match *m, const ctype_func *a, const ctype_func *b)
     return types_equal(m, a->result, b->result);
 }
 
-// --- instances and components
-// ------------------------------------------------------------------------------------
+// --- instances and components -----------------------------------------------------------------------------
 
 static bool match_instances(type_match *m, const ast_instance_type *a, const ast_instance_type *b) {
     if (a == b) {
@@ -226,8 +223,7 @@ static bool match_components(type_match *m, const vcomponent *a, const vcomponen
     return ok;
 }
 
-// --- everything
-// --------------------------------------------------------------------------------------------------
+// --- everything -------------------------------------------------------------------------------------------
 
 static const char *type_kind_name(ast_type_kind kind) {
     static const char *const names[] = {"defined type", "func", "resource", "instance", "component"};

@@ -232,6 +232,25 @@ TEST(every_flipped_bit) {
     EXPECT(refused > binary.len * 4); // most bits matter
 }
 
+// Whatever allocation is the first to be refused, the decode ends with that and nothing else.
+TEST(every_lack_of_memory) {
+    auto_buf binary;
+    buf_init(&binary, WAT_BYTES_MAX);
+    wat_parse(rich, &binary);
+    component_limits limits = component_limits_default();
+    err e;
+    size_t refused = 0;
+    for (limits.arena_bytes_max = 0;; limits.arena_bytes_max += 16) {
+        status s = decode(buf_slice(&binary), &limits, &e);
+        if (s == STATUS_OK) {
+            break;
+        }
+        REQUIRE(EXPECT_STATUS_ERR(s, STATUS_LIMIT, e));
+        refused++;
+    }
+    EXPECT(refused > 100);
+}
+
 TEST(section_lies_about_its_size) {
     static const uint8_t longer[] = {0, 'a', 's', 'm', 0x0d, 0, 1, 0, 7, 9, 1, 0x73};
     expect_refused(slice_of(longer, sizeof longer), STATUS_INVALID, "9 bytes announced, 2 left");
