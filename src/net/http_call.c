@@ -118,6 +118,10 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
+// Says that the socket is connected. libcurl 7.88 asks for this and then connects all the same. That is harmless: in
+// a worker the system call filter answers EINPROGRESS, after which libcurl waits until the socket is writable; without
+// a filter the kernel answers 0, since this is the first call on the socket after its connection was completed in the
+// background (see connector.h). The address that libcurl gives is used for nothing.
 int http_call_socket_opened(void *arg, curl_socket_t fd, curlsocktype purpose) {
     (void)arg, (void)fd, (void)purpose;
     return CURL_SOCKOPT_ALREADY_CONNECTED;
