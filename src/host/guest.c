@@ -42,6 +42,7 @@ status guest_new(const guest_place *place, guest **ret, err *e) {
     wasi_instance_options o = {.workload = &place->workload->wasi,
                                .loop = place->loop,
                                .connector = place->connector,
+                               .http = place->http,
                                .wake = wake,
                                .waker = g};
     status s = wasi_instance_new(&o, &g->wasi, e);

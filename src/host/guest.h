@@ -22,6 +22,7 @@ typedef struct guest_place { // where guests live: the same for all of a worker
     loop *loop;
     connector *connector;
     cell *cell;
+    struct http_client *http; // NULL when outgoing requests are not granted
 } guest_place;
 
 typedef struct guest guest;

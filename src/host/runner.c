@@ -2,16 +2,33 @@
 #include "host/runner.h"
 
 #include "base/mem.h"
+#include "crypto/trust_roots.h"
 #include "host/command.h"
 #include "host/service.h"
+#include "net/http_client.h"
 
 struct runner {
     runner_options options;
     workload *workload;
     guest_place place;
+    trust_roots *roots;
+    http_client *http;
     service *service; // WORKLOAD_HTTP
     command *command; // WORKLOAD_COMMAND
 };
+
+// Outgoing requests, when the workload may make any: authorities are read from files that are out of reach later.
+static status make_client(runner *r, err *e) {
+    const host_config *config = r->options.config;
+    if (network_policy_is_empty(&config->http_policy)) {
+        return STATUS_OK;
+    }
+    TRY(trust_roots_new(config->ca_file, &r->roots, e));
+    http_client_options o = http_client_options_default();
+    o.connector = r->options.connector;
+    o.roots = r->roots;
+    return http_client_new(r->options.loop, &o, &r->http, e);
+}
 
 status runner_new(const runner_options *options, runner **ret, err *e) {
     workload_options w = {
@@ -25,11 +42,14 @@ status runner_new(const runner_options *options, runner **ret, err *e) {
     runner *r = MEM_NEW(runner);
     r->options = *options;
     status s = workload_new(&w, &r->workload, e);
+    if (s == STATUS_OK) {
+        s = make_client(r, e);
+    }
     if (s != STATUS_OK) {
         runner_free(r);
         return s;
     }
-    r->place = (guest_place){r->workload, options->loop, options->connector, options->cell};
+    r->place = (guest_place){r->workload, options->loop, options->connector, options->cell, r->http};
     *ret = r;
     return STATUS_OK;
 }
@@ -69,6 +89,8 @@ void runner_free(runner *r) {
     if (r != NULL) {
         service_free(r->service);
         command_free(r->command);
+        http_client_free(r->http);
+        trust_roots_free(r->roots);
         workload_free(r->workload);
         mem_free(r);
     }
