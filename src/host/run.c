@@ -120,10 +120,19 @@ static status compile(run *r, engine *here, err *e) {
     return STATUS_OK;
 }
 
+static void choose_level(run *r, engine_facts *ret_facts) {
+    engine_facts_read(&r->engine_options, ret_facts);
+    r->engine_options.level = engine_level_choose(&r->engine_options);
+    if (ret_facts->reduced[0] != '\0') {
+        logger_event(r->logger, LOG_WARN, "engine", NULL, 0, "%s", ret_facts->reduced);
+    }
+}
+
 static status run_supervised(run *r, int *ret_exit, err *e) {
+    engine_facts facts;
     warn_about_machine(r);
     r->engine_options = compile_engine_options(r->config, r->worker_count, false);
-    r->engine_options.level = engine_level_choose(&r->engine_options);
+    choose_level(r, &facts);
     TRY(compile(r, NULL, e));
     // From here on only workers need the component.
     component_free(r->component);
@@ -185,9 +194,8 @@ static status prepare_single(single *p, err *e) {
     TRY(local_connector_new(p->loop, r->config, &p->connector, e));
     r->engine_options = compile_engine_options(r->config, 1, true);
     engine_facts facts;
-    engine_facts_read(&r->engine_options, &facts);
+    choose_level(r, &facts);
     compile_fit_engine(&r->engine_options, &facts, r->component, 1);
-    r->engine_options.level = engine_level_choose(&r->engine_options);
     TRY(engine_new(&r->engine_options, &p->engine, e));
     compile_report_engine(p->engine, r->logger);
     TRY(compile(r, p->engine, e));
