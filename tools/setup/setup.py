@@ -132,7 +132,8 @@ def crate_source(name, version, sha256, folder):
     home = os.environ.get("CARGO_HOME") or os.path.join(os.path.expanduser("~"), ".cargo")
     pattern = os.path.join(home, "registry", "cache", "*", f"{name}-{version}.crate")
     if not glob.glob(pattern):
-        run(["cargo", "info", f"{name}@{version}"], f"fetching the crate {name} {version} with cargo (1.82 or newer)", cwd=folder)
+        run(["cargo", "info", f"{name}@{version}"],
+            f"fetching the crate {name} {version} with cargo (1.82 or newer)", cwd=folder)
     archives = glob.glob(pattern)
     if not archives:
         raise SetupError(f"cargo did not leave {name}-{version}.crate under {home}/registry/cache")
