@@ -106,6 +106,35 @@ static bool recognise(wiring *w) {
            w->fill_step->imports[w->fill.table].instance == w->calls_step->core;
 }
 
+// The plan itself uses an export of C, such as a destructor that is defined before the module that implements
+// it: then the target's export goes to the same slot.
+static bool can_move_slots(const wiring *w) {
+    for (const plan_export *x = w->calls_step->exports; x != NULL; x = x->next) {
+        const plan_core import = {
+            .kind = CORE_FUNC, .instance = w->calls_step->core, .position = x->position};
+        const plan_core *target = target_of(w, &import);
+        if (target == NULL || target->instance == NULL || target->kind != CORE_FUNC ||
+            !comes_before(target->instance->step, w->fill_step) ||
+            !is_quiet_until_fill(w, target->instance->step)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void move_slots(wiring *w) {
+    while (w->calls_step->exports != NULL) {
+        plan_export *x = w->calls_step->exports;
+        const plan_core import = {
+            .kind = CORE_FUNC, .instance = w->calls_step->core, .position = x->position};
+        const plan_core *target = target_of(w, &import);
+        w->calls_step->exports = x->next;
+        x->position = target->position;
+        x->next = target->instance->step->exports;
+        target->instance->step->exports = x;
+    }
+}
+
 static void wire(wiring *w) {
     bool all = true;
     for (plan_step *s = w->plan->steps; s != NULL; s = s->next) {
@@ -114,11 +143,12 @@ static void wire(wiring *w) {
         }
     }
     const plan_core *start = w->fill.start == AST_NONE ? NULL : &w->fill_step->imports[w->fill.start];
-    bool removable = all && !has_slots(w->calls_step) && !has_slots(w->fill_step) &&
-                     (start == NULL || is_initializer(start));
+    bool removable =
+        all && can_move_slots(w) && !has_slots(w->fill_step) && (start == NULL || is_initializer(start));
     if (!removable) {
         return;
     }
+    move_slots(w);
     w->calls_step->skipped = true;
     if (start == NULL) {
         w->fill_step->skipped = true;

@@ -121,3 +121,29 @@
     (export "0" (func $three)) (export "$imports" (table $calls "$imports"))))))
   (func (export "run") (result u32) (canon lift (core func $main "run"))))
 (assert_return (invoke "run") (u32.const 4))
+
+;; The destructor of a resource is defined before the module that implements it.
+(component
+  (core module $calls
+    (type $t (func (param i32)))
+    (table (export "$imports") 1 1 funcref)
+    (func (export "0") (type $t) (local.get 0) (i32.const 0) (call_indirect (type $t))))
+  (core instance $calls (instantiate $calls))
+  (type $r (resource (rep i32) (dtor (core func $calls "0"))))
+  (core func $new (canon resource.new $r))
+  (core func $drop (canon resource.drop $r))
+  (core module $main
+    (import "" "new" (func $new (param i32) (result i32)))
+    (import "" "drop" (func $drop (param i32)))
+    (global $last (mut i32) (i32.const 0))
+    (func (export "dtor") (param i32) (global.set $last (local.get 0)))
+    (func (export "run") (result i32) (call $drop (call $new (i32.const 55))) (global.get $last)))
+  (core instance $main (instantiate $main (with "" (instance (export "new" (func $new)) (export "drop" (func $drop))))))
+  (core module $fill
+    (import "" "0" (func $f (param i32)))
+    (import "" "$imports" (table 1 1 funcref))
+    (elem (i32.const 0) func $f))
+  (core instance (instantiate $fill (with "" (instance
+    (export "0" (func $main "dtor")) (export "$imports" (table $calls "$imports"))))))
+  (func (export "run") (result u32) (canon lift (core func $main "run"))))
+(assert_return (invoke "run") (u32.const 55))
