@@ -312,3 +312,70 @@ TEST(ascription) { // an export may show less than it has
     };
     CHECK_RULES(rules);
 }
+
+TEST(resources_stay_at_home) { // a component's own resources show only by name
+#define TYPE_OF_R                    \
+    "(type $r (resource (rep i32)))" \
+    "(type $t (component (alias outer 1 $r (type $x)) (import \"x\" (type (eq $x)))))"
+    static const rule rules[] = {
+        {TYPE_OF_R "(import \"c\" (component (type $t)))", "local resource type found in imports"},
+        {TYPE_OF_R "(component $c (import \"x\" (type (sub resource))))"
+                   "(export \"c\" (component $c) (component (type $t)))",
+         "found in export but not exported itself"},
+        {TYPE_OF_R "(component $c (import \"x\" (type (sub resource)))) (export \"r\" (type $r))"
+                   "(export \"c\" (component $c) (component (type $t)))",
+         NULL},
+    };
+    CHECK_RULES(rules);
+}
+
+// Types of every shape keep their resources when they pass through an instantiation.
+TEST(types_through_instances) {
+#define SHAPES                                                                                              \
+    "(type $rec' (record (field \"o\" (own $r)) (field \"l\" (list (borrow $r)))))"                         \
+    "(import \"rec\" (type $rec (eq $rec')))"                                                               \
+    "(type $var' (variant (case \"a\" $rec) (case \"b\") (case \"c\" (result (own $r) (error (option (own " \
+    "$r)))))))"                                                                                             \
+    "(import \"var\" (type $var (eq $var')))"                                                               \
+    "(import \"f\" (func $f (param \"v\" $var) (param \"t\" (tuple u8 (own $r))) (result (result (own "     \
+    "$r)))))"
+    static const rule rules[] = {
+        {"(component $c (import \"r\" (type $r (sub resource)))" SHAPES
+         "  (export \"rec2\" (type $rec)) (export \"g\" (func $f))"
+         "  (instance $i (export \"f\" (func $f)) (export \"var\" (type $var))) (export \"i\" (instance $i)))"
+         "(import \"r\" (type $r (sub resource)))" SHAPES
+         "(instance $made (instantiate $c (with \"r\" (type $r)) (with \"rec\" (type $rec))"
+         "  (with \"var\" (type $var)) (with \"f\" (func $f))))"
+         "(instance $again (instantiate $c (with \"r\" (type $r)) (with \"rec\" (type $made \"rec2\"))"
+         "  (with \"var\" (type $made \"i\" \"var\")) (with \"f\" (func $made \"g\"))))"
+         "(export \"g2\" (func $again \"i\" \"f\"))",
+         NULL},
+        {"(component $c (import \"r\" (type $r (sub resource)))" SHAPES ")"
+         "(import \"r\" (type $r (sub resource)))" SHAPES "(import \"q\" (type $q (sub resource)))"
+         "(instance (instantiate $c (with \"r\" (type $q)) (with \"rec\" (type $rec))"
+         "  (with \"var\" (type $var)) (with \"f\" (func $f))))",
+         "resource types are not the same"},
+    };
+    CHECK_RULES(rules);
+}
+
+// With many names, lookup goes by order instead of one by one.
+TEST(many_exports) {
+    static const rule rules[] = {
+        {"(import \"i\" (instance $i (export \"k\" (func)) (export \"b\" (func)) (export \"z\" (func))"
+         "  (export \"c\" (func)) (export \"a\" (func)) (export \"y\" (func)) (export \"d\" (func))"
+         "  (export \"e\" (func)) (export \"m\" (func)) (export \"l\" (func)) (export \"x\" (func (param "
+         "\"p\" u8)))))"
+         "(alias export $i \"a\" (func)) (alias export $i \"z\" (func)) (alias export $i \"m\" (func))"
+         "(alias export $i \"x\" (func $x)) (alias export $i \"k\" (func $k))"
+         "(component $c (import \"x\" (func (param \"p\" u8))) (import \"k\" (func)))"
+         "(instance (instantiate $c (with \"x\" (func $x)) (with \"k\" (func $k))))",
+         NULL},
+        {"(import \"i\" (instance $i (export \"k\" (func)) (export \"b\" (func)) (export \"z\" (func))"
+         "  (export \"c\" (func)) (export \"a\" (func)) (export \"y\" (func)) (export \"d\" (func))"
+         "  (export \"e\" (func)) (export \"m\" (func)) (export \"l\" (func))))"
+         "(alias export $i \"n\" (func))",
+         "no export named `n`"},
+    };
+    CHECK_RULES(rules);
+}
