@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // writ doctor: what this machine offers, what is missing, what would be slow here and why. Changes nothing.
+#include <errno.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "engine/facts.h"
+#include "host/host.h"
 #include "os/sandbox.h"
 
 typedef enum finding_state {
@@ -93,6 +95,25 @@ static void check_sandbox(doctor *d) {
     finding(d, r.lost[0] == '\0' ? FINDING_OK : FINDING_NOTE, "sandbox", text, r.lost);
 }
 
+static void check_cache(doctor *d) {
+    auto_buf path;
+    buf_init(&path, 4096);
+    err e = {0};
+    if (host_cache_directory(NULL, &path, &e) != STATUS_OK) {
+        finding(d, FINDING_NOTE, "cache", "compiled code is not kept: every start compiles", e.message);
+        return;
+    }
+    auto_buf text;
+    buf_init(&text, 8192);
+    const char *directory = buf_text(&path);
+    // What does not exist yet is made at the first start; what exists must be ours to write.
+    bool usable = directory != NULL && (access(directory, W_OK) == 0 || errno == ENOENT);
+    status s = buf_append_format(&text, "compiled code is kept in %s", directory == NULL ? "?" : directory);
+    const char *detail = s == STATUS_OK ? buf_text(&text) : NULL;
+    finding(d, usable ? FINDING_OK : FINDING_NOTE, "cache", detail == NULL ? "" : detail,
+            usable ? "" : "it cannot be written, so every start compiles; name another with --cache");
+}
+
 static void check_kernel(doctor *d) {
     struct utsname u;
     char text[200] = "unknown";
@@ -128,6 +149,7 @@ static int examine(cli_output output) {
     check_engine(&d, &facts);
     check_memory(&d, &facts);
     check_sandbox(&d);
+    check_cache(&d);
     if (output == CLI_JSON) {
         json_value *document = json_object_new();
         json_put_bool(document, "works", d.bad == 0);

@@ -178,18 +178,6 @@ static void print_text(const inspect_args *args, const subject *s) {
 
 // --- the command -------------------------------------------------------------------------------------------
 
-// A malformed section is not worth refusing to show the rest.
-static void find_producers(subject *s) {
-    for (size_t i = 0; i < component_section_count(s->c); i++) {
-        const component_section *section = component_section_at(s->c, i);
-        producers found;
-        if (slice_equal_text(section->name, "producers") &&
-            producers_decode(section->bytes, &s->memory, &found, NULL) == STATUS_OK) {
-            s->made_by = found;
-        }
-    }
-}
-
 static status inspect(const inspect_args *args, err *e) {
     auto_buf bytes = {0};
     component *c;
@@ -199,7 +187,7 @@ static status inspect(const inspect_args *args, err *e) {
     uint8_t digest[HASH_BYTES];
     hash_sha256(&s.bytes, 1, digest);
     hash_hex(digest, s.digest);
-    find_producers(&s);
+    producers_of_component(c, &s.memory, &s.made_by);
     host_config config;
     host_config_init(&config);
     status result = grants_new(c, &config, &s.decisions, e);

@@ -4,8 +4,7 @@
 #pragma once
 
 #include "base/arena.h"
-#include "base/err.h"
-#include "base/slice.h"
+#include "component/component.h"
 
 enum { PRODUCERS_FIELDS_MAX = 16, PRODUCERS_VALUES_MAX = 256 };
 
@@ -27,3 +26,7 @@ typedef struct producers {
 
 // Borrows `section`; lists are in `a`. STATUS_INVALID when it is malformed.
 status producers_decode(slice section, arena *a, producers *ret, err *e) WRIT_MUST_USE;
+
+// What the component's own section and those of its core modules say together, without repetitions. Malformed
+// sections are left out: they are advice.
+void producers_of_component(const component *c, arena *a, producers *ret);

@@ -202,12 +202,11 @@ static void report_cache(void *context, const char *text) {
     logger_event(context, LOG_WARN, "cache", NULL, 0, "%s", text);
 }
 
-// $XDG_CACHE_HOME/writ, or $HOME/.cache/writ.
-static status cache_directory(const host_config *config, buf *ret, err *e) {
+status host_cache_directory(const char *named, buf *ret, err *e) {
     const char *base = getenv("XDG_CACHE_HOME");
     const char *home = getenv("HOME");
-    if (config->cache_directory != NULL) {
-        return buf_append_text(ret, config->cache_directory);
+    if (named != NULL) {
+        return buf_append_text(ret, named);
     }
     if (base != NULL && base[0] == '/') {
         return buf_append_format(ret, "%s/writ/code", base);
@@ -223,7 +222,7 @@ static void open_cache(const compile_job *job, engine_cache **ret) {
     auto_buf directory;
     buf_init(&directory, PATH_BYTES_MAX);
     err why = {0};
-    status s = cache_directory(job->config, &directory, &why);
+    status s = host_cache_directory(job->config->cache_directory, &directory, &why);
     if (s == STATUS_OK) {
         engine_cache_options o = {.directory = buf_text(&directory),
                                   .engine = &job->options,

@@ -28,6 +28,10 @@ status host_run(const host_config *config, const host_observer *observer, int *r
 // --suggest-grants. `ret_bytes` is owned by the caller (buf_done) and must outlive the component.
 status host_load_component(const char *path, buf *ret_bytes, component **ret, err *e) WRIT_MUST_USE;
 
+// Where compiled code is kept: `named` (--cache) when it is not NULL, else the user's cache directory
+// ($XDG_CACHE_HOME/writ/code, or $HOME/.cache/writ/code). STATUS_NOT_FOUND when nothing names one.
+status host_cache_directory(const char *named, buf *ret, err *e) WRIT_MUST_USE;
+
 // The main function of the processes that the supervisor starts from the same binary ("__worker",
 // "__compiler"). Returns the exit status.
 int host_worker_main(int argc, char **argv);
