@@ -240,13 +240,14 @@ static int walk_find(const path_base *base, slice path, path_place *ret) {
 
 // Kernels and filters without openat2 answer ENOSYS or EPERM, and a directory that is renamed all the time
 // EAGAIN.
+// EXDEV, a way out, is final.
 static bool walking_helps(int error) { return error == ENOSYS || error == EPERM || error == EAGAIN; }
+static int final_error(int error) { return error == EXDEV ? EPERM : error; }
 
 static int open_beneath(const path_base *base, slice path, int flags, int *ret_fd) {
     char text[PATH_BYTES_MAX + 1];
     copy_text(text, path);
-    int error = file_open_beneath(base->fd, text, flags, ret_fd);
-    return error == EXDEV ? EPERM : error;
+    return file_open_beneath(base->fd, text, flags, ret_fd);
 }
 
 static int find_beneath(const path_base *base, slice path, path_place *ret) {
@@ -286,7 +287,7 @@ int path_open(const path_base *base, slice path, bool follows, int flags, int *r
     if (!base->walks) {
         error = open_beneath(base, path, follows ? flags : flags | O_NOFOLLOW, ret_fd);
         if (!walking_helps(error)) {
-            return error;
+            return final_error(error);
         }
     }
     return walk_open(base, path, follows, flags, ret_fd);
@@ -301,7 +302,7 @@ int path_find(const path_base *base, slice path, path_place *ret) {
     if (!base->walks) {
         error = find_beneath(base, path, ret);
         if (!walking_helps(error)) {
-            return error;
+            return final_error(error);
         }
     }
     return walk_find(base, path, ret);

@@ -11,14 +11,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#include "capability/stream.h"
+#include "capability/filesystem/descriptor.h"
 #include "helper_guest.h"
 #include "test.h"
 #include "wasi/filesystem_preopens.h"
@@ -28,8 +33,6 @@
 #define FLAG(name) WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_##name
 #define OPEN(name) WASI_FILESYSTEM_TYPES_OPEN_FLAGS_##name
 enum { OK = -1, NO_FOLLOW = 0, FOLLOW = WASI_FILESYSTEM_TYPES_PATH_FLAGS_SYMLINK_FOLLOW };
-
-typedef wasi_filesystem_types_descriptor descriptor;
 
 typedef struct tree {
     guest g;
@@ -571,6 +574,44 @@ static void change_entries(bool walks) {
 TEST(changing_entries_with_openat2) { change_entries(false); }
 TEST(changing_entries_with_our_walk) { change_entries(true); }
 
+// A kernel that does not know openat2, or a filter that forbids it: we walk without being told to.
+static bool forbid_openat2(unsigned error) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+TEST(without_openat2) {
+    static const int errors[] = {ENOSYS, EPERM};
+    for (size_t i = 0; i < 2; i++) {
+        fflush(stdout);
+        pid_t child = fork();
+        REQUIRE(child >= 0);
+        if (child == 0) {
+            int before = test_run_state.failures;
+            if (!forbid_openat2((unsigned)errors[i])) {
+                _exit(77);
+            }
+            try_escapes(false);
+            resolve_inside(false);
+            fflush(stdout);
+            _exit(test_run_state.failures == before ? 0 : 1);
+        }
+        int result = -1;
+        REQUIRE(waitpid(child, &result, 0) == child);
+        if (WIFEXITED(result) && WEXITSTATUS(result) == 77) {
+            SKIP("no seccomp filters here");
+        }
+        EXPECT(WIFEXITED(result) && WEXITSTATUS(result) == 0);
+    }
+}
+
 static void symbolic_links(bool walks) {
     tree t;
     tree_start(&t, walks);
@@ -661,6 +702,23 @@ TEST(open_files_are_bounded) {
     drop(&t, a);
     EXPECT_EQ(open_at(&t, t.root, FOLLOW, "file", 0, FLAG(READ), NULL), OK);
     tree_done(&t);
+}
+
+// --- values ----------------------------------------------------------------------------------------------
+
+TEST(every_error_code_has_an_errno) {
+    bool seen[CODE(CROSS_DEVICE) + 1] = {false};
+    for (int number = 1; number < 134; number++) {
+        seen[filesystem_code(number)] = true;
+    }
+    for (size_t i = 0; i < sizeof seen; i++) {
+        if (!EXPECT(seen[i])) {
+            printf("    code %zu\n", i);
+        }
+    }
+    EXPECT_EQ(filesystem_code(ENOENT), CODE(NO_ENTRY));
+    EXPECT_EQ(filesystem_code(EXDEV), CODE(CROSS_DEVICE));
+    EXPECT_EQ(filesystem_code(9999), CODE(IO));
 }
 
 // --- contents and metadata -------------------------------------------------------------------------------
