@@ -61,8 +61,12 @@ static void try_network(int datagram) {
     const struct sockaddr *address = (const struct sockaddr *)&to;
     refused(denied(socket(AF_INET, SOCK_STREAM, 0)), "socket");
     refused(denied(socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0})), "socketpair");
-    // EINPROGRESS is the filter's answer to libcurl, which believes it and nothing has happened.
-    refused(connect(datagram, address, sizeof to) < 0 && (errno == EPERM || errno == EINPROGRESS), "connect");
+    // The filter answers that it is done, for libcurl, and does nothing: the socket has the peer that it had.
+    struct sockaddr_in before = {0}, after = {0};
+    int had_peer = getpeername(datagram, (struct sockaddr *)&before, &(socklen_t){sizeof before});
+    (void)connect(datagram, address, sizeof to);
+    int has_peer = getpeername(datagram, (struct sockaddr *)&after, &(socklen_t){sizeof after});
+    refused(had_peer == has_peer && memcmp(&before, &after, sizeof before) == 0, "connect");
     refused(denied(bind(datagram, address, sizeof to)), "bind");
     refused(denied(sendto(datagram, "x", 1, 0, address, sizeof to)), "sendto with an address");
     struct msghdr message = {.msg_name = &to, .msg_namelen = sizeof to};

@@ -23,7 +23,7 @@
 enum {
     START_TIMEOUT_MS = 10000,
     DESCRIPTORS_SPARE = 16384, // beside connections: files and sockets of guests, our own
-    HEARTBEAT_MS = 50,
+    HEARTBEATS_PER_HANG = 8, // in the time after which a worker counts as hung
 };
 
 typedef struct worker {
@@ -115,7 +115,7 @@ static cell *cell_of(worker *w) { return w->cell_page.data; }
 static void on_heartbeat(void *arg) {
     worker *w = arg;
     atomic_store_explicit(&cell_of(w)->heartbeat_ns, clock_now_ns(), memory_order_relaxed);
-    loop_timer_start_in(&w->heartbeat, HEARTBEAT_MS * 1000000ull);
+    loop_timer_start_in(&w->heartbeat, w->config.hang_ns_max / HEARTBEATS_PER_HANG);
 }
 
 static void on_finished(void *context, uint8_t exit_status) {

@@ -23,8 +23,7 @@ static bool is_variable_kept(const char *entry) {
                                        "UBSAN_OPTIONS=",
                                        "LSAN_OPTIONS=",
                                        "TSAN_OPTIONS=",
-                                       "LLVM_PROFILE_FILE=",
-                                       "TZ="};
+                                       "LLVM_PROFILE_FILE="};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         if (strncmp(entry, kept[i], strlen(kept[i])) == 0) {
             return true;
@@ -34,7 +33,9 @@ static bool is_variable_kept(const char *entry) {
 }
 
 static void clean_environment(char *ret[ENVIRONMENT_MAX + 1]) {
+    static char time_zone[] = "TZ=UTC0"; // else the C library looks for a file that a worker may not open
     size_t count = 0;
+    ret[count++] = time_zone;
     for (char **v = environ; v != NULL && *v != NULL && count < ENVIRONMENT_MAX; v++) {
         if (is_variable_kept(*v)) {
             ret[count++] = *v;

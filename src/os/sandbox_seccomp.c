@@ -160,9 +160,9 @@ static void add_socket_calls(filter *f, bool accepts) {
         add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
             (const struct scmp_arg_cmp[]){equals(1, SOL_SOCKET), equals(2, (uint64_t)socket_options[i])});
     }
-    // Does nothing and says that it is under way: libcurl calls it on sockets that are connected already (see
-    // net/http_call.c), and is content with this answer.
-    add(f, SCMP_ACT_ERRNO(EINPROGRESS), SCMP_SYS(connect), 0, NULL);
+    // Does nothing and says that it is done: libcurl 7.88 calls it on sockets that are connected already (see
+    // net/http_call.c). Any other answer makes it wait.
+    add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(connect), 0, NULL);
     if (accepts) {
         allow(f, SCMP_SYS(accept4));
         // Sockets come bound or connected from the supervisor, which checked the address; an unbound one
