@@ -123,7 +123,7 @@ static void step(void *arg) {
 
 static void on_deadline(void *arg) {
     guest *g = arg;
-    err_set(&g->e, STATUS_TIMEOUT, "it was not done when its time was over");
+    err_set(&g->e, STATUS_TIMEOUT, "past its deadline, while it waited");
     end_run(g, GUEST_TIMED_OUT);
 }
 
@@ -171,7 +171,9 @@ void guest_describe_trap(const guest *g, const guest_end *end, char *text, size_
     if (trap->kind != ENGINE_TRAP_NONE && stop == ENGINE_STOP_NONE) {
         engine_trap_format(trap, text, size);
     } else {
-        (void)snprintf(text, size, "%s", stop == ENGINE_STOP_NONE ? end->e.message : engine_stop_name(stop));
+        // Giving a task up stops it too, but why it was given up stands in `e`.
+        bool says_why = stop != ENGINE_STOP_NONE && stop != ENGINE_STOP_CANCELLED;
+        (void)snprintf(text, size, "%s", says_why ? engine_stop_name(stop) : end->e.message);
     }
     append_calls(g, text, size);
 }
