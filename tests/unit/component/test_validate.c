@@ -379,3 +379,21 @@ TEST(many_exports) {
     };
     CHECK_RULES(rules);
 }
+
+TEST(component_types_through_instances) {
+#define NEEDS_R "(type $t (component (alias outer 1 $r (type $x)) (import \"x\" (type (eq $x)))))"
+#define GIVER                                                                                              \
+    "(component $giver (import \"r\" (type $r (sub resource)))" NEEDS_R                                    \
+    "  (export \"t\" (type $t)) (instance $i (export \"t\" (type $t))) (export \"i\" (instance $i)))"      \
+    "(component $taker (import \"r\" (type $r (sub resource)))" NEEDS_R "  (import \"t\" (type (eq $t))))" \
+    "(type $one (resource (rep i32))) (type $two (resource (rep i32)))"                                    \
+    "(instance $i (instantiate $giver (with \"r\" (type $one))))"
+    static const rule rules[] = {
+        {GIVER "(instance (instantiate $taker (with \"r\" (type $one)) (with \"t\" (type $i \"t\"))))"
+               "(instance (instantiate $taker (with \"r\" (type $one)) (with \"t\" (type $i \"i\" \"t\"))))",
+         NULL},
+        {GIVER "(instance (instantiate $taker (with \"r\" (type $two)) (with \"t\" (type $i \"t\"))))",
+         "resource types are not the same"},
+    };
+    CHECK_RULES(rules);
+}
