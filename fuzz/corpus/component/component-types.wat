@@ -7,7 +7,7 @@
     (export "t" (type $t)))
   (component $taker
     (import "r" (type $r (sub resource)))
-    (import "c" (component (import "x" (type $x (sub resource))) (export "y" (type (eq $x)))))
+    (import "c" (component $c (import "x" (type $x (sub resource))) (export "y" (type (eq $x)))))
     (instance (instantiate $c (with "x" (type $r)))))
   (component $same (import "x" (type $x (sub resource))) (export "y" (type $x)))
   (type $r (resource (rep i32)))
