@@ -115,7 +115,7 @@ static ctype *make_list(input *in, arena *a, int depth) {
 }
 
 static ctype *make_labels(input *in, arena *a, ctype_kind kind) {
-    uint32_t count = 1 + take(in) % (kind == CTYPE_FLAGS ? 32 : 200);
+    uint32_t count = 1 + take(in) % (kind == CTYPE_FLAGS ? 32U : 200U);
     uint32_t size = kind == CTYPE_ENUM || count <= 8 ? 1 : count <= 16 ? 2 : 4;
     ctype *t = new_type(a, kind, size, size, 1);
     t->discriminant_size = 1;
