@@ -6,6 +6,8 @@
 #define WRIT_FORMAT(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 #define WRIT_CLEANUP(fn) __attribute__((cleanup(fn)))
 #define WRIT_UNUSED __attribute__((unused))
+// For a large local on a hot path that is filled field by field: not zeroed by -ftrivial-auto-var-init.
+#define WRIT_UNINITIALIZED __attribute__((uninitialized))
 #define WRIT_LIKELY(x) __builtin_expect(!!(x), 1)
 #define WRIT_UNLIKELY(x) __builtin_expect(!!(x), 0)
 

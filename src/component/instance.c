@@ -10,20 +10,21 @@ enum { UNFILLED = 0xff }; // kind of a slot that no step has filled yet
 
 // --- calls -------------------------------------------------------------------------------------------------
 
+// On the path of every call out of a component, so it writes each field once.
 void instance_side(component_instance *i, uint32_t instance, const plan_options *options,
                    const handle_type *const *types, abi_side *ret) {
     instance_state *state = &i->states[instance];
-    *ret = (abi_side){
-        .memory = {.store = i->store,
-                   .memory = instance_slot(i, options->memory),
-                   .realloc = instance_slot(i, options->realloc),
-                   .may_leave = &state->may_leave,
-                   .encoding = options->encoding},
-        .handles = &state->handles,
-        .instance = instance,
-        .types = types,
-        .context = i->context,
-    };
+    ret->memory.store = i->store;
+    ret->memory.memory = instance_slot(i, options->memory);
+    ret->memory.realloc = instance_slot(i, options->realloc);
+    ret->memory.may_leave = &state->may_leave;
+    ret->memory.encoding = options->encoding;
+    ret->handles = &state->handles;
+    ret->instance = instance;
+    ret->types = types;
+    ret->lends = NULL;
+    ret->scope = NULL;
+    ret->context = i->context;
     memory_refresh(&ret->memory);
 }
 

@@ -17,7 +17,9 @@ static status may_leave(const component_instance *i, const plan_trampoline *t, e
 // --- host functions ----------------------------------------------------------------------------------------
 
 static status call_host(const plan_trampoline *t, component_instance *i, core_value *values, err *e) {
-    host_call call = {.instance = i, .func = t};
+    host_call call WRIT_UNINITIALIZED;
+    call.instance = i;
+    call.func = t;
     instance_side(i, t->instance, &t->options, t->types, &call.side);
     handle_lends_init(&call.lends, call.side.handles);
     call.side.lends = &call.lends;
@@ -91,11 +93,11 @@ static status move_result(const plan_trampoline *t, abi_side *callee, core_value
 static status call_guest_inside(const plan_trampoline *t, component_instance *i, core_value *values,
                                 handle_lends *lends, err *e) {
     const plan_lift *lift = t->lift;
-    abi_side caller;
-    abi_side callee;
+    abi_side caller WRIT_UNINITIALIZED;
+    abi_side callee WRIT_UNINITIALIZED;
     handle_scope scope = {0};
-    core_value flat[CTYPE_FLAT_PARAMS_MAX + 1];
-    memset(flat, 0, sizeof flat);
+    core_value flat[CTYPE_FLAT_PARAMS_MAX + 1] WRIT_UNINITIALIZED; // moving writes what is passed
+    flat[0].u64 = 0;
     instance_side(i, t->instance, &t->options, t->types, &caller);
     instance_side(i, lift->instance, &lift->options, lift->types, &callee);
     caller.lends = lends;
