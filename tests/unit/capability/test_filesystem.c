@@ -408,6 +408,94 @@ static void try_subdirectory(bool walks) {
 TEST(a_directory_is_a_root_with_openat2) { try_subdirectory(false); }
 TEST(a_directory_is_a_root_with_our_walk) { try_subdirectory(true); }
 
+// --- the kernel as an oracle of our walk -------------------------------------------------------------------
+
+static uint32_t next_random(uint32_t *state) { // xorshift: the same paths in every run
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return *state;
+}
+
+static void random_path(uint32_t *state, char ret[256]) {
+    static const char *const parts[] = {
+        "dir",   "dir",    "dir",     "gooddir", "gooddir",  "slash",        "dot",
+        "dot",   "dotdot", ".",       ".",       "..",       "file",         "inner",
+        "good",  "back",   "up_link", "up_file", "dangling", "dangling_out", "chain",
+        "magic", "loop",   "fifo",    "up2",     "nothing",
+    };
+    static const char *const separators[] = {"/", "/", "/", "//"};
+    ret[0] = '\0';
+    uint32_t count = 1 + next_random(state) % 5;
+    for (uint32_t i = 0; i < count; i++) {
+        bool ends = i + 1 == count && next_random(state) % 3 != 0;
+        size_t len = strlen(ret);
+        snprintf(ret + len, 256 - len, "%s%s", parts[next_random(state) % (sizeof parts / sizeof parts[0])],
+                 ends ? "" : separators[next_random(state) % 4]);
+    }
+}
+
+static bool same_outcome(tree *t, slice path, bool follows, int flags, int *found) {
+    path_base base[2] = {{.fd = t->directories[0].fd}, {.fd = t->directories[0].fd, .walks = true}};
+    int errors[2];
+    file_info info[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        int fd = -1;
+        errors[i] = path_open(&base[i], path, follows, flags, &fd);
+        if (errors[i] == 0) {
+            EXPECT_EQ(file_info_of(fd, &info[i]), 0);
+            close(fd);
+        }
+    }
+    bool same = errors[0] == errors[1] && info[0].inode == info[1].inode && info[0].device == info[1].device;
+    if (!EXPECT(same)) {
+        printf("    %.*s follows %d flags %o: %s, walking %s\n", SLICE_ARG(path), follows, (unsigned)flags,
+               strerrorname_np(errors[0]), strerrorname_np(errors[1]));
+    }
+    *found += errors[0] == 0;
+    return same;
+}
+
+static bool same_place(tree *t, slice path) {
+    path_base base[2] = {{.fd = t->directories[0].fd}, {.fd = t->directories[0].fd, .walks = true}};
+    path_place places[2];
+    int errors[2];
+    file_info info[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        errors[i] = path_find(&base[i], path, &places[i]);
+        if (errors[i] == 0) {
+            EXPECT_EQ(file_info_of(places[i].dir, &info[i]), 0);
+        }
+        path_place_done(&places[i]);
+    }
+    bool same = errors[0] == errors[1] && info[0].inode == info[1].inode &&
+                (errors[0] != 0 || (strcmp(places[0].name, places[1].name) == 0 &&
+                                    places[0].is_directory_itself == places[1].is_directory_itself &&
+                                    places[0].has_slash == places[1].has_slash));
+    if (!EXPECT(same)) {
+        printf("    place of %.*s: %s, walking %s\n", SLICE_ARG(path), strerrorname_np(errors[0]),
+               strerrorname_np(errors[1]));
+    }
+    return same;
+}
+
+TEST(our_walk_agrees_with_the_kernel) {
+    tree t;
+    tree_start(&t, false);
+    uint32_t state = 20260521;
+    bool same = true;
+    int found = 0;
+    for (int i = 0; same && i < 20000; i++) {
+        char path[256];
+        random_path(&state, path);
+        bool follows = next_random(&state) % 2 == 0;
+        int flags = next_random(&state) % 2 == 0 ? O_PATH : O_RDONLY;
+        same = same_outcome(&t, text(path), follows, flags, &found) && same_place(&t, text(path));
+    }
+    EXPECT(found > 2000 && found < 18000); // both outcomes were compared often
+    tree_done(&t);
+}
+
 // --- links and directories exchanged during the resolution -----------------------------------------------
 
 typedef struct swapper {
