@@ -118,10 +118,11 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
     return fd < 0 ? CURL_SOCKET_BAD : fd;
 }
 
-// Says that the socket is connected. libcurl 7.88 asks for this and then connects all the same. That is harmless: in
-// a worker the system call filter answers EINPROGRESS, after which libcurl waits until the socket is writable; without
-// a filter the kernel answers 0, since this is the first call on the socket after its connection was completed in the
-// background (see connector.h). The address that libcurl gives is used for nothing.
+// Says that the socket is connected. libcurl 7.88 asks for this and then connects all the same. That is
+// harmless: in a worker the system call filter answers EINPROGRESS, after which libcurl waits until the
+// socket is writable; without a filter the kernel answers 0, since this is the first call on the socket after
+// its connection was completed in the background (see connector.h). The address that libcurl gives is used
+// for nothing.
 int http_call_socket_opened(void *arg, curl_socket_t fd, curlsocktype purpose) {
     (void)arg, (void)fd, (void)purpose;
     return CURL_SOCKOPT_ALREADY_CONNECTED;
@@ -476,8 +477,8 @@ static CURL *take_easy(http_client *c) {
     return c->spare_count > 0 ? c->spare[--c->spare_count] : curl_easy_init();
 }
 
-static void give_easy(http_client *c, CURL *easy) {
-    if (easy != NULL && c->spare_count < HTTP_SPARE_EASY_MAX) {
+static void give_easy(http_client *c, CURL *easy, bool is_reusable) {
+    if (easy != NULL && is_reusable && c->spare_count < HTTP_SPARE_EASY_MAX) {
         curl_easy_reset(easy);
         c->spare[c->spare_count++] = easy;
     } else {
@@ -523,7 +524,7 @@ void http_call_free(http_call *call) {
     http_client_stop(c, call);
     list_remove(&call->node);
     c->call_count--;
-    give_easy(c, call->easy);
+    give_easy(c, call->easy, !call->sends_trailers); // see set_trailers
     curl_slist_free_all(call->fields);
     curl_slist_free_all(call->connect_to);
     curl_slist_free_all(call->out_trailers);

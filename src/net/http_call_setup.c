@@ -135,6 +135,28 @@ static status set_target(http_call *call, const http_call_request *r, err *e) {
     return pin_address(call, e);
 }
 
+static bool announces_trailers(const http_call_request *r) {
+    for (size_t i = 0; i < r->header_count; i++) {
+        if (slice_equal_nocase(r->headers[i].name, slice_from_text("trailer"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// libcurl (7.88 at least) remembers in the handle that trailers were sent, also when it repeats a request
+// whose kept connection turned out to be closed, and when the handle is used again. A chunk that is sent then
+// is written in front of its buffer. So trailers are only sent by requests that announce them, and those get
+// a connection and a handle of their own.
+static void set_trailers(http_call *call, const http_call_request *r) {
+    if (r->content_length < 0 && announces_trailers(r)) {
+        call->sends_trailers = true;
+        SET(CURLOPT_TRAILERFUNCTION, http_call_read_trailers);
+        SET(CURLOPT_TRAILERDATA, call);
+        SET(CURLOPT_FRESH_CONNECT, 1L);
+    }
+}
+
 static void set_method(http_call *call, const http_call_request *r) {
     char method[64];
     snprintf(method, sizeof method, "%.*s", SLICE_ARG(r->method));
@@ -147,10 +169,7 @@ static void set_method(http_call *call, const http_call_request *r) {
         SET(CURLOPT_READFUNCTION, http_call_read_body);
         SET(CURLOPT_READDATA, call);
         SET(CURLOPT_UPLOAD_BUFFERSIZE, 32 * 1024L);
-        if (r->content_length < 0) {
-            SET(CURLOPT_TRAILERFUNCTION, http_call_read_trailers);
-            SET(CURLOPT_TRAILERDATA, call);
-        }
+        set_trailers(call, r);
     } else {
         SET(CURLOPT_HTTPGET, 1L);
     }

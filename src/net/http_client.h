@@ -103,11 +103,13 @@ http_body_state http_call_read(http_call *call, size_t max, slice *ret);
 bool http_call_can_read(const http_call *call);
 const http_header *http_call_trailers(const http_call *call, size_t *ret_count); // after HTTP_BODY_END
 
-// The request's body, for has_body: whether it may still go on. Room 0: progress will be called. A write takes no more than the room.
+// The request's body, for has_body: whether it may still go on. Room 0: progress will be called. A write
+// takes no more than the room.
 bool http_call_may_write(const http_call *call);
 size_t http_call_room(http_call *call);
 status http_call_write(http_call *call, slice bytes, err *e) WRIT_MUST_USE;
-// The whole body was written. Trailers are sent over HTTP/1.1 when the length was not known.
+// The whole body was written. Trailers are sent over HTTP/1.1 when the length was not known and the request
+// had a field Trailer; otherwise they are left out.
 void http_call_end(http_call *call, const http_header *trailers, size_t count);
 // The body will not be complete: gives up the call, which fails with HTTP_FAILURE_TERMINATED.
 void http_call_abort(http_call *call);

@@ -64,6 +64,7 @@ struct http_call {
     bool is_out_touched; // libcurl took some of it: the call cannot begin anew
     bool wants_room;
     struct curl_slist *out_trailers;
+    bool sends_trailers; // the request announced them
 
     // The response.
     http_response response;
