@@ -8,6 +8,9 @@ status host_load_component(const char *path, buf *ret_bytes, component **ret, er
     status s = component_decode(buf_slice(ret_bytes), &limits, ret, e);
     if (s != STATUS_OK) {
         buf_done(ret_bytes);
+        if (s == STATUS_LIMIT && e != NULL) {
+            e->code = STATUS_INVALID; // it is the file that asks for too much, not this machine that lacks something
+        }
         return err_wrap(e, "%s", path);
     }
     return STATUS_OK;

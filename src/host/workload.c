@@ -3,35 +3,77 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "component/type_format.h"
 #include "engine/module.h"
 #include "os/fd.h"
 
 enum { ARENA_BYTES_MAX = 1 << 20, CALL_ARENA_BYTES_MAX = 16 << 20 };
 
-static bool exports(const component *c, const char *interface) {
+// The exported interface of that name in a version of the 0.2 line, or NULL.
+static const component_item *find_export(const component *c, const char *interface) {
+    static const semver offered = SEMVER(0, 2, 0);
     for (size_t i = 0; i < component_export_count(c); i++) {
+        const component_item *item = component_export_at(c, i);
         slice name;
         semver version;
-        component_name_split(component_export_at(c, i)->name, &name, &version);
-        if (slice_equal_text(name, interface)) {
-            return true;
+        bool has_version = component_name_split(item->name, &name, &version);
+        if (slice_equal_text(name, interface) && item->kind == COMPONENT_INSTANCE &&
+            (!has_version || semver_compatible(&version, &offered))) {
+            return item;
         }
     }
-    return false;
+    return NULL;
+}
+
+static bool is_own(const ctype_param *p, const char *resource) {
+    return p->type->kind == CTYPE_OWN && slice_equal_text(p->type->resource->name, resource);
+}
+
+static bool is_handle_type(const ctype_func *f) {
+    return f->param_count == 2 && is_own(&f->params[0], "incoming-request") &&
+           is_own(&f->params[1], "response-outparam") && f->result == NULL;
+}
+
+static bool is_run_type(const ctype_func *f) {
+    return f->param_count == 0 && f->result != NULL && f->result->kind == CTYPE_RESULT && f->result->element == NULL &&
+           f->result->error == NULL;
+}
+
+// What the host calls must have the type that the interface says: found out now, not by the first request.
+static status check_entry(const component_item *item, const char *name, const char *wanted,
+                          bool (*is_right)(const ctype_func *), err *e) {
+    for (size_t i = 0; i < item->item_count; i++) {
+        const component_item *f = &item->items[i];
+        if (f->kind == COMPONENT_FUNC && slice_equal_text(f->name, name)) {
+            if (is_right(f->func)) {
+                return STATUS_OK;
+            }
+            auto_buf found;
+            buf_init(&found, 512);
+            type_format_func(f->func, &found);
+            return err_set(e, STATUS_INVALID, "%.*s exports %s as %.*s, but the interface says %s", SLICE_ARG(item->name),
+                           name, SLICE_ARG(buf_slice(&found)), wanted);
+        }
+    }
+    return err_set(e, STATUS_INVALID, "%.*s does not export the function %s", SLICE_ARG(item->name), name);
 }
 
 status workload_kind_of(const component *c, workload_kind *ret, err *e) {
-    if (exports(c, "wasi:http/incoming-handler")) {
+    const component_item *handler = find_export(c, "wasi:http/incoming-handler");
+    const component_item *run = find_export(c, "wasi:cli/run");
+    if (handler != NULL) {
         *ret = WORKLOAD_HTTP;
-    } else if (exports(c, "wasi:cli/run")) {
-        *ret = WORKLOAD_COMMAND;
-    } else {
-        return err_set(
-            e, STATUS_UNSUPPORTED,
-            "the component exports neither wasi:http/incoming-handler nor wasi:cli/run, so there is nothing "
-            "to run; `writ inspect` shows what it exports");
+        return check_entry(handler, "handle",
+                           "func(request: own<incoming-request>, response-out: own<response-outparam>)", is_handle_type,
+                           e);
     }
-    return STATUS_OK;
+    if (run != NULL) {
+        *ret = WORKLOAD_COMMAND;
+        return check_entry(run, "run", "func() -> result", is_run_type, e);
+    }
+    return err_set(e, STATUS_UNSUPPORTED,
+                   "the component exports neither wasi:http/incoming-handler nor wasi:cli/run (of 0.2), so there is "
+                   "nothing to run; `writ inspect` shows what it exports");
 }
 
 status workload_open_directories(const host_config *config, int *ret_fds, err *e) {
