@@ -253,6 +253,7 @@ static status move_elements(const ctype *element, uint32_t count, abi_side *from
         }
         return STATUS_OK;
     }
+    TRY(memory_charge(&from->memory, ABI_STEP_WORK * (uint64_t)count, e));
     for (uint32_t i = 0; i < count; i++) {
         TRY(abi_move(element, from, abi_element(source, element, i), to, abi_element(target, element, i), e));
     }

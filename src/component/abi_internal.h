@@ -4,6 +4,8 @@
 
 #include "component/abi.h"
 
+enum { ABI_STEP_WORK = 8 }; // what moving one element counts, as bytes (see MEMORY_WORK_MAX)
+
 // The parts of a compound value.
 static inline abi_place abi_field(abi_place p, const ctype_case *field, uint32_t flat_before) {
     return p.flat != NULL ? abi_flat(p.flat + flat_before) : abi_memory(p.ptr + field->offset);

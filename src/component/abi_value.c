@@ -17,6 +17,7 @@ static component_value *new_values(arena *a, size_t count, err *e) {
 
 static status lift_items(const ctype *element, uint32_t count, abi_side *from, abi_place source, arena *a,
                          component_value *ret, err *e) {
+    TRY(memory_charge(&from->memory, ABI_STEP_WORK * (uint64_t)count, e));
     ret->of.list.items = new_values(a, count, e);
     if (ret->of.list.items == NULL) {
         return STATUS_TRAP;

@@ -19,6 +19,7 @@ void instance_side(component_instance *i, uint32_t instance, const plan_options 
     ret->memory.realloc = instance_slot(i, options->realloc);
     ret->memory.may_leave = &state->may_leave;
     ret->memory.encoding = options->encoding;
+    ret->memory.work = 0;
     ret->handles = &state->handles;
     ret->instance = instance;
     ret->types = types;

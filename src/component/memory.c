@@ -32,14 +32,24 @@ status memory_range(const memory_guest *m, uint32_t ptr, uint64_t bytes, uint32_
     return STATUS_OK;
 }
 
-status memory_list(const memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
+status memory_charge(memory_guest *m, uint64_t bytes, err *e) {
+    if (bytes > MEMORY_WORK_MAX - m->work) {
+        return err_set(e, STATUS_TRAP, "one call passes more than %llu bytes of strings and lists",
+                       (unsigned long long)MEMORY_WORK_MAX);
+    }
+    m->work += bytes;
+    return STATUS_OK;
+}
+
+status memory_list(memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
                    uint8_t **ret, err *e) {
     uint64_t bytes = (uint64_t)count * size; // cannot overflow: two factors of 32 bits
     if (bytes > MEMORY_LIST_BYTES_MAX) {
         return err_set(e, STATUS_TRAP, "list content out-of-bounds: %u elements of %u bytes are too many",
                        count, size);
     }
-    return memory_range(m, ptr, bytes, align, "list content", ret, e);
+    TRY(memory_range(m, ptr, bytes, align, "list content", ret, e));
+    return memory_charge(m, bytes, e);
 }
 
 status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_t align, uint32_t bytes,
@@ -132,6 +142,7 @@ status memory_text_at(memory_guest *m, uint32_t ptr, uint32_t length, memory_tex
         t.unit_count = length & ~MEMORY_UTF16_TAG;
     }
     TRY(text_range(m, &t, e));
+    TRY(memory_charge(m, t.unit_count, e));
     TRY(check_encoding(&t, e));
     *ret = t;
     return STATUS_OK;

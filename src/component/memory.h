@@ -17,6 +17,9 @@ enum {
     MEMORY_STRING_BYTES_MAX = (1 << 28) - 1, // MAX_STRING_BYTE_LENGTH
     MEMORY_LIST_BYTES_MAX = (1 << 28) - 1,   // MAX_LIST_BYTE_LENGTH
 };
+// What one call may read of strings and lists, in bytes. Lists that point at the same bytes again and again
+// would else keep the host busy for ever, where no deadline of the guest applies.
+#define MEMORY_WORK_MAX ((uint64_t)1 << 29)
 #define MEMORY_UTF16_TAG 0x80000000u // in the length of a latin1+utf16 string: it is UTF-16
 
 typedef enum memory_encoding { // canonical option `string-encoding`
@@ -32,6 +35,7 @@ typedef struct memory_guest {
     const core_extern *realloc; // NULL when the options have none
     bool *may_leave;            // of the component instance; false while its realloc runs
     memory_encoding encoding;
+    uint64_t work;         // of this call so far; see MEMORY_WORK_MAX
     core_memory_view view; // as of the last time that guest code could have run
 } memory_guest;
 
@@ -42,8 +46,10 @@ void memory_refresh(memory_guest *m);
 // [ptr, ptr + bytes) as memory of ours. `what` names it in the error: "string content", "parameters".
 status memory_range(const memory_guest *m, uint32_t ptr, uint64_t bytes, uint32_t align, const char *what,
                     uint8_t **ret, err *e) WRIT_MUST_USE;
+// Counts `bytes` more; STATUS_TRAP when one call would read more than MEMORY_WORK_MAX.
+status memory_charge(memory_guest *m, uint64_t bytes, err *e) WRIT_MUST_USE;
 // A list of `count` elements of `size` bytes.
-status memory_list(const memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
+status memory_list(memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size, uint32_t align,
                    uint8_t **ret, err *e) WRIT_MUST_USE;
 // Calls realloc(old, old_bytes, align, bytes) and checks the result.
 status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_t align, uint32_t bytes,

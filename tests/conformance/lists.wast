@@ -69,3 +69,31 @@
 (assert_trap (invoke "raw-strings" (u32.const 2) (u32.const 1)) "unaligned pointer")
 (component instance $h $c)
 (assert_trap (invoke "raw-reverse" (u32.const 65535) (u32.const 2)) "list content out-of-bounds")
+
+;; Not in the specification: how much one call may pass. Each level of these lists holds its one element many times.
+(component
+  (component $inner
+    (core module $m
+      (memory (export "mem") 1)
+      (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0))
+      (func (export "take") (param i32 i32)))
+    (core instance $i (instantiate $m))
+    (func (export "take") (param "l" (list (list (list (list u8))))) (canon lift (core func $i "take")
+      (memory (core memory $i "mem")) (realloc (core func $i "realloc")))))
+  (instance $inner (instantiate $inner))
+  (core module $libc (memory (export "mem") 1))
+  (core instance $libc (instantiate $libc))
+  (core func $take (canon lower (func $inner "take") (memory (core memory $libc "mem"))))
+  (core module $m
+    (import "" "mem" (memory 1))
+    (import "" "take" (func $take (param i32 i32)))
+    (func (export "run") (local $i i32)
+      ;; 8192 times: pointer 0, length 8192
+      (loop $l
+        (i32.store (local.get $i) (i32.const 0))
+        (i32.store offset=4 (local.get $i) (i32.const 8192))
+        (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 8))) (i32.const 65536))))
+      (call $take (i32.const 0) (i32.const 8192))))
+  (core instance $i (instantiate $m (with "" (instance (export "mem" (memory $libc "mem")) (export "take" (func $take))))))
+  (func (export "run") (canon lift (core func $i "run"))))
+(assert_trap (invoke "run") "one call passes more than")

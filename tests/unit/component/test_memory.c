@@ -36,6 +36,23 @@ TEST(list_sizes_cannot_overflow) {
     fake_done(&g);
 }
 
+TEST(one_call_reads_a_bounded_number_of_bytes) {
+    fake_guest g;
+    err e;
+    uint8_t *p;
+    fake_init(&g, 65536);
+    memory_guest m = fake_memory(&g, MEMORY_ENCODING_UTF8);
+    uint64_t lists = 0;
+    while (lists <= MEMORY_WORK_MAX / 65536 && memory_list(&m, 0, 65536, 1, 1, &p, &e) == STATUS_OK) {
+        lists++;
+    }
+    EXPECT_EQ(lists, MEMORY_WORK_MAX / 65536);
+    EXPECT_CONTAINS(e.message, "one call passes more than");
+    memory_text t;
+    EXPECT_STATUS_ERR(memory_text_at(&m, 0, 1, &t, &e), STATUS_TRAP, e);
+    fake_done(&g);
+}
+
 TEST(a_memory_that_is_not_there_traps) {
     fake_guest g;
     err e;
