@@ -62,7 +62,14 @@ uint32_t plan_slot(plan *p, const plan_core *core) {
 
 // --- lookups -----------------------------------------------------------------------------------------------
 
-static const plan_item *find_item(const plan_instance *instance, slice name) {
+static status check_work(const plan *p, err *e) {
+    return p->work <= PLAN_WORK_MAX
+               ? STATUS_OK
+               : err_set(e, STATUS_LIMIT, "the component takes too many steps to be linked");
+}
+
+static const plan_item *find_item(plan *p, const plan_instance *instance, slice name) {
+    p->work += instance->count;
     for (uint32_t i = 0; i < instance->count; i++) {
         if (slice_equal(instance->items[i].name, name)) {
             return &instance->items[i].item;
@@ -71,7 +78,10 @@ static const plan_item *find_item(const plan_instance *instance, slice name) {
     return NULL;
 }
 
-static status find_core(plan_core_instance *instance, slice name, uint32_t hint, plan_core *ret, err *e) {
+static status find_core(plan *p, plan_core_instance *instance, slice name, uint32_t hint, plan_core *ret,
+                        err *e) {
+    p->work += instance->item_count;
+    TRY(check_work(p, e));
     if (instance->module == NULL) {
         for (uint32_t i = 0; i < instance->item_count; i++) {
             if (slice_equal(instance->items[i].name, name)) {
@@ -101,11 +111,11 @@ static plan_item *space(plan_frame *f, ast_sort sort, uint32_t index) {
 
 // --- resources ---------------------------------------------------------------------------------------------
 
-static status resource_at_path(const plan_item *item, const ast_resource *r, const handle_type **ret,
+static status resource_at_path(plan *p, const plan_item *item, const ast_resource *r, const handle_type **ret,
                                err *e) {
     for (uint32_t i = 0; i < r->path_count; i++) {
         item = item->sort == AST_INSTANCE && item->of.instance != NULL
-                   ? find_item(item->of.instance, r->path[i])
+                   ? find_item(p, item->of.instance, r->path[i])
                    : NULL;
         if (item == NULL) {
             return err_set(e, STATUS_INVALID, "an instance has no resource \"%.*s\"", SLICE_ARG(r->path[i]));
@@ -119,11 +129,11 @@ static status resource_at_path(const plan_item *item, const ast_resource *r, con
 }
 
 // Fills the resources that a definition introduces from the item that it made or was given.
-static status bind_resources(plan_frame *f, const ast_def *def, const plan_item *item, err *e) {
+static status bind_resources(plan *p, plan_frame *f, const ast_def *def, const plan_item *item, err *e) {
     for (uint32_t i = 0; i < def->resource_count; i++) {
         uint32_t r = def->resource_first + i;
         if (f->types[r] == NULL) {
-            TRY(resource_at_path(item, &f->ast->resources[r], &f->types[r], e));
+            TRY(resource_at_path(p, item, &f->ast->resources[r], &f->types[r], e));
         }
     }
     return STATUS_OK;
@@ -154,7 +164,8 @@ static plan_item type_item(const plan_frame *f, const ast_def *def) {
 
 // --- core instances ----------------------------------------------------------------------------------------
 
-static plan_core_instance *find_core_arg(plan_frame *f, const ast_def *def, slice name) {
+static plan_core_instance *find_core_arg(plan *p, plan_frame *f, const ast_def *def, slice name) {
+    p->work += def->of.core_instantiate.arg_count;
     for (uint32_t i = 0; i < def->of.core_instantiate.arg_count; i++) {
         const ast_core_arg *arg = &def->of.core_instantiate.args[i];
         if (slice_equal(arg->name, name)) {
@@ -164,16 +175,16 @@ static plan_core_instance *find_core_arg(plan_frame *f, const ast_def *def, slic
     return NULL;
 }
 
-static status fill_core_imports(plan_frame *f, const ast_def *def, const ast_module_type *type,
+static status fill_core_imports(plan *p, plan_frame *f, const ast_def *def, const ast_module_type *type,
                                 plan_step *step, err *e) {
     for (uint32_t i = 0; i < type->import_count; i++) {
         const ast_core_import *import = &type->imports[i];
-        plan_core_instance *from = find_core_arg(f, def, import->module);
+        plan_core_instance *from = find_core_arg(p, f, def, import->module);
         if (from == NULL) {
             return err_set(e, STATUS_INVALID, "no argument \"%.*s\" for a core module",
                            SLICE_ARG(import->module));
         }
-        TRY(find_core(from, import->name, 0, &step->imports[i], e));
+        TRY(find_core(p, from, import->name, 0, &step->imports[i], e));
     }
     return STATUS_OK;
 }
@@ -193,7 +204,7 @@ static status core_instantiate(plan *p, plan_frame *f, const ast_def *def, plan_
     }
     // The imports first: a function of ours among the options of another may need a step before this one.
     plan_step found = {.imports = imports};
-    TRY(fill_core_imports(f, def, type, &found, e));
+    TRY(fill_core_imports(p, f, def, type, &found, e));
     plan_step *step = add_step(p, PLAN_INSTANTIATE);
     if (step == NULL) {
         return plan_no_room(e);
@@ -375,6 +386,7 @@ static status collect_args(plan *p, plan_frame *f, uint32_t count, const ast_arg
     if (x == NULL || items == NULL) {
         return plan_no_room(e);
     }
+    p->work += count;
     for (uint32_t i = 0; i < count; i++) {
         items[i] = (plan_named){args[i].name, *space(f, args[i].sort, args[i].index)};
     }
@@ -386,6 +398,7 @@ static status collect_args(plan *p, plan_frame *f, uint32_t count, const ast_arg
 // What a frame exports, after all its definitions have been executed.
 static status collect_exports(plan *p, plan_frame *f, plan_instance **ret, err *e) {
     uint32_t count = 0;
+    p->work += f->ast->def_count;
     for (uint32_t i = 0; i < f->ast->def_count; i++) {
         count += f->ast->defs[i].kind == AST_DEF_EXPORT;
     }
@@ -453,7 +466,7 @@ static status import(plan *p, plan_frame *f, const ast_def *def, plan_item *ret,
     if (f->args == NULL) {
         return plan_import(p, f, def, ret, e);
     }
-    const plan_item *given = find_item(f->args, def->of.import.name);
+    const plan_item *given = find_item(p, f->args, def->of.import.name);
     if (given == NULL) {
         return err_set(e, STATUS_INVALID, "a nested component was not given \"%.*s\"",
                        SLICE_ARG(def->of.import.name));
@@ -464,9 +477,9 @@ static status import(plan *p, plan_frame *f, const ast_def *def, plan_item *ret,
 
 // --- definitions -------------------------------------------------------------------------------------------
 
-static status alias_export(plan_frame *f, const ast_def *def, plan_item *ret, err *e) {
+static status alias_export(plan *p, plan_frame *f, const ast_def *def, plan_item *ret, err *e) {
     const plan_instance *from = space(f, AST_INSTANCE, def->of.alias.instance)->of.instance;
-    const plan_item *found = find_item(from, def->of.alias.name);
+    const plan_item *found = find_item(p, from, def->of.alias.name);
     if (found == NULL) {
         return err_set(e, STATUS_INVALID, "an instance has no export \"%.*s\"",
                        SLICE_ARG(def->of.alias.name));
@@ -496,7 +509,7 @@ static status execute_core(plan *p, plan_frame *f, const ast_def *def, plan_item
     case AST_DEF_CORE_EXPORTS:
         return core_exports(p, f, def, &ret->of.core_instance, e);
     case AST_DEF_ALIAS_CORE_EXPORT:
-        return find_core(space(f, AST_CORE_INSTANCE, def->of.alias.instance)->of.core_instance,
+        return find_core(p, space(f, AST_CORE_INSTANCE, def->of.alias.instance)->of.core_instance,
                          def->of.alias.name, def->of.alias.position, &ret->of.core, e);
     case AST_DEF_LOWER:
         return make_lower(p, f, def, &ret->of.core, e);
@@ -522,7 +535,7 @@ static status execute(plan *p, plan_frame *f, const ast_def *def, plan_item *ret
         ret->of.instance = exports;
         return STATUS_OK;
     case AST_DEF_ALIAS_EXPORT:
-        return alias_export(f, def, ret, e);
+        return alias_export(p, f, def, ret, e);
     case AST_DEF_ALIAS_OUTER:
         *ret = alias_outer(f, def);
         return STATUS_OK;
@@ -542,10 +555,12 @@ static status execute(plan *p, plan_frame *f, const ast_def *def, plan_item *ret
 
 static status inline_definition(plan *p, plan_frame *f, const ast_def *def, err *e) {
     plan_item item = {.sort = def->sort};
+    p->work++;
+    TRY(check_work(p, e));
     if (p->missing->len == 0 || def->kind == AST_DEF_IMPORT) {
         TRY(execute(p, f, def, &item, e));
         if (def->kind != AST_DEF_TYPE) {
-            TRY(bind_resources(f, def, &item, e));
+            TRY(bind_resources(p, f, def, &item, e));
         }
     }
     if (def->sort == AST_TYPE) {

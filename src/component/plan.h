@@ -17,6 +17,7 @@ enum {
     PLAN_CORE_INSTANCES_MAX = 4000, // core instances
     PLAN_NEST_MAX = 100,            // instantiations inside each other
     PLAN_NONE = UINT32_MAX,
+    PLAN_WORK_MAX = 50 * 1000 * 1000, // definitions executed and names compared; sizes alone allow far more
 };
 
 typedef struct plan_core_instance plan_core_instance;
@@ -197,6 +198,7 @@ typedef struct plan {
     plan_frame *root;
     plan_instance *exports; // of the root
     buf *missing;           // imports that cannot be satisfied, a line each
+    uint64_t work;          // see PLAN_WORK_MAX
     bool out_of_room;       // a slot could not be made: the plan must not be executed
     status missing_status;  // of the first of them
     bool has_unbound; // a missing import would have brought resources: types cannot be compared any more

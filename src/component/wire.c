@@ -34,6 +34,7 @@ static bool comes_before(const plan_step *a, const plan_step *b) {
 static plan_step *only_user_of_table(plan *p, const plan_step *calls) {
     plan_step *user = NULL;
     for (plan_step *s = p->steps; s != NULL; s = s->next) {
+        p->work += 1 + s->import_count;
         for (uint32_t i = 0; s->kind == PLAN_INSTANTIATE && i < s->import_count; i++) {
             const plan_core *import = &s->imports[i];
             if (import->instance == calls->core && import->kind != CORE_FUNC) {
@@ -80,6 +81,10 @@ static bool wire_step(wiring *w, plan_step *s) {
         if (import->instance != w->calls_step->core || s == w->fill_step) {
             continue;
         }
+        w->plan->work += w->calls_step->core->module->type->export_count + w->plan->core_count;
+        if (w->plan->work > PLAN_WORK_MAX) {
+            return false;
+        }
         const plan_core *target = import->kind == CORE_FUNC ? target_of(w, import) : NULL;
         bool possible = target != NULL && comes_before(s, w->fill_step) && is_quiet_until_fill(w, s) &&
                         (target->instance == NULL || comes_before(target->instance->step, s));
@@ -110,6 +115,10 @@ static bool recognise(wiring *w) {
 // it: then the target's export goes to the same slot.
 static bool can_move_slots(const wiring *w) {
     for (const plan_export *x = w->calls_step->exports; x != NULL; x = x->next) {
+        w->plan->work += w->calls_step->core->module->type->export_count + w->plan->core_count;
+        if (w->plan->work > PLAN_WORK_MAX) {
+            return false;
+        }
         const plan_core import = {
             .kind = CORE_FUNC, .instance = w->calls_step->core, .position = x->position};
         const plan_core *target = target_of(w, &import);
@@ -139,6 +148,7 @@ static void wire(wiring *w) {
     bool all = true;
     for (plan_step *s = w->plan->steps; s != NULL; s = s->next) {
         if (s->kind == PLAN_INSTANTIATE) {
+            w->plan->work += s->import_count;
             all = wire_step(w, s) && all;
         }
     }
@@ -160,7 +170,7 @@ static void wire(wiring *w) {
 }
 
 void wire_directly(plan *p) {
-    for (plan_step *s = p->steps; s != NULL; s = s->next) {
+    for (plan_step *s = p->steps; s != NULL && p->work <= PLAN_WORK_MAX; s = s->next) {
         wiring w = {.plan = p, .calls_step = s};
         if (s->kind == PLAN_INSTANTIATE && !s->skipped && s->import_count == 0 && recognise(&w)) {
             wire(&w);
