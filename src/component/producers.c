@@ -68,7 +68,7 @@ status producers_decode(slice section, arena *a, producers *ret, err *e) {
     return STATUS_OK;
 }
 
-// --- of a whole component ----------------------------------------------------------------------------------------------
+// --- of a whole component ----------------------------------------------------------------------------------
 
 enum { MODULE_HEADER_BYTES = 8, SECTION_CUSTOM = 0 };
 
@@ -105,7 +105,8 @@ typedef struct collection { // grows in place; both maxima are small
 static void collect_value(collection *all, uint32_t field, const producers_value *v) {
     producers_field *f = &all->fields[field];
     for (uint32_t i = 0; i < f->value_count; i++) {
-        if (slice_equal(all->values[field][i].name, v->name) && slice_equal(all->values[field][i].version, v->version)) {
+        if (slice_equal(all->values[field][i].name, v->name) &&
+            slice_equal(all->values[field][i].version, v->version)) {
             return;
         }
     }
@@ -124,7 +125,8 @@ static void collect(collection *all, const producers *p) {
             continue;
         }
         if (field == all->count) {
-            all->fields[all->count++] = (producers_field){.name = p->fields[i].name, .values = all->values[field]};
+            all->fields[all->count++] =
+                (producers_field){.name = p->fields[i].name, .values = all->values[field]};
         }
         for (uint32_t j = 0; j < p->fields[i].value_count; j++) {
             collect_value(all, field, &p->fields[i].values[j]);

@@ -2,6 +2,7 @@
 #include "host/config.h"
 
 #include "base/mem.h"
+#include "os/random.h"
 
 static const uint64_t second_ns = 1000000000;
 
@@ -32,6 +33,7 @@ void host_config_init(host_config *c) {
         .hang_ns_max = second_ns,
         .drain_ns_max = 10 * second_ns,
     };
+    random_fill(c->metadata_key, sizeof c->metadata_key);
 }
 
 static void free_list(char **list, size_t count) {

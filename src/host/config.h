@@ -78,10 +78,11 @@ typedef struct host_config {
     bool is_strict; // refuse inert interfaces too
 
     host_limits limits;
-    char *cache_directory; // NULL = the user's cache directory
-    char *ca_file;         // additional certificate authorities for outgoing TLS, or NULL
-    uint64_t hang_ns_max;  // a worker whose loop has not turned for this long is replaced
-    uint64_t drain_ns_max; // what running requests get after SIGTERM
+    char *cache_directory;    // NULL = the user's cache directory
+    char *ca_file;            // additional certificate authorities for outgoing TLS, or NULL
+    uint64_t hang_ns_max;     // a worker whose loop has not turned for this long is replaced
+    uint64_t drain_ns_max;    // what running requests get after SIGTERM
+    uint64_t metadata_key[2]; // random per run, the same for all workers: hides inode numbers from guests
     bool is_verbose;
     bool is_json; // log lines and tables as JSON
 } host_config;

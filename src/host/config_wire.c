@@ -65,6 +65,8 @@ static const number_field number_fields[] = {
     FIELD(NUMBER_U64, limits.log_bytes_per_second_max),
     FIELD(NUMBER_U64, hang_ns_max),
     FIELD(NUMBER_U64, drain_ns_max),
+    FIELD(NUMBER_U64, metadata_key[0]),
+    FIELD(NUMBER_U64, metadata_key[1]),
     FIELD(NUMBER_BOOL, is_verbose),
     FIELD(NUMBER_BOOL, is_json),
 };

@@ -9,7 +9,8 @@ status host_load_component(const char *path, buf *ret_bytes, component **ret, er
     if (s != STATUS_OK) {
         buf_done(ret_bytes);
         if (s == STATUS_LIMIT && e != NULL) {
-            e->code = STATUS_INVALID; // it is the file that asks for too much, not this machine that lacks something
+            e->code = STATUS_INVALID; // it is the file that asks for too much, not this machine that lacks
+                                      // something
         }
         return err_wrap(e, "%s", path);
     }

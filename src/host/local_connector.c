@@ -45,8 +45,21 @@ struct attempt {
     int os_error;
 };
 
+// A name that a guest looked up itself: sockets are connected by address, so the address stands for the name.
+typedef struct pin {
+    loop_address address; // without a port
+    char host[CONNECT_HOST_BYTES_MAX];
+    uint8_t host_bytes; // 0 = free
+    uint64_t expires_ns;
+} pin;
+
+enum { PINS_MAX = 128 }; // the oldest goes first
+#define PIN_NS (10 * 60 * 1000000000ull)
+
 struct local_connector {
     connector base;
+    pin pins[PINS_MAX];
+    size_t next_pin;
     loop *loop;
     const host_config *config;
     list_node attempts;
@@ -267,7 +280,39 @@ static void alternate(attempt *a) {
     memcpy(a->addresses, sorted, n * sizeof sorted[0]);
 }
 
+static bool same_ip(const loop_address *a, const loop_address *b) {
+    if (a->any.sa_family != b->any.sa_family) {
+        return false;
+    }
+    return a->any.sa_family == AF_INET ? a->v4.sin_addr.s_addr == b->v4.sin_addr.s_addr
+                                       : memcmp(&a->v6.sin6_addr, &b->v6.sin6_addr, 16) == 0;
+}
+
+static void remember(attempt *a, const loop_address *address) {
+    pin *p = &a->local->pins[a->local->next_pin++ % PINS_MAX];
+    p->address = *address;
+    memcpy(p->host, a->host, a->wanted.host.len);
+    p->host_bytes = (uint8_t)a->wanted.host.len;
+    p->expires_ns = loop_now_ns(a->local->loop) + PIN_NS;
+}
+
+// Whether a name that was looked up lately leads to this address and may be reached at this port.
+static bool is_pinned(const attempt *a, const loop_address *address) {
+    for (size_t i = 0; i < PINS_MAX; i++) {
+        const pin *p = &a->local->pins[i];
+        if (p->host_bytes > 0 && p->expires_ns > loop_now_ns(a->local->loop) &&
+            same_ip(&p->address, address) &&
+            check_address(a, slice_of(p->host, p->host_bytes), address, a->wanted.port, NULL) == STATUS_OK) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void answer_lookup(attempt *a) {
+    for (size_t i = 0; i < a->address_count && a->wanted.purpose == CONNECT_SOCKETS; i++) {
+        remember(a, &a->addresses[i]);
+    }
     connect_result result = {
         .code = STATUS_OK, .fd = -1, .addresses = a->addresses, .address_count = a->address_count};
     answer(a, &result);
@@ -313,7 +358,7 @@ static void begin_named(attempt *a) {
     loop_address literal;
     if (parse_literal(a->wanted.host, a->wanted.port, &literal)) {
         status s = check_address(a, slice_empty(), &literal, a->wanted.port, &e);
-        if (s != STATUS_OK) {
+        if (s != STATUS_OK && (a->wanted.purpose != CONNECT_SOCKETS || !is_pinned(a, &literal))) {
             fail(a, s, &e);
             return;
         }

@@ -35,8 +35,8 @@ static bool is_handle_type(const ctype_func *f) {
 }
 
 static bool is_run_type(const ctype_func *f) {
-    return f->param_count == 0 && f->result != NULL && f->result->kind == CTYPE_RESULT && f->result->element == NULL &&
-           f->result->error == NULL;
+    return f->param_count == 0 && f->result != NULL && f->result->kind == CTYPE_RESULT &&
+           f->result->element == NULL && f->result->error == NULL;
 }
 
 // What the host calls must have the type that the interface says: found out now, not by the first request.
@@ -51,8 +51,8 @@ static status check_entry(const component_item *item, const char *name, const ch
             auto_buf found;
             buf_init(&found, 512);
             type_format_func(f->func, &found);
-            return err_set(e, STATUS_INVALID, "%.*s exports %s as %.*s, but the interface says %s", SLICE_ARG(item->name),
-                           name, SLICE_ARG(buf_slice(&found)), wanted);
+            return err_set(e, STATUS_INVALID, "%.*s exports %s as %.*s, but the interface says %s",
+                           SLICE_ARG(item->name), name, SLICE_ARG(buf_slice(&found)), wanted);
         }
     }
     return err_set(e, STATUS_INVALID, "%.*s does not export the function %s", SLICE_ARG(item->name), name);
@@ -64,16 +64,17 @@ status workload_kind_of(const component *c, workload_kind *ret, err *e) {
     if (handler != NULL) {
         *ret = WORKLOAD_HTTP;
         return check_entry(handler, "handle",
-                           "func(request: own<incoming-request>, response-out: own<response-outparam>)", is_handle_type,
-                           e);
+                           "func(request: own<incoming-request>, response-out: own<response-outparam>)",
+                           is_handle_type, e);
     }
     if (run != NULL) {
         *ret = WORKLOAD_COMMAND;
         return check_entry(run, "run", "func() -> result", is_run_type, e);
     }
-    return err_set(e, STATUS_UNSUPPORTED,
-                   "the component exports neither wasi:http/incoming-handler nor wasi:cli/run (of 0.2), so there is "
-                   "nothing to run; `writ inspect` shows what it exports");
+    return err_set(
+        e, STATUS_UNSUPPORTED,
+        "the component exports neither wasi:http/incoming-handler nor wasi:cli/run (of 0.2), so there is "
+        "nothing to run; `writ inspect` shows what it exports");
 }
 
 status workload_open_directories(const host_config *config, int *ret_fds, err *e) {
@@ -151,6 +152,7 @@ static void fill_authority(workload *w, const workload_options *o) {
     fill_lists(w, o);
     w->wasi.stdio = stdio_of(c, w->kind);
     w->wasi.log = (wasi_log_sink){w, log_line};
+    w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};
     w->wasi.http_policy = &c->http_policy;
     w->wasi.net_policy = &c->net_policy;
     w->wasi.limits = limits_of(&c->limits);
@@ -177,6 +179,24 @@ static status load_modules(workload *w, const artifacts *a, err *e) {
     return STATUS_OK;
 }
 
+// That the export has the type that its interface gives it; else the first call would be the one to find out. The
+// resources of `handle` are the host's own, as its imports were linked to them.
+static status check_entry(const workload *w, slice interface, err *e) {
+    const ctype_func *f = component_func_type(w->entry);
+    bool is_right;
+    if (w->kind == WORKLOAD_HTTP) {
+        is_right = f->param_count == 2 && f->result == NULL && f->params[0].type->kind == CTYPE_OWN &&
+                   f->params[1].type->kind == CTYPE_OWN;
+    } else {
+        const ctype *r = f->result;
+        is_right = f->param_count == 0 && r != NULL && r->kind == CTYPE_RESULT && r->element == NULL &&
+                   r->error == NULL;
+    }
+    return is_right ? STATUS_OK
+                    : err_set(e, STATUS_INVALID, "the export %.*s has a function \"%s\" of another type",
+                              SLICE_ARG(interface), w->kind == WORKLOAD_HTTP ? "handle" : "run");
+}
+
 static status link_program(workload *w, err *e) {
     component_link_options o = {
         .engine = engine_core(w->engine),
@@ -194,7 +214,7 @@ static status link_program(workload *w, err *e) {
         return err_set(e, STATUS_INVALID, "%.*s has no function \"%s\"", SLICE_ARG(interface),
                        serves ? "handle" : "run");
     }
-    return STATUS_OK;
+    return check_entry(w, interface, e);
 }
 
 static status prepare(workload *w, const workload_options *o, err *e) {

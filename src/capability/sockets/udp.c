@@ -282,8 +282,9 @@ static bool is_wanted(const udp_socket *s, const guest_address *from) {
                                      guest_address_port(from), "--allow-net", NULL) == STATUS_OK;
 }
 
-// Reads datagrams until there are none or the call has enough. At most as many again are thrown away.
-static int receive_from(udp_socket *s, int fd, receiver *r) {
+// Reads datagrams until there are none or the call has enough. At most as many again are thrown away. A
+// connected descriptor hears its peer only, whom the connector allowed.
+static int receive_from(udp_socket *s, int fd, bool is_connected, receiver *r) {
     for (size_t tries = 0; r->count < r->max && tries < 2 * DATAGRAMS_PER_CALL_MAX; tries++) {
         struct sockaddr_storage storage;
         socklen_t length;
@@ -294,8 +295,8 @@ static int receive_from(udp_socket *s, int fd, receiver *r) {
         loop_address from;
         memcpy(&from, &storage, sizeof from);
         guest_address address = guest_address_from_loop(&from);
-        slice data =
-            is_wanted(s, &address) ? arena_copy(r->memory, slice_of(r->scratch, (size_t)n)) : slice_empty();
+        bool wanted = (is_connected && !s->has_remote) || is_wanted(s, &address);
+        slice data = wanted ? arena_copy(r->memory, slice_of(r->scratch, (size_t)n)) : slice_empty();
         if (data.data != NULL) {
             r->items[r->count++] =
                 (wasi_sockets_udp_incoming_datagram){.data = data, .remote_address = address};
@@ -305,10 +306,10 @@ static int receive_from(udp_socket *s, int fd, receiver *r) {
 }
 
 static int receive_all(udp_socket *s, receiver *r) {
-    int error = receive_from(s, s->socket.fd, r);
+    int error = receive_from(s, s->socket.fd, false, r);
     for (size_t i = 0; i < s->peer_count && error == SOCKET_NO_ERROR; i++) {
         if (s->peers[i].socket.fd >= 0) {
-            error = receive_from(s, s->peers[i].socket.fd, r);
+            error = receive_from(s, s->peers[i].socket.fd, true, r);
         }
     }
     return r->count > 0 ? SOCKET_NO_ERROR : error; // an error waits until what came before it was read
