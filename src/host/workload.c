@@ -179,24 +179,6 @@ static status load_modules(workload *w, const artifacts *a, err *e) {
     return STATUS_OK;
 }
 
-// That the export has the type that its interface gives it; else the first call would be the one to find out. The
-// resources of `handle` are the host's own, as its imports were linked to them.
-static status check_entry(const workload *w, slice interface, err *e) {
-    const ctype_func *f = component_func_type(w->entry);
-    bool is_right;
-    if (w->kind == WORKLOAD_HTTP) {
-        is_right = f->param_count == 2 && f->result == NULL && f->params[0].type->kind == CTYPE_OWN &&
-                   f->params[1].type->kind == CTYPE_OWN;
-    } else {
-        const ctype *r = f->result;
-        is_right = f->param_count == 0 && r != NULL && r->kind == CTYPE_RESULT && r->element == NULL &&
-                   r->error == NULL;
-    }
-    return is_right ? STATUS_OK
-                    : err_set(e, STATUS_INVALID, "the export %.*s has a function \"%s\" of another type",
-                              SLICE_ARG(interface), w->kind == WORKLOAD_HTTP ? "handle" : "run");
-}
-
 static status link_program(workload *w, err *e) {
     component_link_options o = {
         .engine = engine_core(w->engine),
@@ -214,7 +196,7 @@ static status link_program(workload *w, err *e) {
         return err_set(e, STATUS_INVALID, "%.*s has no function \"%s\"", SLICE_ARG(interface),
                        serves ? "handle" : "run");
     }
-    return check_entry(w, interface, e);
+    return STATUS_OK;
 }
 
 static status prepare(workload *w, const workload_options *o, err *e) {
