@@ -119,7 +119,8 @@ class Doctor(Case):
     def test_text(self):
         done = harness.run("doctor")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        for word in ("engine|[Ww]asmtime", "[Ll]andlock", "seccomp|system call filter", "memory|address space", "cache"):
+        for word in ("engine|[Ww]asmtime", "[Ll]andlock", "seccomp|system call filter", "memory|address space",
+                     "cache"):
             self.assertRegex(done.stdout, word)
 
     def test_json(self):

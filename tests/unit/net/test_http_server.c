@@ -63,90 +63,89 @@ TEST(answers_and_keeps_the_connection) {
 }
 
 // Every row is refused with its status and the connection ends; none reaches the handler.
+static const struct {
+    int expected;
+    const char *request;
+} malformed_requests[] = {
+    {400, "GET / HTTP/1.1\r\n\r\n"},                       // no Host
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"}, // two of them
+    {400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},              // an empty one
+    {400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\nhello"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5 5\r\n\r\nhello"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
+          "chunked\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"},
+    {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
+    {400, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+    {400, "GET / HTTP/1.1\nHost: a\n\n"}, // bare line feeds
+    {400, "GET / HTTP/1.1\r\nHost: a\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n"}, // bare carriage returns
+    {400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX: a\x01z\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nX(: a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\n: a\r\n\r\n"},
+    {400, "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"},
+    {400, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {505, "GET /\r\n\r\n"}, // HTTP/0.9
+    {505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
+    {505, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"},
+    {505, "GET / HTTP/3\r\nHost: a\r\n\r\n"},
+    {400, "GET / HTP/1.1\r\nHost: a\r\n\r\n"},
+    {400, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
+    {501, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"},
+    {501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {501, "get / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {501, "\x16\x03\x01\x02\x01\x01\x01\xfc\x03\x03"}, // TLS
+    {417, "POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 1\r\n\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"},
+    {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nBad Name: 1\r\n\r\n"},
+};
+
 TEST(refuses_malformed_requests) {
-    static const struct {
-        int expected;
-        const char *request;
-    } rows[] = {
-        {400, "GET / HTTP/1.1\r\n\r\n"},                       // no Host
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n"}, // two of them
-        {400, "GET / HTTP/1.1\r\nHost:\r\n\r\n"},              // an empty one
-        {400, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a@b\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a:99999\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: [::1\r\n\r\n"},
-        {400,
-         "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {400,
-         "GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5\r\n\r\nhello"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +5\r\n\r\nhello"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\nhello"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0x5\r\n\r\nhello"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5 5\r\n\r\nhello"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n"},
-        {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: "
-              "chunked\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n"},
-        {501, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"},
-        {400, "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-        {400, "GET / HTTP/1.1\nHost: a\n\n"}, // bare line feeds
-        {400, "GET / HTTP/1.1\r\nHost: a\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n"}, // bare carriage returns
-        {400, "GET / HTTP/1.1\r\nHost : a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX: a\x01z\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nX(: a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\n: a\r\n\r\n"},
-        {400, "GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n"},
-        {400, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET /\xc3\xa4 HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET ftp://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET http:/// HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET http://u@a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {505, "GET /\r\n\r\n"}, // HTTP/0.9
-        {505, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
-        {505, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"},
-        {505, "GET / HTTP/3\r\nHost: a\r\n\r\n"},
-        {400, "GET / HTP/1.1\r\nHost: a\r\n\r\n"},
-        {400, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-        {501, "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n"},
-        {501, "BREW / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {501, "get / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {501, "\x16\x03\x01\x02\x01\x01\x01\xfc\x03\x03"}, // TLS
-        {417, "POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 1\r\n\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1 \r\na\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\na\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nab\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n10000000000000000\r\n"},
-        {400, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nBad Name: 1\r\n\r\n"},
-    };
     fixture f;
     fixture_start(&f, NULL);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof malformed_requests / sizeof malformed_requests[0]; i++) {
         answer a;
-        exchange(&f, rows[i].request, &a);
-        bool ok = EXPECT_EQ(answer_status(&a), rows[i].expected);
+        exchange(&f, malformed_requests[i].request, &a);
+        bool ok = EXPECT_EQ(answer_status(&a), malformed_requests[i].expected);
         ok = EXPECT(a.is_closed) && ok;
         ok = EXPECT_EQ(f.requests, 0) && ok;
         f.requests = 0;
         if (!ok) {
-            printf("    request %zu: %s\n    answer: %s\n", i, rows[i].request, a.text);
+            printf("    request %zu: %s\n    answer: %s\n", i, malformed_requests[i].request, a.text);
         }
     }
     EXPECT_EQ(http_server_count(f.server).open, 0);
-    EXPECT_EQ(http_server_count(f.server).refused, sizeof rows / sizeof rows[0]);
+    EXPECT_EQ(http_server_count(f.server).refused, sizeof malformed_requests / sizeof malformed_requests[0]);
     fixture_stop(&f);
 }
 
