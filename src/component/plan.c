@@ -305,6 +305,9 @@ static status make_lift(plan *p, plan_frame *f, const ast_def *def, const plan_f
 }
 
 static plan_trampoline *new_trampoline(plan *p, plan_frame *f, plan_trampoline_kind kind) {
+    if (p->trampoline_count++ >= PLAN_TRAMPOLINES_MAX) {
+        return NULL; // reported like any other lack of room
+    }
     plan_trampoline *t = ARENA_NEW(p->arena, plan_trampoline);
     if (t != NULL) {
         t->kind = kind;

@@ -15,6 +15,7 @@
 enum {
     PLAN_INSTANCES_MAX = 1000,      // component instances; nested instantiation can multiply
     PLAN_CORE_INSTANCES_MAX = 4000, // core instances
+    PLAN_TRAMPOLINES_MAX = 20000,   // functions of ours; each costs the engine some kilobytes
     PLAN_NEST_MAX = 100,            // instantiations inside each other
     PLAN_NONE = UINT32_MAX,
     PLAN_WORK_MAX = 50 * 1000 * 1000, // definitions executed and names compared; sizes alone allow far more
@@ -187,6 +188,7 @@ typedef struct plan {
     plan_step **last_step;
     plan_trampoline *trampolines;
     plan_trampoline **last_trampoline;
+    uint32_t trampoline_count;
     uint32_t core_count;
     uint32_t slot_count;
     uint32_t instance_count;
