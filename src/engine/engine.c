@@ -86,8 +86,8 @@ static uint64_t memory_reservation(const engine_options *o) {
 
 static uint32_t memory_count(const engine_options *o) { return o->instances_max * o->core_per_instance; }
 
-// Fibers: one per task, and one more while a start function runs.
-static uint32_t stack_count(const engine_options *o) { return o->instances_max + o->instances_max / 4 + 4; }
+// Fibers: one per task, and a second that a store used for a start function and keeps for its next call.
+static uint32_t stack_count(const engine_options *o) { return 2 * o->instances_max + 4; }
 
 static uint64_t reserved_bytes(const engine_options *o) {
     if (o->level == ENGINE_ON_DEMAND) {
