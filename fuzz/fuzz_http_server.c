@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes from a client, in any pieces, to the HTTP server: it never reads past what it was sent, every exchange
-// ends, and every answer is one that the server meant to give. The first bytes of the input choose the pieces, how
-// much the client takes of the answers, and when it goes away.
+// Any bytes from a client, in any pieces, to the HTTP server: it never reads past what it was sent, every
+// exchange ends, and every answer is one that the server meant to give. The first bytes of the input choose
+// the pieces, how much the client takes of the answers, and when it goes away.
 //
 // links: net
 #include <errno.h>
@@ -13,12 +13,13 @@
 
 enum { STEPS_MAX = 4000, OUTPUT_CHECK_BYTES = 9 };
 
-// The client at the other end. There is one connection, so the transport finds it through its descriptor's place.
+// The client at the other end. There is one connection, so the transport finds it through its descriptor's
+// place.
 typedef struct client {
-    slice left;       // to send
-    uint32_t random;  // sizes of the pieces
-    bool is_ended;    // closed instead of silent when everything is sent
-    bool is_slow;     // takes little of what is sent to it
+    slice left;      // to send
+    uint32_t random; // sizes of the pieces
+    bool is_ended;   // closed instead of silent when everything is sent
+    bool is_slow;    // takes little of what is sent to it
     size_t received;
     uint8_t start[OUTPUT_CHECK_BYTES];
 } client;
@@ -170,7 +171,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         bool had = c->left.len > 0;
         http_connection_on_event(connection, LOOP_READABLE | (next(c, 2) != 0 ? LOOP_WRITABLE : 0u));
         loop_turn(l, false);
-        if (!had && http_server_count(s).open > 0 && connection->phase != HTTP_PHASE_CLOSING && next(c, 8) == 0) {
+        if (!had && http_server_count(s).open > 0 && connection->phase != HTTP_PHASE_CLOSING &&
+            next(c, 8) == 0) {
             break;
         }
     }

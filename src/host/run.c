@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "crypto/trust_roots.h"
 #include "host/compile.h"
 #include "host/host.h"
 #include "host/local_connector.h"
@@ -160,6 +161,7 @@ typedef struct single {
     run *run;
     loop *loop;
     connector *connector;
+    trust_roots *roots;
     engine *engine;
     runner *runner;
     loop_signal *signals[2];
@@ -192,6 +194,9 @@ static status prepare_single(single *p, err *e) {
     run *r = p->run;
     TRY(loop_new(NULL, &p->loop, e));
     TRY(local_connector_new(p->loop, r->config, &p->connector, e));
+    if (!network_policy_is_empty(&r->config->http_policy)) {
+        TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
+    }
     r->engine_options = compile_engine_options(r->config, 1, true);
     engine_facts facts;
     choose_level(r, &facts);
@@ -204,6 +209,7 @@ static status prepare_single(single *p, err *e) {
         .loop = p->loop,
         .logger = r->logger,
         .connector = p->connector,
+        .roots = p->roots,
         .cell = &p->cell,
         .engine = p->engine,
         .artifacts = &r->artifacts,
@@ -234,6 +240,7 @@ static status run_single(run *r, int *ret_exit, err *e) {
     }
     runner_free(p.runner);
     local_connector_free(p.connector);
+    trust_roots_free(p.roots);
     loop_signal_free(p.signals[0]);
     loop_signal_free(p.signals[1]);
     engine_free(p.engine);

@@ -2,7 +2,6 @@
 #include "host/runner.h"
 
 #include "base/mem.h"
-#include "crypto/trust_roots.h"
 #include "host/command.h"
 #include "host/service.h"
 #include "net/http_client.h"
@@ -11,22 +10,19 @@ struct runner {
     runner_options options;
     workload *workload;
     guest_place place;
-    trust_roots *roots;
     http_client *http;
     service *service; // WORKLOAD_HTTP
     command *command; // WORKLOAD_COMMAND
 };
 
-// Outgoing requests, when the workload may make any: authorities are read from files that are out of reach later.
+// Outgoing requests, when the workload may make any.
 static status make_client(runner *r, err *e) {
-    const host_config *config = r->options.config;
-    if (network_policy_is_empty(&config->http_policy)) {
+    if (network_policy_is_empty(&r->options.config->http_policy)) {
         return STATUS_OK;
     }
-    TRY(trust_roots_new(config->ca_file, &r->roots, e));
     http_client_options o = http_client_options_default();
     o.connector = r->options.connector;
-    o.roots = r->roots;
+    o.roots = r->options.roots;
     return http_client_new(r->options.loop, &o, &r->http, e);
 }
 
@@ -90,7 +86,6 @@ void runner_free(runner *r) {
         service_free(r->service);
         command_free(r->command);
         http_client_free(r->http);
-        trust_roots_free(r->roots);
         workload_free(r->workload);
         mem_free(r);
     }

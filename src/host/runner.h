@@ -15,6 +15,7 @@ typedef struct runner_options {
     loop *loop;
     logger *logger;
     connector *connector;
+    struct trust_roots *roots; // for outgoing TLS, read while files could be; NULL = none
     cell *cell;
     engine *engine;
     const artifacts *artifacts;

@@ -8,6 +8,7 @@
 #include <signal.h>
 
 #include "base/mem.h"
+#include "crypto/trust_roots.h"
 #include "host/config_wire.h"
 #include "host/host.h"
 #include "host/message.h"
@@ -23,7 +24,7 @@
 enum {
     START_TIMEOUT_MS = 10000,
     DESCRIPTORS_SPARE = 16384, // beside connections: files and sockets of guests, our own
-    HEARTBEATS_PER_HANG = 8, // in the time after which a worker counts as hung
+    HEARTBEATS_PER_HANG = 8,   // in the time after which a worker counts as hung
 };
 
 typedef struct worker {
@@ -37,6 +38,7 @@ typedef struct worker {
     loop *loop;
     logger *logger;
     connector *connector;
+    trust_roots *roots;
     component *component;
     engine_facts facts;
     engine_options engine_options;
@@ -182,6 +184,7 @@ static status load(worker *w, err *e) {
         .loop = w->loop,
         .logger = w->logger,
         .connector = w->connector,
+        .roots = w->roots,
         .cell = cell_of(w),
         .engine = w->engine,
         .artifacts = &w->artifacts,
@@ -205,6 +208,9 @@ static status start(worker *w, err *e) {
 
 static status prepare(worker *w, err *e) {
     TRY(receive_all(w, e));
+    if (!network_policy_is_empty(&w->config.http_policy)) { // while files can be read
+        TRY(trust_roots_new(w->config.ca_file, &w->roots, e));
+    }
     w->engine_options = compile_engine_options(&w->config, (int)w->start.worker_count, false);
     w->engine_options.level = (engine_level)w->start.engine_level;
     engine_facts_read(&w->engine_options, &w->facts); // while /proc can be read

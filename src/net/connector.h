@@ -49,8 +49,8 @@ typedef struct connect_result {
     // STATUS_OK; STATUS_DENIED (policy); STATUS_NOT_FOUND (the name has no address); STATUS_TIMEOUT;
     // STATUS_LIMIT; STATUS_IO (see os_error); STATUS_CLOSED (the connector is shutting down).
     status code;
-    // Non-blocking; the receiver's to close; -1 unless STATUS_OK. On a connected one connect(2) was called once, and
-    // its end was learnt by polling and SO_ERROR: http_call.c relies on that.
+    // Non-blocking; the receiver's to close; -1 unless STATUS_OK. On a connected one connect(2) was called
+    // once, and its end was learnt by polling and SO_ERROR: http_call.c relies on that.
     int fd;
     loop_address peer;             // what the name led to; family AF_UNSPEC unless STATUS_OK
     const loop_address *addresses; // CONNECT_RESOLVE: ports are 0; valid during the call

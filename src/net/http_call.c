@@ -70,12 +70,13 @@ static http_failure failure_of(const connect_result *r) {
 
 static void on_socket(void *arg, const connect_result *result) {
     http_call *call = arg;
+    http_client *c = call->client;
+    c->connecting_count--;
     if (result->code == STATUS_OK) {
         call->fd = result->fd;
-        http_client_run(call->client, call);
+        http_client_run(c, call);
         return;
     }
-    http_client *c = call->client;
     call->state = HTTP_CALL_DONE;
     c->socket_count--;
     http_call_fail(call, failure_of(result), result->e != NULL ? result->e->message : "no connection");
@@ -84,7 +85,7 @@ static void on_socket(void *arg, const connect_result *result) {
 
 void http_call_ask_for_socket(http_call *call) {
     http_client *c = call->client;
-    if (c->socket_count >= c->options.sockets_max) {
+    if (c->socket_count >= c->options.sockets_max || c->connecting_count >= HTTP_CONNECTING_MAX) {
         call->state = HTTP_CALL_QUEUED;
         list_push_back(&c->queue, &call->queued);
         return;
@@ -106,6 +107,7 @@ void http_call_ask_for_socket(http_call *call) {
         return;
     }
     call->state = HTTP_CALL_CONNECTING;
+    c->connecting_count++;
     c->socket_count++;
 }
 
@@ -284,9 +286,20 @@ size_t http_call_on_header(char *bytes, size_t size, size_t count, void *arg) {
 static void make_buffer(http_call_body *b) {
     if (b->bytes == NULL) {
         b->bytes = mem_alloc(HTTP_CALL_BODY_BYTES);
+        b->capacity = HTTP_CALL_BODY_BYTES;
     }
     if (b->start == b->end) {
         b->start = b->end = 0;
+    }
+}
+
+// The response to a request with a body may come while the request is still being sent, and be read only
+// after that: it gets more room before the server is held up.
+static void grow_for_early_bytes(http_call *call, size_t len) {
+    http_call_body *in = &call->in;
+    if (call->has_body && in->capacity - in->end < len && in->capacity < HTTP_CALL_EARLY_BYTES_MAX) {
+        in->capacity *= 2;
+        in->bytes = mem_resize(in->bytes, in->capacity);
     }
 }
 
@@ -296,13 +309,14 @@ size_t http_call_on_body(char *bytes, size_t size, size_t count, void *arg) {
     http_call_body *in = &call->in;
     if (in->lent == 0) {
         make_buffer(in);
-        if (in->start > 0 && HTTP_CALL_BODY_BYTES - in->end < len) {
+        if (in->start > 0 && in->capacity - in->end < len) {
             memmove(in->bytes, in->bytes + in->start, in->end - in->start);
             in->end -= in->start;
             in->start = 0;
         }
+        grow_for_early_bytes(call, len);
     }
-    if (HTTP_CALL_BODY_BYTES - in->end < len) {
+    if (in->capacity - in->end < len) {
         call->is_in_paused = true;
         loop_timer_stop(&call->deadline); // it is the reader that we wait for
         return CURL_WRITEFUNC_PAUSE;

@@ -139,6 +139,7 @@ void http_client_stop(http_client *c, http_call *call) {
     } else if (call->state == HTTP_CALL_CONNECTING) {
         connector_cancel(c->options.connector, call->connect_id);
         c->socket_count--;
+        c->connecting_count--;
     }
     if (call->fd >= 0) {
         http_client_take_socket_back(c, call->fd);
@@ -153,9 +154,10 @@ void http_client_stop(http_client *c, http_call *call) {
 }
 
 void http_client_serve_queue(http_client *c) {
-    while (c->socket_count < c->options.sockets_max && !list_empty(&c->queue)) {
-        http_call *call = LIST_ENTRY(list_pop_front(&c->queue), http_call, queued);
-        http_call_ask_for_socket(call);
+    uint32_t sockets = c->options.sockets_max - c->socket_count;
+    uint32_t requests = HTTP_CONNECTING_MAX - c->connecting_count;
+    for (uint32_t n = sockets < requests ? sockets : requests; n > 0 && !list_empty(&c->queue); n--) {
+        http_client_run(c, LIST_ENTRY(list_pop_front(&c->queue), http_call, queued));
     }
 }
 

@@ -10,10 +10,13 @@
 #include "net/http_client.h"
 
 enum {
-    HTTP_CALL_BODY_BYTES = 64 * 1024, // buffered of each body
+    HTTP_CALL_BODY_BYTES = 64 * 1024,    // buffered of each body
+    HTTP_CALL_EARLY_BYTES_MAX = 1 << 20, // of the response to a request with a body
     HTTP_CALL_TEXT_BYTES_MAX = 1 << 20,
     HTTP_CALL_FAILURE_BYTES = 256,
     HTTP_SPARE_EASY_MAX = 64,
+    HTTP_CONNECTING_MAX =
+        32, // asked of the connector at one time; the others may then share an HTTP/2 connection
 };
 
 typedef enum http_call_state {
@@ -25,7 +28,8 @@ typedef enum http_call_state {
 
 // A body on its way through memory: bytes [start, end), of which the first `lent` are in the reader's hands.
 typedef struct http_call_body {
-    uint8_t *bytes; // HTTP_CALL_BODY_BYTES, allocated when first needed
+    uint8_t *bytes;  // allocated when first needed
+    size_t capacity; // HTTP_CALL_BODY_BYTES or more
     size_t start;
     size_t end;
     size_t lent;
@@ -87,6 +91,7 @@ struct http_client {
     list_node calls;
     list_node queue; // calls that wait for a socket
     uint32_t call_count;
+    uint32_t connecting_count;
     uint32_t socket_count; // asked for, held and in libcurl's hands
     bool is_inside;        // libcurl is running
     CURL *spare[HTTP_SPARE_EASY_MAX];

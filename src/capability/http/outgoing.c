@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:http/outgoing-handler: requests that a guest makes, through the workload's HTTP client.
 //
-// The policy is asked here, before anything is looked up, and again by the connector for each address that the name
-// led to. One `outgoing` stands behind the future, the response and its body, and ends with the last of them, which
-// cancels what is not finished.
+// The policy is asked here, before anything is looked up, and again by the connector for each address that
+// the name led to. One `outgoing` stands behind the future, the response and its body, and ends with the last
+// of them, which cancels what is not finished.
 #include <stdio.h>
 
 #include "base/check.h"
@@ -61,7 +61,8 @@ static void on_soon(void *arg) {
 // From inside the client: only takes note.
 static void on_progress(void *arg) {
     outgoing *o = arg;
-    bool has_unsent = o->outflow != NULL && (o->outflow->unsent.len > 0 || o->outflow->state == HTTP_OUTFLOW_FINISHED);
+    bool has_unsent =
+        o->outflow != NULL && (o->outflow->unsent.len > 0 || o->outflow->state == HTTP_OUTFLOW_FINISHED);
     if (has_unsent) {
         loop_soon_add(o->instance->loop, &o->soon);
     } else {
@@ -69,7 +70,7 @@ static void on_progress(void *arg) {
     }
 }
 
-// --- failures --------------------------------------------------------------------------------------------------------
+// --- failures ----------------------------------------------------------------------------------------------
 
 static wasi_http_types_error_code error_of(http_failure failure) {
     static const uint8_t codes[] = {
@@ -94,10 +95,14 @@ static wasi_http_types_error_code error_of(http_failure failure) {
     return http_error(codes[failure]);
 }
 
-// --- bodies ----------------------------------------------------------------------------------------------------------
+// --- bodies ------------------------------------------------------------------------------------------------
 
-static outgoing *of_source(http_source *s) { return (outgoing *)(void *)((char *)s - offsetof(outgoing, source)); }
-static outgoing *of_target(http_target *t) { return (outgoing *)(void *)((char *)t - offsetof(outgoing, target)); }
+static outgoing *of_source(http_source *s) {
+    return (outgoing *)(void *)((char *)s - offsetof(outgoing, source));
+}
+static outgoing *of_target(http_target *t) {
+    return (outgoing *)(void *)((char *)t - offsetof(outgoing, target));
+}
 
 static http_body_state source_read(http_source *s, size_t max, slice *ret) {
     return http_call_read(of_source(s)->call, max, ret);
@@ -131,9 +136,10 @@ static status target_finish(http_target *t, const http_header *trailers, size_t 
 }
 static void target_abort(http_target *t) { http_call_abort(of_target(t)->call); }
 
-static const http_target_ops target_ops = {target_is_open, target_room, target_write, target_finish, target_abort};
+static const http_target_ops target_ops = {target_is_open, target_room, target_write, target_finish,
+                                           target_abort};
 
-// --- the handler -----------------------------------------------------------------------------------------------------
+// --- the handler -------------------------------------------------------------------------------------------
 
 // Where the request goes, for the policy.
 static bool split_authority(slice authority, bool is_https, slice *ret_host, uint16_t *ret_port) {
@@ -181,8 +187,8 @@ static uint64_t timeout_of(wasi_http_types_option_u64 duration) {
 }
 
 // Starts the call; returns WASI_HTTP_TYPES_ERROR_CODE_* when that fails, else -1.
-static int start(outgoing *o, wasi_http_types_outgoing_request *r, const wasi_http_types_request_options *options,
-                 bool is_https) {
+static int start(outgoing *o, wasi_http_types_outgoing_request *r,
+                 const wasi_http_types_request_options *options, bool is_https) {
     http_call_request request = {
         .method = r->method,
         .is_https = is_https,
@@ -200,7 +206,8 @@ static int start(outgoing *o, wasi_http_types_outgoing_request *r, const wasi_ht
         return WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_BODY_SIZE;
     }
     const http_outflow *body = r->body;
-    if (body != NULL && request.content_length < 0 && body->state == HTTP_OUTFLOW_FINISHED && body->trailers == NULL) {
+    if (body != NULL && request.content_length < 0 && body->state == HTTP_OUTFLOW_FINISHED &&
+        body->trailers == NULL) {
         request.content_length = (int64_t)body->unsent.len; // all of it is here already
         request.has_body = body->unsent.len > 0;
     }
@@ -237,7 +244,8 @@ static status handle(host_call *call, wasi_http_types_outgoing_request *r,
     wasi_instance *i = wasi_of(call);
     bool is_http = r->has_scheme && slice_equal_nocase(r->scheme, slice_from_text("http"));
     bool is_https = !r->has_scheme || slice_equal_nocase(r->scheme, slice_from_text("https"));
-    int refusal = is_http || is_https ? judge(i, r, is_https) : WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR;
+    int refusal =
+        is_http || is_https ? judge(i, r, is_https) : WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR;
     if (refusal >= 0) {
         ret->is_err = true;
         ret->err = http_error((uint8_t)refusal);
@@ -266,10 +274,11 @@ static status handle(host_call *call, wasi_http_types_outgoing_request *r,
     return STATUS_OK;
 }
 
-status wasi_http_outgoing_handler_handle(host_call *call, wasi_http_types_outgoing_request *request,
-                                         const wasi_http_outgoing_handler_option_request_options *options,
-                                         wasi_http_outgoing_handler_result_future_incoming_response_error_code *ret,
-                                         err *e) {
+status
+wasi_http_outgoing_handler_handle(host_call *call, wasi_http_types_outgoing_request *request,
+                                  const wasi_http_outgoing_handler_option_request_options *options,
+                                  wasi_http_outgoing_handler_result_future_incoming_response_error_code *ret,
+                                  err *e) {
     status handled = handle(call, request, options->some ? options->value : NULL, ret, e);
     wasi_resource_drop(&request->base);
     if (options->some) {
@@ -278,7 +287,7 @@ status wasi_http_outgoing_handler_handle(host_call *call, wasi_http_types_outgoi
     return handled;
 }
 
-// --- future-incoming-response ----------------------------------------------------------------------------------------
+// --- future-incoming-response ------------------------------------------------------------------------------
 
 void wasi_http_types_future_incoming_response_drop(void *context, void *rep) {
     (void)context;
@@ -339,7 +348,7 @@ status wasi_http_types_future_incoming_response_get(
     return STATUS_OK;
 }
 
-// --- incoming-response -----------------------------------------------------------------------------------------------
+// --- incoming-response -------------------------------------------------------------------------------------
 
 void wasi_http_types_incoming_response_drop(void *context, void *rep) {
     (void)context;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop: timers and run-soon with a clock of the test's own, descriptors, mailboxes, signals and lookups for real.
+// The loop: timers and run-soon with a clock of the test's own, descriptors, mailboxes, signals and lookups
+// for real.
 #include "loop/loop.h"
 
 #include <pthread.h>
@@ -381,7 +382,8 @@ static void on_found(void *arg, status result, const loop_address *addresses, si
     q->calls++;
     for (size_t i = 0; i < count; i++) {
         bool is_v4 = addresses[i].any.sa_family == AF_INET;
-        q->has_loopback = q->has_loopback || (is_v4 && addresses[i].v4.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) ||
+        q->has_loopback = q->has_loopback ||
+                          (is_v4 && addresses[i].v4.sin_addr.s_addr == htonl(INADDR_LOOPBACK)) ||
                           (!is_v4 && IN6_IS_ADDR_LOOPBACK(&addresses[i].v6.sin6_addr));
     }
     EXPECT(result == STATUS_OK ? e == NULL : e != NULL && e->message[0] != '\0');
@@ -398,7 +400,8 @@ TEST(lookups) {
     EXPECT_EQ(q.result, STATUS_OK);
     EXPECT(q.has_loopback);
     EXPECT_STATUS(loop_resolve_start(q.l, slice_empty(), later, on_found, &q, &r, NULL), STATUS_INVALID);
-    EXPECT_STATUS(loop_resolve_start(q.l, slice_of("a\0b", 3), later, on_found, &q, &r, NULL), STATUS_INVALID);
+    EXPECT_STATUS(loop_resolve_start(q.l, slice_of("a\0b", 3), later, on_found, &q, &r, NULL),
+                  STATUS_INVALID);
     q.calls = 0;
     EXPECT_OK(loop_resolve_start(q.l, slice_from_text("localhost"), later, on_found, &q, &r, NULL));
     loop_resolve_cancel(r);
@@ -413,7 +416,8 @@ TEST(lookups_are_late_after_their_deadline) {
     EXPECT_OK(loop_resolve_start(q.l, slice_from_text("127.0.0.1"), 0, on_found, &q, &r, NULL));
     loop_run(q.l);
     EXPECT_EQ(q.calls, 1);
-    EXPECT(q.result == STATUS_TIMEOUT || q.result == STATUS_OK); // the thread may have been faster than the first turn
+    EXPECT(q.result == STATUS_TIMEOUT ||
+           q.result == STATUS_OK); // the thread may have been faster than the first turn
     loop_free(q.l);
     EXPECT_EQ(q.calls, 1);
 }

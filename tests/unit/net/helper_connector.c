@@ -51,7 +51,8 @@ static status request(connector *base, const connect_request *wanted, connect_ca
     for (uint64_t i = 0; i < DIRECT_REQUESTS_MAX; i++) {
         direct_request *r = &c->requests[i];
         if (!r->is_used) {
-            *r = (direct_request){.owner = c, .is_used = true, .done = done, .arg = arg, .port = wanted->port};
+            *r =
+                (direct_request){.owner = c, .is_used = true, .done = done, .arg = arg, .port = wanted->port};
             loop_soon_init(&r->soon, on_soon, r);
             if (!c->never_answers) {
                 loop_soon_add(c->l, &r->soon);

@@ -23,8 +23,8 @@ struct direct_connector {
     connector base; // first
     loop *l;
     direct_request *requests;
-    int asked;         // how many requests there were
-    status refuses;    // STATUS_OK, or what every request gets instead
+    int asked;      // how many requests there were
+    status refuses; // STATUS_OK, or what every request gets instead
     bool never_answers;
     char last_host[CONNECT_HOST_BYTES_MAX + 1];
 };
