@@ -18,12 +18,8 @@
 enum { ENVIRONMENT_MAX = 16 };
 
 static bool is_variable_kept(const char *entry) {
-    static const char *const kept[] = {"LD_LIBRARY_PATH=",
-                                       "ASAN_OPTIONS=",
-                                       "UBSAN_OPTIONS=",
-                                       "LSAN_OPTIONS=",
-                                       "TSAN_OPTIONS=",
-                                       "LLVM_PROFILE_FILE="};
+    static const char *const kept[] = {"LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=",
+                                       "LSAN_OPTIONS=",    "TSAN_OPTIONS=", "LLVM_PROFILE_FILE="};
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         if (strncmp(entry, kept[i], strlen(kept[i])) == 0) {
             return true;
@@ -33,9 +29,9 @@ static bool is_variable_kept(const char *entry) {
 }
 
 static void clean_environment(char *ret[ENVIRONMENT_MAX + 1]) {
-    static char time_zone[] = "TZ=UTC0"; // else the C library looks for a file that a worker may not open
     size_t count = 0;
-    ret[count++] = time_zone;
+    // Else the C library looks for a file that a worker may not open. (posix_spawn does not write to it.)
+    ret[count++] = (char *)(uintptr_t)"TZ=UTC0";
     for (char **v = environ; v != NULL && *v != NULL && count < ENVIRONMENT_MAX; v++) {
         if (is_variable_kept(*v)) {
             ret[count++] = *v;

@@ -84,7 +84,8 @@ static status add_directory(int ruleset, int abi, const sandbox_directory *d, er
                                           : (d->can_write ? RIGHTS_FILE_WRITE : RIGHTS_FILE_READ);
     struct landlock_path_beneath_attr rule = {.allowed_access = wanted & handled_fs(abi), .parent_fd = d->fd};
     // Memory files lie outside every directory: Landlock does not cover them, and says so.
-    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0 && errno != EBADFD) {
+    if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0 &&
+        errno != EBADFD) {
         return err_set_errno(e, errno, "add a Landlock rule");
     }
     return STATUS_OK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The three parts that make a connection for a worker, on one loop: the worker's connector, the broker and the connector
-// that really connects, with a real server.
+// The three parts that make a connection for a worker, on one loop: the worker's connector, the broker and
+// the connector that really connects, with a real server.
 #include "test.h"
 
 #include <errno.h>
@@ -61,12 +61,14 @@ static bool world_init(world *w) {
     host_config_init(&w->config);
     socket_address a;
     EXPECT(socket_address_parse(slice_from_text("127.0.0.1"), 0, &a));
-    bool ok = EXPECT_OK(socket_listen_group(&a, 1, &w->listener, NULL)) && EXPECT_OK(loop_new(NULL, &w->l, NULL)) &&
+    bool ok = EXPECT_OK(socket_listen_group(&a, 1, &w->listener, NULL)) &&
+              EXPECT_OK(loop_new(NULL, &w->l, NULL)) &&
               EXPECT_OK(channel_pair(1 << 20, &w->worker_end, &w->supervisor_end, NULL)) &&
               EXPECT_OK(local_connector_new(w->l, &w->config, &w->local, NULL)) &&
               EXPECT_OK(remote_connector_new(w->l, &w->worker_end, &w->remote, NULL)) &&
               EXPECT_OK(broker_new(w->l, w->local, &w->supervisor_end, &w->b, NULL)) &&
-              EXPECT_OK(loop_watch_start(&w->worker_watch, w->l, w->worker_end.fd, LOOP_READABLE, on_worker_end, w, NULL)) &&
+              EXPECT_OK(loop_watch_start(&w->worker_watch, w->l, w->worker_end.fd, LOOP_READABLE,
+                                         on_worker_end, w, NULL)) &&
               EXPECT_OK(loop_watch_start(&w->supervisor_watch, w->l, w->supervisor_end.fd, LOOP_READABLE,
                                          on_supervisor_end, w, NULL));
     w->port = socket_address_port(&a);
@@ -229,7 +231,8 @@ TEST(cancelled_requests_are_not_answered) {
 
 enum { MANY = 300 };
 
-// Many more than may be on their way at one time: all are answered, and the worker never asks for too many at once.
+// Many more than may be on their way at one time: all are answered, and the worker never asks for too many at
+// once.
 TEST(many_requests_wait_for_their_turn) {
     world w;
     REQUIRE(world_init(&w));
