@@ -31,7 +31,7 @@ static bool is_variable_kept(const char *entry) {
 static void clean_environment(char *ret[ENVIRONMENT_MAX + 1]) {
     size_t count = 0;
     // Else the C library looks for a file that a worker may not open. (posix_spawn does not write to it.)
-    ret[count++] = (char *)(uintptr_t)"TZ=UTC0";
+    ret[count++] = (char *)(uintptr_t) "TZ=UTC0";
     for (char **v = environ; v != NULL && *v != NULL && count < ENVIRONMENT_MAX; v++) {
         if (is_variable_kept(*v)) {
             ret[count++] = *v;
