@@ -244,7 +244,7 @@ class Commands(Case):
         self.assertEqual(harness.run("run", cli, "--", "exit", "0").returncode, 0)
         self.assertEqual(harness.run("run", cli, "--", "exit", "3").returncode, 1)
         done = harness.run("run", cli, "--", "trap")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 134)
         self.assertIn("command_traps_on_purpose", done.stderr)
 
     def test_waits(self):
