@@ -319,6 +319,7 @@ size_t http_call_on_body(char *bytes, size_t size, size_t count, void *arg) {
     if (in->capacity - in->end < len) {
         call->is_in_paused = true;
         loop_timer_stop(&call->deadline); // it is the reader that we wait for
+        tell(call);                       // who may wait for us, with all that it was lent used up
         return CURL_WRITEFUNC_PAUSE;
     }
     memcpy(in->bytes + in->end, bytes, len);

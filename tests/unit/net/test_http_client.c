@@ -205,7 +205,7 @@ TEST(limits_the_number_of_calls) {
 }
 
 // Echoes while it is still sending, far more than any buffer holds.
-static void echo_on(rig *r, int64_t length, size_t total) {
+static void echo_on(rig *r, int64_t length, size_t total, bool reads_early) {
     http_call *call = begin_at(r, r->server.port, "POST", "/echo", true, length);
     size_t sent = 0;
     size_t received = 0;
@@ -227,7 +227,7 @@ static void echo_on(rig *r, int64_t length, size_t total) {
             }
         }
         slice got = slice_empty();
-        if (turn % 3 != 0) { // now and then the reader is slow
+        if (turn % 3 != 0 && (reads_early || sent == total)) { // now and then the reader is slow
             state = http_call_read(call, 50000, &got);
         }
         for (size_t i = 0; i < got.len; i++) {
@@ -246,17 +246,21 @@ static void echo_on(rig *r, int64_t length, size_t total) {
     http_call_free(call);
 }
 
-static void echo(int64_t length, size_t total) {
+static void echo(int64_t length, size_t total, bool reads_early) {
     rig r;
     rig_start(&r, NULL);
     for (int i = 0; i < 3; i++) { // what one call leaves behind must not disturb the next
-        echo_on(&r, length, total);
+        echo_on(&r, length, total, reads_early);
     }
     rig_stop(&r);
 }
 
-TEST(echoes_with_a_length) { echo(3000000, 3000000); }
-TEST(echoes_in_chunks_with_trailers) { echo(-1, 3000000); }
+TEST(echoes_with_a_length) { echo(3000000, 3000000, true); }
+TEST(echoes_in_chunks_with_trailers) { echo(-1, 3000000, true); }
+TEST(echoes_that_are_read_after_all_was_sent) {
+    echo(600000, 600000, false);
+    echo(-1, 600000, false);
+}
 
 TEST(a_slow_reader_stops_the_server) {
     rig r;
@@ -274,6 +278,32 @@ TEST(a_slow_reader_stops_the_server) {
         received += bytes.len;
         if (state == HTTP_BODY_END) {
             break;
+        }
+        loop_turn(r.server.l, false);
+    }
+    EXPECT_EQ(received, 8 << 20);
+    http_call_free(call);
+    rig_stop(&r);
+}
+
+// Reads only when it was told to, as a guest that waits does.
+TEST(a_reader_that_waits_is_told) {
+    rig r;
+    rig_start(&r, NULL);
+    http_call *call = begin(&r, "GET", "/big");
+    REQUIRE(wait_for_response(&r, call));
+    size_t received = 0;
+    http_body_state state = HTTP_BODY_DATA;
+    int seen = 0;
+    for (int i = 0; i < TURNS_MAX * 10 && state != HTTP_BODY_END; i++) {
+        if (state == HTTP_BODY_DATA || r.progress != seen) {
+            slice bytes = slice_empty();
+            seen = r.progress;
+            state = http_call_read(call, i % 7 == 0 ? 100 : 32752, &bytes);
+            received += bytes.len;
+            if (state == HTTP_BODY_DATA && !http_call_can_read(call)) {
+                state = HTTP_BODY_WAIT; // waits with what it was lent
+            }
         }
         loop_turn(r.server.l, false);
     }
