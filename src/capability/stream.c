@@ -56,6 +56,7 @@ wasi_io_state wasi_output_stream_check_write(wasi_io_streams_output_stream *s, u
         return WASI_IO_CLOSED;
     }
     wasi_io_state state = s->ops->check_write(s, ret_permit, failure);
+    *ret_permit = *ret_permit < WASI_WRITE_BYTES_MAX ? *ret_permit : WASI_WRITE_BYTES_MAX;
     s->is_closed = state != WASI_IO_OK;
     return state;
 }

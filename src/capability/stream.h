@@ -45,8 +45,10 @@ typedef struct wasi_input_ops {
     status (*arm)(wasi_io_streams_input_stream *s, err *e); // may be NULL where it is always ready
 } wasi_input_ops;
 
+enum { WASI_WRITE_BYTES_MAX = 1 << 20 }; // of one write, whatever an implementation would take
+
 typedef struct wasi_output_ops {
-    // How many bytes `write` would take now; 0 = none, also while a flush is under way.
+    // How many bytes one `write` would take now; 0 = none, also while a flush is under way.
     wasi_io_state (*check_write)(wasi_io_streams_output_stream *s, uint64_t *ret_permit,
                                  wasi_failure *failure);
     // Takes all of `bytes`, which are no more than check_write allows at this moment. Must copy what it

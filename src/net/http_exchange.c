@@ -23,9 +23,11 @@ static void send_continue(http_exchange *x) {
     }
 }
 
-// Whether there is something to say to a reader; receives when that can help.
+// Whether there is something to say to a reader; receives when that can help. While nobody waits, nothing is
+// received, so that bytes which were handed out stay where they are, and the client's time does not run.
 static http_body_state look(http_exchange *x) {
     http_connection *c = x->c;
+    x->wants_read = false;
     for (;;) {
         if (x->body_len > 0) {
             return HTTP_BODY_DATA;

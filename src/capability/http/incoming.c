@@ -57,20 +57,25 @@ static http_incoming *of_source(http_source *s) {
     return (http_incoming *)(void *)((char *)s - offsetof(http_incoming, source));
 }
 
+// The request ends with the call, even while the response is still on its way: the exchange may then be
+// released in any turn of the loop, also in one between two halves of a host function that hands out its
+// bytes (a guest's realloc that computes for long lets the loop run).
+static bool is_readable(const http_incoming *h) { return h->exchange != NULL && !h->is_over; }
+
 static http_body_state source_read(http_source *s, size_t max, slice *ret) {
     http_incoming *h = of_source(s);
-    return h->exchange == NULL ? HTTP_BODY_FAILED : http_exchange_read(h->exchange, max, ret);
+    return is_readable(h) ? http_exchange_read(h->exchange, max, ret) : HTTP_BODY_FAILED;
 }
 
 static bool source_can_read(http_source *s) {
     http_incoming *h = of_source(s);
-    return h->exchange == NULL || http_exchange_can_read(h->exchange);
+    return !is_readable(h) || http_exchange_can_read(h->exchange);
 }
 
 static const http_header *source_trailers(http_source *s, size_t *ret_count) {
     http_incoming *h = of_source(s);
     *ret_count = 0;
-    return h->exchange == NULL ? NULL : http_exchange_trailers(h->exchange, ret_count);
+    return is_readable(h) ? http_exchange_trailers(h->exchange, ret_count) : NULL;
 }
 
 static wasi_http_types_error_code source_failure(http_source *s) {
@@ -187,7 +192,7 @@ void wasi_http_types_incoming_request_drop(void *context, void *rep) {
 
 // The parsed request, for as long as the call runs.
 static status request_of(const wasi_http_types_incoming_request *q, const http_request **ret, err *e) {
-    if (q->h->exchange == NULL) {
+    if (!is_readable(q->h)) {
         return err_set(e, STATUS_TRAP, "an incoming-request was used after the call that it belongs to");
     }
     *ret = http_exchange_request(q->h->exchange);

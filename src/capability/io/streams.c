@@ -205,14 +205,12 @@ status wasi_io_streams_output_stream_write(host_call *call, wasi_io_streams_outp
     return STATUS_OK;
 }
 
+// In one piece: an implementation promises room for one write only, since a write may leave more behind than
+// its bytes (the frame of a chunk) or make it wait.
 static wasi_io_state write_zeroes(wasi_io_streams_output_stream *s, uint64_t len, wasi_failure *failure) {
-    static const uint8_t zeroes[4096];
-    wasi_io_state state = WASI_IO_OK;
-    while (len > 0 && state == WASI_IO_OK) {
-        size_t part = len < sizeof zeroes ? (size_t)len : sizeof zeroes;
-        state = wasi_output_stream_write(s, slice_of(zeroes, part), failure);
-        len -= part;
-    }
+    uint8_t *zeroes = mem_zalloc(len > 0 ? (size_t)len : 1); // at most WASI_WRITE_BYTES_MAX
+    wasi_io_state state = wasi_output_stream_write(s, slice_of(zeroes, (size_t)len), failure);
+    mem_free(zeroes);
     return state;
 }
 

@@ -67,6 +67,7 @@ typedef struct sink {
     uint64_t refill;
     bool is_flushing;
     int flushes;
+    int writes;
     bool fails;     // at the next check or write
     bool is_closed; // by the reader
 } sink;
@@ -89,6 +90,7 @@ static wasi_io_state sink_check_write(wasi_io_streams_output_stream *b, uint64_t
 
 static wasi_io_state sink_write(wasi_io_streams_output_stream *b, slice bytes, wasi_failure *failure) {
     sink *s = (sink *)b;
+    s->writes++;
     if (bytes.len > s->room || buf_append(&s->got, bytes) != STATUS_OK) {
         return wasi_fail(failure, NULL, 0, "too much");
     }
@@ -258,6 +260,30 @@ TEST(writing_within_the_permit) {
     EXPECT(r.is_err && r.err.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED);
     EXPECT_OK(wasi_io_streams_output_stream_flush(&g, &s->base, &r, NULL));
     EXPECT(r.is_err);
+    guest_done(&g);
+}
+
+// Implementations promise room for one write; frames around several of them would take more than that.
+TEST(zeroes_are_one_write) {
+    guest g;
+    both b = {0};
+    start(&g, &b);
+    err e;
+    sink *s = sink_new(&g, 100000, 0);
+    wasi_io_streams_result_void_stream_error r = {0};
+    EXPECT_OK(wasi_io_streams_output_stream_write_zeroes(&g, &s->base, 65536, &r, NULL));
+    EXPECT_EQ(s->writes, 1);
+    EXPECT_EQ(s->got.len, 65536);
+    EXPECT_OK(wasi_io_streams_output_stream_write_zeroes(&g, &s->base, 0, &r, NULL));
+    EXPECT_EQ(s->got.len, 65536);
+    // However much an implementation would take, one write has an end.
+    s->room = UINT64_MAX;
+    wasi_io_streams_result_u64_stream_error permit = {0};
+    EXPECT_OK(wasi_io_streams_output_stream_check_write(&g, &s->base, &permit, NULL));
+    EXPECT_EQ(permit.ok, WASI_WRITE_BYTES_MAX);
+    EXPECT_STATUS(
+        wasi_io_streams_output_stream_write_zeroes(&g, &s->base, WASI_WRITE_BYTES_MAX + 1, &r, &e),
+        STATUS_TRAP);
     guest_done(&g);
 }
 

@@ -305,6 +305,38 @@ TEST(continue_is_sent_when_the_body_is_read) {
     fixture_stop(&f);
 }
 
+static http_body_state read_when_there(fixture *f, slice *ret) {
+    http_body_state state = HTTP_BODY_WAIT;
+    for (int i = 0; i < 1000 && state == HTTP_BODY_WAIT; i++) {
+        state = http_exchange_read(f->held, 1000, ret);
+    }
+    return state;
+}
+
+// A reader that waited once and then found something itself does not wait any more.
+TEST(bytes_that_were_handed_out_stay) {
+    fixture f;
+    fixture_start(&f, NULL);
+    int fd = client_connect(&f);
+    client_send(fd, "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    turn(&f, 5);
+    EXPECT(f.held != NULL);
+    slice first = slice_empty();
+    EXPECT_EQ(http_exchange_read(f.held, 1000, &first), HTTP_BODY_WAIT);
+    client_send(fd, "first");
+    EXPECT_EQ(read_when_there(&f, &first), HTTP_BODY_DATA);
+    client_send(fd, "other");
+    turn(&f, 20);
+    EXPECT_BYTES(first, slice_from_text("first"));
+    pass_time(&f, 100 * second_ns); // nobody waits for the client
+    EXPECT(!http_exchange_is_aborted(f.held));
+    slice second = slice_empty();
+    EXPECT_EQ(read_when_there(&f, &second), HTTP_BODY_DATA);
+    EXPECT_BYTES(second, slice_from_text("other"));
+    close(fd);
+    fixture_stop(&f);
+}
+
 TEST(limits) {
     http_server_options o = http_server_options_default();
     o.header_count_max = 70;
