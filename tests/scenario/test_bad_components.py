@@ -4,6 +4,7 @@
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -236,6 +237,18 @@ class AtRunTime(Case):
         self.assertEqual(len(before), 2, server.log())
         for path in hostile_paths():
             server.get(path)
+        self.assertEqual(server.workers(), before)
+
+    def test_the_last_byte_of_room(self):
+        """A guest that fills the connection of a client that does not read takes nobody down."""
+        server = self.serve(guest("hostile-c"), "--cpu-time", "300ms", workers=1)
+        before = server.workers()
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", server.port))
+            client.sendall(b"GET /endless_zeroes HTTP/1.1\r\nHost: test\r\n\r\n")
+            server.wait_line("timeout|worker-died")
+        self.assertEqual(server.get("/hello").text, "still here\n", server.log())
         self.assertEqual(server.workers(), before)
 
     def test_requests_beside_it_do_not_notice(self):

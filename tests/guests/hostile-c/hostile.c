@@ -2,7 +2,8 @@
 //
 // An HTTP handler that breaks the rules of the canonical ABI, one rule per path. It calls the imports below
 // the generated bindings, with the flat values of the ABI, so that nothing in between can put them right. The
-// host has to trap on each path but "/hello" and those that begin with "/fine-".
+// host has to trap on each path but "/hello", those that begin with "/fine-" and those with an underscore,
+// which have tests of their own.
 #include "handler.h"
 
 #include <stdlib.h>
@@ -33,6 +34,12 @@ extern uint32_t request_set_authority(uint32_t self, uint32_t is_some, uint32_t 
 IMPORT(HTTP, "[static]response-outparam.set")
 extern void outparam_set(uint32_t param, uint32_t is_err, uint32_t response, uint32_t a, uint64_t b,
                          uint32_t c, uint32_t d, uint32_t e, uint32_t f);
+IMPORT(HTTP, "[method]outgoing-response.body") extern void response_body(uint32_t self, uint32_t result);
+IMPORT(HTTP, "[method]outgoing-body.write") extern void body_write(uint32_t self, uint32_t result);
+IMPORT(STREAMS, "[method]output-stream.check-write")
+extern void stream_check_write(uint32_t self, uint32_t result);
+IMPORT(STREAMS, "[method]output-stream.write-zeroes")
+extern void stream_write_zeroes(uint32_t self, uint64_t count, uint32_t result);
 IMPORT(POLL, "poll") extern void poll_list(uint32_t at, uint32_t count, uint32_t result);
 IMPORT("wasi:random/random@0.2.12", "get-random-bytes")
 extern void random_bytes(uint64_t count, uint32_t result);
@@ -197,12 +204,34 @@ static void oddities(const char *path) {
     }
 }
 
+// Fills whatever room the connection has, to the last byte, in chunks and without ever waiting. The client
+// does not read.
+static void endless_zeroes(uint32_t out) {
+    uint32_t response = response_new(fields_new());
+    response_body(response, at(area));
+    uint32_t body = area[1];
+    body_write(body, at(area));
+    uint32_t stream = area[1];
+    outparam_set(out, 0, response, 0, 0, 0, 0, 0, 0);
+    for (;;) {
+        stream_check_write(stream, at(area));
+        if ((area[0] & 1) != 0) {
+            return;
+        }
+        stream_write_zeroes(stream, (uint64_t)area[3] << 32 | area[2], at(area));
+    }
+}
+
 void exports_handler_handle(exports_handler_own_incoming_request_t request,
                             exports_handler_own_response_outparam_t out) {
     handler_string_t target = {0};
     http_method_incoming_request_path_with_query(http_borrow_incoming_request(request), &target);
     char path[64] = {0};
     memcpy(path, target.ptr, target.len < sizeof path - 1 ? target.len : sizeof path - 1);
+    if (strcmp(path, "/endless_zeroes") == 0) {
+        endless_zeroes((uint32_t)out.__handle);
+        return;
+    }
     pointers(path);
     values(path);
     handles(path, (uint32_t)request.__handle, (uint32_t)out.__handle);
