@@ -155,6 +155,10 @@ struct ast_module_type {
     const ast_core_import *imports; // in the order of the module's import section
     const ast_core_export *exports; // in the order of the module's export section: core_ops.export_at
     const uint32_t *sorted;         // positions of exports in the order of the names
+    // Of a module in the file: memories that it defines, and those of them that are not its first exported
+    // memory, which is the one that engines keep an eye on.
+    uint32_t memory_count;
+    uint32_t hidden_memory_count;
 };
 
 struct ast_module {

@@ -106,6 +106,10 @@ status component_link(const component *c, const component_link_options *options,
                       err *e) WRIT_MUST_USE;
 void component_program_free(component_program *p);
 
+// How many memories an instance of the program has, and how many of them the engine cannot watch, because
+// their module does not export them (or exports another before).
+uint32_t component_program_memory_count(const component_program *p, uint32_t *ret_hidden);
+
 // An exported function: `interface` is the name of an exported instance, with a version (then any compatible
 // one matches) or without (then any matches), or empty for a function exported at the top level. NULL when
 // there is none.

@@ -12,6 +12,10 @@ typedef struct module_state {
     vec exports; // ast_core_export
     uint32_t declared_funcs;
     uint32_t bodies;
+    uint32_t imported_memories;
+    uint32_t defined_memories;
+    bool has_memory_export;
+    uint32_t memory_export; // the index of the first one
 } module_state;
 
 // --- constant expressions ---------------------------------------------------------------------------------
@@ -106,6 +110,7 @@ static void import_read(module_state *m, reader *r) {
     if (import != NULL) {
         import->module = module;
         import->name = name;
+        m->imported_memories += kind == CORE_MEMORY;
         core_extern_read(r, &m->space, kind, &import->type);
         ast_core_extern *item = extern_push(m, kind);
         if (item != NULL) {
@@ -144,6 +149,10 @@ static void export_read(module_state *m, reader *r) {
         decode_fail(m->d, offset, "export `%.*s` of the core module refers to an item out of bounds",
                     NAME_ARG(name));
         return;
+    }
+    if (kind == CORE_MEMORY && !m->has_memory_export) {
+        m->has_memory_export = true;
+        m->memory_export = index;
     }
     ast_core_export *item = vec_push(m->d, &m->exports, sizeof *item);
     if (item != NULL) {
@@ -187,6 +196,7 @@ static void item_read(module_state *m, reader *r, uint8_t id) {
         break;
     case SECTION_MEMORY:
         declaration_read(m, r, CORE_MEMORY);
+        m->defined_memories++;
         break;
     case SECTION_GLOBAL:
         declaration_read(m, r, CORE_GLOBAL);
@@ -262,7 +272,13 @@ const ast_module_type *core_module_read(decoder *d, slice bytes) {
         decode_fail(d, start, "a core module declares %u functions and has %u bodies", m.declared_funcs,
                     m.bodies);
     }
-    return core_module_type_make(d, &m.imports, &m.exports, start);
+    ast_module_type *t = core_module_type_make(d, &m.imports, &m.exports, start);
+    if (t != NULL) {
+        bool shows_one = m.has_memory_export && m.memory_export >= m.imported_memories;
+        t->memory_count = m.defined_memories;
+        t->hidden_memory_count = m.defined_memories - (shows_one ? 1 : 0);
+    }
+    return t;
 }
 
 // --- the type of a module ---------------------------------------------------------------------------------
@@ -320,8 +336,7 @@ static void exports_sort(decoder *d, ast_module_type *t, size_t offset) {
     t->sorted = sorted;
 }
 
-const ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports,
-                                             size_t offset) {
+ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports, size_t offset) {
     ast_module_type *t = KEEP_NEW(d, ast_module_type);
     if (t == NULL) {
         return NULL;

@@ -66,7 +66,6 @@ void core_extern_read(reader *r, const core_space *space, uint8_t kind, ast_core
 // Reads the type of a module out of its bytes.
 const ast_module_type *core_module_read(decoder *d, slice bytes);
 // Checks names for being unique, sorts, and keeps.
-const ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports,
-                                             size_t offset);
+ast_module_type *core_module_type_make(decoder *d, const vec *imports, const vec *exports, size_t offset);
 
 bool core_extern_match(type_match *m, const ast_core_extern *actual, const ast_core_extern *expected);

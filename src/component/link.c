@@ -168,6 +168,8 @@ static status make_steps(component_program *p, const component_link_options *opt
             uint32_t number = s->core->module->number;
             CHECK(number < options->module_count);
             s->module = options->modules[number];
+            p->memory_count += s->core->module->type->memory_count;
+            p->hidden_memory_count += s->core->module->type->hidden_memory_count;
             TRY(make_step(p, s, e));
         }
     }
@@ -186,6 +188,11 @@ static status link_program(component_program *p, const component_link_options *o
     TRY(make_functions(p, e));
     TRY(make_steps(p, options, e));
     return p->plan.out_of_room ? plan_no_room(e) : STATUS_OK;
+}
+
+uint32_t component_program_memory_count(const component_program *p, uint32_t *ret_hidden) {
+    *ret_hidden = p->hidden_memory_count;
+    return p->memory_count;
 }
 
 status component_link(const component *c, const component_link_options *options, component_program **ret,

@@ -23,6 +23,8 @@ struct component_program {
     plan plan;
     uint32_t handles_max;
     size_t call_arena_bytes_max;
+    uint32_t memory_count;
+    uint32_t hidden_memory_count;
     uint32_t func_count;
     component_func *funcs;
 };

@@ -179,6 +179,16 @@ static status load_modules(workload *w, const artifacts *a, err *e) {
     return STATUS_OK;
 }
 
+// The limit is for all memories together, and the store adds up those that it sees. When there are others,
+// each gets an equal part, so that the sum holds all the same.
+static void share_memory(workload *w) {
+    uint32_t hidden = 0;
+    uint32_t count = component_program_memory_count(w->program, &hidden);
+    if (hidden > 0) {
+        w->store_options.memory_bytes_max /= count;
+    }
+}
+
 static status link_program(workload *w, err *e) {
     component_link_options o = {
         .engine = engine_core(w->engine),
@@ -189,6 +199,7 @@ static status link_program(workload *w, err *e) {
         .call_arena_bytes_max = CALL_ARENA_BYTES_MAX,
     };
     TRY(component_link(w->component, &o, &w->program, e));
+    share_memory(w);
     bool serves = w->kind == WORKLOAD_HTTP;
     slice interface = slice_from_text(serves ? "wasi:http/incoming-handler" : "wasi:cli/run");
     w->entry = component_program_export(w->program, interface, slice_from_text(serves ? "handle" : "run"));

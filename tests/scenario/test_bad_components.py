@@ -194,6 +194,13 @@ class Declarations(Refusals):
                 self.assertIn(done.returncode, (TRAPPED, 4), done.stderr)
                 self.assertRegex(done.stderr, word)
 
+    def test_memories_that_nobody_exports(self):
+        """The limit is for all of them together."""
+        done = harness.run("run", "--max-memory", "64M", guest("bad/memories-hidden"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = harness.run("run", "--max-memory", "256M", guest("bad/memories-hidden"))
+        self.assertEqual(done.returncode, 1, done.stderr)
+
     def test_json_errors(self):
         """With -o json the error is one JSON object on stderr."""
         import json
