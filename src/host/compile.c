@@ -32,14 +32,10 @@ void artifacts_done(artifacts *a) {
     *a = (artifacts){0, NULL};
 }
 
-static uint32_t share_of(uint32_t total, int workers) {
-    uint32_t share = workers > 1 ? total / (uint32_t)workers : total;
-    return share > 0 ? share : 1;
-}
-
-engine_options compile_engine_options(const host_config *config, int workers, bool compiles) {
+// Any worker may be the one that all instances run on: the bound holds over the sum of them (admission.h).
+engine_options compile_engine_options(const host_config *config, bool compiles) {
     engine_options o = engine_options_default();
-    o.instances_max = share_of(config->limits.instances_max, workers);
+    o.instances_max = config->limits.instances_max;
     o.table_elements_max = config->limits.table_elements_max;
     o.compiles = compiles;
     return o;

@@ -18,8 +18,8 @@ typedef struct artifacts {
 
 void artifacts_done(artifacts *a); // accepts a zeroed one
 
-// The sizes that every process of a workload gives its engine; `workers` share the limits.
-engine_options compile_engine_options(const host_config *config, int workers, bool compiles);
+// The sizes that every process of a workload gives its engine.
+engine_options compile_engine_options(const host_config *config, bool compiles);
 
 // Adds what depends on the component; does not change which native code fits.
 void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c, uint32_t processes);

@@ -12,6 +12,7 @@
 // Belongs to the thread of its loop.
 #pragma once
 
+#include "host/admission.h"
 #include "host/cell.h"
 #include "host/workload.h"
 #include "loop/loop.h"
@@ -22,6 +23,7 @@ typedef struct guest_place { // where guests live: the same for all of a worker
     loop *loop;
     connector *connector;
     cell *cell;
+    admission admission;
     struct http_client *http; // NULL when outgoing requests are not granted
 } guest_place;
 

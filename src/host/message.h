@@ -33,6 +33,7 @@ enum message_start_fd {      // in this order
     MESSAGE_START_CONFIG,    // memory file: config_wire.h
     MESSAGE_START_COMPONENT, // memory file: the component's bytes
     MESSAGE_START_CELL,      // memory file: cell.h
+    MESSAGE_START_ADMISSION, // memory file: admission.h
     MESSAGE_START_LISTENER,  // present when it serves
     MESSAGE_START_FDS_MAX,
 };
@@ -44,7 +45,7 @@ enum {
 
 typedef struct message_start {
     uint32_t worker;       // 0, 1, ...
-    uint32_t worker_count; // limits of the workload are divided by it
+    uint32_t worker_count; // limits of the workload hold over all of them
     uint32_t module_count;
     uint32_t directory_count;
     uint8_t engine_level; // the artifacts were compiled for

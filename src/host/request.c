@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request is in one of two lists: those that run and those that wait. When one ends, the first that waits
-// runs.
+// runs. The bounds hold over all workers (admission.h), so the place that a request waits for may become free
+// in another process, which cannot tell: while something waits, a timer tries again.
 //
 // A client that goes away while its request waits takes the request with it; one that goes away while it runs
 // does not stop the guest, which may be in the middle of something that others rely on: its reads and writes
@@ -34,35 +35,29 @@ typedef struct spare { // a guest that waits to serve again (--reuse)
 
 struct request_pool {
     const guest_place *place;
-    uint32_t running_max;
-    uint32_t waiting_max;
-    uint32_t reuse_max;
+    const host_limits *limits;
     list_node spares;
     list_node running;
     list_node waiting;
     uint32_t running_count;
     uint32_t waiting_count;
-    loop_soon next; // runs what waits
+    loop_soon next;   // runs what waits
+    loop_timer retry; // the same, when another worker may have made room
 };
 
-static uint32_t share_of(uint32_t total, int workers, uint32_t min) {
-    uint32_t share = total / (uint32_t)workers;
-    return share > min ? share : min;
-}
+#define RETRY_NS 2000000ull
 
 static void run_waiting(void *arg);
 
-request_pool *request_pool_new(const guest_place *place, int worker_count) {
-    const host_limits *l = &place->workload->config->limits;
+request_pool *request_pool_new(const guest_place *place) {
     request_pool *p = MEM_NEW(request_pool);
     p->place = place;
-    p->running_max = share_of(l->instances_max, worker_count, 1);
-    p->waiting_max = share_of(l->queue_max, worker_count, l->queue_max > 0 ? 1 : 0);
-    p->reuse_max = l->reuse_max;
+    p->limits = &place->workload->config->limits;
     list_init(&p->spares);
     list_init(&p->running);
     list_init(&p->waiting);
     loop_soon_init(&p->next, run_waiting, p);
+    loop_timer_init(&p->retry, place->loop, run_waiting, p);
     return p;
 }
 
@@ -96,6 +91,7 @@ static void reply(http_exchange *x, uint16_t code, const char *text) {
 static void request_free(request *q) {
     request_pool *p = q->pool;
     *(q->is_running ? &p->running_count : &p->waiting_count) -= 1;
+    admission_give(&p->place->admission, q->is_running ? ADMISSION_RUNNING : ADMISSION_WAITING);
     guest_free(q->guest);
     loop_timer_stop(&q->deadline);
     list_remove(&q->node);
@@ -128,7 +124,7 @@ static void finish(request *q, http_incoming_outcome outcome) {
 
 // A guest that may serve again is taken from the request and kept.
 static void keep_guest(request *q) {
-    if (q->uses + 1 < q->pool->reuse_max && guest_is_reusable(q->guest)) {
+    if (q->uses + 1 < q->pool->limits->reuse_max && guest_is_reusable(q->guest)) {
         spare *s = MEM_NEW(spare);
         s->guest = q->guest;
         s->uses = q->uses + 1;
@@ -175,14 +171,18 @@ static void on_waited_too_long(void *arg) {
     request_free(q);
 }
 
-// At the end of the queue; of a request that is in neither list.
-static void wait_for_room(request *q) {
+// At the end of the queue, or back at its head; of a request that is in neither list but has its place in the
+// queue.
+static void wait_for_room(request *q, bool first) {
     request_pool *p = q->pool;
-    list_push_back(&p->waiting, &q->node);
+    list_push_back(first ? p->waiting.next : &p->waiting, &q->node);
     p->waiting_count++;
     show_counts(p);
     http_exchange_bind(q->exchange, &waiting_ops, q);
     loop_timer_start_at(&q->deadline, q->deadline_ns);
+    if (!loop_timer_is_active(&p->retry)) { // else each newcomer would put it off
+        loop_timer_start_in(&p->retry, RETRY_NS);
+    }
 }
 
 // --- running -----------------------------------------------------------------------------------------------
@@ -224,10 +224,16 @@ static bool prepare(request *q) {
     return true;
 }
 
-// Of a request that is in neither list.
+static bool take_place(const request_pool *p) {
+    return admission_take(&p->place->admission, ADMISSION_RUNNING, p->limits->instances_max);
+}
+
+// Of a request that is in neither list and has a place among those that run. False when there was no memory;
+// then the place is given back.
 static bool run_request(request *q) {
     request_pool *p = q->pool;
     if (!prepare(q)) {
+        admission_give(&p->place->admission, ADMISSION_RUNNING);
         return false;
     }
     q->is_running = true;
@@ -247,14 +253,18 @@ static bool run_request(request *q) {
 
 static void run_waiting(void *arg) {
     request_pool *p = arg;
-    while (!list_empty(&p->waiting) && p->running_count < p->running_max) {
+    while (!list_empty(&p->waiting) && take_place(p)) {
         request *q = LIST_ENTRY(list_pop_front(&p->waiting), request, node);
         p->waiting_count--;
         loop_timer_stop(&q->deadline);
         if (!run_request(q)) {
-            wait_for_room(q);
+            wait_for_room(q, true);
             return;
         }
+        admission_give(&p->place->admission, ADMISSION_WAITING);
+    }
+    if (!list_empty(&p->waiting)) {
+        loop_timer_start_in(&p->retry, RETRY_NS);
     }
 }
 
@@ -266,27 +276,27 @@ static void reject(request_pool *p, http_exchange *x) {
     http_exchange_release(x);
 }
 
-void request_admit(request_pool *p, http_exchange *x) {
-    bool can_run = p->running_count < p->running_max && list_empty(&p->waiting);
-    if (!can_run && p->waiting_count >= p->waiting_max) {
-        reject(p, x);
-        return;
-    }
+static request *request_new(request_pool *p, http_exchange *x) {
     request *q = MEM_NEW(request);
     q->pool = p;
     q->exchange = x;
     q->deadline_ns = loop_now_ns(p->place->loop) + p->place->workload->wall_ns_max;
     list_init(&q->node);
     loop_timer_init(&q->deadline, p->place->loop, on_waited_too_long, q);
-    if (can_run && run_request(q)) {
+    return q;
+}
+
+void request_admit(request_pool *p, http_exchange *x) {
+    request *q = request_new(p, x);
+    if (list_empty(&p->waiting) && take_place(p) && run_request(q)) {
         return;
     }
-    if (p->running_count == 0) { // nobody would make room
+    if (!admission_take(&p->place->admission, ADMISSION_WAITING, p->limits->queue_max)) {
         mem_free(q);
         reject(p, x);
         return;
     }
-    wait_for_room(q);
+    wait_for_room(q, false);
 }
 
 void request_pool_free(request_pool *p) {
@@ -305,5 +315,6 @@ void request_pool_free(request_pool *p) {
         mem_free(LIST_ENTRY(n, spare, node));
     }
     loop_soon_cancel(&p->next);
+    loop_timer_stop(&p->retry);
     mem_free(p);
 }

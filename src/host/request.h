@@ -8,7 +8,7 @@
 typedef struct request_pool
     request_pool; // the requests of one process, and the guests that wait to be used again
 
-request_pool *request_pool_new(const guest_place *place, int worker_count); // `place` is borrowed
+request_pool *request_pool_new(const guest_place *place); // `place` is borrowed
 void request_pool_free(request_pool *p); // accepts NULL; cancels what runs and releases what waits
 
 // Takes the exchange.

@@ -132,7 +132,7 @@ static void choose_level(run *r, engine_facts *ret_facts) {
 static status run_supervised(run *r, int *ret_exit, err *e) {
     engine_facts facts;
     warn_about_machine(r);
-    r->engine_options = compile_engine_options(r->config, r->worker_count, false);
+    r->engine_options = compile_engine_options(r->config, false);
     choose_level(r, &facts);
     TRY(compile(r, NULL, e));
     // From here on only workers need the component.
@@ -166,6 +166,7 @@ typedef struct single {
     runner *runner;
     loop_signal *signals[2];
     cell cell;
+    admission_page admission;
     int exit_status;
     bool is_draining;
 } single;
@@ -197,7 +198,7 @@ static status prepare_single(single *p, err *e) {
     if (!network_policy_is_empty(&r->config->http_policy)) {
         TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
     }
-    r->engine_options = compile_engine_options(r->config, 1, true);
+    r->engine_options = compile_engine_options(r->config, true);
     engine_facts facts;
     choose_level(r, &facts);
     compile_fit_engine(&r->engine_options, &facts, r->component, 1);
@@ -216,7 +217,7 @@ static status prepare_single(single *p, err *e) {
         .component = r->component,
         .directory_fds = r->directory_fds,
         .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
-        .worker_count = 1,
+        .admission = {&p->admission, 0, 1},
         .finished = on_finished,
         .context = p,
     };

@@ -45,7 +45,12 @@ status runner_new(const runner_options *options, runner **ret, err *e) {
         runner_free(r);
         return s;
     }
-    r->place = (guest_place){r->workload, options->loop, options->connector, options->cell, r->http};
+    r->place = (guest_place){.workload = r->workload,
+                             .loop = options->loop,
+                             .connector = options->connector,
+                             .cell = options->cell,
+                             .admission = options->admission,
+                             .http = r->http};
     *ret = r;
     return STATUS_OK;
 }
@@ -65,7 +70,6 @@ status runner_start(runner *r, err *e) {
     service_options o = {
         .place = &r->place,
         .listener_fd = r->options.listener_fd,
-        .worker_count = r->options.worker_count,
         .drained = on_drained,
         .context = r,
     };

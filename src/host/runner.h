@@ -3,6 +3,7 @@
 // differ only in where connections and log lines go and in what they gave up before runner_start.
 #pragma once
 
+#include "host/admission.h"
 #include "host/cell.h"
 #include "host/workload.h"
 #include "loop/loop.h"
@@ -22,7 +23,7 @@ typedef struct runner_options {
     const component *component;
     const int *directory_fds;
     int listener_fd;  // -1 for a command
-    int worker_count; // share the limits of the workload
+    admission admission; // over all workers
     // The command has ended, or everything is drained. From the loop, or from runner_start or runner_drain.
     void (*finished)(void *context, uint8_t exit_status);
     void *context;

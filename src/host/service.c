@@ -32,7 +32,7 @@ static http_server_options server_options(const host_limits *l) {
 status service_new(const service_options *options, service **ret, err *e) {
     service *s = MEM_NEW(service);
     s->options = *options;
-    s->pool = request_pool_new(options->place, options->worker_count);
+    s->pool = request_pool_new(options->place);
     http_server_options o = server_options(&options->place->workload->config->limits);
     http_server_handler handler = {s, on_request, on_drained};
     status code = http_server_new(options->place->loop, options->listener_fd, &o, &handler, &s->server, e);

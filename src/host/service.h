@@ -2,8 +2,8 @@
 // Serves a workload over HTTP in one process: admits requests, queues them within a bound, runs each in a
 // guest.
 //
-//   accepted -> running      while fewer than this process's share of the instances run
-//            -> queued       while fewer than its share of the queue wait
+//   accepted -> running      while fewer than the workload's instances run
+//            -> queued       while fewer than its queue wait
 //            -> 503 at once  beyond that, with Retry-After
 //   running  -> answered     by the guest
 //            -> 500          it trapped, or returned without a response
@@ -18,7 +18,6 @@ typedef struct service service;
 typedef struct service_options {
     const guest_place *place; // borrowed
     int listener_fd;
-    int worker_count; // share the limits of the workload
     void (*drained)(void *context);
     void *context;
 } service_options;

@@ -27,6 +27,7 @@ typedef struct supervisor {
     const supervisor_options *options;
     loop *loop;
     slot_place place;
+    memory_map admission_page;
     worker_slot *slots;
     phase phase;
     loop_timer watch;
@@ -266,6 +267,9 @@ static status prepare(supervisor *v, err *e) {
     loop_timer_init(&v->watch, v->loop, on_watch, v);
     loop_timer_init(&v->deadline, v->loop, on_deadline, v);
     TRY(write_config(v, e));
+    TRY(memory_file_shared("writ-admission", sizeof(admission_page), &v->place.admission_fd, e));
+    TRY(memory_map_shared(v->place.admission_fd, sizeof(admission_page), &v->admission_page, e));
+    v->place.admission = v->admission_page.data;
     TRY(local_connector_new(v->loop, v->options->config, &v->place.connector, e));
     for (size_t i = 0; i < SIGNALS; i++) {
         TRY(loop_signal_new(v->loop, numbers[i], callbacks[i], v, &v->signals[i], e));
@@ -298,6 +302,8 @@ static void release(supervisor *v) {
     loop_timer_stop(&v->deadline);
     local_connector_free(v->place.connector);
     fd_close(v->place.config_fd);
+    fd_close(v->place.admission_fd);
+    memory_map_done(&v->admission_page);
     loop_free(v->loop);
 }
 
@@ -306,6 +312,7 @@ status supervisor_run(const supervisor_options *options, int *ret_exit, err *e) 
     v.place = (slot_place){
         .options = options,
         .config_fd = -1,
+        .admission_fd = -1,
         .events = {&v, on_ready, on_failed, on_finished, on_ended},
     };
     status s = prepare(&v, e);

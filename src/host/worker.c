@@ -34,7 +34,7 @@ typedef struct worker {
     int *directory_fds;
     artifacts artifacts;
     host_config config;
-    memory_map config_bytes, component_bytes, cell_page;
+    memory_map config_bytes, component_bytes, cell_page, admission_page;
     loop *loop;
     logger *logger;
     connector *connector;
@@ -75,6 +75,7 @@ static status receive_all(worker *w, err *e) {
     TRY(memory_map_read(w->fds[MESSAGE_START_CONFIG], CONFIG_WIRE_BYTES_MAX, &w->config_bytes, e));
     TRY(memory_map_read(w->fds[MESSAGE_START_COMPONENT], limits.bytes_max, &w->component_bytes, e));
     TRY(memory_map_shared(w->fds[MESSAGE_START_CELL], CELL_BYTES, &w->cell_page, e));
+    TRY(memory_map_shared(w->fds[MESSAGE_START_ADMISSION], sizeof(admission_page), &w->admission_page, e));
     TRY(config_wire_read(memory_map_slice(&w->config_bytes), &w->config, e));
     if (w->config.directory_count != w->start.directory_count) {
         return err_set(e, STATUS_INVALID, "the configuration names another number of directories");
@@ -191,7 +192,7 @@ static status load(worker *w, err *e) {
         .component = w->component,
         .directory_fds = w->directory_fds,
         .listener_fd = w->start.has_listener ? w->fds[MESSAGE_START_LISTENER] : -1,
-        .worker_count = (int)w->start.worker_count,
+        .admission = {w->admission_page.data, w->start.worker, w->start.worker_count},
         .finished = on_finished,
         .context = w,
     };
@@ -211,7 +212,7 @@ static status prepare(worker *w, err *e) {
     if (!network_policy_is_empty(&w->config.http_policy)) { // while files can be read
         TRY(trust_roots_new(w->config.ca_file, &w->roots, e));
     }
-    w->engine_options = compile_engine_options(&w->config, (int)w->start.worker_count, false);
+    w->engine_options = compile_engine_options(&w->config, false);
     w->engine_options.level = (engine_level)w->start.engine_level;
     engine_facts_read(&w->engine_options, &w->facts); // while /proc can be read
     TRY(sandbox_drop_privileges(w->config.limits.connections_max + DESCRIPTORS_SPARE, e));

@@ -125,6 +125,7 @@ static void on_process(void *arg, unsigned events) {
         return;
     }
     close_process(s);
+    admission_clear(s->place->admission, s->index);
     s->place->events.ended(s->place->events.context, s, x);
 }
 
@@ -144,7 +145,8 @@ static status spawn(worker_slot *s, err *e) {
 
 static status send_work(worker_slot *s, err *e) {
     const supervisor_options *o = options_of(s);
-    int fds[MESSAGE_START_FDS_MAX] = {s->place->config_fd, o->component_fd, s->cell_fd, -1};
+    int fds[MESSAGE_START_FDS_MAX] = {s->place->config_fd, o->component_fd, s->cell_fd,
+                                      s->place->admission_fd, -1};
     message_start m = {
         .worker = s->index,
         .worker_count = (uint32_t)o->worker_count,

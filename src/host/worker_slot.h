@@ -4,6 +4,7 @@
 #pragma once
 
 #include "host/broker.h"
+#include "host/admission.h"
 #include "host/cell.h"
 #include "host/supervisor.h"
 #include "loop/loop.h"
@@ -32,6 +33,8 @@ typedef struct slot_place { // the same for all slots
     loop *loop;
     connector *connector; // that connects for all
     int config_fd;
+    int admission_fd;
+    admission_page *admission;
     slot_events events;
 } slot_place;
 

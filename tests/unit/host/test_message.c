@@ -31,9 +31,9 @@ static void receive(pair *p, message_type type, size_t fds_max) {
 TEST(start_round_trip) {
     pair p = pair_new();
     message_start m = {3, 4, 10, 2, 1, true}, got;
-    int fds[MESSAGE_START_FDS_MAX] = {0, 0, 0, 0};
-    EXPECT_OK(message_send_start(&p.a, &m, fds, 4, NULL));
-    receive(&p, MESSAGE_START, 4);
+    int fds[MESSAGE_START_FDS_MAX] = {0};
+    EXPECT_OK(message_send_start(&p.a, &m, fds, MESSAGE_START_FDS_MAX, NULL));
+    receive(&p, MESSAGE_START, MESSAGE_START_FDS_MAX);
     EXPECT_OK(message_read_start(&p.p, &got, NULL));
     EXPECT_EQ(got.worker, 3);
     EXPECT_EQ(got.worker_count, 4);
@@ -42,8 +42,8 @@ TEST(start_round_trip) {
     EXPECT(got.has_listener);
     channel_packet_done(&p.p);
     // A listener that is announced and does not come.
-    EXPECT_OK(message_send_start(&p.a, &m, fds, 3, NULL));
-    receive(&p, MESSAGE_START, 4);
+    EXPECT_OK(message_send_start(&p.a, &m, fds, MESSAGE_START_FDS_MAX - 1, NULL));
+    receive(&p, MESSAGE_START, MESSAGE_START_FDS_MAX);
     EXPECT_STATUS(message_read_start(&p.p, &got, NULL), STATUS_INVALID);
     channel_packet_done(&p.p);
     pair_done(&p);
