@@ -22,7 +22,7 @@ typedef struct runner_options {
     const artifacts *artifacts;
     const component *component;
     const int *directory_fds;
-    int listener_fd;  // -1 for a command
+    int listener_fd;     // -1 for a command
     admission admission; // over all workers
     // The command has ended, or everything is drained. From the loop, or from runner_start or runner_drain.
     void (*finished)(void *context, uint8_t exit_status);

@@ -3,8 +3,8 @@
 // decides when.
 #pragma once
 
-#include "host/broker.h"
 #include "host/admission.h"
+#include "host/broker.h"
 #include "host/cell.h"
 #include "host/supervisor.h"
 #include "loop/loop.h"
