@@ -73,6 +73,12 @@ static void try_network(int datagram) {
     refused(denied(sendmsg(datagram, &message, 0)), "sendmsg");
     refused(denied(sendmmsg(datagram, NULL, 0, 0)), "sendmmsg");
     refused(denied(setsockopt(datagram, SOL_SOCKET, SO_ATTACH_FILTER, "", 1)), "a filter on a socket");
+    // A loose source route by way of another loopback address: where packets really go.
+    static const uint8_t route[] = {131, 7, 4, 127, 0, 0, 2, 0};
+    refused(denied(setsockopt(datagram, IPPROTO_IP, IP_OPTIONS, route, sizeof route)), "a source route");
+    refused(denied(setsockopt(datagram, IPPROTO_IPV6, IPV6_RTHDR, NULL, 0)), "a routing header");
+    struct ip_mreq group = {.imr_multiaddr = {htonl(0xe0000164)}};
+    refused(denied(setsockopt(datagram, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group, sizeof group)), "a group");
 }
 
 static void try_files(void) {

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
@@ -105,8 +106,16 @@ static const int file_calls[] = {
 static const int fcntl_commands[] = {F_GETFD,         F_SETFD,     F_GETFL,    F_SETFL,
                                      F_DUPFD_CLOEXEC, F_ADD_SEALS, F_GET_SEALS};
 static const unsigned long ioctl_requests[] = {FIONBIO, FIONREAD, TCGETS};
-static const int socket_option_levels[] = {IPPROTO_TCP, IPPROTO_IP, IPPROTO_IPV6};
-static const int socket_options[] = {SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SO_LINGER, SO_BUSY_POLL};
+// By name, because some options choose where packets go: a source route (IP_OPTIONS, IPV6_RTHDR) sends those
+// of a connected socket to any address, and memberships receive what was sent to others.
+static const struct {
+    int level, name;
+} socket_options[] = {
+    {SOL_SOCKET, SO_KEEPALIVE},  {SOL_SOCKET, SO_RCVBUF},           {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_LINGER},     {SOL_SOCKET, SO_BUSY_POLL},        {IPPROTO_TCP, TCP_NODELAY},
+    {IPPROTO_TCP, TCP_KEEPIDLE}, {IPPROTO_TCP, TCP_KEEPINTVL},      {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_IP, IP_TTL},        {IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+};
 
 static struct scmp_arg_cmp equals(unsigned argument, uint64_t value) {
     return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
@@ -153,12 +162,10 @@ static void add_memory_calls(filter *f, bool makes_code) {
 static void add_socket_calls(filter *f, bool accepts) {
     // Only to the connected peer: an address would reach anybody.
     allow_if(f, SCMP_SYS(sendto), equals(4, 0));
-    for (size_t i = 0; i < COUNT(socket_option_levels); i++) {
-        allow_if(f, SCMP_SYS(setsockopt), equals(1, (uint64_t)socket_option_levels[i]));
-    }
     for (size_t i = 0; i < COUNT(socket_options); i++) {
         add(f, SCMP_ACT_ALLOW, SCMP_SYS(setsockopt), 2,
-            (const struct scmp_arg_cmp[]){equals(1, SOL_SOCKET), equals(2, (uint64_t)socket_options[i])});
+            (const struct scmp_arg_cmp[]){equals(1, (uint64_t)socket_options[i].level),
+                                          equals(2, (uint64_t)socket_options[i].name)});
     }
     // Does nothing and says that it is done: libcurl 7.88 calls it on sockets that are connected already (see
     // net/http_call.c). Any other answer makes it wait.
