@@ -53,6 +53,7 @@ static wasm_trap_t *run_body(void *env, wasmtime_caller_t *caller, wasmtime_val_
     s->stack_top = (uintptr_t)__builtin_frame_address(0);
     s->task.body(&s->core, s->task.arg);
     s->stack_top = 0;
+    thread_mark_end();
     return NULL;
 }
 

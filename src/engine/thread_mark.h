@@ -23,8 +23,10 @@ typedef struct thread_mark {
 } thread_mark;
 
 // A stack that one thread has given back may be the next one's: what Wasmtime does for that to be in order is
-// not visible, so every task begins after all that have ended.
+// not visible, so every task begins after all that have ended (whose last act on their stack is thread_mark_end).
 static const char thread_mark_stacks;
+
+static inline void thread_mark_end(void) { __tsan_release((void *)(uintptr_t)&thread_mark_stacks); }
 
 static inline void thread_mark_enter(thread_mark *m) {
     bool is_new = m->task == NULL;
@@ -40,10 +42,6 @@ static inline void thread_mark_enter(thread_mark *m) {
 static inline void thread_mark_leave(thread_mark *m) { __tsan_switch_to_fiber(m->caller, 0); }
 static inline void thread_mark_done(thread_mark *m) {
     if (m->task != NULL) {
-        void *caller = __tsan_get_current_fiber();
-        __tsan_switch_to_fiber(m->task, 0);
-        __tsan_release((void *)(uintptr_t)&thread_mark_stacks);
-        __tsan_switch_to_fiber(caller, 0);
         __tsan_destroy_fiber(m->task);
         m->task = NULL;
     }
@@ -56,4 +54,5 @@ typedef struct thread_mark {
 static inline void thread_mark_enter(thread_mark *m) { (void)m; }
 static inline void thread_mark_leave(thread_mark *m) { (void)m; }
 static inline void thread_mark_done(thread_mark *m) { (void)m; }
+static inline void thread_mark_end(void) {}
 #endif

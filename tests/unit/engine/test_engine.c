@@ -13,6 +13,11 @@
 #include "engine/facts.h"
 #include "unit/engine/helper_engine.h"
 
+#ifdef __SANITIZE_THREAD__
+enum { HAS_SMALL_SPACE = 1 }; // ThreadSanitizer leaves too little for a pool of 4 GiB memories
+#else
+enum { HAS_SMALL_SPACE = 0 };
+#endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { HAS_SHADOW = 1 }; // sanitizers reserve address space of their own and fail under a limit
 #else
@@ -98,12 +103,13 @@ static int run_child(const level_case *c) {
 
 TEST(the_levels_work) {
     static const level_case cases[] = {
-        {ENGINE_AUTO, 0, ENGINE_POOLED, false},
-        {ENGINE_POOLED, 0, ENGINE_POOLED, false},
         {ENGINE_SMALL, 0, ENGINE_SMALL, false},
         {ENGINE_ON_DEMAND, 0, ENGINE_ON_DEMAND, false},
+        {ENGINE_AUTO, 0, ENGINE_POOLED, false},
+        {ENGINE_POOLED, 0, ENGINE_POOLED, false},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    size_t count = sizeof cases / sizeof cases[0] - (HAS_SMALL_SPACE ? 2 : 0);
+    for (size_t i = 0; i < count; i++) {
         EXPECT_EQ(run_child(&cases[i]), CHILD_OK);
     }
 }
