@@ -334,6 +334,7 @@ const http_response *http_call_response(const http_call *call) {
 }
 
 http_failure http_call_failure(const http_call *call) { return call->failure; }
+bool http_call_is_done(const http_call *call) { return call->state == HTTP_CALL_DONE; }
 const char *http_call_failure_text(const http_call *call) { return call->failure_text; }
 
 // Tells libcurl which directions may move. It may call back at once.

@@ -96,6 +96,7 @@ void http_call_free(http_call *call);
 // The response once its headers are there, NULL before and when there will be none.
 const http_response *http_call_response(const http_call *call);
 http_failure http_call_failure(const http_call *call); // HTTP_FAILURE_NONE while all is well
+bool http_call_is_done(const http_call *call); // nothing moves any more; what was received may still be read
 const char *http_call_failure_text(const http_call *call);
 
 // The response's body. At most `max` (> 0) bytes, in place, valid until the next read.

@@ -253,6 +253,7 @@ static bool step_handler(http_connection *c) {
     if (!x->is_started) {
         http_response_refuse(c, 500); // the handler gave up without a word
     } else if (!x->is_ended) {
+        http_connection_flush(c); // what there is of it, so that the client sees an answer that was cut short
         close_socket(c);
         return true;
     }

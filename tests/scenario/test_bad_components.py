@@ -258,6 +258,12 @@ class AtRunTime(Case):
         self.assertEqual(server.get("/hello").text, "still here\n", server.log())
         self.assertEqual(server.workers(), before)
 
+    def test_what_the_host_keeps_for_messages(self):
+        server = self.serve(guest("hostile-c"), workers=1)
+        self.assertEqual(server.get("/many_fields").status, 500, server.log())
+        server.wait_line("messages of the instance take more than")
+        self.assertEqual(server.get("/many_bodies").text, "still here\n", server.log())
+
     def test_requests_beside_it_do_not_notice(self):
         for reuse in ("1", "100"):
             with self.subTest(reuse=reuse):

@@ -186,7 +186,7 @@ static status take_trailers(host_call *call, http_source *s,
         return STATUS_OK;
     }
     http_fields *list = NULL;
-    TRY(http_fields_from_wire(trailers, count, &list, e));
+    TRY(http_fields_from_wire(wasi_of(call), trailers, count, &list, e));
     return http_fields_resource_new(wasi_of(call), list, true, &ret->ok.value, e);
 }
 

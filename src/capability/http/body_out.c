@@ -17,13 +17,20 @@ typedef struct body_stream {
 
 // --- the way to the target ---------------------------------------------------------------------------------
 
-http_outflow *http_outflow_new(bool is_request, int64_t content_length) {
+http_outflow *http_outflow_new(wasi_instance *i, bool is_request, int64_t content_length) {
     http_outflow *o = MEM_NEW(http_outflow);
     o->refs = 1;
+    o->account = http_account_ref(http_account_of(i));
     o->is_request = is_request;
     o->content_length = content_length;
     buf_init(&o->unsent, HTTP_UNSENT_BYTES_MAX);
     return o;
+}
+
+// After bytes have left `unsent`.
+static void settle(http_outflow *o) {
+    http_account_refund(o->account, o->charged - o->unsent.len);
+    o->charged = o->unsent.len;
 }
 
 static http_outflow *outflow_ref(http_outflow *o) {
@@ -34,6 +41,8 @@ static http_outflow *outflow_ref(http_outflow *o) {
 void http_outflow_unref(http_outflow *o) {
     if (o != NULL && --o->refs == 0) {
         buf_done(&o->unsent);
+        settle(o);
+        http_account_unref(o->account);
         http_fields_unref(o->trailers);
         mem_free(o);
     }
@@ -46,6 +55,7 @@ static void abort_outflow(http_outflow *o) {
     }
     o->state = HTTP_OUTFLOW_ABORTED;
     buf_done(&o->unsent);
+    settle(o);
     o->target = NULL;
     if (t != NULL) {
         t->ops->abort(t);
@@ -80,6 +90,7 @@ void http_outflow_push(http_outflow *o) {
             return;
         }
         buf_consume(&o->unsent, n);
+        settle(o);
     }
     if (o->state == HTTP_OUTFLOW_FINISHED) {
         finish_target(o);
@@ -121,6 +132,7 @@ static bool is_gone(const http_outflow *o) {
 static uint64_t permit(http_outflow *o) {
     if (o->target == NULL) {
         size_t left = HTTP_UNSENT_BYTES_MAX - o->unsent.len;
+        left = left < http_account_left(o->account) ? left : http_account_left(o->account);
         return left < HTTP_WRITE_BYTES_MAX ? left : HTTP_WRITE_BYTES_MAX;
     }
     http_outflow_push(o);
@@ -158,7 +170,9 @@ static wasi_io_state stream_write(wasi_io_streams_output_stream *s, slice bytes,
     if (o->target != NULL && o->unsent.len == 0) {
         written = o->target->ops->write(o->target, bytes, NULL);
     } else {
-        written = buf_append(&o->unsent, bytes);
+        written = http_account_charge(o->account, bytes.len) ? STATUS_OK : STATUS_LIMIT;
+        o->charged += written == STATUS_OK ? bytes.len : 0;
+        written = written == STATUS_OK ? buf_append(&o->unsent, bytes) : written;
     }
     if (written != STATUS_OK) {
         return wasi_fail(failure, &wasi_http_types_interface,

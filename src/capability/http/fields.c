@@ -16,9 +16,10 @@ enum { FIELD_OVERHEAD = 32, FIRST_CAPACITY = 8 };
 
 // --- lists -------------------------------------------------------------------------------------------------
 
-http_fields *http_fields_new(void) {
+http_fields *http_fields_new(wasi_instance *i) {
     http_fields *f = MEM_NEW(http_fields);
     f->refs = 1;
+    f->account = http_account_ref(http_account_of(i));
     arena_init(&f->text, 4 * HTTP_FIELDS_BYTES_MAX);
     return f;
 }
@@ -32,6 +33,8 @@ void http_fields_unref(http_fields *f) {
     if (f != NULL && --f->refs == 0) {
         arena_done(&f->text);
         mem_free(f->items);
+        http_account_refund(f->account, f->charged);
+        http_account_unref(f->account);
         mem_free(f);
     }
 }
@@ -52,6 +55,8 @@ static bool compact(http_fields *f) {
     }
     arena_done(&f->text);
     f->text = fresh;
+    http_account_refund(f->account, f->charged - f->bytes);
+    f->charged = f->bytes;
     return true;
 }
 
@@ -63,6 +68,11 @@ status http_fields_append(http_fields *f, slice name, slice value, err *e) {
     if (f->text.used > 2 * HTTP_FIELDS_BYTES_MAX && !compact(f)) {
         return err_set(e, STATUS_LIMIT, "no memory for header fields");
     }
+    if (!http_account_charge(f->account, bytes)) {
+        return err_set(e, STATUS_LIMIT, "the messages of the instance take more than %d bytes",
+                       HTTP_MESSAGES_BYTES_MAX);
+    }
+    f->charged += bytes;
     if (f->count == f->capacity) {
         f->capacity = f->capacity == 0 ? FIRST_CAPACITY : f->capacity * 2;
         f->items = mem_resize(f->items, f->capacity * sizeof *f->items);
@@ -113,13 +123,14 @@ static bool is_transport_field(slice name) {
     return false;
 }
 
-status http_fields_from_wire(const http_header *headers, size_t count, http_fields **ret, err *e) {
-    http_fields *f = http_fields_new();
-    for (size_t i = 0; i < count; i++) {
-        if (is_transport_field(headers[i].name)) {
+status http_fields_from_wire(wasi_instance *i, const http_header *headers, size_t count, http_fields **ret,
+                             err *e) {
+    http_fields *f = http_fields_new(i);
+    for (size_t k = 0; k < count; k++) {
+        if (is_transport_field(headers[k].name)) {
             continue;
         }
-        status added = http_fields_append(f, headers[i].name, headers[i].value, e);
+        status added = http_fields_append(f, headers[k].name, headers[k].value, e);
         if (added != STATUS_OK) {
             http_fields_unref(f);
             return added;
@@ -182,7 +193,7 @@ void wasi_http_types_fields_drop(void *context, void *rep) {
 }
 
 status wasi_http_types_fields_new(host_call *call, wasi_http_types_fields **ret, err *e) {
-    return http_fields_resource_new(wasi_of(call), http_fields_new(), false, ret, e);
+    return http_fields_resource_new(wasi_of(call), http_fields_new(wasi_of(call)), false, ret, e);
 }
 
 typedef enum verdict {
@@ -207,7 +218,7 @@ static verdict judge_value(slice *value) {
 status wasi_http_types_fields_from_list(host_call *call,
                                         const wasi_http_types_list_tuple_string_field_value *entries,
                                         wasi_http_types_result_fields_header_error *ret, err *e) {
-    http_fields *list = http_fields_new();
+    http_fields *list = http_fields_new(wasi_of(call));
     for (size_t i = 0; i < entries->count; i++) {
         slice name = entries->items[i].f0;
         slice value = entries->items[i].f1;
@@ -330,7 +341,7 @@ status wasi_http_types_fields_entries(host_call *call, wasi_http_types_fields *s
 
 status wasi_http_types_fields_clone(host_call *call, wasi_http_types_fields *self,
                                     wasi_http_types_fields **ret, err *e) {
-    http_fields *copy = http_fields_new();
+    http_fields *copy = http_fields_new(wasi_of(call));
     for (size_t i = 0; i < self->list->count; i++) {
         status added = http_fields_append(copy, self->list->items[i].name, self->list->items[i].value, e);
         if (added != STATUS_OK) {

@@ -17,7 +17,24 @@ enum {
     HTTP_UNSENT_BYTES_MAX = 1 << 20,    // of a body whose message has not been sent yet
     HTTP_WRITE_BYTES_MAX = 64 * 1024,   // that check-write allows at most
     HTTP_URI_BYTES_MAX = 64 * 1024,
+    HTTP_MESSAGES_BYTES_MAX = 64 << 20, // that one instance makes the host keep, of all kinds together
+    HTTP_CALL_BYTES = 128 * 1024,       // that an outgoing request is taken to need
 };
+
+// --- accounts (account.c) ----------------------------------------------------------------------------------
+
+typedef struct http_account {
+    uint32_t refs;
+    size_t bytes;
+    list_node calls; // outgoing requests of the instance
+} http_account;
+
+http_account *http_account_of(wasi_instance *i); // borrowed
+http_account *http_account_ref(http_account *a);
+void http_account_unref(http_account *a);
+size_t http_account_left(const http_account *a);
+bool http_account_charge(http_account *a, size_t bytes); // false when there is no more; then nothing happened
+void http_account_refund(http_account *a, size_t bytes);
 
 // --- lists of fields (fields.c) ----------------------------------------------------------------------------
 
@@ -28,16 +45,18 @@ typedef struct http_fields {
     http_header *items;
     size_t count;
     size_t capacity;
-    size_t bytes; // counted against HTTP_FIELDS_BYTES_MAX
+    size_t bytes;   // counted against HTTP_FIELDS_BYTES_MAX
+    size_t charged; // with what was removed and still takes room
+    http_account *account;
 } http_fields;
 
-http_fields *http_fields_new(void);
+http_fields *http_fields_new(wasi_instance *i);
 http_fields *http_fields_ref(http_fields *f);
 void http_fields_unref(http_fields *f); // accepts NULL
 // Copies. STATUS_LIMIT over the maximum.
 status http_fields_append(http_fields *f, slice name, slice value, err *e) WRIT_MUST_USE;
 // A copy of what came over the network, without the fields that are the transport's business.
-status http_fields_from_wire(const http_header *headers, size_t count, http_fields **ret,
+status http_fields_from_wire(wasi_instance *i, const http_header *headers, size_t count, http_fields **ret,
                              err *e) WRIT_MUST_USE;
 // The value of Content-Length: -1 when there is none; false when it is malformed or given twice.
 bool http_fields_content_length(const http_fields *f, int64_t *ret);
@@ -95,13 +114,15 @@ typedef struct http_outflow {
     http_outflow_state state;
     http_target *target; // NULL before the message is sent, and after the target is gone
     buf unsent;
+    size_t charged; // for `unsent`
+    http_account *account;
     http_fields *trailers;
     int64_t content_length; // -1: not declared
     uint64_t written;
     bool is_request; // for the error that a wrong length gives
 } http_outflow;
 
-http_outflow *http_outflow_new(bool is_request, int64_t content_length);
+http_outflow *http_outflow_new(wasi_instance *i, bool is_request, int64_t content_length);
 void http_outflow_unref(http_outflow *o); // accepts NULL
 // Moves on what there is to move.
 void http_outflow_push(http_outflow *o);
@@ -126,6 +147,7 @@ struct wasi_http_types_outgoing_request {
     http_fields *headers;
     http_outflow *body;
     arena text; // of the parts below
+    size_t charged;
     slice method;
     slice scheme; // as set; empty = not set
     bool has_scheme;

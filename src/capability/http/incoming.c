@@ -243,7 +243,7 @@ status wasi_http_types_incoming_request_headers(host_call *call, wasi_http_types
     if (self->headers == NULL) {
         const http_request *r = NULL;
         TRY(request_of(self, &r, e));
-        TRY(http_fields_from_wire(r->headers, r->header_count, &self->headers, e));
+        TRY(http_fields_from_wire(wasi_of(call), r->headers, r->header_count, &self->headers, e));
     }
     return http_fields_resource_new(wasi_of(call), http_fields_ref(self->headers), true, ret, e);
 }

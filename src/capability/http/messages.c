@@ -97,7 +97,7 @@ static status take_body(host_call *call, http_outflow **slot, bool is_request, c
     if (ret->is_err) {
         return STATUS_OK;
     }
-    *slot = http_outflow_new(is_request, length);
+    *slot = http_outflow_new(wasi_of(call), is_request, length);
     return http_outgoing_body_new(wasi_of(call), *slot, &ret->ok, e);
 }
 
@@ -113,6 +113,7 @@ static void free_request(wasi_resource *r) {
     http_fields_unref(o->headers);
     http_outflow_unref(o->body);
     arena_done(&o->text);
+    http_account_refund(http_account_of(r->instance), o->charged);
     mem_free(o);
 }
 
@@ -153,7 +154,12 @@ status wasi_http_types_outgoing_request_method(host_call *call, wasi_http_types_
 
 // Keeps a part of the request. False when there is too much of it, which the guest hears as "not valid".
 static bool keep(wasi_http_types_outgoing_request *self, slice text, slice *ret) {
-    slice copy = text.len > HTTP_URI_BYTES_MAX ? slice_empty() : arena_copy(&self->text, text);
+    if (text.len > HTTP_URI_BYTES_MAX ||
+        !http_account_charge(http_account_of(self->base.instance), text.len)) {
+        return false;
+    }
+    self->charged += text.len;
+    slice copy = arena_copy(&self->text, text);
     if (copy.data == NULL && text.len > 0) {
         return false;
     }

@@ -15,6 +15,7 @@
 #include "wasi/http_outgoing_handler.h"
 
 typedef struct outgoing {
+    list_node node; // in the account's calls
     uint32_t refs;
     wasi_instance *instance;
     http_call *call;
@@ -42,6 +43,8 @@ static void unref(outgoing *o) {
         return;
     }
     loop_soon_cancel(&o->soon);
+    list_remove(&o->node);
+    http_account_refund(http_account_of(o->instance), HTTP_CALL_BYTES);
     if (o->outflow != NULL) {
         http_outflow_detach(o->outflow);
         http_outflow_unref(o->outflow);
@@ -229,6 +232,19 @@ static int start(outgoing *o, wasi_http_types_outgoing_request *r,
     return -1;
 }
 
+// The connections are shared by all instances: one takes as many as it may have sockets. Charges the account.
+static bool may_call(wasi_instance *i) {
+    http_account *a = http_account_of(i);
+    uint32_t count = 0;
+    for (const list_node *n = a->calls.next; n != &a->calls; n = n->next) {
+        const outgoing *o = LIST_ENTRY(n, outgoing, node);
+        count += o->call != NULL && !http_call_is_done(o->call);
+    }
+    bool may = count < i->workload->limits.sockets_max && http_account_charge(a, HTTP_CALL_BYTES);
+    i->counters.limits_hit += !may;
+    return may;
+}
+
 static void free_future(wasi_resource *r) {
     wasi_http_types_future_incoming_response *f = (wasi_http_types_future_incoming_response *)(void *)r;
     unref(f->o);
@@ -251,9 +267,15 @@ static status handle(host_call *call, wasi_http_types_outgoing_request *r,
         ret->err = http_error((uint8_t)refusal);
         return STATUS_OK;
     }
+    if (!may_call(i)) {
+        ret->is_err = true;
+        ret->err = http_error(WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED);
+        return STATUS_OK;
+    }
     wasi_http_types_future_incoming_response *f =
         WASI_NEW(i, wasi_http_types_future_incoming_response, &future_ops, WASI_CLASS_OTHER, NULL, e);
     if (f == NULL) {
+        http_account_refund(http_account_of(i), HTTP_CALL_BYTES);
         return STATUS_LIMIT;
     }
     outgoing *o = MEM_NEW(outgoing);
@@ -262,6 +284,7 @@ static status handle(host_call *call, wasi_http_types_outgoing_request *r,
     o->source.ops = &source_ops;
     o->target.ops = &target_ops;
     loop_soon_init(&o->soon, on_soon, o);
+    list_push_back(&http_account_of(i)->calls, &o->node);
     f->o = o;
     refusal = start(o, r, options, is_https);
     ret->is_err = refusal >= 0;
@@ -366,7 +389,7 @@ status wasi_http_types_incoming_response_headers(host_call *call, wasi_http_type
                                                  wasi_http_types_fields **ret, err *e) {
     if (self->headers == NULL) {
         const http_response *r = http_call_response(self->o->call);
-        TRY(http_fields_from_wire(r->headers, r->header_count, &self->headers, e));
+        TRY(http_fields_from_wire(wasi_of(call), r->headers, r->header_count, &self->headers, e));
     }
     return http_fields_resource_new(wasi_of(call), http_fields_ref(self->headers), true, ret, e);
 }

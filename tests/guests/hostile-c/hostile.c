@@ -222,6 +222,33 @@ static void endless_zeroes(uint32_t out) {
     }
 }
 
+// Lists of fields that take as much as each of them may.
+static void many_fields(void) {
+    static char text[100000];
+    memset(text, 'v', sizeof text);
+    for (int i = 0; i < 4000; i++) {
+        fields_append(fields_new(), at("x"), 1, at(text), sizeof text, at(area));
+    }
+}
+
+// Bodies of messages that are never sent. Traps when the host keeps more than 128 MiB of them.
+static void many_bodies(void) {
+    uint64_t sum = 0;
+    for (int i = 0; i < 500; i++) {
+        response_body(response_new(fields_new()), at(area));
+        body_write(area[1], at(area));
+        uint32_t stream = area[1];
+        for (stream_check_write(stream, at(area)); area[2] > 0; stream_check_write(stream, at(area))) {
+            uint32_t permit = area[2];
+            stream_write_zeroes(stream, permit, at(area));
+            sum += permit;
+        }
+    }
+    if (sum > 128u << 20) {
+        __builtin_trap();
+    }
+}
+
 void exports_handler_handle(exports_handler_own_incoming_request_t request,
                             exports_handler_own_response_outparam_t out) {
     handler_string_t target = {0};
@@ -231,6 +258,11 @@ void exports_handler_handle(exports_handler_own_incoming_request_t request,
     if (strcmp(path, "/endless_zeroes") == 0) {
         endless_zeroes((uint32_t)out.__handle);
         return;
+    }
+    if (strcmp(path, "/many_fields") == 0) {
+        many_fields();
+    } else if (strcmp(path, "/many_bodies") == 0) {
+        many_bodies();
     }
     pointers(path);
     values(path);
