@@ -23,7 +23,8 @@ typedef struct thread_mark {
 } thread_mark;
 
 // A stack that one thread has given back may be the next one's: what Wasmtime does for that to be in order is
-// not visible, so every task begins after all that have ended (whose last act on their stack is thread_mark_end).
+// not visible, so every task begins after all that have ended, whose last act on their stack is
+// thread_mark_end.
 static const char thread_mark_stacks;
 
 static inline void thread_mark_end(void) { __tsan_release((void *)(uintptr_t)&thread_mark_stacks); }
