@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "host/host.h"
+#include "os/fd.h"
 
 typedef struct command {
     const char *name;
@@ -50,6 +51,7 @@ static const command *find(const command *list, size_t count, const char *name) 
 }
 
 int main(int argc, char **argv) {
+    fd_open_standard();
     if (argc < 2) {
         print_usage(stderr);
         return CLI_EXIT_USAGE;

@@ -13,6 +13,14 @@ void fd_close(int fd) {
     }
 }
 
+void fd_open_standard(void) {
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) {
+            (void)!open("/dev/null", O_RDWR); // takes the lowest free number, which is this one
+        }
+    }
+}
+
 status fd_set_nonblocking(int fd, bool nonblocking, err *e) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0) {

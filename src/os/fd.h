@@ -12,6 +12,10 @@ void fd_close(int fd); // accepts -1
 static inline void fd_cleanup(int *fd) { fd_close(*fd); }
 #define auto_fd WRIT_CLEANUP(fd_cleanup) int
 
+// Makes /dev/null of those of the descriptors 0, 1 and 2 that are closed. First thing in a process: else
+// files and sockets get these numbers, and are written to by whoever means standard output.
+void fd_open_standard(void);
+
 status fd_set_nonblocking(int fd, bool nonblocking, err *e) WRIT_MUST_USE;
 // A second descriptor of the same open file.
 status fd_duplicate(int fd, int *ret, err *e) WRIT_MUST_USE;

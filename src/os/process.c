@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -155,6 +156,14 @@ void process_begin_child(void) {
 void process_end(int exit_status) { _exit(exit_status); }
 
 void process_set_name(const char *name) { (void)prctl(PR_SET_NAME, name); }
+
+void process_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 unsigned process_cpu_count(void) {
     cpu_set_t set;

@@ -51,4 +51,8 @@ _Noreturn void process_end(int exit_status);
 // Shows `name` (15 bytes at most) in process lists.
 void process_set_name(const char *name);
 
+// As many descriptors as the system allows this process. (The kernel also counts descriptors that wait in
+// sockets against it, for all processes of this user: one that does not read would hold up the others.)
+void process_raise_descriptor_limit(void);
+
 unsigned process_cpu_count(void); // that this process may run on

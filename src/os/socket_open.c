@@ -11,7 +11,10 @@
 
 #include "os/fd.h"
 
-enum { LISTEN_BACKLOG = 4096 }; // the kernel cuts it to net.core.somaxconn
+enum {
+    LISTEN_BACKLOG = 4096,       // the kernel cuts it to net.core.somaxconn
+    BUFFER_BYTES_MIN = 16 << 10, // no default is below
+};
 
 bool socket_address_parse(slice text, uint16_t port, socket_address *ret) {
     char copy[INET6_ADDRSTRLEN];
@@ -94,8 +97,15 @@ static int listen_one(socket_address *a, bool is_first, int *ret_fd) {
 
 status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e) {
     socket_address address = *a;
+    auto_fd chooser = -1;
+    // A port that the kernel chose is given back when somebody shuts the socket down; one that was asked for
+    // stays. So one socket finds a free port, and the group asks for it.
+    int chosen = socket_address_port(a) == 0 ? listen_one(&address, true, &chooser) : 0;
+    if (chosen != 0) {
+        return listen_failed(chosen, 0, e);
+    }
     for (size_t i = 0; i < count; i++) {
-        int error = listen_one(&address, i == 0, &ret_fds[i]);
+        int error = listen_one(&address, i == 0 && chooser < 0, &ret_fds[i]);
         if (error != 0) {
             while (i > 0) {
                 fd_close(ret_fds[--i]);
@@ -104,6 +114,31 @@ status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e
         }
     }
     *a = address;
+    return STATUS_OK;
+}
+
+static void widen_buffer(int fd, int name, int bytes) {
+    int now = 0;
+    socklen_t length = sizeof now;
+    if (getsockopt(fd, SOL_SOCKET, name, &now, &length) == 0 && now < bytes) {
+        (void)setsockopt(fd, SOL_SOCKET, name, &bytes, sizeof bytes);
+    }
+}
+
+status socket_listen_again(int fd, err *e) {
+    const int standard = -1; // the system's own hop limit
+    const struct linger none = {0};
+    TRY(fd_set_nonblocking(fd, true, e));
+    if (listen(fd, LISTEN_BACKLOG) != 0) {
+        return err_set_errno(e, errno, "listen again");
+    }
+    // Accepted sockets inherit these. Each fails on sockets of the other family, which do not have it.
+    (void)setsockopt(fd, IPPROTO_IP, IP_TTL, &standard, sizeof standard);
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &standard, sizeof standard);
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(int){0}, sizeof(int));
+    widen_buffer(fd, SO_RCVBUF, BUFFER_BYTES_MIN);
+    widen_buffer(fd, SO_SNDBUF, BUFFER_BYTES_MIN);
     return STATUS_OK;
 }
 

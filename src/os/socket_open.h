@@ -22,6 +22,11 @@ uint16_t socket_address_port(const socket_address *a);
 // would give each half of the other's requests. `a` with port 0 receives the port that was chosen.
 status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e) WRIT_MUST_USE;
 
+// Makes a listening socket what socket_listen_group made it, after a process that shared it and is not
+// trusted: it listens, does not block, and has no options that would spoil what it accepts. What waits on it
+// stays.
+status socket_listen_again(int fd, err *e) WRIT_MUST_USE;
+
 // A non-blocking stream or datagram socket, bound to `local` (may be NULL). Returns 0 or an errno value.
 int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd);
 // The same, and starts to connect; it is connected when writable and socket_error is 0.

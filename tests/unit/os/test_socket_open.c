@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -90,4 +91,33 @@ TEST(sockets_can_be_bound_first) {
     socket_address elsewhere;
     EXPECT(socket_address_parse(slice_from_text("192.0.2.1"), 0, &elsewhere));
     EXPECT_EQ(socket_open_bound(SOCK_DGRAM, AF_INET, &elsewhere, &fd), EADDRNOTAVAIL);
+}
+
+static int option(int fd, int level, int name) {
+    int value = -1;
+    EXPECT(getsockopt(fd, level, name, &value, &(socklen_t){sizeof value}) == 0);
+    return value;
+}
+
+TEST(a_spoilt_listener_listens_again) {
+    socket_address a = loopback(0);
+    int fd;
+    err e;
+    REQUIRE(socket_listen_group(&a, 1, &fd, &e) == STATUS_OK);
+    int hops = option(fd, IPPROTO_IP, IP_TTL);
+    EXPECT(setsockopt(fd, IPPROTO_IP, IP_TTL, &(int){1}, sizeof(int)) == 0);
+    EXPECT(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){1}, sizeof(int)) == 0);
+    EXPECT_OK(fd_set_nonblocking(fd, false, NULL));
+    EXPECT(shutdown(fd, SHUT_RD) == 0);
+    EXPECT_EQ(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 0);
+    EXPECT_OK(socket_listen_again(fd, &e));
+    EXPECT_EQ(option(fd, SOL_SOCKET, SO_ACCEPTCONN), 1);
+    EXPECT_EQ(option(fd, IPPROTO_IP, IP_TTL), hops);
+    EXPECT(option(fd, SOL_SOCKET, SO_RCVBUF) >= 16384);
+    EXPECT(accept(fd, NULL, NULL) < 0 && errno == EAGAIN);
+    int client;
+    EXPECT_EQ(socket_open_connecting(SOCK_STREAM, &a, NULL, &client), 0);
+    EXPECT(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 5000) == 1);
+    fd_close(client);
+    fd_close(fd);
 }
