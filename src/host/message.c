@@ -183,9 +183,20 @@ static bool is_name(slice text) {
     return text.len > 0;
 }
 
+// Keys that the line itself has: a field of that name would replace them.
+static bool is_reserved(slice name) {
+    static const char *const reserved[] = {"time", "level", "event", "workload", "message"};
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+        if (slice_equal_text(name, reserved[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool read_field(wire_reader *r, char name[LOG_NAME_BYTES_MAX + 1], log_field *ret) {
     slice text = wire_read_bytes(r, LOG_NAME_BYTES_MAX);
-    if (!is_name(text)) {
+    if (!is_name(text) || is_reserved(text)) {
         return false;
     }
     memcpy(name, text.data, text.len);

@@ -152,7 +152,7 @@ static void on_ready(void *context, worker_slot *s) {
 
 static void on_failed(void *context, worker_slot *s, const err *why) {
     supervisor *v = context;
-    if (v->phase == PHASE_STARTING) {
+    if (v->phase == PHASE_STARTING && !s->is_replacement) {
         fail(v, why);
         return;
     }
@@ -214,7 +214,8 @@ static void on_ended(void *context, worker_slot *s, process_exit x) {
         v->exit_status = x.is_signal ? 128 + x.number : 1;
         v->phase = PHASE_ENDING;
         stop_if_done(v);
-    } else if (v->phase == PHASE_STARTING) {
+    } else if (v->phase == PHASE_STARTING && !s->was_ready && !s->is_replacement) {
+        // One that has served already may have died of a request, which is no reason to give up.
         err e;
         char text[PROCESS_EXIT_TEXT_BYTES];
         err_set(&e, STATUS_INTERNAL, "a worker ended by %s before it could serve",
@@ -262,6 +263,7 @@ static status write_config(supervisor *v, err *e) {
 static status prepare(supervisor *v, err *e) {
     static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
     static const loop_callback callbacks[SIGNALS] = {on_sigint, on_sigterm, on_sighup};
+    process_raise_descriptor_limit();
     TRY(loop_new(NULL, &v->loop, e));
     v->place.loop = v->loop;
     loop_timer_init(&v->watch, v->loop, on_watch, v);

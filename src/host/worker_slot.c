@@ -5,8 +5,12 @@
 
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/socket_open.h"
 
-enum { CHANNEL_BYTES = 1 << 20 };
+enum {
+    CHANNEL_BYTES = 1 << 20,
+    LOG_OWN_BYTES = 256 << 10, // a worker's own events in a second, beside those of its guests
+};
 #define START_NS_MAX 20000000000ull // for loading native code, on a slow disk
 
 static void on_planned(void *arg);
@@ -32,18 +36,49 @@ static void close_process(worker_slot *s) {
 
 // --- what it says ------------------------------------------------------------------------------------------
 
-static void on_failed_packet(worker_slot *s, const channel_packet *p) {
+static status on_failed_packet(worker_slot *s, const channel_packet *p, err *e) {
     message_failed m;
-    err e = {0};
-    if (message_read_failed(p, &m, &e) == STATUS_OK) {
-        err_set(&e, m.code, "%.*s", SLICE_ARG(m.text));
+    TRY(message_read_failed(p, &m, e));
+    // Only before it was ready, and once: guests may run in it afterwards, and a failure can end the service.
+    if (s->state != SLOT_STARTING || s->has_failed) {
+        return err_set(e, STATUS_INVALID, "it fails to start, although it has started or failed before");
     }
-    s->place->events.failed(s->place->events.context, s, &e);
+    s->has_failed = true;
+    err why;
+    err_set(&why, m.code, "%.*s", SLICE_ARG(m.text));
+    s->place->events.failed(s->place->events.context, s, &why);
+    return STATUS_OK;
+}
+
+// Workers bound what their guests log; one that no longer does must not fill the operator's disk.
+static bool may_log(worker_slot *s, size_t bytes) {
+    logger *l = options_of(s)->logger;
+    uint64_t now = clock_now_ns();
+    if (now - s->log_refilled_ns >= 1000000000u) {
+        uint32_t dropped = s->log_dropped;
+        s->log_refilled_ns = now;
+        s->log_bytes = options_of(s)->config->limits.log_bytes_per_second_max + LOG_OWN_BYTES;
+        s->log_dropped = 0;
+        if (dropped > 0) {
+            logger_event(l, LOG_WARN, "log-dropped",
+                         LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("count", dropped)),
+                         "worker %u logs too much: %u lines were dropped", s->index, dropped);
+        }
+    }
+    if (bytes > s->log_bytes) {
+        s->log_dropped++;
+        return false;
+    }
+    s->log_bytes -= bytes;
+    return true;
 }
 
 static status on_log_packet(worker_slot *s, const channel_packet *p, err *e) {
     message_log m;
     TRY(message_read_log(p, &m, e));
+    if (!may_log(s, p->len)) {
+        return STATUS_OK;
+    }
     // Marked with who said it, whatever the record itself claims.
     size_t n = m.record.field_count < LOG_FIELDS_MAX ? m.record.field_count : LOG_FIELDS_MAX - 1;
     m.fields[n] = LOG_NUMBER("worker", s->index);
@@ -59,12 +94,13 @@ static status on_packet(worker_slot *s, const channel_packet *p, err *e) {
         TRY(message_read_empty(p, e));
         if (s->state == SLOT_STARTING) {
             s->state = SLOT_SERVING;
+            s->was_ready = true;
+            s->last_change_ns = clock_now_ns();
             s->place->events.ready(s->place->events.context, s);
         }
         return STATUS_OK;
     case MESSAGE_FAILED:
-        on_failed_packet(s, p);
-        return STATUS_OK;
+        return on_failed_packet(s, p, e);
     case MESSAGE_FINISHED:
         TRY(message_read_finished(p, &exit_status, e));
         s->place->events.finished(s->place->events.context, s, exit_status);
@@ -87,15 +123,14 @@ static void on_broken(worker_slot *s, const err *why) {
                  (int)s->process.pid, why->message);
     slot_kill(s);
     loop_watch_stop(&s->channel_watch);
+    channel_close(&s->channel); // whatever else it has sent is not looked at
 }
 
 // At most as many packets as a turn of the loop should take; the rest comes in the next turn.
 enum { PACKETS_PER_TURN = 64 };
 
-static void on_channel(void *arg, unsigned events) {
-    (void)events;
-    worker_slot *s = arg;
-    for (size_t i = 0; i < PACKETS_PER_TURN && s->channel.fd >= 0; i++) {
+static void read_packets(worker_slot *s, size_t max) {
+    for (size_t i = 0; i < max && s->channel.fd >= 0; i++) {
         channel_packet p;
         err e = {0};
         status code = channel_receive(&s->channel, 0, &p, &e);
@@ -116,10 +151,16 @@ static void on_channel(void *arg, unsigned events) {
     }
 }
 
+static void on_channel(void *arg, unsigned events) {
+    (void)events;
+    read_packets(arg, PACKETS_PER_TURN);
+}
+
 static void on_process(void *arg, unsigned events) {
+    (void)events;
     worker_slot *s = arg;
     process_exit x;
-    on_channel(s, events);              // its last words come before its end
+    read_packets(s, SIZE_MAX);          // its last words come before its end; it cannot add to them
     loop_watch_stop(&s->process_watch); // reaping closes the descriptor
     if (!process_reap(&s->process, &x)) {
         return;
@@ -156,6 +197,8 @@ static status send_work(worker_slot *s, err *e) {
         .has_listener = o->listener_fds != NULL,
     };
     if (m.has_listener) {
+        // The predecessor shared this socket and may have changed it before it died.
+        TRY(s->is_replacement ? socket_listen_again(o->listener_fds[s->index], e) : STATUS_OK);
         fds[MESSAGE_START_LISTENER] = o->listener_fds[s->index];
     }
     TRY(message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e));
@@ -173,6 +216,8 @@ static status watch(worker_slot *s, err *e) {
 
 status slot_start(worker_slot *s, err *e) {
     s->is_hung = false;
+    s->has_failed = false;
+    s->was_ready = false;
     s->state = SLOT_STARTING;
     s->started_ns = clock_now_ns();
     s->last_beat = 0;
@@ -234,7 +279,8 @@ bool slot_is_hung(worker_slot *s, uint64_t now_ns) {
         return false;
     }
     uint64_t beat = atomic_load_explicit(&slot_cell(s)->heartbeat_ns, memory_order_relaxed);
-    if (beat != s->last_beat) {
+    // A start has a bound of its own, however lively it is.
+    if (beat != s->last_beat && s->state != SLOT_STARTING) {
         s->last_beat = beat;
         s->last_change_ns = now_ns;
     }

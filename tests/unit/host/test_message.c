@@ -121,6 +121,9 @@ TEST(hostile_log_records_are_refused) {
     expect_log_refused("a length of 4 GiB", slice_of("\x01\xff\xff\xff\xff", 5));
     expect_log_refused("more fields than any", slice_of("\x01\1\0\0\0e\0\0\0\0\xff", 11));
     expect_log_refused("a field that is missing", slice_of("\x01\1\0\0\0e\0\0\0\0\x01", 11));
+    // Would replace what the line says itself.
+    expect_log_refused("a field named time",
+                       slice_of("\x01\1\0\0\0e\0\0\0\0\x01\4\0\0\0time\1\0\0\0\0\0\0\0\0", 28));
     expect_log_refused("something after the end", slice_of("\x01\1\0\0\0e\0\0\0\0\0x", 12));
 }
 

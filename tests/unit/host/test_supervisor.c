@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+// The supervisor with workers that keep to no rule: this program, started as a worker, speaks the protocol
+// and misbehaves as the name of the workload says.
+#include "test.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "host/config_wire.h"
+#include "host/message.h"
+#include "host/supervisor.h"
+#include "os/fd.h"
+#include "os/memory_file.h"
+#include "os/process.h"
+#include "os/socket_open.h"
+
+// --- the worker --------------------------------------------------------------------------------------------
+
+enum { WORDS = 300, FLOOD = 20000 };
+
+typedef struct fake {
+    channel channel;
+    int fds[MESSAGE_START_FDS_MAX];
+    host_config config;
+    bool is_second; // the one before has died
+} fake;
+
+static void must(bool ok) {
+    if (!ok) {
+        process_end(99);
+    }
+}
+
+static bool is_first_of(const char *folder) {
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/first", folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    fd_close(fd);
+    return fd >= 0;
+}
+
+static void begin(fake *f) {
+    channel_packet p;
+    message_start start;
+    memory_map bytes;
+    process_begin_child();
+    f->channel.fd = PROCESS_CHANNEL_FD;
+    must(channel_wait(&f->channel, 10000, MESSAGE_START_FDS_MAX, &p, NULL) == STATUS_OK);
+    must(message_read_start(&p, &start, NULL) == STATUS_OK);
+    for (size_t i = 0; i < MESSAGE_START_FDS_MAX; i++) {
+        f->fds[i] = channel_packet_take(&p, i);
+    }
+    host_config_init(&f->config);
+    must(memory_map_read(f->fds[MESSAGE_START_CONFIG], CONFIG_WIRE_BYTES_MAX, &bytes, NULL) == STATUS_OK);
+    must(config_wire_read(memory_map_slice(&bytes), &f->config, NULL) == STATUS_OK);
+    f->is_second = !is_first_of(f->config.component_path);
+    must(message_send_empty(&f->channel, MESSAGE_READY, NULL) == STATUS_OK);
+}
+
+// Sends once more whenever there is room again.
+static void say(fake *f, const char *text) {
+    log_record r = {LOG_WARN, slice_from_text("words"), slice_from_text(text), NULL, 0};
+    for (;;) {
+        status s = message_send_log(&f->channel, &r, NULL);
+        if (s == STATUS_OK) {
+            return;
+        }
+        must(s == STATUS_LIMIT);
+        (void)sched_yield();
+    }
+}
+
+static void end_all(fake *f) {
+    channel_packet p;
+    (void)kill(getppid(), SIGTERM);
+    (void)!channel_wait(&f->channel, 10000, 0, &p, NULL); // until it says DRAIN
+    process_end(0);
+}
+
+static void speak_at_length(fake *f) {
+    for (int i = 0; i < WORDS; i++) {
+        say(f, "one of many words");
+    }
+    (void)!message_send_finished(&f->channel, 7, NULL);
+    process_end(0);
+}
+
+static void fail_late(fake *f) {
+    if (f->is_second) {
+        end_all(f);
+    }
+    err e;
+    err_set(&e, STATUS_INVALID, "I say that I cannot start");
+    (void)!message_send_failed(&f->channel, &e, NULL);
+    (void)sleep(60); // alive and well
+    process_end(0);
+}
+
+static void flood(fake *f) {
+    static char text[1000];
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < FLOOD; i++) {
+        say(f, text);
+    }
+    end_all(f);
+}
+
+static void spoil_the_listener(fake *f) {
+    int listener = f->fds[MESSAGE_START_LISTENER];
+    int listens = 0;
+    if (f->is_second) {
+        must(getsockopt(listener, SOL_SOCKET, SO_ACCEPTCONN, &listens, &(socklen_t){sizeof listens}) == 0);
+        say(f, listens == 1 ? "it listens" : "it does not listen");
+        end_all(f);
+    }
+    (void)shutdown(listener, SHUT_RD);
+    process_end(3);
+}
+
+__attribute__((constructor)) static void be_a_worker(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        void (*run)(fake *f);
+    } ways[] = {
+        {"speak", speak_at_length}, {"fail", fail_late}, {"flood", flood}, {"spoil", spoil_the_listener}};
+    if (argc != 2 || strcmp(argv[1], "__worker") != 0) {
+        return;
+    }
+    fake f = {0};
+    begin(&f);
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        if (strcmp(f.config.name, ways[i].name) == 0) {
+            ways[i].run(&f);
+        }
+    }
+    process_end(98);
+}
+
+// --- the supervisor ----------------------------------------------------------------------------------------
+
+typedef struct outcome {
+    status code;
+    int exit_status;
+    size_t log_bytes;
+    char log[1 << 16]; // its beginning
+} outcome;
+
+static void supervise(const char *way, workload_kind kind, outcome *ret) {
+    char folder[] = "/tmp/writ-test-XXXXXX", first[80];
+    REQUIRE(mkdtemp(folder) != NULL);
+    host_config c;
+    host_config_init(&c);
+    c.name = mem_text_dup(way);
+    c.component_path = mem_text_dup(folder);
+    int log_fd = memfd_create("log", MFD_CLOEXEC), component_fd = -1, listener = -1;
+    err e;
+    logger *l;
+    socket_address a;
+    EXPECT_OK(logger_new(&(logger_options){.workload = slice_from_text(way), .fd = log_fd}, &l, &e));
+    EXPECT_OK(memory_file_from_bytes("component", slice_empty(), &component_fd, &e));
+    EXPECT(socket_address_parse(slice_from_text("127.0.0.1"), 0, &a));
+    EXPECT_OK(socket_listen_group(&a, 1, &listener, &e));
+    artifacts none = {0};
+    supervisor_options o = {.config = &c,
+                            .logger = l,
+                            .kind = kind,
+                            .worker_count = 1,
+                            .artifacts = &none,
+                            .component_fd = component_fd,
+                            .listener_fds = kind == WORKLOAD_HTTP ? &listener : NULL,
+                            .url = ""};
+    ret->code = supervisor_run(&o, &ret->exit_status, &e);
+    ret->log_bytes = (size_t)lseek(log_fd, 0, SEEK_END);
+    size_t n = 0;
+    EXPECT_OK(fd_read_at(log_fd, ret->log, sizeof ret->log - 1, 0, &n, &e));
+    ret->log[n] = '\0';
+    logger_free(l);
+    host_config_done(&c);
+    fd_close(log_fd);
+    fd_close(component_fd);
+    fd_close(listener);
+    (void)snprintf(first, sizeof first, "%s/first", folder);
+    (void)unlink(first);
+    (void)rmdir(folder);
+}
+
+static bool has(const outcome *o, const char *text) {
+    bool is_there = strstr(o->log, text) != NULL;
+    if (!is_there) {
+        printf("    no \"%s\" in:\n%.4000s\n", text, o->log);
+    }
+    return is_there;
+}
+
+TEST(last_words_are_heard_however_many) {
+    static outcome o;
+    supervise("speak", WORKLOAD_COMMAND, &o);
+    EXPECT_OK(o.code);
+    EXPECT_EQ(o.exit_status, 7);
+    size_t count = 0;
+    for (const char *p = o.log; (p = strstr(p, "one of many words")) != NULL; p++) {
+        count++;
+    }
+    EXPECT_EQ(count, WORDS);
+}
+
+TEST(a_worker_that_serves_cannot_fail_to_start) {
+    static outcome o;
+    supervise("fail", WORKLOAD_HTTP, &o);
+    EXPECT_OK(o.code);
+    EXPECT(has(&o, "is killed"));
+    EXPECT(strstr(o.log, "I say that I cannot start") == NULL);
+}
+
+TEST(a_worker_cannot_flood_the_log) {
+    static outcome o;
+    supervise("flood", WORKLOAD_HTTP, &o);
+    EXPECT_OK(o.code);
+    EXPECT(o.log_bytes < (size_t)FLOOD * 1000 / 2);
+}
+
+TEST(a_spoilt_listener_is_repaired_for_the_replacement) {
+    static outcome o;
+    supervise("spoil", WORKLOAD_HTTP, &o);
+    EXPECT_OK(o.code);
+    EXPECT(has(&o, ": it listens"));
+}
