@@ -3,9 +3,9 @@
 // runs. The bounds hold over all workers (admission.h), so the place that a request waits for may become free
 // in another process, which cannot tell: while something waits, a timer tries again.
 //
-// A client that goes away while its request waits takes the request with it; one that goes away while it runs
-// does not stop the guest, which may be in the middle of something that others rely on: its reads and writes
-// fail, and its deadlines hold.
+// A client that goes away takes its request with it, also while it runs: or clients that leave at once could
+// hold all instances for as long as guests may wait. A guest that has answered in full may finish what it
+// does.
 #include "host/request.h"
 
 #include <stdio.h>
@@ -147,9 +147,11 @@ static void on_ended(void *context, guest *g, const guest_end *end) {
         log_end(q, end, "timeout", "was stopped");
         finish(q, HTTP_INCOMING_TIMED_OUT);
         break;
+    case GUEST_CANCELLED:
+        finish(q, HTTP_INCOMING_ABORTED);
+        break;
     case GUEST_EXITED:
     case GUEST_TRAPPED:
-    case GUEST_CANCELLED:
         cell_add(&c->traps, 1);
         log_end(q, end, "trap", "trapped");
         finish(q, HTTP_INCOMING_TRAPPED);
@@ -210,12 +212,18 @@ static status take_guest(request *q) {
     return STATUS_OK;
 }
 
+static void on_client_gone(void *context) {
+    request *q = context;
+    guest_cancel(q->guest);
+}
+
 // False when there is no room for another guest, which only happens when memory is short.
 static bool prepare(request *q) {
     if (take_guest(q) != STATUS_OK) {
         return false;
     }
-    http_incoming_options o = {.instance = guest_wasi(q->guest), .exchange = q->exchange};
+    http_incoming_options o = {
+        .instance = guest_wasi(q->guest), .exchange = q->exchange, .aborted = on_client_gone, .context = q};
     if (http_incoming_new(&o, &q->incoming, NULL) != STATUS_OK) {
         guest_free(q->guest);
         q->guest = NULL;

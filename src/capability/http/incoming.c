@@ -167,7 +167,8 @@ static void on_abort(void *arg) {
         return;
     }
     wasi_instance_wake(h->instance);
-    if (h->aborted != NULL) {
+    bool is_complete = h->is_answered && (h->outflow == NULL || h->outflow->state == HTTP_OUTFLOW_DONE);
+    if (h->aborted != NULL && !is_complete) {
         h->aborted(h->context);
     }
 }

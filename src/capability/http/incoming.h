@@ -30,8 +30,8 @@ typedef struct http_incoming_options {
     wasi_instance *instance;
     http_exchange *exchange; // its ops are bound here
     bool is_https;           // the scheme when the request does not name one
-    // The client is gone: the call should be cancelled. From the loop, never from inside a function of this
-    // header; not after http_incoming_end. May be NULL.
+    // The client is gone without a complete answer: the call should be cancelled. From the loop, never from
+    // inside a function of this header; not after http_incoming_end. May be NULL.
     void (*aborted)(void *context);
     void *context;
 } http_incoming_options;
