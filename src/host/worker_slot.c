@@ -16,7 +16,8 @@ enum {
 static void on_planned(void *arg);
 
 void slot_init(worker_slot *s, const slot_place *place, uint32_t index) {
-    *s = (worker_slot){.place = place, .index = index, .process = {0, -1}, .channel = {-1}, .cell_fd = -1};
+    *s = (worker_slot){
+        .place = place, .index = index, .process = {0, -1}, .channel = {-1}, .cell_fd = -1, .error_fd = -1};
     loop_timer_init(&s->restart, place->loop, on_planned, s);
 }
 
@@ -28,6 +29,9 @@ static void close_process(worker_slot *s) {
     broker_free(s->broker);
     s->broker = NULL;
     channel_close(&s->channel);
+    loop_watch_stop(&s->error_watch);
+    fd_close(s->error_fd);
+    s->error_fd = -1;
     memory_map_done(&s->cell_page);
     fd_close(s->cell_fd);
     s->cell_fd = -1;
@@ -85,6 +89,28 @@ static status on_log_packet(worker_slot *s, const channel_packet *p, err *e) {
     m.record.field_count = n + 1;
     logger_record(options_of(s)->logger, &m.record);
     return STATUS_OK;
+}
+
+// What libraries write when they give up. It goes through the log: with our own standard error in hand, a
+// worker could write lines that look like the supervisor's.
+static void read_errors(worker_slot *s, size_t max) {
+    uint8_t text[LOG_TEXT_BYTES_MAX / 2];
+    for (size_t i = 0; i < max && s->error_fd >= 0; i++) {
+        size_t n = 0;
+        status code = fd_read_some(s->error_fd, text, sizeof text, &n);
+        if (code == STATUS_NOT_FOUND) {
+            return;
+        }
+        if (code != STATUS_OK) {
+            loop_watch_stop(&s->error_watch);
+            return;
+        }
+        if (may_log(s, n)) {
+            logger_event(options_of(s)->logger, LOG_ERROR, "worker-output",
+                         LOG_FIELDS(LOG_NUMBER("worker", s->index)), "worker %u wrote: %.*s", s->index,
+                         (int)n, (const char *)text);
+        }
+    }
 }
 
 static status on_packet(worker_slot *s, const channel_packet *p, err *e) {
@@ -156,11 +182,17 @@ static void on_channel(void *arg, unsigned events) {
     read_packets(arg, PACKETS_PER_TURN);
 }
 
+static void on_errors(void *arg, unsigned events) {
+    (void)events;
+    read_errors(arg, PACKETS_PER_TURN);
+}
+
 static void on_process(void *arg, unsigned events) {
     (void)events;
     worker_slot *s = arg;
     process_exit x;
-    read_packets(s, SIZE_MAX);          // its last words come before its end; it cannot add to them
+    read_packets(s, SIZE_MAX); // its last words come before its end; it cannot add to them
+    read_errors(s, SIZE_MAX);
     loop_watch_stop(&s->process_watch); // reaping closes the descriptor
     if (!process_reap(&s->process, &x)) {
         return;
@@ -174,10 +206,18 @@ static void on_process(void *arg, unsigned events) {
 
 static status spawn(worker_slot *s, err *e) {
     channel theirs = {-1};
+    auto_fd error_fd = -1;
+    // A command's standard output and error are ours; guests that serve write to the log.
+    bool is_quiet = options_of(s)->kind == WORKLOAD_HTTP;
+    if (is_quiet) {
+        TRY(process_error_pipe(&s->error_fd, &error_fd, e));
+    }
     TRY(channel_pair(CHANNEL_BYTES, &s->channel, &theirs, e));
     const char *const argv[] = {"writ", "__worker", NULL};
-    process_options o = {
-        .argv = argv, .channel_fd = theirs.fd, .discards_stdio = options_of(s)->kind == WORKLOAD_HTTP};
+    process_options o = {.argv = argv,
+                         .channel_fd = theirs.fd,
+                         .discards_stdio = is_quiet,
+                         .error_fd = is_quiet ? error_fd : 0};
     status code = process_spawn(&o, &s->process, e);
     s->pid = s->process.pid;
     channel_close(&theirs);
@@ -211,6 +251,9 @@ static status watch(worker_slot *s, err *e) {
     loop *l = s->place->loop;
     TRY(broker_new(l, s->place->connector, &s->channel, &s->broker, e));
     TRY(loop_watch_start(&s->channel_watch, l, s->channel.fd, LOOP_READABLE, on_channel, s, e));
+    if (s->error_fd >= 0) {
+        TRY(loop_watch_start(&s->error_watch, l, s->error_fd, LOOP_READABLE, on_errors, s, e));
+    }
     return loop_watch_start(&s->process_watch, l, s->process.pidfd, LOOP_READABLE, on_process, s, e);
 }
 

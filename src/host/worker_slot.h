@@ -48,7 +48,8 @@ struct worker_slot {
     broker *broker;
     int cell_fd;
     memory_map cell_page;
-    loop_watch process_watch, channel_watch;
+    int error_fd; // what it writes to its standard error; -1 when that is ours
+    loop_watch process_watch, channel_watch, error_watch;
     loop_timer restart;
     uint64_t started_ns;
     uint64_t died_ns;   // of the predecessor; 0 for the first

@@ -70,6 +70,18 @@ status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_
     return STATUS_OK;
 }
 
+status fd_read_some(int fd, void *bytes, size_t len, size_t *ret_len) {
+    ssize_t n;
+    do {
+        n = read(fd, bytes, len);
+    } while (n < 0 && errno == EINTR);
+    if (n <= 0) {
+        return n < 0 && errno == EAGAIN ? STATUS_NOT_FOUND : STATUS_CLOSED;
+    }
+    *ret_len = (size_t)n;
+    return STATUS_OK;
+}
+
 status fd_write_all(int fd, slice bytes, err *e) {
     while (bytes.len > 0) {
         ssize_t n = write(fd, bytes.data, bytes.len);

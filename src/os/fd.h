@@ -25,6 +25,8 @@ status fd_open_directory(const char *path, int *ret, err *e) WRIT_MUST_USE;
 
 // Reads up to `len` bytes at `offset`; fewer only at the end of the file.
 status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len, err *e) WRIT_MUST_USE;
+// What there is now, at least one byte: STATUS_NOT_FOUND when there is nothing, STATUS_CLOSED at the end.
+status fd_read_some(int fd, void *bytes, size_t len, size_t *ret_len) WRIT_MUST_USE;
 // Writes everything, waiting where the descriptor is not ready.
 status fd_write_all(int fd, slice bytes, err *e) WRIT_MUST_USE;
 // Writes everything or nothing and never waits: false when the reader is behind (or gone). For log lines, at

@@ -2,6 +2,7 @@
 #include "os/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -46,6 +47,9 @@ static int first_error(int a, int b) { return a != 0 ? a : b; }
 
 static int set_actions(const process_options *o, posix_spawn_file_actions_t *actions) {
     int error = posix_spawn_file_actions_adddup2(actions, o->channel_fd, PROCESS_CHANNEL_FD);
+    if (o->error_fd > 0) {
+        error = first_error(error, posix_spawn_file_actions_adddup2(actions, o->error_fd, STDERR_FILENO));
+    }
     if (o->discards_stdio) {
         error = first_error(error,
                             posix_spawn_file_actions_addopen(actions, 0, "/dev/null", 0 /* O_RDONLY */, 0));
@@ -83,6 +87,16 @@ static int spawn(const process_options *o, pid_t *ret) {
     (void)posix_spawn_file_actions_destroy(&actions);
     (void)posix_spawnattr_destroy(&attributes);
     return error;
+}
+
+status process_error_pipe(int *ret_read, int *ret_write, err *e) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
+        return err_set_errno(e, errno, "pipe");
+    }
+    *ret_read = ends[0];
+    *ret_write = ends[1];
+    return STATUS_OK;
 }
 
 status process_spawn(const process_options *options, process *ret, err *e) {

@@ -25,7 +25,11 @@ typedef struct process_options {
     const char *const *argv; // NULL-terminated
     int channel_fd;          // becomes PROCESS_CHANNEL_FD
     bool discards_stdio;     // standard input and output become /dev/null; standard error stays
+    int error_fd;            // becomes standard error; 0 = ours
 } process_options;
+
+// A pipe for it: both ends close-on-exec and non-blocking, so that neither side can hold up the other.
+status process_error_pipe(int *ret_read, int *ret_write, err *e) WRIT_MUST_USE;
 
 // The child starts with SIGINT, SIGTERM, SIGHUP and SIGQUIT blocked (a terminal sends them to the whole
 // group; the parent decides what a child hears) and without our environment, which may hold secrets: only the

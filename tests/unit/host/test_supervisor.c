@@ -123,12 +123,21 @@ static void spoil_the_listener(fake *f) {
     process_end(3);
 }
 
+// A line that looks like one of ours.
+static void forge(fake *f) {
+    (void)dprintf(STDERR_FILENO, "x\n2026-01-01T00:00:00.000Z info  forge: forged\n");
+    end_all(f);
+}
+
 __attribute__((constructor)) static void be_a_worker(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(fake *f);
-    } ways[] = {
-        {"speak", speak_at_length}, {"fail", fail_late}, {"flood", flood}, {"spoil", spoil_the_listener}};
+    } ways[] = {{"speak", speak_at_length},
+                {"fail", fail_late},
+                {"flood", flood},
+                {"spoil", spoil_the_listener},
+                {"forge", forge}};
     if (argc != 2 || strcmp(argv[1], "__worker") != 0) {
         return;
     }
@@ -230,4 +239,11 @@ TEST(a_spoilt_listener_is_repaired_for_the_replacement) {
     supervise("spoil", WORKLOAD_HTTP, &o);
     EXPECT_OK(o.code);
     EXPECT(has(&o, ": it listens"));
+}
+
+TEST(a_worker_cannot_forge_lines) {
+    static outcome o;
+    supervise("forge", WORKLOAD_HTTP, &o);
+    EXPECT_OK(o.code);
+    EXPECT(has(&o, "worker 0 wrote: x\\n2026"));
 }
