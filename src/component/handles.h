@@ -43,7 +43,7 @@ typedef struct handle_table {
 } handle_table;
 
 // What one call has borrowed from the caller's table, to be given back when it returns. Lives on the stack.
-enum { HANDLE_LENDS_INLINE = 8, HANDLE_LENDS_MAX = 1 << 20 };
+enum { HANDLE_LENDS_INLINE = 8, HANDLE_LENDS_MAX = 1 << 15 };
 typedef struct handle_lends {
     handle_table *table;
     uint32_t *items; // NULL while the inline ones suffice

@@ -101,7 +101,7 @@ status wasi_sockets_ip_name_lookup_resolve_addresses(
     if (name.len == 0 || name.len > CONNECT_HOST_BYTES_MAX) {
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT);
     }
-    address_stream *s = WASI_NEW(wasi_of(call), address_stream, &lookup_ops, WASI_CLASS_OTHER, NULL, e);
+    address_stream *s = WASI_NEW(wasi_of(call), address_stream, &lookup_ops, WASI_CLASS_SOCKET, NULL, e);
     if (s == NULL) {
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_OUT_OF_MEMORY);
     }
