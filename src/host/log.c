@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
+#include "codec/utf.h"
 #include "os/clock.h"
 #include "os/fd.h"
 
@@ -50,17 +51,26 @@ static const char *level_name(log_level level) {
     return "error";
 }
 
-// Control characters would let the text of a guest move a terminal's cursor or begin a line that looks like
-// ours.
+// Would let the text of a guest move a terminal's cursor (C0 and C1 controls), begin a line that looks like
+// ours, or show a line in another order than it has (bidirectional controls).
+static bool is_control(uint32_t code) {
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
+           (code >= 0x2066 && code <= 0x2069);
+}
+
 static status append_escaped(buf *out, slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (c == '\n') {
+    uint32_t len = (uint32_t)text.len; // of a line; long texts were cut
+    for (uint32_t at = 0; at < len;) {
+        uint32_t from = at, code = 0;
+        if (!utf8_next(text.data, len, &at, &code)) {
+            at = from + 1;
+            TRY(buf_append_format(out, "\\x%02x", text.data[from]));
+        } else if (code == '\n') {
             TRY(buf_append_text(out, "\\n"));
-        } else if (c < 0x20 || c == 0x7f) {
-            TRY(buf_append_format(out, "\\x%02x", c));
+        } else if (is_control(code)) {
+            TRY(buf_append_format(out, code > 0xff ? "\\u%04x" : "\\x%02x", code));
         } else {
-            TRY(buf_append_byte(out, c));
+            TRY(buf_append(out, slice_sub(text, from, at)));
         }
     }
     return STATUS_OK;

@@ -27,6 +27,17 @@ TEST(control_characters_are_escaped) {
     EXPECT_CONTAINS(text_of(&r, &b), "a\\nb\\x0dc\\x1b[2Jd\\x7f");
 }
 
+TEST(what_terminals_obey_in_utf8_is_escaped_too) {
+    auto_buf b;
+    log_record r = {LOG_INFO, SLICE_LITERAL("e"),
+                    SLICE_LITERAL("a\xc2\x9b"
+                                  "2Jb\x9b"
+                                  "c\xe2\x80\xae"
+                                  "d\xc3\xa9"),
+                    NULL, 0};
+    EXPECT_CONTAINS(text_of(&r, &b), "a\\x9b2Jb\\x9bc\\u202ed\xc3\xa9");
+}
+
 TEST(long_texts_are_cut) {
     auto_buf b;
     static char text[1000];
