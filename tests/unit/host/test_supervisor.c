@@ -83,7 +83,23 @@ static void end_all(fake *f) {
     process_end(0);
 }
 
+// Stops the supervisor until this process has ended, so that it finds everything at once.
+static void stop_supervisor_until_the_end(fake *f) {
+    int gate[2];
+    pid_t supervisor = getppid();
+    must(pipe(gate) == 0);
+    if (fork() == 0) {
+        fd_close(gate[1]);
+        channel_close(&f->channel);
+        (void)!read(gate[0], &(char){0}, 1);
+        (void)kill(supervisor, SIGCONT);
+        process_end(0);
+    }
+    (void)kill(supervisor, SIGSTOP);
+}
+
 static void speak_at_length(fake *f) {
+    stop_supervisor_until_the_end(f);
     for (int i = 0; i < WORDS; i++) {
         say(f, "one of many words");
     }
