@@ -77,6 +77,10 @@ bool http_exchange_is_aborted(const http_exchange *x) { return x->is_aborted || 
 
 void http_exchange_abort(http_exchange *x) {
     x->ops = NULL;
+    if (!x->c->is_broken) {
+        http_connection_flush(
+            x->c); // what there is of it, so that the client sees an answer that was cut short
+    }
     x->c->is_broken = true;
     http_connection_advance_soon(x->c);
 }
