@@ -142,8 +142,15 @@ static status on_packet(compiler *c, const channel_packet *p, err *e) {
     }
 }
 
+#define COMPILE_NS_MAX (10 * 60000000000ull) // the largest guests we know take one on a slow machine
+
 static status run_compiler(compiler *c, err *e) {
+    uint64_t started_ns = clock_now_ns();
     while (!c->is_finished) {
+        if (clock_now_ns() - started_ns > COMPILE_NS_MAX) {
+            return err_set(e, STATUS_TIMEOUT, "compiling took longer than %d minutes and was given up",
+                           (int)(COMPILE_NS_MAX / 60000000000));
+        }
         channel_packet p;
         status s = channel_wait(&c->channel, QUIET_MS, 0, &p, e);
         if (s == STATUS_TIMEOUT) {

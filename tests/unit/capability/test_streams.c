@@ -281,9 +281,8 @@ TEST(zeroes_are_one_write) {
     wasi_io_streams_result_u64_stream_error permit = {0};
     EXPECT_OK(wasi_io_streams_output_stream_check_write(&g, &s->base, &permit, NULL));
     EXPECT_EQ(permit.ok, WASI_WRITE_BYTES_MAX);
-    EXPECT_STATUS(
-        wasi_io_streams_output_stream_write_zeroes(&g, &s->base, WASI_WRITE_BYTES_MAX + 1, &r, &e),
-        STATUS_TRAP);
+    EXPECT_STATUS(wasi_io_streams_output_stream_write_zeroes(&g, &s->base, WASI_WRITE_BYTES_MAX + 1, &r, &e),
+                  STATUS_TRAP);
     guest_done(&g);
 }
 
