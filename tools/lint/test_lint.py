@@ -116,10 +116,6 @@ class TextTest(unittest.TestCase):
             self.assertEqual(found("docs/a.md", f"later ({word})\n"), ["marker"])
         self.assertEqual(found("tools/a.sh", "# SPDX-License-Identifier: Apache-2.0\nmktemp -d aXXXXXX\n"), [])
 
-    def test_places(self):
-        self.assertEqual(found("docs/a.md", "see crates." + "io\n"), ["place"])
-        self.assertEqual(found("docs/a.md", "see /tmp/" + "lab/x\n"), ["place"])
-
     def test_file_size(self):
         self.assertEqual(found("src/codec/a.c", HEAD + "\n" * 1000), ["file-size"])
         self.assertEqual(found("src/codec/a.c", HEAD + "\n" * 999), [])
