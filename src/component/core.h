@@ -58,7 +58,7 @@ typedef struct core_extern {
 } core_extern;
 
 typedef struct core_instance { // dies with the store
-    uint64_t opaque[2];
+    uint64_t opaque[3];
 } core_instance;
 
 typedef struct core_memory_view { // valid until guest code runs

@@ -7,7 +7,7 @@
 _Static_assert(sizeof(core_value) == sizeof(wasmtime_val_raw_t), "raw values are passed through");
 _Static_assert(sizeof(((core_extern *)0)->opaque) >= sizeof(wasmtime_extern_union_t),
                "core_extern holds any extern");
-_Static_assert(sizeof(core_instance) >= sizeof(wasmtime_instance_t), "core_instance holds an instance");
+_Static_assert(2 * sizeof(uint64_t) >= sizeof(wasmtime_instance_t), "core_instance holds an instance");
 
 status error_consume(wasmtime_error_t *error, status code, const char *what, err *e) {
     wasm_name_t message;

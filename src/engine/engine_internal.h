@@ -26,10 +26,20 @@ struct engine {
 
 typedef struct import_linkers import_linkers; // see import_linker.h
 
+// What a module exports, by position. Shared by the module, its templates and their instances.
+typedef struct module_exports {
+    _Atomic uint32_t users;
+    wasm_exporttype_vec_t types;
+    const wasm_name_t *memory; // the name of the first exported memory, or NULL
+} module_exports;
+
+module_exports *module_exports_ref(module_exports *x);
+void module_exports_unref(module_exports *x); // accepts NULL
+
 struct core_module {
     wasmtime_module_t *wasm;
     wasm_importtype_vec_t imports;
-    char *memory_export; // the name of the first exported memory, or NULL
+    module_exports *exports;
     import_linkers *linkers;
 };
 
@@ -43,7 +53,7 @@ struct core_host_func {
 
 struct core_template {
     wasmtime_instance_pre_t *pre;
-    char *memory_export; // as in core_module
+    module_exports *exports; // of its module
 };
 
 struct core_task {

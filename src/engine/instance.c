@@ -8,6 +8,8 @@
 #include "engine/engine_internal.h"
 #include "engine/import_linker.h"
 
+enum { INSTANCE_EXPORTS = 2 }; // of core_instance.opaque, behind the engine's own two
+
 static slice name_slice(const wasm_name_t *n) { return slice_of(n->data, n->size); }
 
 // Drives a nested future from the task's fiber; the two fibers have stacks of their own.
@@ -48,10 +50,10 @@ static bool text_is_about_limit(slice text) {
 }
 
 // A memory that the store does not know yet, so that its size counts.
-static void store_note_memory(engine_store *s, const char *name, const wasmtime_instance_t *instance) {
+static void store_note_memory(engine_store *s, const wasm_name_t *name, const wasmtime_instance_t *instance) {
     wasmtime_extern_t x;
     if (name == NULL || s->memory_count == STORE_MEMORIES_MAX ||
-        !wasmtime_instance_export_get(s->context, instance, name, strlen(name), &x) ||
+        !wasmtime_instance_export_get(s->context, instance, name->data, name->size, &x) ||
         x.kind != WASMTIME_EXTERN_MEMORY) {
         return;
     }
@@ -77,15 +79,16 @@ static status instance_failure(wasmtime_error_t *error, err *e) {
     return code;
 }
 
-static status instance_finish(engine_store *s, const char *memory_export, const wasmtime_instance_t *instance,
+static status instance_finish(engine_store *s, module_exports *exports, const wasmtime_instance_t *instance,
                               wasm_trap_t *trap, wasmtime_error_t *error, core_instance *ret, err *e) {
     if (WRIT_UNLIKELY(trap != NULL || error != NULL)) {
         bool ran =
             trap != NULL || s->stop != ENGINE_STOP_NONE || s->host_error.code != STATUS_OK || s->is_cancelled;
         return ran ? store_failure(s, trap, error, "instantiate", e) : instance_failure(error, e);
     }
-    store_note_memory(s, memory_export, instance);
+    store_note_memory(s, exports->memory, instance);
     memcpy(ret->opaque, instance, sizeof *instance);
+    ret->opaque[INSTANCE_EXPORTS] = (uint64_t)(uintptr_t)exports;
     return STATUS_OK;
 }
 
@@ -138,7 +141,7 @@ status store_instantiate(core_store *core, const core_module *module, const core
     status result = future_finish(s, future, e);
     import_linker_release(module, linker);
     TRY(result);
-    return instance_finish(s, module->memory_export, &instance, trap, error, ret, e);
+    return instance_finish(s, module->exports, &instance, trap, error, ret, e);
 }
 
 status template_new(core_engine *core, const core_module *module, core_host_func *const *imports,
@@ -165,7 +168,7 @@ status template_new(core_engine *core, const core_module *module, core_host_func
     }
     core_template *t = MEM_NEW(core_template);
     t->pre = pre;
-    t->memory_export = module->memory_export == NULL ? NULL : mem_text_dup(module->memory_export);
+    t->exports = module_exports_ref(module->exports);
     *ret = t;
     return STATUS_OK;
 }
@@ -175,7 +178,7 @@ void template_free(core_template *t) {
         return;
     }
     wasmtime_instance_pre_delete(t->pre);
-    mem_free(t->memory_export);
+    module_exports_unref(t->exports);
     mem_free(t);
 }
 
@@ -189,17 +192,22 @@ status template_instantiate(core_store *core, const core_template *t, core_insta
     wasmtime_call_future_t *future =
         wasmtime_instance_pre_instantiate_async(t->pre, s->context, &instance, &trap, &error);
     TRY(future_finish(s, future, e));
-    return instance_finish(s, t->memory_export, &instance, trap, error, ret, e);
+    return instance_finish(s, t->exports, &instance, trap, error, ret, e);
 }
 
+// By name, which the engine looks up at once: by position it would make every export up to that one, and
+// guests that link libraries at run time have thousands.
 bool export_at(core_store *core, const core_instance *instance, size_t index, core_extern *ret) {
     engine_store *s = store_of(core);
     wasmtime_instance_t i;
     memcpy(&i, instance->opaque, sizeof i);
-    char *name = NULL;
-    size_t name_len = 0;
+    const module_exports *exports = (const module_exports *)(uintptr_t)instance->opaque[INSTANCE_EXPORTS];
+    if (index >= exports->types.size) {
+        return false;
+    }
+    const wasm_name_t *name = wasm_exporttype_name(exports->types.data[index]);
     wasmtime_extern_t x;
-    return wasmtime_instance_export_nth(s->context, &i, index, &name, &name_len, &x) &&
+    return wasmtime_instance_export_get(s->context, &i, name->data, name->size, &x) &&
            extern_from_wasm(&x, ret);
 }
 

@@ -7,27 +7,35 @@
 #include "engine/engine_internal.h"
 #include "engine/import_linker.h"
 
-static char *module_memory_export(const wasmtime_module_t *wasm) {
-    char *found = NULL;
-    wasm_exporttype_vec_t exports;
-    wasmtime_module_exports(wasm, &exports);
-    for (size_t i = 0; found == NULL && i < exports.size; i++) {
-        if (wasm_externtype_kind(wasm_exporttype_type(exports.data[i])) == WASM_EXTERN_MEMORY) {
-            const wasm_name_t *name = wasm_exporttype_name(exports.data[i]);
-            found = mem_alloc(name->size + 1);
-            memcpy(found, name->data, name->size);
-            found[name->size] = '\0';
+static module_exports *module_exports_new(const wasmtime_module_t *wasm) {
+    module_exports *x = MEM_NEW(module_exports);
+    x->users = 1;
+    wasmtime_module_exports(wasm, &x->types);
+    for (size_t i = 0; x->memory == NULL && i < x->types.size; i++) {
+        if (wasm_externtype_kind(wasm_exporttype_type(x->types.data[i])) == WASM_EXTERN_MEMORY) {
+            x->memory = wasm_exporttype_name(x->types.data[i]);
         }
     }
-    wasm_exporttype_vec_delete(&exports);
-    return found;
+    return x;
+}
+
+module_exports *module_exports_ref(module_exports *x) {
+    x->users++;
+    return x;
+}
+
+void module_exports_unref(module_exports *x) {
+    if (x != NULL && --x->users == 0) {
+        wasm_exporttype_vec_delete(&x->types);
+        mem_free(x);
+    }
 }
 
 static core_module *module_wrap(wasmtime_module_t *wasm) {
     core_module *m = MEM_NEW(core_module);
     m->wasm = wasm;
     wasmtime_module_imports(wasm, &m->imports);
-    m->memory_export = module_memory_export(wasm);
+    m->exports = module_exports_new(wasm);
     m->linkers = import_linkers_new();
     return m;
 }
@@ -46,7 +54,7 @@ void module_free(core_module *m) {
     if (m == NULL) {
         return;
     }
-    mem_free(m->memory_export);
+    module_exports_unref(m->exports);
     import_linkers_free(m->linkers);
     wasm_importtype_vec_delete(&m->imports);
     wasmtime_module_delete(m->wasm);
