@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where a user's files are: $WRIT_HOME, else $XDG_CONFIG_HOME/writ, else ~/.config/writ.
+#pragma once
+
+#include "base/buf.h"
+#include "base/err.h"
+
+// The path of `name` ("keys", "trust.json") in that directory, NUL-terminated, in an empty buffer. Makes
+// nothing.
+status cli_place(const char *name, buf *ret, err *e) WRIT_MUST_USE;

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// The trust store: which issuers this host believes for what, what was revoked, and which revisions are too
+// old. A JSON file that people read and review, replaced atomically, and beside it the signed revocation
+// lists.
+//
+//   {"version": 1,
+//    "issuers": [{"key": "A...", "note": "the web team", "names": ["shop/*"], "until":
+//    "2027-01-31T00:00:00Z",
+//                 "allow": [{"interface": "wasi:http"}]}],
+//    "minimum_revisions": [{"subject": "M...", "revision": 7}]}
+//
+// `key` is an account or an operator: trust in an operator covers the accounts that it vouches for in tokens
+// of the chain. `names` are patterns for the name in the token, in which "*" stands for any run of
+// characters; absent = any. `allow` bounds what its components may import, in the form of
+// identity/allowance.h; absent = whatever their writs allow. All entries that cover a component count; one
+// suffices.
+//
+// Revocation lists: DIRECTORY/revocations/ISSUER.jwt, the newest list of each issuer. A list whose number is
+// lower than the stored one's is refused.
+#pragma once
+
+#include "base/arena.h"
+#include "base/attributes.h"
+#include "base/err.h"
+#include "identity/allowance.h"
+#include "identity/nkey.h"
+#include "identity/refusal.h"
+#include "identity/token.h"
+
+enum {
+    TRUST_BYTES_MAX = 4 << 20,
+    TRUST_ISSUERS_MAX = 4096,
+    TRUST_SUBJECTS_MAX = 65536,
+    TRUST_LISTS_MAX = 256,
+};
+
+typedef struct trust_issuer {
+    nkey_public key;
+    slice note;
+    token_texts names; // none = any
+    bool has_until;
+    uint64_t until_s;
+    bool has_allowance;
+    allowance allow;
+} trust_issuer;
+
+typedef struct trust_minimum {
+    nkey_public subject;
+    int32_t revision;
+} trust_minimum;
+
+typedef struct trust_store trust_store;
+
+trust_store *trust_store_new(void);    // believes nobody
+void trust_store_free(trust_store *s); // accepts NULL
+
+// --- the file: reading and changing ------------------------------------------------------------------------
+
+// Reads the file and its revocation lists. A file that does not exist believes nobody; one that is half
+// written, has unknown members, or that others may write is an error (STATUS_INVALID, STATUS_DENIED), never
+// an empty store. A revocation list that cannot be believed is an error as well: fail closed.
+status trust_store_load(const char *path, trust_store **ret, err *e) WRIT_MUST_USE;
+// Replaces the file: written beside, synced, renamed. Two writers at once: the later one is refused with
+// STATUS_EXISTS if the file changed since it was loaded.
+status trust_store_save(trust_store *s, const char *path, err *e) WRIT_MUST_USE;
+
+size_t trust_store_issuer_count(const trust_store *s);
+const trust_issuer *trust_store_issuer_at(const trust_store *s, size_t index);
+status trust_store_add_issuer(trust_store *s, const trust_issuer *issuer, err *e) WRIT_MUST_USE; // copies
+size_t trust_store_remove_issuer(trust_store *s, const nkey_public *key); // how many entries went
+size_t trust_store_minimum_count(const trust_store *s);
+const trust_minimum *trust_store_minimum_at(const trust_store *s, size_t index);
+// Lowering a minimum is possible (people may decide so) and reported by the caller.
+status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) WRIT_MUST_USE;
+// Takes a signed list (TOKEN_REVOCATIONS) of an issuer that the store trusts; saved by trust_store_save.
+status trust_store_add_revocations(trust_store *s, slice token, uint64_t now_s, refusal *ret_why,
+                                   err *e) WRIT_MUST_USE;
+size_t trust_store_list_count(const trust_store *s);
+const token_claims *trust_store_list_at(const trust_store *s, size_t index);
+
+// --- deciding ----------------------------------------------------------------------------------------------
+
+// A token whose signature and time were checked, with the tokens of its chain likewise (token_read each).
+typedef struct trust_question {
+    const token_claims *claims; // of a component or provider
+    const token_claims *chain;  // the issuer's own token first
+    size_t chain_count;
+    uint64_t now_s;
+} trust_question;
+
+typedef struct trust_answer {
+    const trust_issuer *believed; // the entry that decided; NULL when refused
+    // What the matching entries allow together; has_allowance false = they do not narrow.
+    bool has_allowance;
+    allowance allow; // lives in `memory`
+} trust_answer;
+
+// UNKNOWN_ISSUER, WRONG_ISSUER (name or chain does not fit; trust ran out), REVOKED, ROLLED_BACK, or
+// believed.
+status trust_decide(const trust_store *s, const trust_question *q, arena *memory, trust_answer *ret,
+                    refusal *ret_why, err *e) WRIT_MUST_USE;
