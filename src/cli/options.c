@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "codec/date.h"
 
 enum { ERRORS_BYTES_MAX = ERR_MESSAGE_BYTES_MAX - 64 };
 
@@ -218,5 +219,34 @@ status cli_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *
                        (unsigned long long)min, (unsigned long long)max);
     }
     *ret = value;
+    return STATUS_OK;
+}
+
+status cli_parse_span(const char *text, uint64_t *ret_s, err *e) {
+    static const unit units[] = {{"s", 1},     {"m", 60},        {"h", 3600},
+                                 {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
+    if (!parse_scaled(text, units, sizeof units / sizeof units[0], ret_s)) {
+        return err_set(e, STATUS_INVALID, "\"%.40s\" is not a span of time; write one such as 90d, 12h or 1y",
+                       text);
+    }
+    return STATUS_OK;
+}
+
+status cli_parse_date_or_span(const char *text, uint64_t now_s, uint64_t *ret_s, err *e) {
+    uint64_t value;
+    if (date_parse(slice_from_text(text), &value)) {
+        *ret_s = value;
+        return STATUS_OK;
+    }
+    if (cli_parse_span(text, &value, NULL) != STATUS_OK) {
+        return err_set(e, STATUS_INVALID,
+                       "\"%.40s\" is neither a date nor a span of time; write one such as 2027-01-31, "
+                       "2027-01-31T12:00:00Z or 90d",
+                       text);
+    }
+    if (now_s > DATE_SECONDS_MAX || value > DATE_SECONDS_MAX - now_s) {
+        return err_set(e, STATUS_INVALID, "\"%.40s\" from now on is after the year 9999", text);
+    }
+    *ret_s = now_s + value;
     return STATUS_OK;
 }

@@ -49,3 +49,7 @@ status cli_parse_size(const char *text, uint64_t *ret_bytes, err *e) WRIT_MUST_U
 status cli_parse_duration(const char *text, uint64_t *ret_ns, err *e) WRIT_MUST_USE;
 // A decimal number from `min` to `max`.
 status cli_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret, err *e) WRIT_MUST_USE;
+// "90d", "12h", "2w", "1y" (365 days), also "30m" and "45s": seconds.
+status cli_parse_span(const char *text, uint64_t *ret_s, err *e) WRIT_MUST_USE;
+// "2027-01-31" or "2027-01-31T12:00:00Z" (codec/date.h), or a span from `now_s` on: seconds since 1970.
+status cli_parse_date_or_span(const char *text, uint64_t now_s, uint64_t *ret_s, err *e) WRIT_MUST_USE;

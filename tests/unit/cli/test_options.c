@@ -105,3 +105,21 @@ TEST(numbers) {
     EXPECT(cli_parse_number("0", 1, 10, &n, NULL) == STATUS_INVALID);
     EXPECT(cli_parse_number("1e1", 1, 10, &n, NULL) == STATUS_INVALID);
 }
+
+TEST(spans_and_dates) {
+    uint64_t n = 0;
+    EXPECT(cli_parse_span("90d", &n, NULL) == STATUS_OK && n == 90ull * 86400);
+    EXPECT(cli_parse_span("1.5h", &n, NULL) == STATUS_OK && n == 5400);
+    EXPECT(cli_parse_span("1y", &n, NULL) == STATUS_OK && n == 365ull * 86400);
+    EXPECT(cli_parse_span("10", &n, NULL) == STATUS_INVALID);
+    EXPECT(cli_parse_span("1ms", &n, NULL) == STATUS_INVALID);
+
+    err e = {0};
+    EXPECT(cli_parse_date_or_span("2w", 1000, &n, NULL) == STATUS_OK && n == 1000 + 14ull * 86400);
+    EXPECT(cli_parse_date_or_span("2027-01-31", 1000, &n, NULL) == STATUS_OK && n == 1801353600);
+    EXPECT(cli_parse_date_or_span("2027-02-29", 1000, &n, &e) == STATUS_INVALID);
+    EXPECT(strstr(e.message, "neither a date nor a span") != NULL);
+    EXPECT(cli_parse_date_or_span("253402300799s", 0, &n, NULL) == STATUS_OK && n == 253402300799);
+    EXPECT(cli_parse_date_or_span("253402300799s", 1, &n, &e) == STATUS_INVALID);
+    EXPECT(strstr(e.message, "9999") != NULL);
+}
