@@ -10,15 +10,33 @@ _Static_assert(HASH_BYTES == crypto_generichash_BYTES && HASH_KEY_BYTES == crypt
                "the default sizes of BLAKE2b-256");
 
 // OpenSSL's, because it uses the processor's SHA instructions.
-void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
+void hash_sha256_begin(hash_sha256_state *s) {
+    s->context = EVP_MD_CTX_new();
+    CHECK(s->context != NULL && EVP_DigestInit_ex(s->context, EVP_sha256(), NULL) == 1);
+}
+
+void hash_sha256_add(hash_sha256_state *s, slice bytes) {
+    CHECK(EVP_DigestUpdate(s->context, bytes.data, bytes.len) == 1);
+}
+
+void hash_sha256_end(hash_sha256_state *s, uint8_t ret[HASH_BYTES]) {
     unsigned len = 0;
-    CHECK(c != NULL && EVP_DigestInit_ex(c, EVP_sha256(), NULL) == 1);
+    CHECK(EVP_DigestFinal_ex(s->context, ret, &len) == 1 && len == HASH_BYTES);
+    hash_sha256_drop(s);
+}
+
+void hash_sha256_drop(hash_sha256_state *s) {
+    EVP_MD_CTX_free(s->context);
+    s->context = NULL;
+}
+
+void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
+    hash_sha256_state s;
+    hash_sha256_begin(&s);
     for (size_t i = 0; i < count; i++) {
-        CHECK(EVP_DigestUpdate(c, parts[i].data, parts[i].len) == 1);
+        hash_sha256_add(&s, parts[i]);
     }
-    CHECK(EVP_DigestFinal_ex(c, ret, &len) == 1 && len == HASH_BYTES);
-    EVP_MD_CTX_free(c);
+    hash_sha256_end(&s, ret);
 }
 
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(hash_keyed_state), "libsodium's state fits");

@@ -14,6 +14,14 @@ enum {
 
 // SHA-256 (FIPS 180-4): names of things that anybody may compute.
 void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);
+// The same in pieces. Each begin needs an end or a drop.
+typedef struct hash_sha256_state {
+    void *context;
+} hash_sha256_state;
+void hash_sha256_begin(hash_sha256_state *s);
+void hash_sha256_add(hash_sha256_state *s, slice bytes);
+void hash_sha256_end(hash_sha256_state *s, uint8_t ret[HASH_BYTES]);
+void hash_sha256_drop(hash_sha256_state *s); // accepts a zeroed or ended one
 // BLAKE2b-256 with a key (RFC 7693): only who has the key can compute or check it.
 void hash_keyed(const uint8_t key[HASH_KEY_BYTES], const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);
 // The same in pieces, for what does not lie in memory at once.

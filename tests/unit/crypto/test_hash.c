@@ -50,3 +50,23 @@ TEST(parts_hash_like_the_whole) {
     hash_keyed(key, parts, 3, b);
     EXPECT(!hash_equal(a, b));
 }
+
+TEST(sha256_in_pieces_is_the_same) {
+    static uint8_t bytes[5000];
+    slice whole = slice_of(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(i * 7);
+    }
+    uint8_t a[HASH_BYTES], b[HASH_BYTES];
+    hash_sha256(&whole, 1, a);
+    hash_sha256_state s;
+    hash_sha256_begin(&s);
+    for (size_t at = 0, step = 0; at < sizeof bytes; at += step, step++) {
+        hash_sha256_add(&s, slice_sub(whole, at, at + step));
+    }
+    hash_sha256_end(&s, b);
+    EXPECT(hash_equal(a, b));
+    hash_sha256_drop(&s);
+    hash_sha256_begin(&s);
+    hash_sha256_drop(&s);
+}
