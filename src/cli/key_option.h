@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The key that an option such as --key names: one of the store ("acme"), or a file that holds a seed
+// ("./acme.nk", "/etc/acme.nk.enc"): what contains a "/" is a path.
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "crypto/secret.h"
+#include "identity/nkey.h"
+
+// The directory of keys: `keys_dir` itself, or the user's when NULL (cli/places.h). NUL-terminated, into an
+// empty buffer.
+status cli_keys_directory(const char *keys_dir, buf *ret, err *e) WRIT_MUST_USE;
+
+// Loads a key. A passphrase, where the key needs one, is read from the first line of `passphrase_file`, or
+// asked for on the terminal when that is NULL. The message of a failure names the key and never its content.
+status cli_key_load(const char *name_or_path, const char *keys_dir, const char *passphrase_file, nkey **ret,
+                    err *e) WRIT_MUST_USE;
+
+// The key of this name in the store, made (without a passphrase) when there is none. STATUS_INVALID when it
+// is of another kind.
+status cli_key_load_or_make(const char *name, nkey_kind kind, const char *keys_dir, nkey **ret,
+                            bool *ret_made, err *e) WRIT_MUST_USE;
+
+// The passphrase of a file, or from the terminal; typed twice when it is for something `is_new`. `what`
+// names it in the prompt.
+status cli_read_passphrase(const char *file, const char *what, bool is_new, secret *ret,
+                           err *e) WRIT_MUST_USE;
