@@ -20,6 +20,7 @@ writ_dep_from_pkgconfig(sodium libsodium)
 writ_dep_from_pkgconfig(openssl openssl)
 writ_dep_from_pkgconfig(jansson jansson)
 writ_dep_from_pkgconfig(seccomp libseccomp)
+writ_dep_from_pkgconfig(archive libarchive)
 
 # Wasmtime: a shared library without a SONAME, so the linker must be told to record its bare name.
 add_library(wasmtime SHARED IMPORTED)

@@ -10,6 +10,7 @@ HEADERS_OF = {
     "uv": r"uv(\.h$|/)",
     "sodium": r"sodium(\.h$|/)",
     "openssl": r"openssl/",
+    "archive": r"archive(_entry)?\.h$",
     "curl": r"curl/",
     "llhttp": r"llhttp\.h$",
     "wasmtime": r"(wasm|wasi|wasmtime)(\.h$|/)",
