@@ -10,7 +10,8 @@
 // shortest sizes at every depth, one token section, at the end. Then every byte is covered: by the hash, or
 // by the token's own signature, or by being the only spelling possible.
 //
-// Works on sections only, without decoding them; one pass; memory is bounded by depth, not by size.
+// Works on sections only, without decoding them. A canonical binary is hashed in place, in one pass; another
+// one is rewritten in memory (no larger than it is) to learn its hash.
 #pragma once
 
 #include "base/attributes.h"
@@ -35,7 +36,8 @@ typedef struct envelope {
 
 // Finds the token and computes the hash. STATUS_INVALID when the bytes are no sequence of sections.
 status envelope_read(slice bytes, envelope *ret, err *e) WRIT_MUST_USE;
-// The canonical form of a component, without any token section.
+// The canonical form of a component, without any token section, into an empty buffer. Never longer than
+// `bytes`.
 status envelope_strip(slice bytes, buf *ret, err *e) WRIT_MUST_USE;
 // Appends a token to a canonical component without one.
 status envelope_append_token(buf *component, slice token, err *e) WRIT_MUST_USE;
