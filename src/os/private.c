@@ -68,3 +68,37 @@ bool private_file_is_ours(int fd, bool is_secret) {
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
            (st.st_mode & forbidden) == 0;
 }
+
+static status check_secret(int fd, const char *shown, err *e) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return err_set_errno(e, errno, shown);
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return err_set(e, STATUS_INVALID, "%s is not a regular file", shown);
+    }
+    if (st.st_uid != geteuid()) {
+        return err_set(e, STATUS_DENIED,
+                       "%s belongs to another user, so it is no secret of this one: copy it", shown);
+    }
+    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+        return err_set(e, STATUS_DENIED, "%s can be read or changed by other users: chmod 600 %s", shown,
+                       shown);
+    }
+    return STATUS_OK;
+}
+
+status private_secret_open(int dir, const char *name, const char *shown, int *ret_fd, err *e) {
+    // Does not wait for the other end of a pipe.
+    int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | (dir >= 0 ? O_NOFOLLOW : 0);
+    auto_fd fd = openat(dir >= 0 ? dir : AT_FDCWD, name, flags);
+    if (fd < 0) {
+        int failed = errno;
+        return failed == ENOENT || failed == ENOTDIR ? err_set(e, STATUS_NOT_FOUND, "%s: no such file", shown)
+                                                     : err_set_errno(e, failed, shown);
+    }
+    TRY(check_secret(fd, shown, e));
+    *ret_fd = fd;
+    fd = -1;
+    return STATUS_OK;
+}

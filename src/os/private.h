@@ -17,3 +17,8 @@ int private_file_create(int dir, const char *name, int *ret_fd) WRIT_MUST_USE;
 
 // Whether the open file is a regular one of our user that nobody else may write (and, for a secret, read).
 bool private_file_is_ours(int fd, bool is_secret);
+
+// Opens for reading a file that holds a secret: a regular one of this user that nobody else can read. `name`
+// is below the open directory `dir` and no symbolic link, or any path when `dir` is -1. `shown` is how
+// messages call it. STATUS_NOT_FOUND, or STATUS_DENIED with what to do about it.
+status private_secret_open(int dir, const char *name, const char *shown, int *ret_fd, err *e) WRIT_MUST_USE;

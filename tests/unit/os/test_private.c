@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,4 +86,40 @@ TEST(files_are_made_once_and_judged_by_owner_and_mode) {
     EXPECT(unlink(p.inner) == 0);
     close(dir);
     EXPECT(rmdir(p.path) == 0);
+}
+
+TEST(a_secret_that_others_can_read_is_refused_with_the_remedy) {
+    place p = place_new();
+    int fd = open(p.inner, O_WRONLY | O_CREAT | O_CLOEXEC, 0600), got = -1;
+    err e;
+    EXPECT(fd >= 0);
+    EXPECT_STATUS_ERR(private_secret_open(-1, p.inner, "it", &got, &e), STATUS_OK, e);
+    close(got);
+    static const mode_t open_modes[] = {0640, 0604, 0620, 0602, 0610};
+    for (size_t i = 0; i < sizeof open_modes / sizeof open_modes[0]; i++) {
+        got = -1;
+        EXPECT(fchmod(fd, open_modes[i]) == 0);
+        EXPECT_STATUS(private_secret_open(-1, p.inner, "it", &got, &e), STATUS_DENIED);
+        EXPECT_CONTAINS(e.message, "chmod 600 it");
+        EXPECT_EQ(got, -1);
+    }
+    EXPECT(fchmod(fd, 0400) == 0);
+    EXPECT_OK(private_secret_open(-1, p.inner, "it", &got, &e));
+    close(got);
+    close(fd);
+    EXPECT(unlink(p.inner) == 0 && rmdir(p.path) == 0);
+}
+
+TEST(a_secret_is_a_regular_file) {
+    place p = place_new();
+    int got = -1, dir = open(p.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    err e;
+    EXPECT_STATUS(private_secret_open(dir, "a", "it", &got, &e), STATUS_NOT_FOUND);
+    EXPECT(mkfifo(p.inner, 0600) == 0); // must not wait for a writer
+    EXPECT_STATUS(private_secret_open(dir, "a", "it", &got, &e), STATUS_INVALID);
+    EXPECT(unlink(p.inner) == 0 && symlink("/etc/hostname", p.inner) == 0);
+    EXPECT(private_secret_open(dir, "a", "it", &got, &e) != STATUS_OK);
+    EXPECT(unlink(p.inner) == 0 && rmdir(p.path) == 0);
+    EXPECT_EQ(got, -1);
+    close(dir);
 }
