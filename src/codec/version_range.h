@@ -3,8 +3,8 @@
 //
 // "" or "*" is any version, and also covers what has none; "0.2.3" or "=0.2.3" is that one; "^0.2.3" is it
 // and what is compatible with it and not older; ">=0.2.0,<0.3.0" is all of a list of comparisons (=, ^, >=,
-// >, <=, <) at once. A pre-release is covered only by a comparison that names a pre-release of the same
-// MAJOR.MINOR.PATCH, or by "*".
+// >, <=, <) at once, without spaces. A pre-release is covered only where some comparison of the list names a
+// pre-release of the same MAJOR.MINOR.PATCH, or by "*".
 #pragma once
 
 #include "base/attributes.h"
