@@ -240,7 +240,7 @@ status network_policy_check_host(const network_policy *p, slice host, uint16_t p
     return STATUS_OK;
 }
 
-static bool is_localhost(const char *name) {
+bool network_name_is_localhost(const char *name) {
     size_t n = strlen(name);
     return strcmp(name, "localhost") == 0 || (n > 10 && strcmp(name + n - 10, ".localhost") == 0);
 }
@@ -270,7 +270,8 @@ status network_policy_check_address(const network_policy *p, slice host, const n
                        port);
     }
     if (!network_address_is_special(address) ||
-        (network_address_is_loopback(address) && is_localhost(name) && localhost_rule(p, name, port))) {
+        (network_address_is_loopback(address) && network_name_is_localhost(name) &&
+         localhost_rule(p, name, port))) {
         return STATUS_OK;
     }
     char text[NETWORK_ADDRESS_TEXT_BYTES];

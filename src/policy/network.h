@@ -63,3 +63,9 @@ enum { NETWORK_ADDRESS_TEXT_BYTES = 48 };
 const char *network_address_text(const network_address *a, char text[NETWORK_ADDRESS_TEXT_BYTES]);
 // Whether the address is outside the public unicast internet.
 bool network_address_is_special(const network_address *a);
+
+// Whether every peer that `inner` allows is surely allowed by `outer`, rule by rule and port by port; on
+// false `*ret_index` is the first rule of `inner` that is not. A block that only several blocks together
+// cover counts as not covered.
+bool network_policy_within(const network_policy *outer, const network_policy *inner,
+                           size_t *ret_index) WRIT_MUST_USE;
