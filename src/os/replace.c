@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "os/replace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "os/random.h"
+
+enum { NEW_FILE_MODE = 0666, ATTEMPTS_MAX = 16 };
+
+typedef struct place {
+    char path[PATH_MAX];      // with links resolved
+    char directory[PATH_MAX]; // that holds it
+    bool exists;
+    mode_t mode; // when it exists
+} place;
+
+static status failed(int number, const char *path, err *e) {
+    status code = err_set_errno(e, number, path);
+    if (number == ENOENT || number == ENOTDIR) {
+        code = STATUS_NOT_FOUND;
+        if (e != NULL) {
+            e->code = code;
+        }
+    }
+    return code;
+}
+
+static status find_place(const char *path, place *ret, err *e) {
+    struct stat info;
+    ret->exists = stat(path, &info) == 0;
+    if (!ret->exists && errno != ENOENT) {
+        return failed(errno, path, e);
+    }
+    if (ret->exists && !S_ISREG(info.st_mode)) {
+        return err_set(e, STATUS_INVALID, "%s: not a regular file, so it cannot be replaced", path);
+    }
+    ret->mode = ret->exists ? info.st_mode & 07777 : 0;
+    if (ret->exists && realpath(path, ret->path) == NULL) {
+        return failed(errno, path, e);
+    }
+    if (!ret->exists && snprintf(ret->path, sizeof ret->path, "%s", path) >= (int)sizeof ret->path) {
+        return failed(ENAMETOOLONG, path, e);
+    }
+    const char *slash = strrchr(ret->path, '/');
+    size_t len = slash == NULL ? 0 : slash == ret->path ? 1 : (size_t)(slash - ret->path);
+    memcpy(ret->directory, slash == NULL ? "." : ret->path, slash == NULL ? 1 : len);
+    ret->directory[slash == NULL ? 1 : len] = '\0';
+    return STATUS_OK;
+}
+
+static int write_all(int fd, slice bytes) {
+    while (bytes.len > 0) {
+        ssize_t n = write(fd, bytes.data, bytes.len);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return n < 0 ? errno : EIO;
+        }
+        bytes = slice_sub(bytes, (size_t)n, bytes.len);
+    }
+    return 0;
+}
+
+// A new file of an unused name in the directory.
+static int create_beside(int dir, char name[40], int *ret_fd) {
+    for (int i = 0; i < ATTEMPTS_MAX; i++) {
+        snprintf(name, 40, ".writ-%016llx.part", (unsigned long long)random_u64());
+        *ret_fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, NEW_FILE_MODE);
+        if (*ret_fd >= 0) {
+            return 0;
+        }
+        if (errno != EEXIST) {
+            break;
+        }
+    }
+    return errno;
+}
+
+static int fill(int fd, const place *p, slice bytes) {
+    int number = write_all(fd, bytes);
+    if (number == 0 && p->exists && fchmod(fd, p->mode) != 0) {
+        number = errno;
+    }
+    return number == 0 && fsync(fd) != 0 ? errno : number;
+}
+
+static int replace_in(int dir, const place *p, slice bytes) {
+    char name[40];
+    int fd;
+    int number = create_beside(dir, name, &fd);
+    if (number != 0) {
+        return number;
+    }
+    number = fill(fd, p, bytes);
+    close(fd);
+    const char *slash = strrchr(p->path, '/');
+    const char *last = slash == NULL ? p->path : slash + 1;
+    if (number == 0 && renameat(dir, name, dir, last) != 0) {
+        number = errno;
+    }
+    if (number != 0) {
+        unlinkat(dir, name, 0);
+        return number;
+    }
+    // Some file systems cannot sync directories; the rename has happened all the same.
+    return fsync(dir) != 0 && errno != EINVAL ? errno : 0;
+}
+
+status file_replace_whole(const char *path, slice bytes, err *e) {
+    place p;
+    TRY(find_place(path, &p, e));
+    int dir = open(p.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0) {
+        return failed(errno, path, e);
+    }
+    int number = replace_in(dir, &p, bytes);
+    close(dir);
+    return number == 0 ? STATUS_OK : failed(number, path, e);
+}
