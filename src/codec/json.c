@@ -6,6 +6,10 @@
 #include "base/check.h"
 #include "codec/utf.h"
 
+// Ours are functions.
+#undef json_is_object
+#undef json_is_array
+
 static json_value *required(json_value *v) {
     CHECK(v != NULL);
     return v;
@@ -89,9 +93,55 @@ status json_parse(slice text, json_value **ret, err *e) {
     return STATUS_OK;
 }
 
+json_kind json_kind_of(const json_value *v) {
+    if (v == NULL) {
+        return JSON_KIND_NONE;
+    }
+    switch (json_typeof(v)) {
+    case JSON_OBJECT:
+        return JSON_KIND_OBJECT;
+    case JSON_ARRAY:
+        return JSON_KIND_ARRAY;
+    case JSON_STRING:
+        return JSON_KIND_TEXT;
+    case JSON_INTEGER:
+    case JSON_REAL:
+        return JSON_KIND_NUMBER;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return JSON_KIND_BOOL;
+    case JSON_NULL:
+        return JSON_KIND_NULL;
+    }
+    return JSON_KIND_NONE;
+}
+
 const json_value *json_get(const json_value *object, const char *key) { return json_object_get(object, key); }
 size_t json_count(const json_value *array) { return json_array_size(array); }
 const json_value *json_at(const json_value *array, size_t index) { return json_array_get(array, index); }
+
+bool json_is_object(const json_value *v) { return v != NULL && json_typeof(v) == JSON_OBJECT; }
+bool json_is_array(const json_value *v) { return v != NULL && json_typeof(v) == JSON_ARRAY; }
+
+static bool is_among(const char *name, const char *const *known, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, known[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *json_unknown_member(const json_value *object, const char *const *known, size_t count) {
+    // The library's iterators take a pointer to non-const and change nothing.
+    json_value *o = (json_value *)(uintptr_t)object;
+    for (void *at = json_object_iter(o); at != NULL; at = json_object_iter_next(o, at)) {
+        if (!is_among(json_object_iter_key(at), known, count)) {
+            return json_object_iter_key(at);
+        }
+    }
+    return NULL;
+}
 
 bool json_as_text(const json_value *v, slice *ret) {
     if (!json_is_string(v)) {
@@ -114,5 +164,45 @@ bool json_as_bool(const json_value *v, bool *ret) {
         return false;
     }
     *ret = json_boolean_value(v);
+    return true;
+}
+
+bool json_is_absent(const json_value *v) { return v == NULL || json_is_null(v); }
+
+const char *json_kind_name(const json_value *v) {
+    if (v == NULL) {
+        return "absent";
+    }
+    switch (json_typeof(v)) {
+    case JSON_OBJECT:
+        return "an object";
+    case JSON_ARRAY:
+        return "an array";
+    case JSON_STRING:
+        return "text";
+    case JSON_INTEGER:
+        return "a whole number";
+    case JSON_REAL:
+        return "a number with a fraction or exponent";
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return "true or false";
+    case JSON_NULL:
+        break;
+    }
+    return "null";
+}
+
+size_t json_member_count(const json_value *object) { return json_object_size(object); }
+
+bool json_next_member(const json_value *object, void **at, slice *ret_key, const json_value **ret_value) {
+    // The library's iterators take no const, but do not write.
+    json_t *o = (json_t *)object;
+    *at = *at == NULL ? json_object_iter(o) : json_object_iter_next(o, *at);
+    if (*at == NULL) {
+        return false;
+    }
+    *ret_key = slice_of(json_object_iter_key(*at), json_object_iter_key_len(*at));
+    *ret_value = json_object_iter_value(*at);
     return true;
 }

@@ -36,10 +36,34 @@ status json_write(const json_value *v, int indent, buf *ret) WRIT_MUST_USE;
 // Reads a whole document: depth and size are bounded, duplicate keys are refused.
 status json_parse(slice text, json_value **ret, err *e) WRIT_MUST_USE;
 
+typedef enum json_kind {
+    JSON_KIND_NONE, // no value at all
+    JSON_KIND_NULL,
+    JSON_KIND_BOOL,
+    JSON_KIND_NUMBER,
+    JSON_KIND_TEXT,
+    JSON_KIND_ARRAY,
+    JSON_KIND_OBJECT,
+} json_kind;
+json_kind json_kind_of(const json_value *v); // accepts NULL
+
 // Reading; all accept NULL and a value of another kind, for which they return NULL, false or 0.
 const json_value *json_get(const json_value *object, const char *key);
 size_t json_count(const json_value *array);
 const json_value *json_at(const json_value *array, size_t index);
+bool json_is_object(const json_value *v);
+bool json_is_array(const json_value *v);
+// The name of the first member that is not in the list of `count` names, NUL-terminated and borrowed; NULL
+// when all are. For readers that refuse what they do not know.
+const char *json_unknown_member(const json_value *object, const char *const *known, size_t count);
 bool json_as_text(const json_value *v, slice *ret); // borrowed from the value
 bool json_as_integer(const json_value *v, int64_t *ret);
 bool json_as_bool(const json_value *v, bool *ret);
+// NULL or null: many writers spell "absent" that way.
+bool json_is_absent(const json_value *v);
+// "text", "a whole number", "an object", ... ; for messages.
+const char *json_kind_name(const json_value *v);
+size_t json_member_count(const json_value *object);
+// The members of an object in their order: `*at` is NULL for the first call, and false comes after the last.
+// The object may not change in between; the key is borrowed.
+bool json_next_member(const json_value *object, void **at, slice *ret_key, const json_value **ret_value);

@@ -39,6 +39,19 @@ void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
     hash_sha256_end(&s, ret);
 }
 
+size_t hash_sha2(hash_kind kind, const slice *parts, size_t count, uint8_t ret[HASH_SHA2_BYTES_MAX]) {
+    const EVP_MD *md = kind == HASH_SHA256 ? EVP_sha256() : kind == HASH_SHA384 ? EVP_sha384() : EVP_sha512();
+    EVP_MD_CTX *c = EVP_MD_CTX_new();
+    unsigned len = 0;
+    CHECK(c != NULL && EVP_DigestInit_ex(c, md, NULL) == 1);
+    for (size_t i = 0; i < count; i++) {
+        CHECK(EVP_DigestUpdate(c, parts[i].data, parts[i].len) == 1);
+    }
+    CHECK(EVP_DigestFinal_ex(c, ret, &len) == 1 && len <= HASH_SHA2_BYTES_MAX);
+    EVP_MD_CTX_free(c);
+    return len;
+}
+
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(hash_keyed_state), "libsodium's state fits");
 
 static crypto_generichash_state *state_of(hash_keyed_state *s) {
