@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/fd.h"
+
 enum { READ_STEP = 1 << 20 };
 
 static status too_large(const char *path, size_t bytes_max, err *e) {
@@ -40,8 +42,44 @@ static status read_all(int fd, const char *path, size_t bytes_max, buf *ret, err
     }
 }
 
-status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+// Root's files count: what the owner of the machine wrote is believed.
+static bool only_we_write(const struct stat *about) {
+    return S_ISREG(about->st_mode) && (about->st_uid == geteuid() || about->st_uid == 0) &&
+           (about->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+static status check_kind(int fd, const char *path, bool is_trusted, struct stat *ret, err *e) {
+    if (fstat(fd, ret) != 0) {
+        return err_set_errno(e, errno, path);
+    }
+    if (S_ISDIR(ret->st_mode)) {
+        return err_set(e, STATUS_INVALID, "%s is a directory", path);
+    }
+    if (is_trusted && !only_we_write(ret)) {
+        return err_set(e, STATUS_DENIED,
+                       "%s could have been written by others, so what it says is not believed: it must be a "
+                       "regular file of root or of this user that nobody else may write (chmod go-w)",
+                       path);
+    }
+    return STATUS_OK;
+}
+
+static status read_checked(int fd, const char *path, size_t bytes_max, bool is_trusted, buf *ret, err *e) {
+    struct stat about;
+    TRY(check_kind(fd, path, is_trusted, &about, e));
+    if (S_ISREG(about.st_mode) && (uint64_t)about.st_size > bytes_max) {
+        return too_large(path, bytes_max, e);
+    }
+    uint8_t *at;
+    if (S_ISREG(about.st_mode) && buf_reserve(ret, (size_t)about.st_size + 1, &at) != STATUS_OK) {
+        return err_set(e, STATUS_LIMIT, "no memory to read %s", path);
+    }
+    return read_all(fd, path, bytes_max, ret, e);
+}
+
+static status read_file(const char *path, size_t bytes_max, bool is_trusted, buf *ret, err *e) {
+    // Opening a FIFO without a writer would wait for one.
+    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (is_trusted ? O_NONBLOCK : 0));
     if (fd < 0) {
         int number = errno;
         err_set_errno(e, number, path);
@@ -50,25 +88,18 @@ status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) {
         }
         return STATUS_IO;
     }
-    struct stat about;
-    status s = STATUS_OK;
-    if (fstat(fd, &about) == 0 && S_ISDIR(about.st_mode)) {
-        s = err_set(e, STATUS_INVALID, "%s is a directory", path);
-    } else if (S_ISREG(about.st_mode) && (uint64_t)about.st_size > bytes_max) {
-        s = too_large(path, bytes_max, e);
-    }
     buf_init(ret, bytes_max + 1);
-    uint8_t *at;
-    if (s == STATUS_OK && S_ISREG(about.st_mode) &&
-        buf_reserve(ret, (size_t)about.st_size + 1, &at) != STATUS_OK) {
-        s = err_set(e, STATUS_LIMIT, "no memory to read %s", path);
-    }
-    if (s == STATUS_OK) {
-        s = read_all(fd, path, bytes_max, ret, e);
-    }
+    status s = read_checked(fd, path, bytes_max, is_trusted, ret, e);
     if (s != STATUS_OK) {
         buf_done(ret);
     }
-    close(fd);
     return s;
+}
+
+status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) {
+    return read_file(path, bytes_max, false, ret, e);
+}
+
+status file_read_trusted(const char *path, size_t bytes_max, buf *ret, err *e) {
+    return read_file(path, bytes_max, true, ret, e);
 }
