@@ -11,7 +11,7 @@ typedef enum refusal {
     REFUSAL_NONE,
     REFUSAL_UNSIGNED,        // no token at all
     REFUSAL_MALFORMED,       // token, component or list breaks a rule of its format
-    REFUSAL_WRONG_ALGORITHM, // a header other than {"typ":"jwt","alg":"Ed25519"}
+    REFUSAL_WRONG_ALGORITHM, // a header whose "alg" is not "Ed25519"
     REFUSAL_WRONG_KEY_TYPE,  // issuer or subject is a key of a kind that may not stand there
     REFUSAL_BAD_SIGNATURE,
     REFUSAL_HASH_MISMATCH, // the token was made for other bytes

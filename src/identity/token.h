@@ -26,6 +26,7 @@ enum {
     TOKEN_CHAIN_MAX = 4,
     TOKEN_REVOCATIONS_MAX = 4096,
     TOKEN_WASCAP_REVISION = 3,
+    TOKEN_ARENA_BYTES = 2 << 20, // enough for the claims of any token
 };
 #define TOKEN_SECONDS_MAX 253402300799ull // 9999-12-31T23:59:59Z
 
@@ -38,7 +39,8 @@ typedef enum token_kind {
     TOKEN_HOST,        // N issued by A, O, C or itself
     TOKEN_REVOCATIONS, // subject = issuer (A or O), with writ.revocations
 } token_kind;
-const char *token_kind_name(token_kind kind);
+const char *token_kind_name(token_kind kind);                     // "component", ...
+bool token_kind_parse(slice name, token_kind *ret) WRIT_MUST_USE; // by name
 
 typedef struct token_pair { // of a map: hash per target, value per label
     slice name;
@@ -112,8 +114,15 @@ status token_read(slice text, arena *memory, token_claims *ret, refusal *ret_why
 status token_check_time(const token_claims *c, uint64_t now_s, const char *clock_name, refusal *ret_why,
                         err *e) WRIT_MUST_USE;
 
-// Writes a token signed by `issuer`, whose public key becomes "iss". Refuses claims that token_read would
-// refuse.
+// Reads and checks the tokens in `c->chain`, each of which must be for the issuer of the one before it; one
+// that was issued by its own subject ends the chain. Their times are the caller's to check
+// (token_check_time), and whether the last issuer is believed is the trust store's. On failure `*ret_why` is
+// what token_read says, or WRONG_ISSUER when a token is for somebody else.
+status token_read_chain(const token_claims *c, arena *memory, token_claims ret[TOKEN_CHAIN_MAX],
+                        size_t *ret_count, refusal *ret_why, err *e) WRIT_MUST_USE;
+
+// Writes a token signed by `issuer`, whose public key becomes "iss" whatever `c->issuer`
+// says. `call_alias` is normalised as 1.x does. Refuses claims that token_read would refuse.
 status token_write(const token_claims *c, const nkey *issuer, buf *ret, err *e) WRIT_MUST_USE;
 
 // All claims as a document for people and scripts, dates also as text.

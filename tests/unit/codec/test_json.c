@@ -59,3 +59,42 @@ TEST(reads_and_refuses) {
     EXPECT(json_parse(slice_from_text(""), &v, &e) == STATUS_INVALID);
     EXPECT(strstr(e.message, "line 1") != NULL);
 }
+
+TEST(members_come_in_their_order) {
+    json_value *v;
+    err e = {0};
+    EXPECT(json_parse(slice_from_text("{\"b\":1,\"a\":null,\"\\u00e4\":\"x\"}"), &v, &e) == STATUS_OK);
+    EXPECT_EQ(json_member_count(v), 3);
+    static const char *const keys[] = {"b", "a", "\xc3\xa4"};
+    static const char *const kinds[] = {"a whole number", "null", "text"};
+    void *at = NULL;
+    slice key;
+    const json_value *member;
+    size_t count = 0;
+    while (json_next_member(v, &at, &key, &member)) {
+        REQUIRE(count < 3);
+        EXPECT(slice_equal_text(key, keys[count]));
+        EXPECT_TEXT(json_kind_name(member), kinds[count]);
+        count++;
+    }
+    EXPECT_EQ(count, 3);
+    EXPECT(json_is_absent(json_get(v, "a")) && json_is_absent(json_get(v, "z")) && !json_is_absent(v));
+    json_free(v);
+    at = NULL;
+    EXPECT(!json_next_member(NULL, &at, &key, &member));
+    EXPECT_EQ(json_member_count(NULL), 0);
+}
+
+TEST(members_that_are_not_known) {
+    static const char *const known[] = {"a", "b"};
+    json_value *v = NULL;
+    REQUIRE(json_parse(slice_from_text("{\"b\": [1], \"c\": {}, \"a\": null}"), &v, NULL) == STATUS_OK);
+    EXPECT(json_is_object(v) && !json_is_array(v));
+    EXPECT(json_is_array(json_get(v, "b")) && !json_is_object(json_get(v, "b")));
+    EXPECT(!json_is_object(NULL) && !json_is_array(NULL) && !json_is_object(json_get(v, "a")));
+    EXPECT_TEXT(json_unknown_member(v, known, 2), "c");
+    EXPECT_TEXT(json_unknown_member(v, known, 1), "b");
+    EXPECT(json_unknown_member(json_get(v, "c"), known, 2) == NULL);
+    EXPECT(json_unknown_member(NULL, known, 2) == NULL);
+    json_free(v);
+}
