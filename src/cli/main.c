@@ -16,6 +16,7 @@ typedef struct command {
 static const command commands[] = {
     {"run", "serve or execute a component", cli_run},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
+    {"keys", "make, list, export and import key pairs", cli_keys},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
 };
