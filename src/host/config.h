@@ -77,6 +77,13 @@ typedef struct host_config {
     size_t refusal_count;
     bool is_strict; // refuse inert interfaces too
 
+    // Whether it may run at all (host/vetting.h); for the process that starts it, not for workers.
+    bool is_unsigned;    // --unsigned: run it although nobody vouches for it
+    char *token_path;    // --token: of a token beside the component, or NULL
+    char *trust_path;    // --trust, or the user's own trust store; NULL = there is none
+    bool trust_is_named; // by --trust
+    char *settings_path; // --config, or NULL
+
     host_limits limits;
     char *cache_directory;    // NULL = the user's cache directory
     char *ca_file;            // additional certificate authorities for outgoing TLS, or NULL

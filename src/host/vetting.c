@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/vetting.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "os/whole_file.h"
+
+static void host_failed(vetting *v, const err *why) {
+    if (v->host_error.code == STATUS_OK) {
+        v->host_error = *why;
+    }
+}
+
+// --- what this host says -----------------------------------------------------------------------------------
+
+static status load_trust(const host_config *config, vetting *v, err *e) {
+    TRY(host_settings_load(HOST_SETTINGS_SYSTEM_PATH, config->settings_path, &v->settings, e));
+    const char *named = config->trust_is_named ? config->trust_path : NULL;
+    TRY(host_settings_trust_store(&v->settings, named, config->trust_path, &v->trust_path, e));
+    if (v->trust_path == NULL) {
+        v->trust = trust_store_new();
+        return STATUS_OK;
+    }
+    status s = trust_store_load(v->trust_path, &v->trust, e);
+    if (s == STATUS_INVALID && e != NULL) {
+        e->code = STATUS_IO; // it is this machine that is set up wrongly, not the component
+        s = STATUS_IO;
+    }
+    return s == STATUS_OK ? s : err_wrap(e, "trust store of this host");
+}
+
+static slice trim_end(slice text) {
+    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
+        text.len--;
+    }
+    return text;
+}
+
+// An empty file is no token, and must not read as "none was given".
+static status load_token(const host_config *config, vetting *v, slice *ret, err *e) {
+    *ret = slice_empty();
+    if (config->token_path == NULL) {
+        return STATUS_OK;
+    }
+    TRY(file_read_whole(config->token_path, TOKEN_BYTES_MAX + 2, &v->token, e));
+    *ret = trim_end(buf_slice(&v->token));
+    return ret->len > 0 ? STATUS_OK
+                        : err_set(e, STATUS_DENIED, "%s: the file is empty, not a token", config->token_path);
+}
+
+// --- what was withdrawn, whoever signed it -----------------------------------------------------------------
+
+// Verification asks about revocations only for issuers that it knows. What may run under --unsigned has none,
+// and is looked up by what it is: its bytes, and the key that it was signed for or by.
+static bool is_revoked(const verification *found, const token_revocation *r) {
+    if (r->content_hash.len > 0) {
+        char hash[HASH_HEX_BYTES];
+        hash_hex(found->envelope.hash, hash);
+        return slice_equal_nocase(r->content_hash, slice_from_text(hash));
+    }
+    if (!found->has_token || found->claims.issued_at_s >= r->before_s) {
+        return false;
+    }
+    nkey_text subject = nkey_public_text(&found->claims.subject);
+    nkey_text issuer = nkey_public_text(&found->claims.issuer);
+    return slice_equal_text(r->subject, subject.text) || slice_equal_text(r->subject, issuer.text);
+}
+
+static void look_for_revocation(vetting *v) {
+    for (size_t i = 0; i < trust_store_list_count(v->trust); i++) {
+        const token_claims *list = trust_store_list_at(v->trust, i);
+        for (size_t j = 0; j < list->revocation_count; j++) {
+            if (is_revoked(&v->found, &list->revocations[j])) {
+                v->found.reason = REFUSAL_REVOKED;
+                err_set(&v->found.error, STATUS_DENIED,
+                        "the component was withdrawn by %s: %.*s; get a newer one from its maker",
+                        nkey_public_text(&list->issuer).text,
+                        SLICE_ARG(slice_sub(list->revocations[j].reason, 0, 200)));
+                return;
+            }
+        }
+    }
+}
+
+// Unsigned, or signed by somebody whom nobody here trusts with it: what --unsigned is for.
+static bool is_merely_untrusted(refusal r) {
+    return r == REFUSAL_UNSIGNED || r == REFUSAL_UNKNOWN_ISSUER || r == REFUSAL_WRONG_ISSUER;
+}
+
+void vetting_examine(const host_config *config, slice bytes, uint64_t now_s, vetting *ret) {
+    *ret = (vetting){0};
+    err e = {0};
+    if (load_trust(config, ret, &e) != STATUS_OK) {
+        host_failed(ret, &e);
+    }
+    verify_input input = {.bytes = bytes, .trust = ret->trust, .now_s = now_s};
+    if (load_token(config, ret, &input.detached_token, &e) != STATUS_OK) {
+        host_failed(ret, &e);
+    }
+    verify_component(&input, &ret->found);
+    ret->found.envelope.token = slice_empty(); // it points into the bytes, which may go
+    if (ret->trust != NULL && is_merely_untrusted(ret->found.reason)) {
+        look_for_revocation(ret);
+    }
+}
+
+void vetting_done(vetting *v) {
+    verification_done(&v->found);
+    trust_store_free(v->trust);
+    host_settings_done(&v->settings);
+    buf_done(&v->token);
+    *v = (vetting){0};
+}
+
+// --- the answer --------------------------------------------------------------------------------------------
+
+static status refuse_unsigned(const vetting *v, const host_config *config, err *e) {
+    const char *path = config->component_path;
+    if (v->settings.is_locked) {
+        return err_set(e, STATUS_DENIED,
+                       "%s is not signed, and this host runs signed components only (require_signatures = "
+                       "locked)\n  sign it, or have its maker sign it:  writ sign --key NAME %s",
+                       path, path);
+    }
+    return err_set(e, STATUS_DENIED,
+                   "%s is not signed, so nobody vouches for it. Two ways on:\n"
+                   "  sign it:                       writ sign --key NAME %s\n"
+                   "  run it unsigned, this once:    writ run --unsigned %s",
+                   path, path, path);
+}
+
+static status refuse_unknown(const vetting *v, err *e) {
+    const token_claims *c = &v->found.claims;
+    char issuer[128], store[256] = "";
+    snprintf(issuer, sizeof issuer, "%s", nkey_public_text(&c->issuer).text);
+    if (v->trust_path != NULL) {
+        snprintf(store, sizeof store, " --trust %s", v->trust_path);
+    }
+    return err_set(e, STATUS_DENIED, "%s\n  if you know whose key this is:  writ trust add%s %s%s",
+                   v->found.error.message, store, issuer,
+                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:    add --unsigned");
+}
+
+status vetting_check(vetting *v, const host_config *config, err *e) {
+    refusal why = v->found.reason;
+    v->allows_unsigned = false;
+    if (v->host_error.code != STATUS_OK) {
+        return err_set(e, v->host_error.code, "%s", v->host_error.message);
+    }
+    if (config->is_unsigned && v->settings.is_locked) {
+        return err_set(e, STATUS_DENIED,
+                       "--unsigned is not possible on this host: its settings say require_signatures = "
+                       "locked");
+    }
+    if (why == REFUSAL_NONE) {
+        return STATUS_OK;
+    }
+    if (is_merely_untrusted(why) && config->is_unsigned) {
+        v->allows_unsigned = true;
+        return STATUS_OK;
+    }
+    if (why == REFUSAL_UNSIGNED) {
+        return refuse_unsigned(v, config, e);
+    }
+    if (why == REFUSAL_UNKNOWN_ISSUER) {
+        return refuse_unknown(v, e);
+    }
+    return err_set(e, STATUS_DENIED, "%s: refused (%s): %s%s", config->component_path, refusal_name(why),
+                   v->found.error.message,
+                   config->is_unsigned ? ". --unsigned does not help: a token that is there must be right"
+                                       : "");
+}
+
+bool vetting_expiry(const vetting *v, uint64_t *ret_s) {
+    uint64_t end = UINT64_MAX;
+    if (v->found.has_token && v->found.claims.has_expiry) {
+        end = v->found.claims.expires_at_s;
+    }
+    for (size_t i = 0; i < v->found.chain_count; i++) {
+        const token_claims *c = &v->found.chain[i];
+        end = c->has_expiry && c->expires_at_s < end ? c->expires_at_s : end;
+    }
+    const trust_issuer *believed = v->found.trust.believed;
+    if (believed != NULL && believed->has_until && believed->until_s < end) {
+        end = believed->until_s;
+    }
+    *ret_s = end;
+    return end != UINT64_MAX;
+}
