@@ -190,7 +190,7 @@ static status inspect(const inspect_args *args, err *e) {
     producers_of_component(c, &s.memory, &s.made_by);
     host_config config;
     host_config_init(&config);
-    status result = grants_new(c, &config, &s.decisions, e);
+    status result = grants_new(c, &config, NULL, &s.decisions, e);
     if (result == STATUS_OK) {
         (args->output == CLI_JSON ? print_json : print_text)(args, &s);
     }

@@ -47,6 +47,9 @@ static void print_row(const grant_decision *d, size_t width, bool colour, FILE *
     if (d->state == GRANT_REFUSED && d->option[0] != '\0') {
         fprintf(out, " (add %s)", d->option);
     }
+    if (d->limits[0] != '\0') {
+        fprintf(out, " (its writ: %s)", d->limits);
+    }
     fputc('\n', out);
 }
 
@@ -60,6 +63,9 @@ json_value *start_table_json(const grants *g) {
         json_put_text(row, "why", slice_from_text(d->why));
         if (d->option[0] != '\0') {
             json_put_text(row, "option", slice_from_text(d->option));
+        }
+        if (d->limits[0] != '\0') {
+            json_put_text(row, "limits", slice_from_text(d->limits));
         }
         json_push(rows, row);
     }
@@ -122,7 +128,7 @@ status start_table_suggest(const host_config *config, cli_output output, err *e)
     component *c;
     TRY(host_load_component(config->component_path, &bytes, &c, e));
     grants *g = NULL;
-    status s = grants_new(c, config, &g, e);
+    status s = grants_new(c, config, NULL, &g, e);
     if (s == STATUS_OK) {
         s = suggest(g, output, e);
     }

@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a decision is made, first match wins:
 //   1. nobody offers the interface (or a compatible version of it)     -> refused, no option helps
-//   2. --refuse names it or its package                                -> refused
-//   3. the configuration names authority for it                        -> granted
-//   4. it carries no authority of its own (values, streams, clocks ...) -> granted
-//   5. run-times import it whether they use it or not                  -> inert; under --strict refused,
+//   2. its writ, or the trust in who signed it, does not cover it      -> refused, no option helps
+//   3. a rule of the configuration reaches further than they allow     -> refused, a narrower rule helps
+//   4. --refuse names it or its package                                -> refused
+//   5. the configuration names authority for it                        -> granted
+//   6. it carries no authority of its own (values, streams, clocks ...) -> granted
+//   7. run-times import it whether they use it or not                  -> inert; under --strict refused,
 //                                                                         unless --grant names it
-//   6. anything else                                                   -> granted by --grant, else refused
+//   8. anything else                                                   -> granted by --grant, else refused
 #include "host/grants.h"
 
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "capability/offers.h"
+#include "host/grants_writ.h"
 
 struct grants {
     const host_config *config;
@@ -116,8 +119,8 @@ static void decide_offered(const host_config *c, const wasi_offer *offer, slice 
     }
 }
 
-static void decide_import(grants *g, const component_item *item, bool is_command, grant_decision *d,
-                          const host_interface **ret) {
+static void decide_import(grants *g, const component_item *item, const grants_writ *writ, bool is_command,
+                          grant_decision *d, const host_interface **ret) {
     slice name;
     semver version = {0};
     bool has_version = component_name_split(item->name, &name, &version);
@@ -140,6 +143,11 @@ static void decide_import(grants *g, const component_item *item, bool is_command
         decide(d, GRANT_REFUSED, why, "");
         return;
     }
+    const grants_question question = {name, has_version ? &version : NULL, offer->authority, g->config};
+    if (!grants_writ_allows(writ, &question, d)) {
+        d->state = GRANT_REFUSED;
+        return;
+    }
     decide_offered(g->config, offer, name, is_command, d);
     *ret = d->state == GRANT_REFUSED ? NULL : offer->interface;
 }
@@ -156,7 +164,8 @@ static bool exports_command(const component *c) {
     return false;
 }
 
-status grants_new(const component *c, const host_config *config, grants **ret, err *e) {
+status grants_new(const component *c, const host_config *config, const grants_writ *writ, grants **ret,
+                  err *e) {
     size_t count = component_import_count(c);
     grants *g = mem_try_calloc(1, sizeof *g);
     if (g == NULL) {
@@ -172,7 +181,7 @@ status grants_new(const component *c, const host_config *config, grants **ret, e
     }
     bool is_command = exports_command(c);
     for (size_t i = 0; i < count; i++) {
-        decide_import(g, component_import_at(c, i), is_command, &g->decisions[i], &g->interfaces[i]);
+        decide_import(g, component_import_at(c, i), writ, is_command, &g->decisions[i], &g->interfaces[i]);
     }
     *ret = g;
     return STATUS_OK;

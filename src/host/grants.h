@@ -2,12 +2,15 @@
 // The gate: which of the interfaces that a component imports are granted, inert or refused, and why.
 //
 // The only source of a component_gate, so no import can be bound without a decision made here. Decisions
-// depend on the configuration and the component's imports alone; they are made once, before anything runs.
+// depend on the configuration, the component's imports and what its writ and the trust in its issuer allow;
+// they are made once, before anything runs. Options only choose among what writ and trust allow: none of them
+// can widen it.
 #pragma once
 
 #include "base/buf.h"
 #include "component/component.h"
 #include "host/config.h"
+#include "identity/allowance.h"
 
 typedef enum grant_state {
     GRANT_GRANTED, // with the authority that the configuration names
@@ -18,15 +21,24 @@ typedef enum grant_state {
 typedef struct grant_decision {
     slice import_name; // as the component spells it, with its version
     grant_state state;
-    char why[160];   // one sentence: the rule or option that decided
-    char option[96]; // the exact option that would grant it; empty when it is granted or nothing offers it
+    char why[400];    // one sentence: the rule or option that decided
+    char limits[160]; // the names that writ and trust allow it: "hosts api.example.com:443"; empty: any
+    char option[96];  // the exact option that would grant it; empty when it is granted or nothing offers it
 } grant_decision;
+
+// What a verified token and the trust in its issuer allow (identity/verify.h).
+typedef struct grants_writ {
+    const allowance *writ;  // of the token; NULL: it has none and does not narrow
+    const allowance *trust; // of the entries of the trust store; NULL: they do not narrow
+    const char *issuer;     // who signed it, for people; may be NULL
+} grants_writ;
 
 typedef struct grants grants;
 
-// Decides over every import. `c` and `config` are borrowed. Never fails because of a refusal: see
-// grants_check.
-status grants_new(const component *c, const host_config *config, grants **ret, err *e) WRIT_MUST_USE;
+// Decides over every import. `writ` is NULL for a component that runs unsigned. All are borrowed; `c` and
+// `config` until grants_free, `writ` for the call. Never fails because of a refusal: see grants_check.
+status grants_new(const component *c, const host_config *config, const grants_writ *writ, grants **ret,
+                  err *e) WRIT_MUST_USE;
 void grants_free(grants *g);
 
 size_t grants_count(const grants *g);

@@ -64,7 +64,7 @@ static int count_workers(const host_config *c, workload_kind kind) {
 static status decide(run *r, err *e) {
     grants *g = NULL;
     TRY(workload_kind_of(r->component, &r->kind, e));
-    TRY(grants_new(r->component, r->config, &g, e));
+    TRY(grants_new(r->component, r->config, NULL, &g, e));
     if (r->observer != NULL && r->observer->decided != NULL) {
         r->observer->decided(r->observer->context, r->config, g);
     }

@@ -212,7 +212,7 @@ static status link_program(workload *w, err *e) {
 
 static status prepare(workload *w, const workload_options *o, err *e) {
     TRY(workload_kind_of(w->component, &w->kind, e));
-    TRY(grants_new(w->component, w->config, &w->grants, e));
+    TRY(grants_new(w->component, w->config, NULL, &w->grants, e));
     TRY(grants_check(w->grants, e));
     fill_authority(w, o);
     TRY(load_modules(w, o->artifacts, e));

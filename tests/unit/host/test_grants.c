@@ -9,6 +9,7 @@ typedef struct fixture {
     buf binary;
     component *c;
     host_config config;
+    const grants_writ *writ;
     grants *g;
 } fixture;
 
@@ -25,7 +26,7 @@ static void decide(fixture *f) {
     err e = {0};
     grants_free(f->g);
     f->g = NULL;
-    EXPECT(grants_new(f->c, &f->config, &f->g, &e) == STATUS_OK);
+    EXPECT(grants_new(f->c, &f->config, f->writ, &f->g, &e) == STATUS_OK);
 }
 
 static void teardown(fixture *f) {

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/grants_writ.h"
+
+#include <stdio.h>
+
+// One of the two lists that must both allow an import, and how to speak of it.
+typedef struct side {
+    const allowance *allow;
+    const char *who;  // "its writ"
+    const char *help; // what to do; the capability follows
+    const char *issuer;
+} side;
+
+static void refuse(grant_decision *d, const char *format, ...) WRIT_FORMAT(2, 3);
+static void refuse(grant_decision *d, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    vsnprintf(d->why, sizeof d->why, format, args);
+    va_end(args);
+    d->option[0] = '\0';
+}
+
+static bool covers_import(const side *s, const grants_question *q, grant_decision *d) {
+    if (allowance_covers(s->allow, q->name, q->version)) {
+        return true;
+    }
+    char version[64] = "";
+    if (q->version != NULL) {
+        snprintf(version, sizeof version, "@%u.%u.%u%s%.*s", q->version->major, q->version->minor,
+                 q->version->patch, q->version->pre.len > 0 ? "-" : "",
+                 SLICE_ARG(slice_sub(q->version->pre, 0, 24)));
+    }
+    refuse(d, "%s%s%s%s does not allow it, and no option can: %s %.*s%s", s->who,
+           s->issuer != NULL ? " (" : "", s->issuer != NULL ? s->issuer : "", s->issuer != NULL ? ")" : "",
+           s->help, SLICE_ARG(slice_sub(q->name, 0, 120)), version);
+    return false;
+}
+
+// --- rules of the command line -----------------------------------------------------------------------------
+
+static const network_policy *rules_of(const grants_question *q, const char **ret_option) {
+    switch (q->authority) {
+    case WASI_AUTHORITY_NETWORK:
+        *ret_option = "--allow-net";
+        return &q->config->net_policy;
+    case WASI_AUTHORITY_HTTP:
+        *ret_option = "--allow-http";
+        return &q->config->http_policy;
+    case WASI_AUTHORITY_NONE:
+    case WASI_AUTHORITY_FILES:
+    case WASI_AUTHORITY_ENVIRONMENT:
+    case WASI_AUTHORITY_STDIO:
+        break;
+    }
+    return NULL;
+}
+
+// The list as people read it, cut where it does not fit.
+static void list_rules(const network_policy *p, char *ret, size_t bytes) {
+    auto_buf text;
+    buf_init(&text, bytes - 8);
+    size_t shown = 0;
+    while (shown < p->rule_count) {
+        size_t before = text.len;
+        if ((shown > 0 && buf_append_text(&text, ", ") != STATUS_OK) ||
+            network_policy_format(p, shown, &text) != STATUS_OK) {
+            text.len = before;
+            break;
+        }
+        shown++;
+    }
+    snprintf(ret, bytes, "%.*s%s", SLICE_ARG(buf_slice(&text)), shown < p->rule_count ? ", ..." : "");
+}
+
+static bool covers_rules(const side *s, const network_policy *hosts, const network_policy *rules,
+                         const char *option, grant_decision *d) {
+    size_t which = 0;
+    if (network_policy_within(hosts, rules, &which)) {
+        return true;
+    }
+    auto_buf rule;
+    buf_init(&rule, NETWORK_NAME_BYTES_MAX + 16);
+    WRIT_UNUSED status ignored = network_policy_format(rules, which, &rule);
+    char listed[sizeof d->limits - 16];
+    list_rules(hosts, listed, sizeof listed);
+    refuse(d, "%s %.*s reaches further than %s allows (%s%s); options only narrow", option,
+           SLICE_ARG(slice_sub(buf_slice(&rule), 0, 80)), s->who,
+           hosts->rule_count > 0 ? "hosts " : "no host", listed);
+    return false;
+}
+
+static bool covers_hosts(const side *s, const grants_question *q, grant_decision *d) {
+    const char *option = "";
+    const network_policy *rules = rules_of(q, &option);
+    network_policy hosts = {0};
+    bool narrows = true, good = true;
+    err e = {0};
+    if (rules == NULL) {
+        return true;
+    }
+    if (allowance_hosts(s->allow, q->name, q->version, &hosts, &narrows, &e) != STATUS_OK) {
+        refuse(d, "%s cannot be compared with the options: %s", s->who, e.message);
+        good = false;
+    } else if (narrows) {
+        good = covers_rules(s, &hosts, rules, option, d);
+        char listed[sizeof d->limits - 16];
+        list_rules(&hosts, listed, sizeof listed);
+        if (good && d->limits[0] == '\0') {
+            snprintf(d->limits, sizeof d->limits, "%s%s", hosts.rule_count > 0 ? "hosts " : "no host",
+                     listed);
+        }
+    }
+    network_policy_done(&hosts);
+    return good;
+}
+
+bool grants_writ_allows(const grants_writ *w, const grants_question *q, grant_decision *d) {
+    if (w == NULL) {
+        return true;
+    }
+    const side sides[] = {
+        {w->writ, "its writ", "sign it again with --cap", w->issuer},
+        {w->trust, "the trust in its issuer", "allow the issuer more in the trust store:", w->issuer},
+    };
+    for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
+        if (sides[i].allow != NULL && (!covers_import(&sides[i], q, d) || !covers_hosts(&sides[i], q, d))) {
+            return false;
+        }
+    }
+    return true;
+}
