@@ -16,7 +16,10 @@ typedef struct command {
 static const command commands[] = {
     {"run", "serve or execute a component", cli_run},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
+    {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
+    {"verify", "check a component's signature and the trust in its maker", cli_verify},
     {"keys", "make, list, export and import key pairs", cli_keys},
+    {"par", "make, sign, check and unpack archives of capability providers", cli_par},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
 };

@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-#include "base/check.h"
-
 enum { VERIFY_ARENA_BYTES_MAX = 64 << 20 };
 
 static const char clock_name[] = "this host's clock";
@@ -92,19 +90,16 @@ static void check_time(verification *v, const token_claims *c, const char *whose
 }
 
 static void read_chain(verification *v, uint64_t now_s) {
-    CHECK(v->claims.chain.count <= TOKEN_CHAIN_MAX);
-    for (size_t i = 0; i < v->claims.chain.count; i++) {
-        refusal why = REFUSAL_MALFORMED;
-        err e = {0};
-        if (token_read(v->claims.chain.at[i], &v->memory, &v->chain[i], &why, &e) != STATUS_OK) {
-            err_wrap(&e, "token %zu of its chain", i + 1);
-            refuse(v, why, &e);
-            return;
-        }
-        v->chain_count = i + 1;
+    refusal why = REFUSAL_MALFORMED;
+    err e = {0};
+    if (token_read_chain(&v->claims, &v->memory, v->chain, &v->chain_count, &why, &e) != STATUS_OK) {
+        err_wrap(&e, "the tokens that vouch for its issuer");
+        refuse(v, why, &e);
+        return;
+    }
+    for (size_t i = 0; i < v->chain_count; i++) {
         char whose[80];
-        snprintf(whose, sizeof whose, "token %zu of its chain (%s)", i + 1,
-                 token_kind_name(v->chain[i].kind));
+        snprintf(whose, sizeof whose, "the token of its issuing %s", token_kind_name(v->chain[i].kind));
         check_time(v, &v->chain[i], whose, now_s);
     }
 }

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a signature will say: who, until when, and what may be imported.
+#include <stdio.h>
+
+#include "cli/key_option.h"
+#include "cli/options.h"
+#include "cli/sign_internal.h"
+#include "host/proposal.h"
+#include "identity/key_store.h"
+#include "os/clock.h"
+#include "os/whole_file.h"
+
+// --- the subject -------------------------------------------------------------------------------------------
+
+// A name for a key: what is not allowed in one becomes "-".
+static void module_key_name(const char *base_name, char ret[SIGN_NAME_BYTES]) {
+    size_t len = strlen(base_name), max = SIGN_NAME_BYTES - sizeof ".module";
+    len = len > max ? max : len;
+    for (size_t i = 0; i < len; i++) {
+        char c = base_name[i];
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        ret[i] = alphanumeric || c == '_' || (i > 0 && (c == '.' || c == '-')) ? c : (i > 0 ? '-' : '_');
+    }
+    memcpy(ret + len, ".module", sizeof ".module");
+}
+
+static status must_be_module(const nkey_public *k, const char *what, err *e) {
+    return k->kind == NKEY_MODULE
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID,
+                         "the subject %s is a key of kind %s, but a component is named by a module key", what,
+                         nkey_kind_name(k->kind));
+}
+
+static status load_subject(signing *s, const char *name, err *e) {
+    nkey *k;
+    TRY(cli_key_load(name, s->request->keys_dir, s->request->passphrase_file, &k, e));
+    s->claims.subject = nkey_public_of(k);
+    nkey_free(k);
+    snprintf(s->subject_key, sizeof s->subject_key, "%s", name);
+    return must_be_module(&s->claims.subject, name, e);
+}
+
+// Without --subject: that of the signature that is replaced, since it is the same component to whoever runs
+// it; else the key NAME.module.
+static status choose_subject(signing *s, err *e) {
+    if (s->was_signed && s->old.kind == TOKEN_COMPONENT &&
+        nkey_public_equal(&s->old.issuer, &s->issuer_public)) {
+        s->claims.subject = s->old.subject;
+        return STATUS_OK;
+    }
+    nkey *k;
+    module_key_name(s->base_name, s->subject_key);
+    TRY(cli_key_load_or_make(s->subject_key, NKEY_MODULE, s->request->keys_dir, &k, &s->subject_was_made, e));
+    s->claims.subject = nkey_public_of(k);
+    nkey_free(k);
+    return STATUS_OK;
+}
+
+static status find_subject(signing *s, err *e) {
+    const char *given = s->request->subject;
+    if (given == NULL) {
+        return choose_subject(s, e);
+    }
+    if (nkey_public_parse(slice_from_text(given), &s->claims.subject, NULL) == STATUS_OK) {
+        return must_be_module(&s->claims.subject, given, e);
+    }
+    return load_subject(s, given, e);
+}
+
+// --- dates -------------------------------------------------------------------------------------------------
+
+static status fill_dates(signing *s, err *e) {
+    const sign_request *r = s->request;
+    uint64_t now_s = clock_wall_now().seconds;
+    if (r->at != NULL) {
+        TRY(cli_parse_date_or_span(r->at, now_s, &now_s, e));
+    }
+    token_claims *c = &s->claims;
+    c->issued_at_s = now_s;
+    c->has_not_before = r->not_before != NULL;
+    if (r->not_before != NULL) {
+        TRY(cli_parse_date_or_span(r->not_before, now_s, &c->not_before_s, e));
+    }
+    const char *end = r->until != NULL ? r->until : r->lasts_for;
+    c->has_expiry = end != NULL;
+    if (end == NULL) {
+        return STATUS_OK;
+    }
+    // --for counts from when it becomes valid.
+    uint64_t from_s = r->until == NULL && c->has_not_before ? c->not_before_s : now_s;
+    TRY(cli_parse_date_or_span(end, from_s, &c->expires_at_s, e));
+    if (c->expires_at_s <= now_s || (c->has_not_before && c->expires_at_s <= c->not_before_s)) {
+        return err_set(
+            e, STATUS_INVALID,
+            "the signature would never be valid: it ends before it begins; choose a later end with "
+            "--for or --until");
+    }
+    return STATUS_OK;
+}
+
+// --- the chain ---------------------------------------------------------------------------------------------
+
+static slice trimmed(slice text) {
+    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
+        text.len--;
+    }
+    while (text.len > 0 && memchr(" \t\r\n", text.data[0], 4) != NULL) {
+        text = slice_sub(text, 1, text.len);
+    }
+    return text;
+}
+
+static status no_memory(err *e) { return err_set(e, STATUS_LIMIT, "the claims need too much memory"); }
+
+static status read_chain_file(signing *s, const char *path, slice *ret, err *e) {
+    auto_buf text;
+    buf_init(&text, TOKEN_BYTES_MAX);
+    TRY(file_read_whole(path, TOKEN_BYTES_MAX, &text, e));
+    *ret = arena_copy(&s->memory, trimmed(buf_slice(&text)));
+    return ret->data != NULL || ret->len == 0 ? STATUS_OK : no_memory(e);
+}
+
+// Checked as a host will check it, so that a chain that does not fit is found where it can be mended.
+static status fill_chain(signing *s, err *e) {
+    const sign_request *r = s->request;
+    slice *texts = ARENA_ARRAY(&s->memory, slice, r->chain_count + 1);
+    if (texts == NULL) {
+        return no_memory(e);
+    }
+    for (size_t i = 0; i < r->chain_count; i++) {
+        TRY(read_chain_file(s, r->chain[i], &texts[i], e));
+    }
+    s->claims.chain = (token_texts){r->chain_count, texts};
+    token_claims chain[TOKEN_CHAIN_MAX];
+    size_t count;
+    refusal why;
+    if (token_read_chain(&s->claims, &s->memory, chain, &count, &why, e) != STATUS_OK) {
+        return err_wrap(e, "--chain (the issuer's own token comes first)");
+    }
+    return STATUS_OK;
+}
+
+// --- the allow-list ----------------------------------------------------------------------------------------
+
+static bool is_covered(const allowance *a, const allowance_entry *entry) {
+    allowance one = {1, entry};
+    const allowance_entry *missing;
+    return allowance_within(a, &one, &missing);
+}
+
+// What was named, then what the imports need beyond that.
+static status fill_allowance(signing *s, err *e) {
+    const sign_request *r = s->request;
+    if (r->no_allow_list) {
+        return STATUS_OK;
+    }
+    allowance proposed = {0};
+    if (r->from_imports || r->cap_count == 0) {
+        TRY(host_propose_allowance(s->component, &s->memory, &proposed, e));
+    }
+    allowance_entry *entries = ARENA_ARRAY(&s->memory, allowance_entry, r->cap_count + proposed.count + 1);
+    if (entries == NULL) {
+        return no_memory(e);
+    }
+    allowance all = {0, entries};
+    for (size_t i = 0; i < r->cap_count; i++) {
+        TRY(allowance_entry_parse(slice_from_text(r->caps[i]), &s->memory, &entries[all.count], e));
+        all.count++;
+    }
+    allowance named = all;
+    for (size_t i = 0; i < proposed.count; i++) {
+        if (!is_covered(&named, &proposed.entries[i])) {
+            entries[all.count++] = proposed.entries[i];
+        }
+    }
+    s->claims.has_allowance = true;
+    s->claims.allow = all;
+    return STATUS_OK;
+}
+
+status sign_fill_claims(signing *s, err *e) {
+    const sign_request *r = s->request;
+    token_claims *c = &s->claims;
+    *c = (token_claims){.kind = TOKEN_COMPONENT, .issuer = s->issuer_public};
+    c->wascap_revision = TOKEN_WASCAP_REVISION;
+    c->name = slice_from_text(r->name != NULL ? r->name : s->base_name);
+    c->version = slice_from_text(r->version);
+    c->call_alias = slice_from_text(r->call_alias);
+    c->has_revision = r->has_revision;
+    c->revision = r->revision;
+    c->tags = (token_texts){r->tag_count, r->tags};
+    TRY(fill_dates(s, e));
+    TRY(fill_chain(s, e));
+    TRY(fill_allowance(s, e));
+    return find_subject(s, e);
+}
