@@ -255,8 +255,10 @@ status allowance_from_json(const json_value *array, arena *memory, allowance *re
         return no_memory(e);
     }
     for (size_t i = 0; i < count; i++) {
-        if (entry_from_json(json_at(array, i), memory, &entries[i], e) != STATUS_OK) {
-            return err_wrap(e, "entry %zu of the allow-list", i + 1);
+        status s = entry_from_json(json_at(array, i), memory, &entries[i], e);
+        if (s != STATUS_OK) {
+            err_wrap(e, "entry %zu of the allow-list", i + 1);
+            return s;
         }
         names += names_of(&entries[i]);
     }
@@ -355,8 +357,10 @@ static status entry_from_text(slice text, arena *memory, allowance_entry *entry,
 
 status allowance_entry_parse(slice text, arena *memory, allowance_entry *ret, err *e) {
     allowance_entry entry = {0};
-    if (entry_from_text(text, memory, &entry, e) != STATUS_OK) {
-        return err_wrap(e, "capability \"%.*s\"", SHOWN(text));
+    status s = entry_from_text(text, memory, &entry, e);
+    if (s != STATUS_OK) {
+        err_wrap(e, "capability \"%.*s\"", SHOWN(text));
+        return s;
     }
     *ret = entry;
     return STATUS_OK;
