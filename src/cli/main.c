@@ -20,6 +20,7 @@ static const command commands[] = {
     {"verify", "check a component's signature and the trust in its maker", cli_verify},
     {"keys", "make, list, export and import key pairs", cli_keys},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
+    {"par", "make, sign, check and unpack archives of capability providers", cli_par},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
 };
