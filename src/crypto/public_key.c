@@ -279,22 +279,22 @@ status private_key_from_pem(slice pem, private_key **ret, err *e) {
     if (s != STATUS_OK) {
         return s == STATUS_NOT_FOUND ? err_set(e, STATUS_INVALID, "no private key in the text") : s;
     }
-    public_key *public_key = NULL;
+    public_key *half = NULL;
     CHECK(EVP_PKEY_up_ref(pkey) == 1);
-    s = wrap(pkey, &public_key, e);
-    if (s == STATUS_OK && !can_sign(public_key->kind)) {
+    s = wrap(pkey, &half, e);
+    if (s == STATUS_OK && !can_sign(half->kind)) {
         s = err_set(e, STATUS_UNSUPPORTED,
                     "signing with a key of kind %s is not supported; ECDSA P-256 and "
                     "Ed25519 are",
-                    public_key_kind_name(public_key->kind));
+                    public_key_kind_name(half->kind));
     }
     if (s != STATUS_OK) {
-        public_key_free(public_key);
+        public_key_free(half);
         EVP_PKEY_free(pkey);
         return s;
     }
     *ret = MEM_NEW(private_key);
-    **ret = (private_key){.pkey = pkey, .public_key = public_key};
+    **ret = (private_key){.pkey = pkey, .public_key = half};
     return STATUS_OK;
 }
 
