@@ -19,6 +19,7 @@ static const command commands[] = {
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},
     {"keys", "make, list, export and import key pairs", cli_keys},
+    {"token", "issue and inspect tokens of accounts, operators and hosts", cli_token},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: Apache-2.0
+// writ token create.
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/key_option.h"
+#include "cli/token_internal.h"
+#include "codec/date.h"
+#include "identity/key_store.h"
+#include "os/clock.h"
+
+enum { REVOKED_MAX = TOKEN_LIST_MAX, TEXT_ARENA_BYTES = 4 << 20, HASH_TEXT_LEN = 2 * HASH_BYTES };
+
+// What the command line asks for; texts are those of argv.
+typedef struct token_request {
+    token_claims claims;
+    bool has_kind;
+    const char *issuer;
+    const char *subject;
+    const char *keys_dir;
+    const char *passphrase_file;
+    const char *lasts_for;
+    const char *until;
+    const char *not_before;
+    const char *at;
+    const char *reason;
+    slice signers[TOKEN_LIST_MAX];
+    size_t signer_count;
+    token_pair labels[TOKEN_LIST_MAX];
+    size_t label_count;
+    const char *chain[TOKEN_CHAIN_MAX];
+    size_t chain_count;
+    token_revocation revoked[REVOKED_MAX];
+    size_t revoked_count;
+    slice chain_texts[TOKEN_CHAIN_MAX];
+    arena memory;
+    cli_output output;
+} token_request;
+
+// --- options -----------------------------------------------------------------------------------------------
+
+static status set_kind(void *target, const char *value, err *e) {
+    token_request *r = target;
+    token_kind kind;
+    if (!token_kind_parse(slice_from_text(value), &kind)) {
+        return err_set(e, STATUS_INVALID,
+                       "\"%.20s\" is not a kind; write operator, account, cluster, host or revocations",
+                       value);
+    }
+    if (kind == TOKEN_COMPONENT || kind == TOKEN_PROVIDER) {
+        return err_set(e, STATUS_INVALID, "the token of a %s is issued by `writ %s`", value,
+                       kind == TOKEN_COMPONENT ? "sign" : "par create");
+    }
+    r->claims.kind = kind;
+    r->has_kind = true;
+    return STATUS_OK;
+}
+
+static status set_issuer(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->issuer = value;
+    return STATUS_OK;
+}
+
+static status set_subject(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->subject = value;
+    return STATUS_OK;
+}
+
+static status set_keys_dir(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->keys_dir = value;
+    return STATUS_OK;
+}
+
+static status set_passphrase_file(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->passphrase_file = value;
+    return STATUS_OK;
+}
+
+static status set_lasts_for(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->lasts_for = value;
+    return STATUS_OK;
+}
+
+static status set_until(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->until = value;
+    return STATUS_OK;
+}
+
+static status set_not_before(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->not_before = value;
+    return STATUS_OK;
+}
+
+static status set_at(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->at = value;
+    return STATUS_OK;
+}
+
+static status set_reason(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->reason = value;
+    return STATUS_OK;
+}
+
+static status set_name(void *target, const char *value, err *e) {
+    (void)e;
+    ((token_request *)target)->claims.name = slice_from_text(value);
+    return STATUS_OK;
+}
+
+static status too_many(size_t max, err *e) {
+    return err_set(e, STATUS_INVALID, "more than %zu of them", max);
+}
+
+static status add_signer(void *target, const char *value, err *e) {
+    token_request *r = target;
+    nkey_public key;
+    TRY(nkey_public_parse(slice_from_text(value), &key, e));
+    if (r->signer_count >= TOKEN_LIST_MAX) {
+        return too_many(TOKEN_LIST_MAX, e);
+    }
+    r->signers[r->signer_count++] = slice_from_text(value);
+    return STATUS_OK;
+}
+
+static status add_label(void *target, const char *value, err *e) {
+    token_request *r = target;
+    const char *equals = strchr(value, '=');
+    if (equals == NULL || equals == value) {
+        return err_set(e, STATUS_INVALID, "write it as NAME=VALUE");
+    }
+    if (r->label_count >= TOKEN_LIST_MAX) {
+        return too_many(TOKEN_LIST_MAX, e);
+    }
+    r->labels[r->label_count++] =
+        (token_pair){slice_of(value, (size_t)(equals - value)), slice_from_text(equals + 1)};
+    return STATUS_OK;
+}
+
+static status add_chain(void *target, const char *value, err *e) {
+    token_request *r = target;
+    if (r->chain_count >= TOKEN_CHAIN_MAX) {
+        return too_many(TOKEN_CHAIN_MAX, e);
+    }
+    r->chain[r->chain_count++] = value;
+    return STATUS_OK;
+}
+
+static status set_number(void *target, const char *value, err *e) {
+    return cli_parse_number(value, 1, INT64_MAX, &((token_request *)target)->claims.revocation_number, e);
+}
+
+// KEY, KEY@DATE or the hash of a component.
+static status parse_revoked(const char *value, token_revocation *ret, err *e) {
+    slice text = slice_from_text(value);
+    *ret = (token_revocation){.before_s = TOKEN_SECONDS_MAX};
+    if (text.len == HASH_TEXT_LEN && slice_find(text, 0, '@') == SIZE_MAX) {
+        ret->content_hash = text;
+        return STATUS_OK;
+    }
+    size_t at = slice_find(text, 0, '@');
+    ret->subject = slice_sub(text, 0, at);
+    nkey_public key;
+    TRY(nkey_public_parse(ret->subject, &key, e));
+    if (at != SIZE_MAX && !date_parse(slice_sub(text, at + 1, text.len), &ret->before_s)) {
+        return err_set(e, STATUS_INVALID, "what follows \"@\" is not a date such as 2027-01-31");
+    }
+    return STATUS_OK;
+}
+
+static status add_revoked(void *target, const char *value, err *e) {
+    token_request *r = target;
+    if (r->revoked_count >= REVOKED_MAX) {
+        return too_many(REVOKED_MAX, e);
+    }
+    TRY(parse_revoked(value, &r->revoked[r->revoked_count], e));
+    r->revoked_count++;
+    return STATUS_OK;
+}
+
+static status set_output(void *target, const char *value, err *e) {
+    return cli_parse_output(value, &((token_request *)target)->output, e);
+}
+
+static const cli_option options[] = {
+    {"kind", 0, "KIND", "operator, account, cluster, host or revocations", set_kind},
+    {"subject", 0, "KEY", "whom it is for: a public key, or a key by name or file", set_subject},
+    {"issuer", 0, "KEY", "who signs it: a key by name or file (the subject itself)", set_issuer},
+    {"name", 0, "TEXT", "a name for people", set_name},
+    {"for", 0, "SPAN", "how long it is valid, such as 90d (without end)", set_lasts_for},
+    {"until", 0, "DATE", "the same as a date, which is the first moment that it is not", set_until},
+    {"not-before", 0, "DATE", "when it begins to be valid (at once)", set_not_before},
+    {"signer", 0, "KEY", "a further public key of the subject; repeatable", add_signer},
+    {"label", 0, "NAME=VALUE", "a label of a host; repeatable", add_label},
+    {"chain", 0, "FILE", "the token of the issuer, then that of its issuer; repeatable", add_chain},
+    {"number", 0, "N", "of a list of revocations; higher than in the list before it", set_number},
+    {"revoke", 0, "WHAT", "KEY, KEY@DATE (issued before it) or a component's hash; repeatable", add_revoked},
+    {"reason", 0, "TEXT", "why, for people; of all that is revoked", set_reason},
+    {"at", 0, "DATE", "as if issued then (now)", set_at},
+    {"keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_keys_dir},
+    {"passphrase-file", 0, "FILE", "the passphrase of the issuer's key", set_passphrase_file},
+    {"output", 'o', "text|json", "format (text: the token alone)", set_output},
+};
+
+static const cli_command command = {
+    .name = "token create",
+    .usage = "[OPTIONS] --kind KIND --subject KEY",
+    .summary = "Issue a token and print it.",
+    .details =
+        "Accounts are vouched for by operators, hosts by accounts, operators or clusters; each may also\n"
+        "issue its own. A list of revocations is issued by the account or operator whose word it is.",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .examples = "  writ token create --kind operator --subject acme-operator --name Acme\n"
+                "  writ token create --kind account --subject web --issuer acme-operator --for 1y >web.jwt\n"
+                "  writ token create --kind revocations --subject web --number 2 --revoke MABC...",
+};
+
+// --- work --------------------------------------------------------------------------------------------------
+
+// What the options cannot check alone.
+static status check(const token_request *r, err *e) {
+    if (!r->has_kind || r->subject == NULL) {
+        return err_set(e, STATUS_INVALID, "a token needs --kind and --subject; writ token create --help");
+    }
+    if (r->lasts_for != NULL && r->until != NULL) {
+        return err_set(e, STATUS_INVALID, "--for and --until say the same: write one");
+    }
+    bool is_list = r->claims.kind == TOKEN_REVOCATIONS, is_host = r->claims.kind == TOKEN_HOST;
+    if (is_list != (r->claims.revocation_number > 0) || (!is_list && r->revoked_count > 0)) {
+        return err_set(e, STATUS_INVALID, "a list of revocations needs --number, and only it has --revoke");
+    }
+    if ((r->label_count > 0 && !is_host) || (r->signer_count > 0 && (is_host || is_list))) {
+        return err_set(e, STATUS_INVALID,
+                       "labels are for hosts, signers for operators, accounts and clusters");
+    }
+    return STATUS_OK;
+}
+
+static status find_stored(const token_request *r, nkey_public *ret, err *e) {
+    auto_buf path = {0};
+    key_store *store = NULL;
+    key_store_entry found;
+    TRY(cli_keys_directory(r->keys_dir, &path, e));
+    TRY(key_store_open(buf_text(&path), false, &store, e));
+    status s = key_store_find(store, r->subject, &found, e);
+    key_store_close(store);
+    TRY(s);
+    *ret = found.public_key;
+    return STATUS_OK;
+}
+
+// A stored key's public half needs no passphrase.
+static status find_subject(token_request *r, err *e) {
+    nkey_public *subject = &r->claims.subject;
+    if (nkey_public_parse(slice_from_text(r->subject), subject, NULL) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (strchr(r->subject, '/') == NULL) {
+        return find_stored(r, subject, e);
+    }
+    nkey *k = NULL;
+    TRY(cli_key_load(r->subject, r->keys_dir, r->passphrase_file, &k, e));
+    *subject = nkey_public_of(k);
+    nkey_free(k);
+    return STATUS_OK;
+}
+
+static status fill_dates(token_request *r, err *e) {
+    token_claims *c = &r->claims;
+    uint64_t now_s = clock_wall_now().seconds;
+    if (r->at != NULL) {
+        TRY(cli_parse_date_or_span(r->at, now_s, &now_s, e));
+    }
+    c->issued_at_s = now_s;
+    c->has_not_before = r->not_before != NULL;
+    if (c->has_not_before) {
+        TRY(cli_parse_date_or_span(r->not_before, now_s, &c->not_before_s, e));
+    }
+    const char *end = r->until != NULL ? r->until : r->lasts_for;
+    c->has_expiry = end != NULL;
+    if (!c->has_expiry) {
+        return STATUS_OK;
+    }
+    // --for counts from when it becomes valid.
+    uint64_t from_s = c->has_not_before && r->until == NULL ? c->not_before_s : now_s;
+    TRY(cli_parse_date_or_span(end, from_s, &c->expires_at_s, e));
+    if (c->expires_at_s <= from_s || (c->has_not_before && c->expires_at_s <= c->not_before_s)) {
+        return err_set(e, STATUS_INVALID, "it would never be valid: it ends before it begins");
+    }
+    return STATUS_OK;
+}
+
+static status fill_lists(token_request *r, err *e) {
+    token_claims *c = &r->claims;
+    c->valid_signers = (token_texts){r->signer_count, r->signers};
+    c->labels = (token_pairs){r->label_count, r->labels};
+    for (size_t i = 0; i < r->revoked_count; i++) {
+        r->revoked[i].reason = slice_from_text(r->reason);
+    }
+    c->revocation_count = r->revoked_count;
+    c->revocations = r->revoked;
+    for (size_t i = 0; i < r->chain_count; i++) {
+        auto_buf text = {0};
+        TRY(cli_token_load(r->chain[i], &text, e));
+        r->chain_texts[i] = arena_copy(&r->memory, buf_slice(&text));
+        if (r->chain_texts[i].data == NULL) {
+            return err_set(e, STATUS_LIMIT, "the chain is too large");
+        }
+    }
+    c->chain = (token_texts){r->chain_count, r->chain_texts};
+    return STATUS_OK;
+}
+
+// Checked as whoever reads it will, so that a chain that does not fit is found where it can be mended.
+static status check_chain(token_request *r, const nkey *issuer, err *e) {
+    token_claims links[TOKEN_CHAIN_MAX];
+    size_t count;
+    refusal why;
+    r->claims.issuer = nkey_public_of(issuer);
+    return token_read_chain(&r->claims, &r->memory, links, &count, &why, e);
+}
+
+static status issue(token_request *r, buf *ret, err *e) {
+    TRY(find_subject(r, e));
+    TRY(fill_dates(r, e));
+    TRY(fill_lists(r, e));
+    nkey *issuer = NULL;
+    const char *name = r->issuer != NULL ? r->issuer : r->subject;
+    TRY(cli_key_load(name, r->keys_dir, r->passphrase_file, &issuer, e));
+    status s = check_chain(r, issuer, e);
+    s = s == STATUS_OK ? token_write(&r->claims, issuer, ret, e) : s;
+    nkey_free(issuer);
+    return s;
+}
+
+static status print(const token_request *r, slice token, err *e) {
+    if (r->output == CLI_TEXT) {
+        printf("%.*s\n", SLICE_ARG(token));
+        return STATUS_OK;
+    }
+    auto_arena memory = {0};
+    arena_init(&memory, TOKEN_ARENA_BYTES);
+    token_claims written;
+    refusal why;
+    TRY(token_read(token, &memory, &written, &why, e));
+    json_value *document = json_object_new();
+    json_put_text(document, "token", token);
+    json_put(document, "claims", token_to_json(&written));
+    cli_print_json(document);
+    return STATUS_OK;
+}
+
+static status create(token_request *r, err *e) {
+    auto_buf token = {0};
+    buf_init(&token, TOKEN_BYTES_MAX);
+    TRY(issue(r, &token, e));
+    return print(r, buf_slice(&token), e);
+}
+
+static int run(token_request *r, int argc, char **argv) {
+    err e = {0};
+    status s = cli_parse(&command, argc, argv, r, &e);
+    if (s == STATUS_CANCELLED) {
+        return CLI_EXIT_OK;
+    }
+    s = s == STATUS_OK ? check(r, &e) : s;
+    if (s != STATUS_OK) {
+        cli_fail(&e, r->output);
+        return CLI_EXIT_USAGE;
+    }
+    return create(r, &e) == STATUS_OK ? CLI_EXIT_OK : cli_fail(&e, r->output);
+}
+
+int cli_token_create(int argc, char **argv) {
+    token_request r = {0};
+    arena_init(&r.memory, TEXT_ARENA_BYTES);
+    int code = run(&r, argc, argv);
+    arena_done(&r.memory);
+    return code;
+}
