@@ -34,6 +34,7 @@ int cli_par(int argc, char **argv);
 int cli_par(int argc, char **argv);
 int cli_sign(int argc, char **argv);
 int cli_verify(int argc, char **argv);
+int cli_diff(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 

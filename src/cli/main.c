@@ -18,6 +18,7 @@ static const command commands[] = {
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},
+    {"diff", "show what a new version may do that the old one could not", cli_diff},
     {"keys", "make, list, export and import key pairs", cli_keys},
     {"token", "issue and inspect tokens of accounts, operators and hosts", cli_token},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
