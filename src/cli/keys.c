@@ -405,8 +405,7 @@ static int keys_show(int argc, char **argv) { return run(&show_command, argc, ar
 static status write_to_stdout(const nkey *k, err *e) {
     auto_secret seed = {0};
     TRY(nkey_seed_text(k, &seed, e));
-    TRY(fd_write_all(STDOUT_FILENO, secret_slice(&seed), e));
-    return fd_write_all(STDOUT_FILENO, slice_from_text("\n"), e);
+    return fd_write_all(STDOUT_FILENO, secret_slice(&seed), e);
 }
 
 static status check_export(const keys_request *r, err *e) {

@@ -304,11 +304,11 @@ status key_store_list(const key_store *s, key_store_entry **ret, size_t *ret_cou
 
 // --- writing ----------------------------------------------------------------------------------------------
 
+// Without a line feed: wash takes none.
 static status write_seed(int fd, const nkey *k, err *e) {
     auto_secret seed = {0};
     TRY(nkey_seed_text(k, &seed, e));
-    TRY(fd_write_all(fd, secret_slice(&seed), e));
-    return fd_write_all(fd, slice_from_text("\n"), e);
+    return fd_write_all(fd, secret_slice(&seed), e);
 }
 
 static status write_sealed(int fd, const nkey *k, slice passphrase, err *e) {

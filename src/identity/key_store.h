@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A directory of key files (mode 0600), one key each: NAME.nk holds a seed's text, as `nk` and `wash` write
-// it, NAME.nk.enc a key sealed under a passphrase (identity/sealed_key.h). Files appear whole or not at all.
-// Files that others can read are refused. Several processes may use one directory at a time.
+// it (no line feed at the end: wash takes none), NAME.nk.enc a key sealed under a passphrase
+// (identity/sealed_key.h). Files appear whole or not at all. Files that others can read are refused. Several
+// processes may use one directory at a time.
 #pragma once
 
 #include "base/attributes.h"
@@ -48,5 +49,5 @@ status key_store_save(key_store *s, const char *name, const nkey *k, slice passp
 
 // Loads the key in a file anywhere, in either form.
 status key_file_load_path(const char *path, const key_asker *asker, nkey **ret, err *e) WRIT_MUST_USE;
-// Writes the seed's text and a line feed to a new file with mode 0600. STATUS_EXISTS.
+// Writes the seed's text, and nothing else, to a new file with mode 0600. STATUS_EXISTS.
 status key_file_export(const char *path, const nkey *k, err *e) WRIT_MUST_USE;

@@ -83,7 +83,7 @@ TEST(keys_are_saved_and_loaded) {
     EXPECT_EQ(p.asked, 1);
     struct stat st;
     EXPECT(stat(file_of(&p, "plain.nk"), &st) == 0 && (st.st_mode & 07777) == 0600);
-    EXPECT_EQ(st.st_size, NKEY_SEED_TEXT_LEN + 1);
+    EXPECT_EQ(st.st_size, NKEY_SEED_TEXT_LEN);
     EXPECT(stat(file_of(&p, "sealed.nk.enc"), &st) == 0 && (st.st_mode & 07777) == 0600);
     EXPECT(stat(p.keys, &st) == 0 && (st.st_mode & 07777) == 0700);
     nkey_free(plain);
