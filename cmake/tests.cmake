@@ -25,6 +25,17 @@ function(writ_add_unit_tests)
     endforeach()
 endfunction()
 
+# Programs that scripts in tests/interop hold against other implementations: tests/interop/<name>.c.
+function(writ_add_peers)
+    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/interop/*.c")
+    foreach(source IN LISTS sources)
+        cmake_path(GET source STEM name)
+        add_executable(${name} ${source})
+        target_link_libraries(${name} PRIVATE writ_identity writ_flags)
+        set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+    endforeach()
+endfunction()
+
 # Fuzzers: fuzz/fuzz_<name>.c defines LLVMFuzzerTestOneInput. With WRIT_FUZZ it becomes a libFuzzer program; in the
 # other builds the same harness gets a small main that replays the corpus, which CTest runs.
 # A harness names the folders that it needs in a comment line of its own, `// links: folder ...`.

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other implementations that ours is held against, fetched and built once, pinned by hash."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import types
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "guests"))
+import toolchains  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def _folder(name, pins, install):
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    cache = pathlib.Path(os.environ.get("WRIT_CACHE") or os.path.join(home, "writ"))
+    try:
+        return toolchains.tool_folder(types.SimpleNamespace(cache=cache), name, pins, install)
+    except toolchains.BuildError as e:
+        raise unittest.SkipTest(f"{name} cannot be had here: {e}") from None
+
+
+def nkeys_go():
+    """The command that starts tests/interop/nkeys-go."""
+    source = HERE / "nkeys-go"
+    pins = [source / name for name in ("go.mod", "go.sum", "main.go")]
+
+    def install(folder):
+        env = dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="-mod=readonly", GOWORK="off", CGO_ENABLED="0",
+                   GOPATH=str(folder / "path"), GOCACHE=str(folder / "cache"))
+        toolchains.run(["go", "build", "-modcacherw", "-o", folder / "nkeys-go", "."], folder, cwd=source, env=env)
+        shutil.rmtree(folder / "cache", ignore_errors=True)
+        shutil.rmtree(folder / "path", ignore_errors=True)
+
+    return [str(_folder("peer-nkeys-go", pins, install) / "nkeys-go")], dict(os.environ)
+
+
+def nkeys_python():
+    """The command that starts tests/interop/nkeys-python, and its environment."""
+    source = HERE / "nkeys-python"
+    pins = [source / "requirements.txt", source / "requirements-source.txt"]
+
+    def install(folder):
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
+               "--require-hashes", "--target", folder / "site"]
+        toolchains.run([*pip, "--only-binary=:all:", "-r", pins[0]], folder, shown="pip")
+        env = dict(os.environ, PYTHONPATH=str(folder / "site"))
+        toolchains.run([*pip, "--no-build-isolation", "-r", pins[1]], folder, env=env, shown="pip")
+
+    name = f"peer-nkeys-python-{sys.version_info[0]}.{sys.version_info[1]}"
+    env = dict(os.environ, PYTHONPATH=str(_folder(name, pins, install) / "site"))
+    return [sys.executable, str(source / "peer.py")], env
+
+
+def wash():
+    """The program `wash` of wasmCloud 1.x: from $WRIT_PEERS, else from PATH."""
+    folder = os.environ.get("WRIT_PEERS")
+    found = shutil.which("wash", path=folder) if folder else None
+    found = found or shutil.which("wash")
+    if found is None:
+        raise unittest.SkipTest("wash of wasmCloud 1.x is not here; name its folder in WRIT_PEERS")
+    return found
+
+
+class Lines:
+    """A program that answers each line with one line."""
+
+    def __init__(self, command, env):
+        self.process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        bufsize=1)
+
+    def ask(self, *words):
+        self.process.stdin.write(" ".join(words) + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().split()
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(10)
+        self.process.stdout.close()
