@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+// The store in memory. Whatever is added goes through the reader of the file, so that a store that can be
+// saved can be loaded.
+#include "identity/trust.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "identity/trust_internal.h"
+
+trust_store *trust_store_new(void) {
+    trust_store *s = MEM_NEW(trust_store);
+    arena_init(&s->memory, TRUST_MEMORY_BYTES_MAX);
+    return s;
+}
+
+void trust_store_free(trust_store *s) {
+    if (s == NULL) {
+        return;
+    }
+    arena_done(&s->memory);
+    mem_free(s->issuers);
+    mem_free(s->minimums);
+    mem_free(s->revoked);
+    mem_free(s->lists);
+    mem_free(s);
+}
+
+int trust_compare_keys(const nkey_public *a, const nkey_public *b) {
+    return a->kind != b->kind ? (int)a->kind - (int)b->kind : memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+// --- issuers -----------------------------------------------------------------------------------------------
+
+size_t trust_store_issuer_count(const trust_store *s) { return s->issuer_count; }
+const trust_issuer *trust_store_issuer_at(const trust_store *s, size_t index) { return &s->issuers[index]; }
+
+static bool is_there(const trust_store *s, const trust_issuer *issuer) {
+    uint8_t digest[HASH_BYTES], other[HASH_BYTES];
+    trust_digest_row(trust_issuer_json(issuer, false), digest);
+    for (size_t i = 0; i < s->issuer_count; i++) {
+        if (nkey_public_equal(&s->issuers[i].key, &issuer->key)) {
+            trust_digest_row(trust_issuer_json(&s->issuers[i], false), other);
+            if (hash_equal(digest, other)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+status trust_store_add_issuer(trust_store *s, const trust_issuer *issuer, err *e) {
+    if (s->issuer_count >= TRUST_ISSUERS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a trust store holds at most %d issuers", TRUST_ISSUERS_MAX);
+    }
+    json_value *row = trust_issuer_json(issuer, true);
+    trust_issuer copy;
+    status result = trust_read_issuer(row, &s->memory, &copy, e);
+    json_free(row);
+    TRY(result);
+    if (is_there(s, &copy)) {
+        return err_set(e, STATUS_EXISTS, "%s is trusted for this already", nkey_public_text(&copy.key).text);
+    }
+    TRUST_GROW(s->issuers, s->issuer_count, s->issuer_capacity);
+    s->issuers[s->issuer_count++] = copy;
+    s->is_changed = true;
+    return STATUS_OK;
+}
+
+size_t trust_store_remove_issuer(trust_store *s, const nkey_public *key) {
+    size_t kept = 0, count = s->issuer_count;
+    for (size_t i = 0; i < count; i++) {
+        if (!nkey_public_equal(&s->issuers[i].key, key)) {
+            s->issuers[kept++] = s->issuers[i];
+        }
+    }
+    s->issuer_count = kept;
+    s->is_changed = s->is_changed || kept != count;
+    return count - kept;
+}
+
+// --- minimum revisions -------------------------------------------------------------------------------------
+
+size_t trust_store_minimum_count(const trust_store *s) { return s->minimum_count; }
+const trust_minimum *trust_store_minimum_at(const trust_store *s, size_t index) {
+    return &s->minimums[index];
+}
+
+size_t trust_minimum_position(const trust_store *s, const nkey_public *subject, bool *ret_found) {
+    size_t from = 0, to = s->minimum_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (trust_compare_keys(&s->minimums[middle].subject, subject) < 0) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    *ret_found = from < s->minimum_count && nkey_public_equal(&s->minimums[from].subject, subject);
+    return from;
+}
+
+status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
+    if (m->revision < 0) {
+        return err_set(e, STATUS_INVALID, "a minimum revision is a number from 0 on, not %d", m->revision);
+    }
+    if (m->subject.kind != NKEY_MODULE && m->subject.kind != NKEY_SERVICE) {
+        return err_set(e, STATUS_INVALID,
+                       "only components (M...) and providers (V...) have revisions, not %s",
+                       nkey_public_text(&m->subject).text);
+    }
+    bool found;
+    size_t at = trust_minimum_position(s, &m->subject, &found);
+    if (found) {
+        s->is_changed = s->is_changed || s->minimums[at].revision != m->revision;
+        s->minimums[at].revision = m->revision;
+        return STATUS_OK;
+    }
+    if (s->minimum_count >= TRUST_SUBJECTS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a trust store holds minimum revisions of at most %d subjects",
+                       TRUST_SUBJECTS_MAX);
+    }
+    TRUST_GROW(s->minimums, s->minimum_count, s->minimum_capacity);
+    memmove(&s->minimums[at + 1], &s->minimums[at], (s->minimum_count - at) * sizeof s->minimums[0]);
+    s->minimums[at] = *m;
+    s->minimum_count++;
+    s->is_changed = true;
+    return STATUS_OK;
+}
+
+// --- revocations -------------------------------------------------------------------------------------------
+
+size_t trust_store_revoked_count(const trust_store *s) { return s->revoked_count; }
+const token_revocation *trust_store_revoked_at(const trust_store *s, size_t index) {
+    return &s->revoked[index].shown;
+}
+
+static int hex_value(uint8_t c) {
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+static bool parse_hash(slice text, uint8_t ret[HASH_BYTES]) {
+    for (size_t i = 0; i < HASH_BYTES && text.len == TRUST_LIST_DIGITS_LEN; i++) {
+        int high = hex_value(text.data[2 * i]), low = hex_value(text.data[2 * i + 1]);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        ret[i] = (uint8_t)(high << 4 | low);
+    }
+    return text.len == TRUST_LIST_DIGITS_LEN;
+}
+
+bool trust_revoked_parse(trust_revoked *r) {
+    r->is_hash = r->shown.content_hash.len > 0;
+    return r->is_hash ? parse_hash(r->shown.content_hash, r->hash)
+                      : nkey_public_parse(r->shown.subject, &r->subject, NULL) == STATUS_OK;
+}
+
+status trust_store_add_revoked(trust_store *s, const token_revocation *r, err *e) {
+    if (s->revoked_count >= TRUST_SUBJECTS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a trust store holds at most %d revocations", TRUST_SUBJECTS_MAX);
+    }
+    json_value *row = trust_revoked_json(r);
+    trust_revoked copy;
+    status result = trust_read_revoked(row, &s->memory, &copy, e);
+    json_free(row);
+    TRY(result);
+    for (size_t i = 0; i < s->revoked_count; i++) {
+        const trust_revoked *old = &s->revoked[i];
+        if (old->is_hash == copy.is_hash && old->shown.before_s == copy.shown.before_s &&
+            (copy.is_hash ? hash_equal(old->hash, copy.hash)
+                          : nkey_public_equal(&old->subject, &copy.subject))) {
+            return err_set(e, STATUS_EXISTS, "this is revoked already");
+        }
+    }
+    TRUST_GROW(s->revoked, s->revoked_count, s->revoked_capacity);
+    s->revoked[s->revoked_count++] = copy;
+    s->is_changed = true;
+    return STATUS_OK;
+}
+
+size_t trust_store_list_count(const trust_store *s) { return s->list_count; }
+const token_claims *trust_store_list_at(const trust_store *s, size_t index) {
+    return &s->lists[index].claims;
+}
+
+trust_list *trust_find_list(const trust_store *s, const nkey_public *issuer) {
+    for (size_t i = 0; i < s->list_count; i++) {
+        if (nkey_public_equal(&s->lists[i].claims.issuer, issuer)) {
+            return &s->lists[i];
+        }
+    }
+    return NULL;
+}
+
+status trust_read_list(slice text, arena *memory, token_claims *ret, refusal *ret_why, err *e) {
+    token_claims c;
+    *ret_why = REFUSAL_MALFORMED;
+    TRY(token_read(text, memory, &c, ret_why, e));
+    if (c.kind != TOKEN_REVOCATIONS) {
+        *ret_why = REFUSAL_WRONG_KEY_TYPE;
+        return err_set(e, STATUS_INVALID, "this is the token of a %s, not a revocation list",
+                       token_kind_name(c.kind));
+    }
+    *ret = c;
+    return STATUS_OK;
+}
+
+// Whether an entry trusts the issuer of the list or somebody who vouches for it.
+static status check_list_issuer(const trust_store *s, const token_claims *c, arena *memory, uint64_t now_s,
+                                refusal *ret_why, err *e) {
+    token_claims chain[TOKEN_CHAIN_MAX];
+    size_t count = 0;
+    TRY(token_read_chain(c, memory, chain, &count, ret_why, e));
+    for (size_t i = 0; i < count; i++) {
+        TRY(token_check_time(&chain[i], now_s, "this host's clock", ret_why, e));
+    }
+    for (size_t i = 0; i < s->issuer_count; i++) {
+        bool found = nkey_public_equal(&s->issuers[i].key, &c->issuer);
+        for (size_t j = 0; j < count && !found; j++) {
+            found = nkey_public_equal(&s->issuers[i].key, &chain[j].issuer);
+        }
+        if (found) {
+            return STATUS_OK;
+        }
+    }
+    *ret_why = REFUSAL_UNKNOWN_ISSUER;
+    return err_set(e, STATUS_DENIED, "the list is of %s, whom nobody here trusts: it would revoke nothing",
+                   nkey_public_text(&c->issuer).text);
+}
+
+// `old` is the list that we have of this issuer.
+static status check_list_number(const trust_list *old, const token_claims *c, slice text, refusal *ret_why,
+                                err *e) {
+    unsigned long long have = old->claims.revocation_number, number = c->revocation_number;
+    *ret_why = REFUSAL_ROLLED_BACK;
+    if (number < have) {
+        return err_set(e, STATUS_DENIED,
+                       "the list has number %llu, but this host has number %llu of %s: get the newest one",
+                       number, have, nkey_public_text(&c->issuer).text);
+    }
+    if (number == have && !slice_equal(old->text, text)) {
+        return err_set(
+            e, STATUS_DENIED,
+            "this host has another list of %s with the same number %llu; its issuer signs a new one "
+            "with a higher --number",
+            nkey_public_text(&c->issuer).text, number);
+    }
+    *ret_why = REFUSAL_NONE;
+    return STATUS_OK;
+}
+
+status trust_append_list(trust_store *s, const token_claims *claims, slice text, bool is_changed) {
+    if (s->list_count >= TRUST_LISTS_MAX) {
+        return STATUS_LIMIT;
+    }
+    TRUST_GROW(s->lists, s->list_count, s->list_capacity);
+    s->lists[s->list_count++] = (trust_list){*claims, text, is_changed};
+    return STATUS_OK;
+}
+
+status trust_store_add_revocations(trust_store *s, slice token, uint64_t now_s, refusal *ret_why, err *e) {
+    token_claims c;
+    *ret_why = REFUSAL_MALFORMED;
+    slice text = arena_copy(&s->memory, token);
+    if (text.data == NULL) {
+        return err_set(e, STATUS_LIMIT, "no memory for the revocation list");
+    }
+    TRY(trust_read_list(text, &s->memory, &c, ret_why, e));
+    TRY(token_check_time(&c, now_s, "this host's clock", ret_why, e));
+    TRY(check_list_issuer(s, &c, &s->memory, now_s, ret_why, e));
+    trust_list *old = trust_find_list(s, &c.issuer);
+    if (old == NULL) {
+        if (trust_append_list(s, &c, text, true) != STATUS_OK) {
+            return err_set(e, STATUS_LIMIT, "a trust store holds the lists of at most %d issuers",
+                           TRUST_LISTS_MAX);
+        }
+    } else {
+        TRY(check_list_number(old, &c, text, ret_why, e));
+        if (!slice_equal(old->text, text)) {
+            *old = (trust_list){c, text, true};
+        }
+    }
+    *ret_why = REFUSAL_NONE;
+    return STATUS_OK;
+}
