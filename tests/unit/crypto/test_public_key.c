@@ -187,7 +187,7 @@ static size_t from_hex(const char *text, uint8_t *ret) {
 TEST(ed25519ph_known_answer) {
     uint8_t der[64], signature[64];
     size_t len = from_hex("302a300506032b6570032100"
-                          "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf4",
+                          "ec172b93ad5e563bf4932c70e1245034c35467ef2efd4d64ebf819683467e2bf",
                           der);
     from_hex("98a70222f0b8121aa9d30f813d683f809e462b469c7ff87639499bb94e6dae41"
              "31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
