@@ -231,7 +231,8 @@ class Alone(ParCase):
         pack(path, {**entries_of(path), "x86_64-linux.bin": b"evil", "a-b.bin": b"more"})
         seen = self.json("par", "inspect", "--any-issuer", path)
         self.assertEqual((seen["believed"], seen["reason"]), (False, "hash-mismatch"))
-        self.assertEqual({t["name"]: t["state"] for t in seen["targets"]}, {"x86_64-linux": "changed", "a-b": "no-hash"})
+        states = {t["name"]: t["state"] for t in seen["targets"]}
+        self.assertEqual(states, {"x86_64-linux": "changed", "a-b": "no-hash"})
         self.assertIn("not believed (hash-mismatch)", self.writ("par", "inspect", "--any-issuer", path).stdout)
 
     def test_wrong_command_lines(self):
@@ -264,7 +265,8 @@ class WithWash(ParCase):
     def wash_create(self, out, *more):
         self.wash("par", "create", "--name", "Redis", "--vendor", "Example", "--revision", "7", "--version", "0.7.0",
                   "--schema", self.schema, "--arch", "x86_64-linux", "--binary", self.linux, "--issuer",
-                  self.account["seed"], "--subject", self.service["seed"], "--disable-keygen", "--destination", out, *more)
+                  self.account["seed"], "--subject", self.service["seed"], "--disable-keygen", "--destination", out,
+                  *more)
         return out
 
     def create_here(self, out):
