@@ -15,36 +15,72 @@ static const char default_issuer[] = "account";
 
 // --- options -----------------------------------------------------------------------------------------------
 
-#define TEXT_SETTER(field)                                               \
-    static status set_##field(void *target, const char *value, err *e) { \
-        (void)e;                                                         \
-        ((sign_request *)target)->field = value;                         \
-        return STATUS_OK;                                                \
-    }
-#define SWITCH_SETTER(field)                                             \
-    static status set_##field(void *target, const char *value, err *e) { \
-        (void)value, (void)e;                                            \
-        ((sign_request *)target)->field = true;                          \
-        return STATUS_OK;                                                \
-    }
-TEXT_SETTER(path)
-TEXT_SETTER(issuer)
-TEXT_SETTER(subject)
-TEXT_SETTER(keys_dir)
-TEXT_SETTER(passphrase_file)
-TEXT_SETTER(out)
-TEXT_SETTER(detached)
-TEXT_SETTER(lasts_for)
-TEXT_SETTER(until)
-TEXT_SETTER(not_before)
-TEXT_SETTER(at)
-TEXT_SETTER(name)
-TEXT_SETTER(version)
-TEXT_SETTER(call_alias)
-SWITCH_SETTER(in_place)
-SWITCH_SETTER(force)
-SWITCH_SETTER(from_imports)
-SWITCH_SETTER(no_allow_list)
+static sign_request *request_of(void *target) { return target; }
+
+static status keep(const char **field, const char *value) {
+    *field = value;
+    return STATUS_OK;
+}
+
+static status turn_on(bool *field) {
+    *field = true;
+    return STATUS_OK;
+}
+
+static status set_path(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->path, value);
+}
+static status set_issuer(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->issuer, value);
+}
+static status set_subject(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->subject, value);
+}
+static status set_keys_dir(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->keys_dir, value);
+}
+static status set_passphrase_file(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->passphrase_file, value);
+}
+static status set_out(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->out, value);
+}
+static status set_detached(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->detached, value);
+}
+static status set_lasts_for(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->lasts_for, value);
+}
+static status set_until(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->until, value);
+}
+static status set_not_before(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->not_before, value);
+}
+static status set_at(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->at, value);
+}
+static status set_name(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->name, value);
+}
+static status set_version(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->version, value);
+}
+static status set_call_alias(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&request_of(target)->call_alias, value);
+}
+static status set_in_place(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
+    return turn_on(&request_of(target)->in_place);
+}
+static status set_force(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
+    return turn_on(&request_of(target)->force);
+}
+static status set_from_imports(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
+    return turn_on(&request_of(target)->from_imports);
+}
+static status set_no_allow_list(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
+    return turn_on(&request_of(target)->no_allow_list);
+}
 
 static status set_revision(void *target, const char *value, err *e) {
     sign_request *r = target;

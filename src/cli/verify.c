@@ -212,15 +212,22 @@ static int verify(const verify_args *args) {
 
 // --- the command -------------------------------------------------------------------------------------------
 
-#define TEXT_SETTER(field)                                               \
-    static status set_##field(void *target, const char *value, err *e) { \
-        (void)e;                                                         \
-        ((verify_args *)target)->field = value;                          \
-        return STATUS_OK;                                                \
-    }
-TEXT_SETTER(path)
-TEXT_SETTER(token)
-TEXT_SETTER(trust)
+static verify_args *args_of(void *target) { return target; }
+
+static status keep(const char **field, const char *value) {
+    *field = value;
+    return STATUS_OK;
+}
+
+static status set_path(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&args_of(target)->path, value);
+}
+static status set_token(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&args_of(target)->token, value);
+}
+static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&args_of(target)->trust, value);
+}
 
 static status set_issuer(void *target, const char *value, err *e) {
     nkey_public key;

@@ -60,7 +60,7 @@ static void read_token(const verify_input *input, verification *v) {
     v->has_token = true;
     if (v->claims.kind != TOKEN_COMPONENT) {
         REFUSE(v, REFUSAL_WRONG_KEY_TYPE, STATUS_DENIED,
-               "the component carries the token of a %s, not of a component; sign it with writ sign",
+               "the component carries a token of kind %s, not one of a component; sign it with writ sign",
                token_kind_name(v->claims.kind));
     }
 }
