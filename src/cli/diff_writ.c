@@ -70,7 +70,7 @@ static void compare_entries(const direction *d, diff_list *ret) {
         if (allowance_within(d->narrower, &one, &which)) {
             continue;
         }
-        auto_buf text = {0}, whole;
+        auto_buf text = {0}, whole = {0};
         slice head = head_of(entry, &text);
         if (allows(d->narrower, entry, ALLOWANCE_HOSTS, &none)) {
             for (int r = 0; r < ALLOWANCE_RESOURCE_COUNT; r++) {
