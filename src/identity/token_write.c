@@ -231,9 +231,8 @@ static status read_back(const token_claims *c, slice text, err *e) {
     refusal why;
     TRY(token_read(text, &memory, &again, &why, e));
     if (again.kind != c->kind) {
-        return err_set(e, STATUS_INVALID, "a token for a %s key is one for a %s, not for a %s",
-                       nkey_kind_name(c->subject.kind), token_kind_name(again.kind),
-                       token_kind_name(c->kind));
+        return err_set(e, STATUS_INVALID, "its kind is %s, for which a subject of kind %s is wrong",
+                       token_kind_name(c->kind), nkey_kind_name(c->subject.kind));
     }
     return STATUS_OK;
 }

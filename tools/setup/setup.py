@@ -208,6 +208,34 @@ def make_tool(pin, work, out):
         f"building {pin['crate']} {pin['version']} with cargo", cwd=work, env=environment)
 
 
+def make_interop(pin, work, out):
+    """A program of ours as an example inside a crate: it sees the crate and what the crate's Cargo.lock pins."""
+    source = crate_source(pin["crate"], pin["version"], pin["sha256"], work)
+    program = pin["program"]
+    os.makedirs(os.path.join(source, "examples"), exist_ok=True)
+    shutil.copyfile(os.path.join(ROOT, pin["source"]), os.path.join(source, "examples", f"{program}.rs"))
+    with open(os.path.join(source, "Cargo.toml"), "a", encoding="utf-8") as f:
+        f.write(f'\n[[example]]\nname = "{program}"\npath = "examples/{program}.rs"\n')
+    target = os.path.join(work, "target")
+    environment = dict(os.environ, CARGO_TARGET_DIR=target)
+    environment.pop("RUSTFLAGS", None)
+    run(["cargo", "build", "--quiet", "--locked", "--example", program],
+        f"building {program} on {pin['crate']} {pin['version']} with cargo", cwd=source, env=environment)
+    os.mkdir(os.path.join(out, "bin"))
+    shutil.copy(os.path.join(target, "debug", "examples", program), os.path.join(out, "bin", program))
+
+
+def set_up_interop(pins):
+    """Tests skip what is missing here, with the reason, so a failure does not stop the rest."""
+    for name, pin in pins.items():
+        path = os.path.join(ROOT, pin["source"])
+        try:
+            folder = cached(name, pin["version"], repr(pin) + platform.machine() + sha256_of(path), make_interop, pin)
+            link(os.path.join(folder, "bin", pin["program"]), "tools", "bin", pin["program"])
+        except SetupError as e:
+            say(f"left out {name}, so tests against it will be skipped: {e}")
+
+
 def cached(name, version, pin_text, make, pin):
     """The folder of one third party in the cache, made in a temporary place first so that it is whole or absent."""
     key = hashlib.sha256(pin_text.encode()).hexdigest()[:12]
@@ -274,6 +302,8 @@ def main():
             fcntl.flock(lock, fcntl.LOCK_EX)  # two checkouts that start together build each tool once
             set_up_packages(packages)
             set_up_third_parties(versions, level)
+            if LEVELS.index(level) >= LEVELS.index("test"):
+                set_up_interop(versions["interop"])
     except SetupError as e:
         sys.exit(f"setup: {e}")
 
