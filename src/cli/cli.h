@@ -31,10 +31,10 @@ int cli_inspect(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_token(int argc, char **argv);
 int cli_par(int argc, char **argv);
-int cli_par(int argc, char **argv);
 int cli_sign(int argc, char **argv);
 int cli_verify(int argc, char **argv);
 int cli_diff(int argc, char **argv);
+int cli_bundle(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 

@@ -21,7 +21,7 @@ static const command commands[] = {
     {"diff", "show what a new version may do that the old one could not", cli_diff},
     {"keys", "make, list, export and import key pairs", cli_keys},
     {"token", "issue and inspect tokens of accounts, operators and hosts", cli_token},
-    {"par", "make, sign, check and unpack archives of capability providers", cli_par},
+    {"bundle", "sign and check with bundles in the Sigstore format", cli_bundle},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
