@@ -8,17 +8,20 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/inspect_writ.h"
 #include "cli/options.h"
+#include "cli/places.h"
 #include "cli/start_table.h"
 #include "component/producers.h"
 #include "component/type_format.h"
 #include "crypto/hash.h"
 #include "host/host.h"
+#include "os/clock.h"
 
 enum { TYPE_BYTES_MAX = 16 << 10, PRODUCERS_BYTES_MAX = 1 << 20 };
 
 typedef struct inspect_args {
-    char *path;
+    host_config config; // nothing granted
     cli_output output;
 } inspect_args;
 
@@ -28,6 +31,7 @@ typedef struct subject {
     slice bytes;
     char digest[HASH_HEX_BYTES];
     grants *decisions;
+    writ_report writ;
     arena memory;
     producers made_by;
 } subject;
@@ -89,7 +93,7 @@ static json_value *producers_json(const producers *p) {
 
 static void print_json(const inspect_args *args, const subject *s) {
     json_value *document = json_object_new();
-    json_put_text(document, "path", slice_from_text(args->path));
+    json_put_text(document, "path", slice_from_text(args->config.component_path));
     json_put_integer(document, "bytes", (int64_t)s->bytes.len);
     json_put_text(document, "sha256", slice_from_text(s->digest));
     json_value *modules = json_array_new();
@@ -107,6 +111,7 @@ static void print_json(const inspect_args *args, const subject *s) {
     }
     json_put(document, "imports", imports);
     json_put(document, "exports", exports);
+    json_put(document, "writ", writ_report_json(&s->writ));
     json_put(document, "grants", start_table_json(s->decisions));
     cli_print_json(document);
 }
@@ -163,7 +168,7 @@ static void print_producers(const producers *p) {
 }
 
 static void print_text(const inspect_args *args, const subject *s) {
-    printf("%s\n", args->path);
+    printf("%s\n", args->config.component_path);
     printf("size: %zu bytes\nsha256: %s\ncore modules:", s->bytes.len, s->digest);
     for (size_t i = 0; i < component_module_count(s->c); i++) {
         printf("%s %zu bytes", i > 0 ? "," : "", component_module_bytes(s->c, i).len);
@@ -172,30 +177,35 @@ static void print_text(const inspect_args *args, const subject *s) {
     print_producers(&s->made_by);
     print_items("imports", s->c, component_import_count(s->c), component_import_at);
     print_items("exports", s->c, component_export_count(s->c), component_export_at);
+    writ_report_print(&s->writ, stdout);
     printf("\nwhat writ run without options would grant\n");
     start_table_print(s->decisions, CLI_TEXT, stdout);
 }
 
 // --- the command -------------------------------------------------------------------------------------------
 
+static status examine(const inspect_args *args, subject *s, err *e) {
+    grants_writ writ;
+    uint8_t digest[HASH_BYTES];
+    hash_sha256(&s->bytes, 1, digest);
+    hash_hex(digest, s->digest);
+    producers_of_component(s->c, &s->memory, &s->made_by);
+    writ_report_make(s->c, &args->config, s->bytes, clock_wall_now().seconds, &s->writ);
+    return grants_new(s->c, &args->config, vetting_writ(&s->writ.vetting, &writ), &s->decisions, e);
+}
+
 static status inspect(const inspect_args *args, err *e) {
     auto_buf bytes = {0};
     component *c;
-    TRY(host_load_component(args->path, &bytes, &c, e));
+    TRY(host_load_component(args->config.component_path, &bytes, &c, e));
     subject s = {.c = c, .bytes = buf_slice(&bytes)};
     arena_init(&s.memory, PRODUCERS_BYTES_MAX);
-    uint8_t digest[HASH_BYTES];
-    hash_sha256(&s.bytes, 1, digest);
-    hash_hex(digest, s.digest);
-    producers_of_component(c, &s.memory, &s.made_by);
-    host_config config;
-    host_config_init(&config);
-    status result = grants_new(c, &config, NULL, &s.decisions, e);
+    status result = examine(args, &s, e);
     if (result == STATUS_OK) {
         (args->output == CLI_JSON ? print_json : print_text)(args, &s);
     }
     grants_free(s.decisions);
-    host_config_done(&config);
+    writ_report_done(&s.writ);
     arena_done(&s.memory);
     component_free(c);
     return result;
@@ -204,24 +214,53 @@ static status inspect(const inspect_args *args, err *e) {
 static status set_output(void *target, const char *value, err *e) {
     return cli_parse_output(value, &((inspect_args *)target)->output, e);
 }
+
+static void replace_text(char **field, const char *text) {
+    mem_free(*field);
+    *field = mem_text_dup(text);
+}
+
 static status set_path(void *target, const char *value, err *e) {
     (void)e;
+    replace_text(&((inspect_args *)target)->config.component_path, value);
+    return STATUS_OK;
+}
+static status set_token(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&((inspect_args *)target)->config.token_path, value);
+    return STATUS_OK;
+}
+static status set_settings(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&((inspect_args *)target)->config.settings_path, value);
+    return STATUS_OK;
+}
+static status set_trust(void *target, const char *value, err *e) {
+    (void)e;
     inspect_args *args = target;
-    mem_free(args->path);
-    args->path = mem_text_dup(value);
+    replace_text(&args->config.trust_path, value);
+    args->config.trust_is_named = true;
     return STATUS_OK;
 }
 
-static const cli_option options[] = {{"output", 'o', "text|json", "format (text)", set_output}};
+static const cli_option options[] = {
+    {"token", 0, "FILE", "the token, where it is beside the component", set_token},
+    {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
+    {"config", 0, "FILE", "more settings of the host, as for writ run", set_settings},
+    {"output", 'o', "text|json", "format (text)", set_output},
+};
 
 static const cli_command command = {
     .name = "inspect",
     .usage = "[OPTIONS] COMPONENT",
-    .summary = "Show what a component imports and exports, what made it, and what it would be granted.",
-    .details = "Runs nothing.",
+    .summary = "Show what a component imports and exports, who signed it, whether it may run here, and what "
+               "it would "
+               "be granted.",
+    .details = "Runs nothing, and works on what is not trusted, too.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .examples = "  writ inspect hello.wasm\n  writ inspect -o json hello.wasm",
+    .examples = "  writ inspect hello.wasm\n  writ inspect -o json hello.wasm\n"
+                "  writ inspect --token hello.jwt --trust staging.json hello.wasm",
     .operands_min = 1,
     .operands_max = 1,
     .operand = set_path,
@@ -229,15 +268,17 @@ static const cli_command command = {
 
 int cli_inspect(int argc, char **argv) {
     inspect_args args = {0};
+    host_config_init(&args.config);
     err e = {0};
     int code = CLI_EXIT_OK;
     status s = cli_parse(&command, argc, argv, &args, &e);
+    cli_default_trust(&args.config.trust_path);
     if (s == STATUS_OK && inspect(&args, &e) != STATUS_OK) {
         code = cli_fail(&e, args.output);
     } else if (s != STATUS_OK && s != STATUS_CANCELLED) {
         cli_fail(&e, args.output);
         code = CLI_EXIT_USAGE;
     }
-    mem_free(args.path);
+    host_config_done(&args.config);
     return code;
 }

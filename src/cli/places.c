@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "base/mem.h"
+
 enum { PLACE_BYTES_MAX = 4096 };
 
 static const char *variable(const char *name) {
@@ -30,4 +32,11 @@ status cli_place(const char *name, buf *ret, err *e) {
         return err_set(e, STATUS_LIMIT, "the path of %s is longer than %d bytes", name, PLACE_BYTES_MAX);
     }
     return STATUS_OK;
+}
+
+void cli_default_trust(char **path) {
+    auto_buf place = {0};
+    if (*path == NULL && cli_place("trust.json", &place, NULL) == STATUS_OK) {
+        *path = mem_text_dup(buf_text(&place));
+    }
 }

@@ -3,16 +3,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/metrics.h"
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/places.h"
 #include "cli/start_table.h"
 #include "host/host.h"
+#include "os/fd.h"
+#include "os/socket_open.h"
 
 typedef struct run_args {
     host_config config;
     cli_output output;
     bool suggest;
+    char *metrics_address; // NULL = none are served
+    uint16_t metrics_port;
+    int metrics_fd;
+    metrics *metrics;
 } run_args;
 
 static host_config *config_of(void *target) { return &((run_args *)target)->config; }
@@ -22,8 +30,7 @@ static void replace_text(char **field, const char *text) {
     *field = mem_text_dup(text);
 }
 
-static status set_listen(void *target, const char *value, err *e) {
-    host_config *c = config_of(target);
+static status parse_endpoint(const char *value, char **ret_address, uint16_t *ret_port, err *e) {
     const char *colon = strrchr(value, ':');
     uint64_t port;
     slice address = slice_of(value, colon == NULL ? 0 : (size_t)(colon - value));
@@ -39,9 +46,27 @@ static status set_listen(void *target, const char *value, err *e) {
             value);
     }
     char text[NETWORK_ADDRESS_TEXT_BYTES];
-    replace_text(&c->listen_address, network_address_text(&parsed, text));
-    c->listen_port = (uint16_t)port;
+    replace_text(ret_address, network_address_text(&parsed, text));
+    *ret_port = (uint16_t)port;
     return STATUS_OK;
+}
+
+static status set_listen(void *target, const char *value, err *e) {
+    host_config *c = config_of(target);
+    return parse_endpoint(value, &c->listen_address, &c->listen_port, e);
+}
+
+// Without an address it is the loopback's: who may read metrics is decided, not forgotten.
+static status set_metrics(void *target, const char *value, err *e) {
+    run_args *args = target;
+    char local[32];
+    size_t colon = value[0] == ':' ? 1 : 0;
+    uint64_t port;
+    if (cli_parse_number(value + colon, 0, UINT16_MAX, &port, NULL) == STATUS_OK) {
+        (void)snprintf(local, sizeof local, "127.0.0.1:%u", (unsigned)port);
+        value = local;
+    }
+    return parse_endpoint(value, &args->metrics_address, &args->metrics_port, e);
 }
 
 static status set_workers(void *target, const char *value, err *e) {
@@ -174,6 +199,27 @@ static status set_ca_file(void *target, const char *value, err *e) {
     replace_text(&config_of(target)->ca_file, value);
     return STATUS_OK;
 }
+static status set_unsigned(void *target, const char *value, err *e) {
+    (void)value, (void)e;
+    config_of(target)->is_unsigned = true;
+    return STATUS_OK;
+}
+static status set_token(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->token_path, value);
+    return STATUS_OK;
+}
+static status set_trust(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->trust_path, value);
+    config_of(target)->trust_is_named = true;
+    return STATUS_OK;
+}
+static status set_config(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->settings_path, value);
+    return STATUS_OK;
+}
 static status set_verbose(void *target, const char *value, err *e) {
     (void)value, (void)e;
     config_of(target)->is_verbose = true;
@@ -211,6 +257,11 @@ static const cli_option options[] = {
     {"stdio", 0, "inherit|none", "grant our stdio, or discard it (commands inherit, HTTP none)", set_stdio},
     {"grant", 0, "INTERFACE", "bind an interface even under --strict", set_grant},
     {"refuse", 0, "INTERFACE", "refuse an interface (or package) whatever else is granted", set_refuse},
+    {"unsigned", 0, NULL, "run it this once although nobody whom this host trusts has signed it",
+     set_unsigned},
+    {"token", 0, "FILE", "the token, where it is beside the component", set_token},
+    {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
+    {"config", 0, "FILE", "settings that make this host stricter than /etc/writ/host.conf does", set_config},
     {"strict", 0, NULL, "refuse what would be bound without authority, too", set_strict},
     {"suggest-grants", 0, NULL, "print the smallest set of options that lets it start, then stop",
      set_suggest},
@@ -223,6 +274,7 @@ static const cli_option options[] = {
     {"name", 0, "NAME", "name of the workload in logs (the file's name)", set_name},
     {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
     {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
+    {"metrics", 0, "[ADDR:]PORT", "serve GET /metrics for Prometheus (127.0.0.1 without ADDR)", set_metrics},
     {"drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", set_drain},
     {"hang", 0, "DURATION", "replace a worker that has not turned for this long (1s)", set_hang},
     {"verbose", 'v', NULL, "log the phases of the start and every request", set_verbose},
@@ -237,29 +289,65 @@ static const cli_command command = {
         "wasi:cli/run.",
     .details =
         "Nothing is granted that is not named here. What a component imports beyond that is bound without "
-        "authority when\nlanguage run-times import it anyway, and stops the start otherwise.",
+        "authority when\nlanguage run-times import it anyway, and stops the start otherwise.\n\nThe "
+        "component "
+        "must be signed (writ sign) by somebody whom the trust store names (writ trust), and may "
+        "import\nwhat "
+        "its writ allows. --unsigned makes an exception for one run; a token that is there and wrong is "
+        "refused\n"
+        "all the same.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ run hello.wasm\n"
                 "  writ run --listen 127.0.0.1:0 --workers 2 --allow-http api.example.org hello.wasm\n"
                 "  writ run --dir ./data::/data:ro --env LANG tool.wasm -- --count 3 /data/input.txt\n"
-                "  writ run --suggest-grants app.wasm",
+                "  writ run --suggest-grants app.wasm\n"
+                "  writ run --unsigned experiment.wasm",
     .operands_min = 1,
     .operands_max = 1,
     .operand = set_component,
     .rest = add_argument,
 };
 
-// "path/to/hello.wasm" -> "hello"
+static void cut_end(char *name, const char *end) {
+    size_t n = strlen(name), m = strlen(end);
+    if (n > m && strcmp(name + n - m, end) == 0) {
+        name[n - m] = '\0';
+    }
+}
+
+// "path/to/hello.wasm" and "path/to/hello.signed.wasm" -> "hello"
 static void default_name(host_config *c) {
     const char *slash = strrchr(c->component_path, '/');
     char *name = mem_text_dup(slash == NULL ? c->component_path : slash + 1);
-    size_t n = strlen(name);
-    if (n > 5 && strcmp(name + n - 5, ".wasm") == 0) {
-        name[n - 5] = '\0';
-    }
+    cut_end(name, ".wasm");
+    cut_end(name, ".signed");
     c->name = name;
 }
+
+// --- metrics -----------------------------------------------------------------------------------------------
+
+static status supervising(void *context, loop *l, const host_status *s, err *e) {
+    run_args *args = context;
+    socket_address a;
+    if (!socket_address_parse(slice_from_text(args->metrics_address), args->metrics_port, &a)) {
+        return err_set(e, STATUS_INVALID, "\"%s\" is not an address for metrics", args->metrics_address);
+    }
+    TRY(socket_listen_group(&a, 1, &args->metrics_fd, e));
+    TRY(metrics_new(l, args->metrics_fd, s, &args->metrics, e));
+    start_table_metrics(args->metrics_address, socket_address_port(&a), args->output);
+    return STATUS_OK;
+}
+
+static void ending(void *context) {
+    run_args *args = context;
+    metrics_free(args->metrics);
+    fd_close(args->metrics_fd);
+    args->metrics = NULL;
+    args->metrics_fd = -1;
+}
+
+// --- the command -------------------------------------------------------------------------------------------
 
 static int start(run_args *args) {
     err e = {0};
@@ -268,14 +356,17 @@ static int start(run_args *args) {
     if (c->name == NULL) {
         default_name(c);
     }
+    cli_default_trust(&c->trust_path);
     c->is_json = args->output == CLI_JSON;
     host_observer observer = start_table_observer(&args->output);
+    const host_monitor monitor = {args, supervising, ending};
+    observer.monitor = args->metrics_address != NULL ? &monitor : NULL;
     status s = args->suggest ? start_table_suggest(c, args->output, &e) : host_run(c, &observer, &code, &e);
     return s == STATUS_OK ? code : cli_fail(&e, args->output);
 }
 
 int cli_run(int argc, char **argv) {
-    run_args args = {0};
+    run_args args = {.metrics_fd = -1};
     host_config_init(&args.config);
     err e = {0};
     status s = cli_parse(&command, argc, argv, &args, &e);
@@ -287,5 +378,6 @@ int cli_run(int argc, char **argv) {
         code = CLI_EXIT_USAGE;
     }
     host_config_done(&args.config);
+    mem_free(args.metrics_address);
     return code;
 }

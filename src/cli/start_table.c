@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/start_table.h"
 
+#include <string.h>
 #include <unistd.h>
+
+#include "codec/date.h"
 
 enum { LINE_BYTES_MAX = 1024, SUGGESTION_BYTES_MAX = 64 << 10 };
 
@@ -137,6 +140,104 @@ status start_table_suggest(const host_config *config, cli_output output, err *e)
     return s;
 }
 
+// --- the writ ----------------------------------------------------------------------------------------------
+
+static void print_value(FILE *out, const char *label, slice value, const char *more) {
+    auto_buf text;
+    buf_init(&text, LINE_BYTES_MAX);
+    cli_append_printable(&text, slice_sub(value, 0, 200));
+    fprintf(out, "  %-8s %.*s%s\n", label, SLICE_ARG(buf_slice(&text)), more);
+}
+
+static void print_signed(const vetting *v, FILE *out) {
+    const token_claims *c = vetting_claims(v);
+    const trust_issuer *believed = v->found.trust.believed;
+    char more[HOST_SETTINGS_PATH_BYTES_MAX + 64], end[DATE_TEXT_BYTES], revision[16];
+    uint64_t end_s;
+    (void)snprintf(revision, sizeof revision, "%d", (int)c->revision);
+    (void)snprintf(more, sizeof more, "%s%s%s%.*s", c->has_revision ? ", revision " : "",
+                   c->has_revision ? revision : "", c->version.len > 0 ? ", version " : "",
+                   SLICE_ARG(slice_sub(c->version, 0, 60)));
+    print_value(out, "WRIT", c->name, more);
+    print_value(out, "issuer", slice_from_text(nkey_public_text(&c->issuer).text), "");
+    print_value(out, "subject", slice_from_text(nkey_public_text(&c->subject).text), "");
+    print_value(out, "until",
+                slice_from_text(vetting_expiry(v, &end_s) ? date_text(end_s, end) : "without end"), "");
+    if (believed != NULL) {
+        (void)snprintf(more, sizeof more, "%s%s", believed->note.len > 0 ? ", in " : "in ", v->trust_path);
+        print_value(out, "trusted", believed->note, more);
+    }
+}
+
+static void print_unsigned(const vetting *v, const char *path, FILE *out) {
+    bool colour = cli_use_colour(fileno(out));
+    const char *red = colour ? "\033[1;31m" : "", *end = colour ? "\033[0m" : "";
+    fprintf(out, "%swrit: WARNING: UNSIGNED: %s runs without a writ that this host believes (%s)%s\n", red,
+            path, refusal_name(v->found.reason), end);
+    if (vetting_claims(v) != NULL) {
+        print_signed(v, out);
+    }
+    fprintf(out, "  %-8s %sUNSIGNED%s, allowed by --unsigned\n", "WRIT", red, end);
+}
+
+json_value *start_table_writ_json(const vetting *v) {
+    json_value *writ = json_object_new();
+    const token_claims *c = vetting_claims(v);
+    const trust_issuer *believed = v->found.trust.believed;
+    uint64_t end_s;
+    char end[DATE_TEXT_BYTES];
+    json_put_bool(writ, "signed", vetting_is_signed(v));
+    if (v->found.reason != REFUSAL_NONE) {
+        json_put_text(writ, "reason", slice_from_text(refusal_name(v->found.reason)));
+    }
+    if (c != NULL) {
+        json_put_text(writ, "name", c->name);
+        json_put_text(writ, "issuer", slice_from_text(nkey_public_text(&c->issuer).text));
+        json_put_text(writ, "subject", slice_from_text(nkey_public_text(&c->subject).text));
+        if (c->has_revision) {
+            json_put_integer(writ, "revision", c->revision);
+        }
+        json_put_text(writ, "version", c->version);
+    }
+    if (vetting_expiry(v, &end_s)) {
+        json_put_text(writ, "expires", slice_from_text(date_text(end_s, end)));
+    }
+    if (v->trust_path != NULL) {
+        json_put_text(writ, "trust_store", slice_from_text(v->trust_path));
+    }
+    if (believed != NULL) {
+        json_put_text(writ, "trusted_by", believed->note);
+    }
+    return writ;
+}
+
+static void on_vetted(void *context, const host_config *config, const vetting *v) {
+    if (*(cli_output *)context == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put_text(document, "event", slice_from_text("writ"));
+        json_put(document, "writ", start_table_writ_json(v));
+        print_json_line(document, stderr);
+    } else if (vetting_is_signed(v)) {
+        print_signed(v, stderr);
+    } else {
+        print_unsigned(v, config->component_path, stderr);
+    }
+}
+
+void start_table_metrics(const char *address, uint16_t port, cli_output output) {
+    const char *open = strchr(address, ':') != NULL ? "[" : "", *close = open[0] != '\0' ? "]" : "";
+    if (output == CLI_TEXT) {
+        fprintf(stderr, "writ: metrics on http://%s%s%s:%u/metrics\n", open, address, close, port);
+        return;
+    }
+    char url[128];
+    (void)snprintf(url, sizeof url, "http://%s%s%s:%u/metrics", open, address, close, port);
+    json_value *document = json_object_new();
+    json_put_text(document, "event", slice_from_text("metrics"));
+    json_put_text(document, "url", slice_from_text(url));
+    print_json_line(document, stderr);
+}
+
 static void on_decided(void *context, const host_config *config, const grants *decisions) {
     (void)config;
     start_table_print(decisions, *(cli_output *)context, stderr);
@@ -163,6 +264,9 @@ static void on_serving(void *context, const char *url, int workers) {
 }
 
 host_observer start_table_observer(cli_output *output) {
-    return (host_observer){
-        .context = output, .decided = on_decided, .compiling = on_compiling, .serving = on_serving};
+    return (host_observer){.context = output,
+                           .vetted = on_vetted,
+                           .decided = on_decided,
+                           .compiling = on_compiling,
+                           .serving = on_serving};
 }

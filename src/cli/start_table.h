@@ -13,7 +13,13 @@ void start_table_print(const grants *decisions, cli_output output, FILE *out);
 // As rows of a JSON array, for inspect and for `-o json`.
 json_value *start_table_json(const grants *decisions);
 
+// The same for its writ.
+json_value *start_table_writ_json(const vetting *v);
+
 // writ run --suggest-grants: prints the options to stdout.
 status start_table_suggest(const host_config *config, cli_output output, err *e) WRIT_MUST_USE;
+
+// Where metrics are served.
+void start_table_metrics(const char *address, uint16_t port, cli_output output);
 
 host_observer start_table_observer(cli_output *output);

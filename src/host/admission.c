@@ -25,6 +25,11 @@ void admission_give(const admission *a, admission_kind kind) {
     atomic_fetch_sub(&a->page->rows[a->index][kind], 1);
 }
 
+uint32_t admission_count(const admission_page *page, uint32_t index, admission_kind kind) {
+    CHECK(index < ADMISSION_WORKERS_MAX);
+    return atomic_load_explicit(&page->rows[index][kind], memory_order_relaxed);
+}
+
 void admission_clear(admission_page *page, uint32_t index) {
     CHECK(index < ADMISSION_WORKERS_MAX);
     for (int kind = 0; kind < ADMISSION_KINDS; kind++) {

@@ -34,5 +34,7 @@ typedef struct admission { // one worker's view
 bool admission_take(const admission *a, admission_kind kind, uint32_t max);
 void admission_give(const admission *a, admission_kind kind);
 
+// The supervisor: what worker `index` has taken now, by its own word.
+uint32_t admission_count(const admission_page *page, uint32_t index, admission_kind kind);
 // The supervisor, when a worker has ended.
 void admission_clear(admission_page *page, uint32_t index);

@@ -4,17 +4,30 @@
 
 #include "host/config.h"
 #include "host/grants.h"
+#include "host/status.h"
+#include "loop/loop.h"
+
+// Somebody who watches a workload from its supervisor's loop while it runs.
+typedef struct host_monitor {
+    void *context;
+    // Before the first worker starts; a failure stops the start. `s` and the loop are valid until `ending`.
+    status (*supervising)(void *context, loop *l, const host_status *s, err *e);
+    void (*ending)(void *context); // also after a failure of `supervising`
+} host_monitor;
 
 // What the caller wants to be told (and shows to people). Called in the process that called host_run, on its
 // thread.
 typedef struct host_observer {
     void *context;
+    // It may run (or is allowed to although nobody vouches for it); before its bytes are decoded.
+    void (*vetted)(void *context, const host_config *config, const vetting *v);
     // The gate has decided; called before anything starts, and also when the start will be refused.
     void (*decided)(void *context, const host_config *config, const grants *decisions);
     // Compiling takes long enough for a person to wonder: `done` of `total` core modules are ready.
     void (*compiling)(void *context, size_t done, size_t total);
     // All workers serve. `url` such as "http://127.0.0.1:8000/".
     void (*serving)(void *context, const char *url, int workers);
+    const host_monitor *monitor; // or NULL
 } host_observer;
 
 // Loads, checks, compiles (or finds in the cache) and runs the component: serves until SIGTERM or SIGINT when
@@ -24,9 +37,13 @@ typedef struct host_observer {
 status host_run(const host_config *config, const host_observer *observer, int *ret_exit,
                 err *e) WRIT_MUST_USE;
 
-// Reads and decodes the component of the configuration without running anything: for inspect and
-// --suggest-grants. `ret_bytes` is owned by the caller (buf_done) and must outlive the component.
+// Reads and decodes the component of the configuration without running anything and without asking who
+// vouches for it: for inspect and --suggest-grants. `ret_bytes` is owned by the caller (buf_done) and must
+// outlive the component.
 status host_load_component(const char *path, buf *ret_bytes, component **ret, err *e) WRIT_MUST_USE;
+// The same in two steps, for what must happen between them. The message of a failure names the path.
+status host_read_component(const char *path, buf *ret_bytes, err *e) WRIT_MUST_USE;
+status host_decode_component(const char *path, slice bytes, component **ret, err *e) WRIT_MUST_USE;
 
 // Where compiled code is kept: `named` (--cache) when it is not NULL, else the user's cache directory
 // ($XDG_CACHE_HOME/writ/code, or $HOME/.cache/writ/code). STATUS_NOT_FOUND when nothing names one.

@@ -2,12 +2,14 @@
 #include "host/host.h"
 #include "os/whole_file.h"
 
-status host_load_component(const char *path, buf *ret_bytes, component **ret, err *e) {
+status host_read_component(const char *path, buf *ret_bytes, err *e) {
+    return file_read_whole(path, component_limits_default().bytes_max, ret_bytes, e);
+}
+
+status host_decode_component(const char *path, slice bytes, component **ret, err *e) {
     component_limits limits = component_limits_default();
-    TRY(file_read_whole(path, limits.bytes_max, ret_bytes, e));
-    status s = component_decode(buf_slice(ret_bytes), &limits, ret, e);
+    status s = component_decode(bytes, &limits, ret, e);
     if (s != STATUS_OK) {
-        buf_done(ret_bytes);
         if (s == STATUS_LIMIT && e != NULL) {
             e->code = STATUS_INVALID; // it is the file that asks for too much, not this machine that lacks
                                       // something
@@ -15,4 +17,13 @@ status host_load_component(const char *path, buf *ret_bytes, component **ret, er
         return err_wrap(e, "%s", path);
     }
     return STATUS_OK;
+}
+
+status host_load_component(const char *path, buf *ret_bytes, component **ret, err *e) {
+    TRY(host_read_component(path, ret_bytes, e));
+    status s = host_decode_component(path, buf_slice(ret_bytes), ret, e);
+    if (s != STATUS_OK) {
+        buf_done(ret_bytes);
+    }
+    return s;
 }

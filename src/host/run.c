@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "crypto/trust_roots.h"
 #include "host/compile.h"
+#include "host/expiry.h"
 #include "host/host.h"
 #include "host/local_connector.h"
 #include "host/log.h"
@@ -30,6 +31,7 @@ typedef struct run {
     const host_observer *observer;
     logger *logger;
     buf bytes;
+    vetting vetting;
     component *component;
     workload_kind kind;
     int worker_count; // 0 = in this process
@@ -61,10 +63,47 @@ static int count_workers(const host_config *c, workload_kind kind) {
     return (int)(wanted < c->limits.instances_max ? wanted : c->limits.instances_max);
 }
 
+// Not silent anywhere: whoever reads the log later must see it too.
+static void report_vetting(run *r) {
+    const vetting *v = &r->vetting;
+    const token_claims *c = vetting_claims(v);
+    if (!vetting_is_signed(v)) {
+        slice reason = slice_from_text(refusal_name(v->found.reason));
+        logger_event(r->logger, LOG_WARN, "unsigned", LOG_FIELDS(LOG_TEXT("reason", reason)),
+                     "UNSIGNED: nobody whom this host trusts vouches for %s (%s); it runs because of "
+                     "--unsigned",
+                     r->config->component_path, refusal_name(v->found.reason));
+        return;
+    }
+    nkey_text issuer = nkey_public_text(&c->issuer), subject = nkey_public_text(&c->subject);
+    logger_event(r->logger, LOG_VERBOSE, "signed",
+                 LOG_FIELDS(LOG_TEXT("issuer", slice_from_text(issuer.text)),
+                            LOG_TEXT("subject", slice_from_text(subject.text)),
+                            LOG_NUMBER("revision", c->revision)),
+                 "signed by %s", issuer.text);
+}
+
+// Before anything else looks at the bytes.
+static status vet(run *r, err *e) {
+    TRY(host_read_component(r->config->component_path, &r->bytes, e));
+    vetting_examine(r->config, buf_slice(&r->bytes), clock_wall_now().seconds, &r->vetting);
+    if (vetting_is_no_component(&r->vetting)) {
+        TRY(host_decode_component(r->config->component_path, buf_slice(&r->bytes), &r->component, e));
+    }
+    TRY(vetting_check(&r->vetting, r->config, e));
+    trace(r, "writ verified");
+    if (r->observer != NULL && r->observer->vetted != NULL) {
+        r->observer->vetted(r->observer->context, r->config, &r->vetting);
+    }
+    report_vetting(r);
+    return STATUS_OK;
+}
+
 static status decide(run *r, err *e) {
     grants *g = NULL;
+    grants_writ writ;
     TRY(workload_kind_of(r->component, &r->kind, e));
-    TRY(grants_new(r->component, r->config, NULL, &g, e));
+    TRY(grants_new(r->component, r->config, vetting_writ(&r->vetting, &writ), &g, e));
     if (r->observer != NULL && r->observer->decided != NULL) {
         r->observer->decided(r->observer->context, r->config, g);
     }
@@ -101,6 +140,25 @@ static void warn_about_machine(run *r) {
     if (report.landlock_abi == 0 || !report.has_seccomp) {
         logger_event(r->logger, LOG_WARN, "sandbox", NULL, 0,
                      "workers are confined less than they should be: %s", report.lost);
+    }
+}
+
+// Where the trust store asks for it, what has started becomes the oldest that may start.
+static void on_started(void *context) {
+    run *r = context;
+    const vetting *v = &r->vetting;
+    bool is_raised = false;
+    err e = {0};
+    if (!vetting_is_signed(v) || v->trust_path == NULL || !v->found.trust.ratchet) {
+        return;
+    }
+    if (trust_note_revision(v->trust_path, &v->found.trust, &v->found.claims, &is_raised, &e) != STATUS_OK) {
+        logger_event(r->logger, LOG_WARN, "ratchet", NULL, 0,
+                     "older revisions of this component may still start here: %s", e.message);
+    } else if (is_raised) {
+        logger_event(
+            r->logger, LOG_INFO, "ratchet", LOG_FIELDS(LOG_NUMBER("revision", v->found.claims.revision)),
+            "revisions of this component below %d are refused from now on", (int)v->found.claims.revision);
     }
 }
 
@@ -142,6 +200,7 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
     supervisor_options o = {
         .config = r->config,
         .observer = r->observer,
+        .vetting = &r->vetting,
         .logger = r->logger,
         .kind = r->kind,
         .worker_count = r->worker_count,
@@ -151,6 +210,8 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
         .directory_fds = r->directory_fds,
         .listener_fds = r->listener_fds,
         .url = r->url,
+        .started = on_started,
+        .context = r,
     };
     return supervisor_run(&o, ret_exit, e);
 }
@@ -167,6 +228,9 @@ typedef struct single {
     loop_signal *signals[2];
     cell cell;
     admission_page admission;
+    expiry expiry;
+    host_status status;
+    bool is_monitored;
     int exit_status;
     bool is_draining;
 } single;
@@ -190,6 +254,25 @@ static void on_signal(single *p, int number) {
 
 static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
 static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
+
+static void read_figures(void *source, host_figures *ret) {
+    const single *p = source;
+    *ret = (host_figures){.running = admission_count(&p->admission, 0, ADMISSION_RUNNING),
+                          .waiting = admission_count(&p->admission, 0, ADMISSION_WAITING)};
+    host_figures_add(ret, &p->cell);
+}
+
+static status start_watchers(single *p, err *e) {
+    uint64_t end;
+    const host_monitor *m = p->run->observer != NULL ? p->run->observer->monitor : NULL;
+    if (vetting_expiry(&p->run->vetting, &end)) {
+        expiry_start(&p->expiry, p->loop, p->run->logger, vetting_claims(&p->run->vetting)->issued_at_s, end,
+                     NULL, NULL);
+    }
+    p->status = (host_status){p->run->config, &p->run->vetting, p, read_figures};
+    p->is_monitored = m != NULL;
+    return m == NULL ? STATUS_OK : m->supervising(m->context, p->loop, &p->status, e);
+}
 
 static status prepare_single(single *p, err *e) {
     run *r = p->run;
@@ -222,6 +305,7 @@ static status prepare_single(single *p, err *e) {
         .context = p,
     };
     TRY(runner_new(&o, &p->runner, e));
+    TRY(start_watchers(p, e));
     TRY(loop_signal_new(p->loop, SIGINT, on_sigint, p, &p->signals[0], e));
     return loop_signal_new(p->loop, SIGTERM, on_sigterm, p, &p->signals[1], e);
 }
@@ -233,11 +317,16 @@ static status run_single(run *r, int *ret_exit, err *e) {
         s = runner_start(p.runner, e);
     }
     if (s == STATUS_OK) {
+        on_started(r);
         if (r->kind == WORKLOAD_HTTP && r->observer != NULL && r->observer->serving != NULL) {
             r->observer->serving(r->observer->context, r->url, 0);
         }
         loop_run(p.loop);
         *ret_exit = p.exit_status;
+    }
+    expiry_stop(&p.expiry);
+    if (p.is_monitored) {
+        r->observer->monitor->ending(r->observer->monitor->context);
     }
     runner_free(p.runner);
     local_connector_free(p.connector);
@@ -252,7 +341,8 @@ static status run_single(run *r, int *ret_exit, err *e) {
 // --- the whole ---------------------------------------------------------------------------------------------
 
 static status run_checked(run *r, int *ret_exit, err *e) {
-    TRY(host_load_component(r->config->component_path, &r->bytes, &r->component, e));
+    TRY(vet(r, e));
+    TRY(host_decode_component(r->config->component_path, buf_slice(&r->bytes), &r->component, e));
     trace(r, "component decoded");
     TRY(decide(r, e));
     r->worker_count = count_workers(r->config, r->kind);
@@ -275,6 +365,7 @@ static void release(run *r) {
     fd_close(r->component_fd);
     component_free(r->component);
     buf_done(&r->bytes);
+    vetting_done(&r->vetting);
     logger_free(r->logger);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "host/config_wire.h"
+#include "host/expiry.h"
 #include "host/local_connector.h"
 #include "host/worker_slot.h"
 #include "loop/signal.h"
@@ -34,6 +35,10 @@ typedef struct supervisor {
     loop_timer deadline;
     uint64_t watched_ns;
     loop_signal *signals[SIGNALS];
+    expiry expiry;
+    host_status status;
+    host_figures ended; // counters of workers that are gone
+    bool is_monitored;
     int exit_status;
     bool has_result; // of a command
     status failure;
@@ -144,6 +149,9 @@ static void on_ready(void *context, worker_slot *s) {
         }
     }
     v->phase = PHASE_SERVING;
+    if (v->options->started != NULL) {
+        v->options->started(v->options->context);
+    }
     const host_observer *o = v->options->observer;
     if (!is_command(v) && o != NULL && o->serving != NULL) {
         o->serving(o->context, v->options->url, v->options->worker_count);
@@ -192,6 +200,7 @@ static uint64_t back_off(worker_slot *s, uint64_t lived_ns) {
 
 static void replace(supervisor *v, worker_slot *s) {
     uint64_t now = clock_now_ns();
+    v->ended.worker_restarts++;
     uint64_t delay = back_off(s, now - s->started_ns);
     s->died_ns = now;
     if (delay > 0) {
@@ -251,6 +260,42 @@ static void on_watch(void *arg) {
     loop_timer_start_in(&v->watch, watch_interval(v));
 }
 
+// --- being watched -----------------------------------------------------------------------------------------
+
+// On the thread of the loop, so the slots do not change under it.
+static void read_figures(void *source, host_figures *ret) {
+    const supervisor *v = source;
+    *ret = v->ended;
+    ret->workers = (uint32_t)v->options->worker_count;
+    for (uint32_t i = 0; v->slots != NULL && i < ret->workers; i++) {
+        const worker_slot *s = &v->slots[i];
+        ret->workers_serving += s->state == SLOT_SERVING;
+        ret->running += admission_count(v->place.admission, i, ADMISSION_RUNNING);
+        ret->waiting += admission_count(v->place.admission, i, ADMISSION_WAITING);
+        host_figures_add(ret, slot_cell(s));
+    }
+}
+
+static status start_watchers(supervisor *v, err *e) {
+    const supervisor_options *o = v->options;
+    uint64_t end;
+    if (o->vetting != NULL && vetting_expiry(o->vetting, &end)) {
+        expiry_start(&v->expiry, v->loop, log_of(v), vetting_claims(o->vetting)->issued_at_s, end, NULL,
+                     NULL);
+    }
+    const host_monitor *m = o->observer != NULL ? o->observer->monitor : NULL;
+    v->status = (host_status){o->config, o->vetting, v, read_figures};
+    v->is_monitored = m != NULL;
+    return m == NULL ? STATUS_OK : m->supervising(m->context, v->loop, &v->status, e);
+}
+
+static void stop_watchers(supervisor *v) {
+    expiry_stop(&v->expiry);
+    if (v->is_monitored) {
+        v->options->observer->monitor->ending(v->options->observer->monitor->context);
+    }
+}
+
 // --- the whole ---------------------------------------------------------------------------------------------
 
 static status write_config(supervisor *v, err *e) {
@@ -293,6 +338,7 @@ static status start_all(supervisor *v, err *e) {
 }
 
 static void release(supervisor *v) {
+    stop_watchers(v);
     for (int i = 0; v->slots != NULL && i < v->options->worker_count; i++) {
         slot_done(&v->slots[i]);
     }
@@ -316,8 +362,12 @@ status supervisor_run(const supervisor_options *options, int *ret_exit, err *e) 
         .config_fd = -1,
         .admission_fd = -1,
         .events = {&v, on_ready, on_failed, on_finished, on_ended},
+        .ended = &v.ended,
     };
     status s = prepare(&v, e);
+    if (s == STATUS_OK) {
+        s = start_watchers(&v, e);
+    }
     if (s == STATUS_OK) {
         s = start_all(&v, e);
     }

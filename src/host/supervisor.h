@@ -15,6 +15,7 @@
 typedef struct supervisor_options {
     const host_config *config; // borrowed, like everything here
     const host_observer *observer;
+    const vetting *vetting; // what is known of the component's writ
     logger *logger;
     workload_kind kind;
     int worker_count;
@@ -25,6 +26,8 @@ typedef struct supervisor_options {
     const int *listener_fds; // one per worker, or NULL; they stay open here, so that what waits on a dead
                              // worker's socket is served by its replacement
     const char *url;
+    void (*started)(void *context); // all workers were ready; once
+    void *context;
 } supervisor_options;
 
 // Runs until the end. `ret_exit` as host_run. An error means that the workers could not start.

@@ -67,16 +67,26 @@ static bool is_revoked(const verification *found, const token_revocation *r) {
     return slice_equal_text(r->subject, subject.text) || slice_equal_text(r->subject, issuer.text);
 }
 
+static void revoke(vetting *v, const char *by, const token_revocation *r) {
+    bool has_reason = r->reason.len > 0;
+    v->found.reason = REFUSAL_REVOKED;
+    err_set(&v->found.error, STATUS_DENIED,
+            "the component was withdrawn by %s%s%.*s; get a newer one from its maker", by,
+            has_reason ? ": " : "", SLICE_ARG(slice_sub(r->reason, 0, 200)));
+}
+
 static void look_for_revocation(vetting *v) {
+    for (size_t i = 0; i < trust_store_revoked_count(v->trust); i++) {
+        if (is_revoked(&v->found, trust_store_revoked_at(v->trust, i))) {
+            revoke(v, "the owner of this host", trust_store_revoked_at(v->trust, i));
+            return;
+        }
+    }
     for (size_t i = 0; i < trust_store_list_count(v->trust); i++) {
         const token_claims *list = trust_store_list_at(v->trust, i);
         for (size_t j = 0; j < list->revocation_count; j++) {
             if (is_revoked(&v->found, &list->revocations[j])) {
-                v->found.reason = REFUSAL_REVOKED;
-                err_set(&v->found.error, STATUS_DENIED,
-                        "the component was withdrawn by %s: %.*s; get a newer one from its maker",
-                        nkey_public_text(&list->issuer).text,
-                        SLICE_ARG(slice_sub(list->revocations[j].reason, 0, 200)));
+                revoke(v, nkey_public_text(&list->issuer).text, &list->revocations[j]);
                 return;
             }
         }
@@ -99,6 +109,9 @@ void vetting_examine(const host_config *config, slice bytes, uint64_t now_s, vet
         host_failed(ret, &e);
     }
     verify_component(&input, &ret->found);
+    if (ret->found.has_token) {
+        ret->issuer = nkey_public_text(&ret->found.claims.issuer);
+    }
     ret->found.envelope.token = slice_empty(); // it points into the bytes, which may go
     if (ret->trust != NULL && is_merely_untrusted(ret->found.reason)) {
         look_for_revocation(ret);
@@ -120,26 +133,26 @@ static status refuse_unsigned(const vetting *v, const host_config *config, err *
     if (v->settings.is_locked) {
         return err_set(e, STATUS_DENIED,
                        "%s is not signed, and this host runs signed components only (require_signatures = "
-                       "locked)\n  sign it, or have its maker sign it:  writ sign --key NAME %s",
+                       "locked)\n  sign it, or have its maker sign it:  writ sign %s",
                        path, path);
     }
     return err_set(e, STATUS_DENIED,
                    "%s is not signed, so nobody vouches for it. Two ways on:\n"
-                   "  sign it:                       writ sign --key NAME %s\n"
+                   "  sign it:                       writ sign %s\n"
                    "  run it unsigned, this once:    writ run --unsigned %s",
                    path, path, path);
 }
 
-static status refuse_unknown(const vetting *v, err *e) {
-    const token_claims *c = &v->found.claims;
-    char issuer[128], store[256] = "";
-    snprintf(issuer, sizeof issuer, "%s", nkey_public_text(&c->issuer).text);
-    if (v->trust_path != NULL) {
-        snprintf(store, sizeof store, " --trust %s", v->trust_path);
-    }
-    return err_set(e, STATUS_DENIED, "%s\n  if you know whose key this is:  writ trust add%s %s%s",
-                   v->found.error.message, store, issuer,
-                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:    add --unsigned");
+static status refuse_unknown(const vetting *v, const host_config *config, err *e) {
+    const char *path = config->component_path, *store = v->trust_path;
+    bool is_usual = store != NULL && !config->trust_is_named && v->settings.trust_store == NULL;
+    return err_set(e, STATUS_DENIED,
+                   "%s was signed by %s, whom this host does not trust.\n"
+                   "  if you know whose key that is:  writ trust add%s%s %s%s%s",
+                   path, v->issuer.text, is_usual || store == NULL ? "" : " --trust ",
+                   is_usual || store == NULL ? "" : store, v->issuer.text,
+                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:   writ run --unsigned ",
+                   v->settings.is_locked ? "" : path);
 }
 
 status vetting_check(vetting *v, const host_config *config, err *e) {
@@ -164,12 +177,23 @@ status vetting_check(vetting *v, const host_config *config, err *e) {
         return refuse_unsigned(v, config, e);
     }
     if (why == REFUSAL_UNKNOWN_ISSUER) {
-        return refuse_unknown(v, e);
+        return refuse_unknown(v, config, e);
     }
     return err_set(e, STATUS_DENIED, "%s: refused (%s): %s%s", config->component_path, refusal_name(why),
                    v->found.error.message,
                    config->is_unsigned ? ". --unsigned does not help: a token that is there must be right"
                                        : "");
+}
+
+const grants_writ *vetting_writ(const vetting *v, grants_writ *ret) {
+    const token_claims *c = vetting_claims(v);
+    if (c == NULL) {
+        return NULL;
+    }
+    *ret = (grants_writ){.writ = c->has_allowance ? &c->allow : NULL,
+                         .trust = v->found.trust.has_allowance ? &v->found.trust.allow : NULL,
+                         .issuer = v->issuer.text};
+    return ret;
 }
 
 bool vetting_expiry(const vetting *v, uint64_t *ret_s) {

@@ -15,6 +15,7 @@
 
 #include "base/buf.h"
 #include "host/config.h"
+#include "host/grants.h"
 #include "host/settings.h"
 #include "identity/verify.h"
 
@@ -28,6 +29,7 @@ typedef struct vetting {
     verification found;
     bool allows_unsigned; // asked for and possible; decided by vetting_check
     buf token;            // detached
+    nkey_text issuer;     // of the token
 } vetting;
 
 // Fills everything that can be found out and never fails; what went wrong with this host stands in
@@ -39,6 +41,11 @@ void vetting_done(vetting *v); // accepts a zeroed one
 // that lead on; STATUS_INVALID when the bytes are no component; the code of `host_error`.
 status vetting_check(vetting *v, const host_config *config, err *e) WRIT_MUST_USE;
 
+// The bytes are not even a sequence of sections: whoever decodes them can say what they are instead.
+static inline bool vetting_is_no_component(const vetting *v) {
+    return v->found.reason == REFUSAL_MALFORMED && !v->found.envelope.is_canonical &&
+           v->found.envelope.why_not[0] == '\0';
+}
 // It is what its token says, and this host trusts who signed it.
 static inline bool vetting_is_signed(const vetting *v) {
     return v->host_error.code == STATUS_OK && v->found.reason == REFUSAL_NONE;
@@ -47,5 +54,8 @@ static inline bool vetting_is_signed(const vetting *v) {
 static inline const token_claims *vetting_claims(const vetting *v) {
     return v->found.has_token ? &v->found.claims : NULL;
 }
+// What it allows, for the gate: fills `*ret` and returns it, or NULL when there is no token with a good
+// signature. A token that is not believed still narrows. `*ret` borrows from `v`.
+const grants_writ *vetting_writ(const vetting *v, grants_writ *ret);
 // The earliest end among its token, the tokens of the chain, and the trust in its issuer.
 bool vetting_expiry(const vetting *v, uint64_t *ret_s);

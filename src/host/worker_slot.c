@@ -24,6 +24,7 @@ void slot_init(worker_slot *s, const slot_place *place, uint32_t index) {
 static const supervisor_options *options_of(const worker_slot *s) { return s->place->options; }
 
 static void close_process(worker_slot *s) {
+    host_figures_add(s->place->ended, slot_cell(s));
     loop_watch_stop(&s->process_watch);
     loop_watch_stop(&s->channel_watch);
     broker_free(s->broker);

@@ -36,6 +36,7 @@ typedef struct slot_place { // the same for all slots
     int admission_fd;
     admission_page *admission;
     slot_events events;
+    host_figures *ended; // receives the counters of workers that end
 } slot_place;
 
 struct worker_slot {

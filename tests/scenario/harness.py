@@ -8,7 +8,9 @@ Nothing here sleeps in order to be right: every wait is for something, with a de
 """
 
 import contextlib
+import fcntl
 import functools
+import hashlib
 import http.server
 import json
 import os
@@ -32,6 +34,8 @@ import closing  # noqa: E402  (prints the closing line that the runner reads)
 BINARY = pathlib.Path(os.environ.get("WRIT_BIN") or ROOT / "build" / "release" / "writ")
 GUESTS = pathlib.Path(os.environ.get("WRIT_GUESTS") or ROOT / "build" / "guests")
 CACHE = ROOT / "build" / "test-cache"
+SIGNED = ROOT / "build" / "test-signed"
+HOME = SIGNED / "home"  # of keys and trust, for every `writ` that a test starts
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
 ALARMS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer|CHECK failed|Assertion")
@@ -89,13 +93,73 @@ class Case(unittest.TestCase):
 
 @functools.lru_cache(maxsize=None)
 def guest(name):
-    """The path of a built guest; skips the test with the reason when its tool chain is not here."""
+    """The path of a built guest, signed; skips the test with the reason when its tool chain is not here."""
+    return signed(unsigned_guest(name))
+
+
+@functools.lru_cache(maxsize=None)
+def unsigned_guest(name):
+    """The same as it was built."""
     path = GUESTS / (f"bad/{name[4:]}.wasm" if name.startswith("bad/") else f"{name}.wasm")
     if not path.exists():
         builder = [sys.executable, ROOT / "tests" / "guests" / "build.py", name.split("/")[0], "--out", GUESTS]
         done = subprocess.run(builder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode != 0:
             raise unittest.SkipTest(f"guest {name} cannot be built here: {done.stdout.strip()}")
+    return str(path)
+
+
+def writ(*arguments):
+    """Runs `writ` for the preparation of a test; must succeed."""
+    command = [str(BINARY), *map(str, arguments)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment())
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout.strip()
+
+
+@functools.lru_cache(maxsize=None)
+def account():
+    """The public key of the account that signs guests, and that the trust store of the tests names."""
+    HOME.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with open(SIGNED / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (HOME / "trust.json").exists():
+            write_trust(HOME / "trust.json", {"key": writ("keys", "gen", "account", "tests"), "note": "the tests"})
+    return writ("keys", "show", "tests")
+
+
+def write_trust(path, *issuers, **more):
+    """A trust store as a person would write it."""
+    text = json.dumps({"version": 1, "issuers": list(issuers), **more})
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(descriptor, "w") as out:
+        out.write(text)
+
+
+def sign(component, out, *options):
+    """Signs with the account of the tests, or with the --issuer among the options."""
+    account()
+    issuer = [] if "--issuer" in options else ["--issuer", "tests"]
+    writ("sign", *issuer, *options, "--out", out, component)
+    return str(out)
+
+
+def signed(component):
+    """A signed copy with the same name, made once for all tests; the component itself where it cannot be signed,
+    such as one that is broken on purpose."""
+    account()
+    data = pathlib.Path(component).read_bytes()
+    folder = SIGNED / hashlib.sha256(data + account().encode()).hexdigest()[:16]
+    path = folder / pathlib.Path(component).name
+    if not path.exists():
+        folder.mkdir(exist_ok=True)
+        scratch = folder / f"{os.getpid()}.wasm"
+        try:
+            sign(component, scratch, "--name", path.stem)
+        except AssertionError:
+            return str(component)
+        scratch.rename(path)
     return str(path)
 
 
@@ -115,7 +179,7 @@ def run(*arguments, stdin=b"", timeout=60, env=None, cwd=None, cache=True):
 
 def environment(more=None):
     kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    return {**kept, **(more or {})}
+    return {**kept, "WRIT_HOME": str(HOME), **(more or {})}
 
 
 class Server:
@@ -156,7 +220,7 @@ class Server:
                 self._grown.notify_all()
 
     def wait_ready(self, seconds=START_SECONDS_MAX):
-        line = self.wait_line(r"http://\S+?:\d+/", seconds)
+        line = self.wait_line(r"serving.*http://\S+?:\d+/", seconds)
         self.port = int(re.search(r"http://\S+?:(\d+)/", line)[1])
         self.ready_seconds = time.monotonic() - self.started
         return self
