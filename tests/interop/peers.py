@@ -24,19 +24,29 @@ def _folder(name, pins, install):
         raise unittest.SkipTest(f"{name} cannot be had here: {e}") from None
 
 
-def nkeys_go():
-    """The command that starts tests/interop/nkeys-go."""
-    source = HERE / "nkeys-go"
-    pins = [source / name for name in ("go.mod", "go.sum", "main.go")]
+def _go(name):
+    """A program of tests/interop/NAME, built with the modules that its go.sum pins."""
+    source = HERE / name
+    pins = [source / file for file in ("go.mod", "go.sum", "main.go")]
 
     def install(folder):
         env = dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="-mod=readonly", GOWORK="off", CGO_ENABLED="0",
                    GOPATH=str(folder / "path"), GOCACHE=str(folder / "cache"))
-        toolchains.run(["go", "build", "-modcacherw", "-o", folder / "nkeys-go", "."], folder, cwd=source, env=env)
+        toolchains.run(["go", "build", "-modcacherw", "-o", folder / name, "."], folder, cwd=source, env=env)
         shutil.rmtree(folder / "cache", ignore_errors=True)
         shutil.rmtree(folder / "path", ignore_errors=True)
 
-    return [str(_folder("peer-nkeys-go", pins, install) / "nkeys-go")], dict(os.environ)
+    return str(_folder(f"peer-{name}", pins, install) / name)
+
+
+def nkeys_go():
+    """The command that starts tests/interop/nkeys-go."""
+    return [_go("nkeys-go")], dict(os.environ)
+
+
+def sigstore_go():
+    """The program of tests/interop/sigstore-go."""
+    return _go("sigstore-go")
 
 
 def nkeys_python():

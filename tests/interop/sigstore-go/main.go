@@ -11,6 +11,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -27,16 +28,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cyberphone/json-canonicalization/go/src/webpki.org/jsoncanonicalizer"
 	protobundle "github.com/sigstore/protobuf-specs/gen/pb-go/bundle/v1"
 	protocommon "github.com/sigstore/protobuf-specs/gen/pb-go/common/v1"
 	protodsse "github.com/sigstore/protobuf-specs/gen/pb-go/dsse"
 	protorekor "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
+	"github.com/sigstore/rekor/pkg/util"
 	"github.com/sigstore/sigstore-go/pkg/bundle"
 	"github.com/sigstore/sigstore-go/pkg/root"
 	"github.com/sigstore/sigstore-go/pkg/testing/ca"
 	"github.com/sigstore/sigstore-go/pkg/tlog"
 	"github.com/sigstore/sigstore-go/pkg/verify"
 	"github.com/sigstore/sigstore/pkg/signature"
+	"github.com/transparency-dev/merkle/rfc6962"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 )
@@ -65,11 +69,12 @@ func must[T any](value T, err error) T {
 
 type maker struct {
 	ca     *ca.VirtualSigstore
+	log    *ownLog
 	folder string
 }
 
 func newMaker(folder string, details protocommon.PublicKeyDetails) *maker {
-	return &maker{must(ca.NewVirtualSigstoreWithSigningAlg(details)), folder}
+	return &maker{must(ca.NewVirtualSigstoreWithSigningAlg(details)), newLog(), folder}
 }
 
 func (m *maker) write(name string, data []byte) {
@@ -81,6 +86,9 @@ func (m *maker) writeRoot(name string, edit func(map[string]*root.TransparencyLo
 	for id, log := range logs {
 		log.ID = must(hex.DecodeString(id)) // the virtual log keeps it as text
 	}
+	logs[hex.EncodeToString(m.log.id)] = &root.TransparencyLog{BaseURL: "https://rekor.localhost", ID: m.log.id,
+		ValidityPeriodStart: time.Now().Add(-time.Hour), ValidityPeriodEnd: time.Now().Add(time.Hour),
+		HashFunc: crypto.SHA256, PublicKey: m.log.key.Public(), SignatureHashFunc: crypto.SHA256}
 	withLogs, withStamps := true, true
 	if edit != nil {
 		withLogs, withStamps = edit(logs)
@@ -103,35 +111,86 @@ func (m *maker) entryOf(entity *ca.TestEntity, proof bool) *protorekor.Transpare
 	var body struct{ Kind, APIVersion string }
 	check(json.Unmarshal(e.CanonicalizedBody, &body))
 	e.KindVersion = &protorekor.KindVersion{Kind: body.Kind, Version: body.APIVersion}
-	if e.InclusionPromise == nil && body.APIVersion != "0.0.2" {
-		m.promise(e)
+	if body.APIVersion == "0.0.2" {
+		return e // the virtual log's own tree and key
 	}
-	if proof && e.InclusionProof == nil {
+	e.LogId.KeyId = m.log.id
+	m.promise(e)
+	e.InclusionProof = nil
+	if proof {
 		m.prove(e)
 	}
 	return e
 }
 
+// ownLog is a log of the first kind with true trees; the virtual one has trees of one entry.
+type ownLog struct {
+	key    *ecdsa.PrivateKey
+	id     []byte
+	proofs int
+}
+
+func newLog() *ownLog {
+	key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	id := sha256.Sum256(must(x509.MarshalPKIXPublicKey(&key.PublicKey)))
+	return &ownLog{key: key, id: id[:]}
+}
+
 func (m *maker) promise(e *protorekor.TransparencyLogEntry) {
-	set := must(m.ca.RekorSignPayload(tlog.RekorPayload{
+	payload := must(json.Marshal(tlog.RekorPayload{
 		Body:           base64.StdEncoding.EncodeToString(e.CanonicalizedBody),
 		IntegratedTime: e.IntegratedTime,
 		LogIndex:       e.LogIndex,
 		LogID:          hex.EncodeToString(e.LogId.KeyId),
 	}))
-	e.InclusionPromise = &protorekor.InclusionPromise{SignedEntryTimestamp: set}
+	digest := sha256.Sum256(must(jsoncanonicalizer.Transform(payload)))
+	e.InclusionPromise = &protorekor.InclusionPromise{
+		SignedEntryTimestamp: must(ecdsa.SignASN1(rand.Reader, m.log.key, digest[:]))}
 }
 
+// Trees of RFC 6962, 2.1, as its definitions read.
+func split(n int) int {
+	k := 1
+	for 2*k < n {
+		k *= 2
+	}
+	return k
+}
+
+func treeRoot(hashes [][]byte) []byte {
+	if len(hashes) == 1 {
+		return hashes[0]
+	}
+	k := split(len(hashes))
+	return rfc6962.DefaultHasher.HashChildren(treeRoot(hashes[:k]), treeRoot(hashes[k:]))
+}
+
+func treePath(index int, hashes [][]byte) [][]byte {
+	if len(hashes) == 1 {
+		return nil
+	}
+	k := split(len(hashes))
+	if index < k {
+		return append(treePath(index, hashes[:k]), treeRoot(hashes[k:]))
+	}
+	return append(treePath(index-k, hashes[k:]), treeRoot(hashes[:k]))
+}
+
+// prove puts the entry into a tree of 8 to 13 entries, each time at another place.
 func (m *maker) prove(e *protorekor.TransparencyLogEntry) {
-	p := must(m.ca.GetInclusionProof(e.CanonicalizedBody))
-	hashes := make([][]byte, 0, len(p.Hashes))
-	for _, h := range p.Hashes {
-		hashes = append(hashes, must(hex.DecodeString(h)))
+	size := 8 + m.log.proofs%6
+	index := m.log.proofs * 5 % size
+	m.log.proofs++
+	hashes := make([][]byte, size)
+	for i := range hashes {
+		hashes[i] = rfc6962.DefaultHasher.HashLeaf([]byte{byte(i)})
 	}
-	e.InclusionProof = &protorekor.InclusionProof{
-		LogIndex: *p.LogIndex, TreeSize: *p.TreeSize, RootHash: must(hex.DecodeString(*p.RootHash)), Hashes: hashes,
-		Checkpoint: &protorekor.Checkpoint{Envelope: *p.Checkpoint},
-	}
+	hashes[index] = rfc6962.DefaultHasher.HashLeaf(e.CanonicalizedBody)
+	top := treeRoot(hashes)
+	signer := must(signature.LoadECDSASignerVerifier(m.log.key, crypto.SHA256))
+	note := must(util.CreateAndSignCheckpoint(context.Background(), "rekor.localhost", 123, uint64(size), top, signer))
+	e.InclusionProof = &protorekor.InclusionProof{LogIndex: int64(index), TreeSize: int64(size), RootHash: top,
+		Hashes: treePath(index, hashes), Checkpoint: &protorekor.Checkpoint{Envelope: string(note)}}
 }
 
 type parts struct {
@@ -191,7 +250,9 @@ func (m *maker) edited(name string, b *protobundle.Bundle, change func(b *protob
 
 func flip(bytes []byte) { bytes[len(bytes)-1] ^= 1 }
 
-func entryIn(b *protobundle.Bundle) *protorekor.TransparencyLogEntry { return b.VerificationMaterial.TlogEntries[0] }
+func entryIn(b *protobundle.Bundle) *protorekor.TransparencyLogEntry {
+	return b.VerificationMaterial.TlogEntries[0]
+}
 
 // ---- the bundles
 
@@ -280,7 +341,7 @@ func (m *maker) bad(full *protobundle.Bundle, artifact []byte, now time.Time) {
 	m.writeBundle("bad-all-other.json", m.bundle(foreign, parts{media03, stranger.entryOf(foreign, true), true}))
 	// A certificate of another authority whose entry is in our log.
 	mixed := m.entryOf(foreign, false)
-	mixed.LogId.KeyId = must(hex.DecodeString(must(m.ca.RekorLogID())))
+	mixed.LogId.KeyId = m.log.id
 	m.promise(mixed)
 	m.prove(mixed)
 	m.writeBundle("bad-certificate-other.json", m.bundle(foreign, parts{media03, mixed, false}))
@@ -324,8 +385,7 @@ func makeAll(file, folder string) {
 	m.keyed(artifact)
 	for name, details := range map[string]protocommon.PublicKeyDetails{
 		"p384": protocommon.PublicKeyDetails_PKIX_ECDSA_P384_SHA_384,
-		"ed25519ph": protocommon.PublicKeyDetails_PKIX_ED25519_PH,
-		"rsa": protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256} {
+		"rsa":  protocommon.PublicKeyDetails_PKIX_RSA_PKCS1V15_2048_SHA256} {
 		one := newMaker(folder, details)
 		entity := must(one.ca.SignAtTime(identity, issuer, artifact, now.Add(time.Minute)))
 		one.writeRoot("root-"+name+".json", nil)
@@ -341,7 +401,9 @@ type keyMaterial struct {
 	key root.TimeConstrainedVerifier
 }
 
-func (k *keyMaterial) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) { return k.key, nil }
+func (k *keyMaterial) PublicKeyVerifier(string) (root.TimeConstrainedVerifier, error) {
+	return k.key, nil
+}
 
 func verifyKey(file, bundlePath, keyPath string) {
 	b := must(bundle.LoadJSONFromPath(bundlePath))
