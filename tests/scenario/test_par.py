@@ -191,7 +191,9 @@ class Alone(ParCase):
         self.assertEqual(self.json("par", "verify", "--issuer", other, path, code=3)["reason"], "unknown-issuer")
         self.writ("par", "extract", "--target", "x86_64-linux", "--out", self.folder / "x", path, code=3)
         self.assertFalse((self.folder / "x").exists())
-        self.writ("trust", "add", issuer)
+        store = {"version": 1, "issuers": [{"key": issuer}]}
+        (self.folder / "home").mkdir(mode=0o700, exist_ok=True)
+        self.file("home/trust.json", json.dumps(store).encode())
         self.assertEqual(self.json("par", "verify", path)["reason"], "none")
 
     def test_insert_adds_replaces_and_signs_again(self):

@@ -140,6 +140,23 @@ TEST(nothing_may_follow) {
     }
 }
 
+// What follows ends like the stream does, so that its length looks right.
+TEST(nothing_may_follow_gzip_even_when_it_ends_alike) {
+    for (size_t zeros = 0; zeros < 70000; zeros = zeros * 3 + 1) {
+        auto_buf bytes;
+        write_two(true, &bytes);
+        uint8_t end[8];
+        memcpy(end, bytes.data + bytes.len - sizeof end, sizeof end);
+        for (size_t i = 0; i < zeros; i++) {
+            EXPECT_OK(buf_append_byte(&bytes, 0));
+        }
+        EXPECT_OK(buf_append(&bytes, slice_of(end, sizeof end)));
+        err e = {0};
+        EXPECT_EQ(read_status(buf_slice(&bytes), &e), STATUS_INVALID);
+        EXPECT_CONTAINS(e.message, "behind");
+    }
+}
+
 TEST(gzip_is_undone_once) {
     auto_buf inner, outer;
     write_two(true, &inner);
