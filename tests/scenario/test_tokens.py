@@ -219,9 +219,9 @@ class Wash(Tokens):
         self.keys.mkdir()
 
     def wash(self, *arguments):
-        done = subprocess.run([WASH, *arguments, "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              env={**os.environ, "HOME": str(self.folder), "WASH_KEYS": str(self.keys)}, timeout=60,
-                              check=False)
+        done = subprocess.run([WASH, *arguments, "-o", "json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, env={**os.environ, "HOME": str(self.folder), "WASH_KEYS": str(self.keys)},
+                              timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return json.loads(done.stdout)
 
@@ -238,7 +238,7 @@ class Wash(Tokens):
 
     def test_a_component_that_it_signed(self):
         signed = self.folder / "signed.wasm"
-        self.wash("claims", "sign", harness.guest("hello-c"), "-n", "shop", "--ver", "1.0", "--rev", "4", "--tag", "a",
+        self.wash("claims", "sign", harness.unsigned_guest("hello-c"), "-n", "shop", "--ver", "1.0", "--rev", "4", "--tag", "a",
                   "--call-alias", "my_shop", "-d", str(signed))
         data = signed.read_bytes()
         token = data[data.rindex(b"wasmcloud_jwt") + len(b"wasmcloud_jwt"):].decode()

@@ -245,9 +245,11 @@ TEST(not_written_what_would_not_be_read) {
         EXPECT_CONTAINS(e.message, "token not written");
         EXPECT_EQ(text.len, 0);
     }
-    token_claims c = component_claims();
+    token_claims c = {.kind = TOKEN_HOST, .subject = helper_public(NKEY_ACCOUNT, 1)};
     auto_buf text;
     buf_init(&text, TOKEN_BYTES_MAX);
+    EXPECT_STATUS(token_write(&c, account, &text, NULL), STATUS_INVALID);
+    c = component_claims();
     EXPECT_STATUS(token_write(&c, operator_key, &text, NULL), STATUS_DENIED);
     text.max = 20;
     EXPECT_STATUS(token_write(&c, account, &text, NULL), STATUS_LIMIT);
@@ -349,6 +351,7 @@ TEST(chains) {
     EXPECT_EQ(chain_of((slice[]){account, by_other}, 2, &count, &e), REFUSAL_NONE);
     EXPECT_EQ(chain_of((slice[]){by_self}, 1, &count, &e), REFUSAL_NONE);
     EXPECT_EQ(chain_of((slice[]){by_self, operator_token}, 2, &count, &e), REFUSAL_WRONG_ISSUER);
+    EXPECT_EQ(chain_of((slice[]){by_self, by_self}, 2, &count, &e), REFUSAL_WRONG_ISSUER);
     EXPECT_EQ(count, 99);
     EXPECT_EQ(chain_of((slice[]){of_stranger}, 1, &count, &e), REFUSAL_WRONG_ISSUER);
     EXPECT_EQ(chain_of((slice[]){operator_token, account}, 2, &count, &e), REFUSAL_WRONG_ISSUER);

@@ -210,7 +210,7 @@ TEST(times) {
         {"\"iat\":0", NULL},
         {"\"iat\":253402300799,\"exp\":253402300799,\"nbf\":0", NULL},
         {"\"iat\":1,\"exp\":null,\"nbf\":null", NULL},
-        {"\"iat\":1,\"exp\":253402300800", "\"exp\""}, // the year 10000
+        {"\"iat\":1,\"exp\":253402300800", "\"exp\" is not a date from 1970 to 9999"}, // the year 10000
         {"\"iat\":1,\"nbf\":253402300800", "\"nbf\""},
         {"\"iat\":253402300800", "\"iat\""},
         {"\"iat\":1,\"exp\":9223372036854775807", "\"exp\""},
@@ -352,6 +352,15 @@ TEST(keys_that_issue_for_themselves) {
         bool may = strchr("AOCN", nkey_kind_letter((nkey_kind)i)) != NULL;
         EXPECT_EQ(o.why, may ? REFUSAL_NONE : REFUSAL_WRONG_KEY_TYPE);
     }
+}
+
+TEST(a_key_that_may_issue_nothing_is_refused_before_its_signature) {
+    nkey_public user = helper_public(NKEY_USER, 1), module = helper_public(NKEY_MODULE, 2);
+    nkey_text issuer = nkey_public_text(&user), subject = nkey_public_text(&module);
+    EXPECT_EQ(read_keys(issuer.text, subject.text, "", NKEY_USER, 9).why, REFUSAL_WRONG_KEY_TYPE);
+    nkey_public curve = helper_public(NKEY_CURVE, 1);
+    issuer = nkey_public_text(&curve);
+    EXPECT_EQ(read_keys(issuer.text, subject.text, "", NKEY_USER, 9).why, REFUSAL_WRONG_KEY_TYPE);
 }
 
 TEST(texts_that_are_no_keys) {
