@@ -19,6 +19,7 @@ static const command commands[] = {
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},
     {"diff", "show what a new version may do that the old one could not", cli_diff},
+    {"trust", "whom this host believes, what is revoked, which revisions are too old", cli_trust},
     {"keys", "make, list, export and import key pairs", cli_keys},
     {"token", "issue and inspect tokens of accounts, operators and hosts", cli_token},
     {"bundle", "sign and check with bundles in the Sigstore format", cli_bundle},
