@@ -26,11 +26,32 @@ static status set_reason(void *target, const char *value, WRIT_UNUSED err *e) {
     return STATUS_OK;
 }
 
-static TRUST_SETTER_TEXT(set_issuer, issuer) static TRUST_SETTER_TEXT(set_keys, keys) static TRUST_SETTER_TEXT(
-    set_passphrase_file,
-    passphrase_file) static TRUST_SETTER_TEXT(set_from, from) static TRUST_SETTER_TEXT(set_out,
-                                                                                       out) static status
-    set_output(void *target, const char *value, err *e) {
+static status set_issuer(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->issuer = value;
+    return STATUS_OK;
+}
+
+static status set_keys(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->keys = value;
+    return STATUS_OK;
+}
+
+static status set_passphrase_file(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->passphrase_file = value;
+    return STATUS_OK;
+}
+
+static status set_from(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->from = value;
+    return STATUS_OK;
+}
+
+static status set_out(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->out = value;
+    return STATUS_OK;
+}
+
+static status set_output(void *target, const char *value, err *e) {
     return cli_parse_output(value, &((trust_request *)target)->output, e);
 }
 
@@ -55,7 +76,7 @@ static status set_hash(void *target, const char *value, err *e) {
                        "\"%.80s\" is no content hash: 64 hex digits (writ inspect shows it)", value);
     }
     return push(target,
-                &(token_revocation){.content_hash = slice_from_text(value), .before_s = TOKEN_SECONDS_MAX},
+                &(token_revocation){.content_hash = slice_from_text(upper), .before_s = TOKEN_SECONDS_MAX},
                 e);
 }
 
