@@ -55,7 +55,7 @@ static json_value *missing_json(const signing *s) {
 
 static void print_json(const signing *s) {
     char hash[HASH_HEX_BYTES];
-    hash_hex(s->claims.hash, hash);
+    envelope_hash_text(s->claims.hash, hash);
     json_value *document = json_object_new();
     json_put_text(document, "component", slice_from_text(s->request->path));
     json_put_text(document, "written", slice_from_text(s->out_path));
@@ -106,7 +106,7 @@ static void print_allowance(const token_claims *c) {
 static void print_text(const signing *s) {
     const token_claims *c = &s->claims;
     char hash[HASH_HEX_BYTES], key[SIGN_NAME_BYTES + 32] = "";
-    hash_hex(c->hash, hash);
+    envelope_hash_text(c->hash, hash);
     if (s->subject_key[0] != '\0') {
         snprintf(key, sizeof key, " (key %s%s)", s->subject_key, s->subject_was_made ? ", made now" : "");
     }

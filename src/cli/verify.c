@@ -124,7 +124,7 @@ static void examine(examined *x) {
 static void print_json(const verify_args *args, const examined *x) {
     const verification *v = &x->v;
     char hash[HASH_HEX_BYTES], now[DATE_TEXT_BYTES];
-    hash_hex(v->envelope.hash, hash);
+    envelope_hash_text(v->envelope.hash, hash);
     json_value *document = json_object_new();
     json_put_text(document, "component", slice_from_text(args->path));
     json_put_bool(document, "good", x->reason == REFUSAL_NONE);
@@ -155,7 +155,7 @@ static void print_row(const char *label, slice text) {
 static void print_good(const verify_args *args, const examined *x) {
     const token_claims *c = &x->v.claims;
     char hash[HASH_HEX_BYTES], until[DATE_TEXT_BYTES];
-    hash_hex(x->v.envelope.hash, hash);
+    envelope_hash_text(x->v.envelope.hash, hash);
     printf("%s: good\n", args->path);
     print_row("name", c->name);
     print_row("subject", slice_from_text(nkey_public_text(&c->subject).text));
@@ -164,8 +164,8 @@ static void print_good(const verify_args *args, const examined *x) {
         print_row("through", slice_from_text(nkey_public_text(&x->v.trust.believed->key).text));
     }
     print_row("hash", slice_from_text(hash));
-    print_row("valid", c->has_expiry ? slice_from_text(date_text(c->expires_at_s, until))
-                                     : slice_from_text("without end"));
+    printf("  %-9s %s%s\n", "valid", c->has_expiry ? "until " : "without end",
+           c->has_expiry ? date_text(c->expires_at_s, until) : "");
 }
 
 static void print_refused(const verify_args *args, const examined *x) {

@@ -211,6 +211,13 @@ status envelope_read(slice bytes, envelope *ret, err *e) {
     return STATUS_OK;
 }
 
+void envelope_hash_text(const uint8_t hash[HASH_BYTES], char ret[HASH_HEX_BYTES]) {
+    hash_hex(hash, ret);
+    for (char *p = ret; *p != '\0'; p++) {
+        *p = *p >= 'a' ? (char)(*p - 'a' + 'A') : *p;
+    }
+}
+
 // --- writing -----------------------------------------------------------------------------------------------
 
 static status append_section(buf *out, uint8_t id, slice content, err *e) {

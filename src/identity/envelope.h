@@ -34,6 +34,9 @@ typedef struct envelope {
     uint8_t hash[HASH_BYTES];
 } envelope;
 
+// As tokens spell it: upper case, NUL-terminated.
+void envelope_hash_text(const uint8_t hash[HASH_BYTES], char ret[HASH_HEX_BYTES]);
+
 // Finds the token and computes the hash. STATUS_INVALID when the bytes are no sequence of sections.
 status envelope_read(slice bytes, envelope *ret, err *e) WRIT_MUST_USE;
 // The canonical form of a component, without any token section, into an empty buffer. Never longer than

@@ -70,8 +70,8 @@ static void check_hash(verification *v) {
         return;
     }
     char signed_hash[HASH_HEX_BYTES], found[HASH_HEX_BYTES];
-    hash_hex(v->claims.hash, signed_hash);
-    hash_hex(v->envelope.hash, found);
+    envelope_hash_text(v->claims.hash, signed_hash);
+    envelope_hash_text(v->envelope.hash, found);
     REFUSE(v, REFUSAL_HASH_MISMATCH, STATUS_DENIED,
            "the token was made for other bytes: it names the hash %.16s..., the component has %.16s...; get "
            "the component again from its maker, or have it signed again",

@@ -246,3 +246,9 @@ TEST(the_number_of_sections_is_bounded) {
     binary_section(&b, 7, slice_empty());
     expect_invalid(&b, "more than 1000000 sections");
 }
+
+TEST(hashes_are_spelled_as_in_tokens) {
+    char text[HASH_HEX_BYTES];
+    envelope_hash_text((const uint8_t[HASH_BYTES]){0x0a, 0xbc, 0x19}, text);
+    EXPECT(strncmp(text, "0ABC1900", 8) == 0 && strlen(text) == 64);
+}
