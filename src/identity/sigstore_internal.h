@@ -100,7 +100,8 @@ slice sigstore_decode(sigstore_reader *r, slice base64, const char *name, size_t
 bool sigstore_fail(sigstore_reader *r, status code, const char *format, ...) WRIT_FORMAT(3, 4); // false
 void *sigstore_alloc(sigstore_reader *r, size_t count, size_t bytes);
 
-// --- verifying (sigstore_log.c, sigstore_verify.c) ---------------------------------------------------------
+// --- verifying (sigstore_log.c, sigstore_statement.c, sigstore.c)
+// ---------------------------------------------------------
 
 // The file and the key that are being verified.
 typedef struct sigstore_subject {
@@ -116,6 +117,10 @@ const sigstore_log *sigstore_find_log(const sigstore_root *root, slice id);
 // UNSUPPORTED.
 status sigstore_entry_verify(const sigstore_entry *entry, const sigstore_log *log,
                              const sigstore_subject *subject, err *e) WRIT_MUST_USE;
+// Its two halves that need no promise: the signed tree head and the way to it; and what the body is of.
+status sigstore_proof_verify(const sigstore_entry *entry, const sigstore_log *log, err *e) WRIT_MUST_USE;
+status sigstore_entry_is_of(const sigstore_entry *entry, const sigstore_subject *subject,
+                            err *e) WRIT_MUST_USE;
 // The digest in an in-toto statement is that of the file.
 status sigstore_statement_covers(const sigstore_bundle *b, slice file, err *e) WRIT_MUST_USE;
 // Appends what a DSSE signature is of.

@@ -135,7 +135,7 @@ static bool head_matches(slice note, const sigstore_proof *p) {
            base64_decode(BASE64_STANDARD, hash, &root) == STATUS_OK && slice_equal(buf_slice(&root), p->root);
 }
 
-static status check_proof(const sigstore_entry *entry, const sigstore_log *log, err *e) {
+status sigstore_proof_verify(const sigstore_entry *entry, const sigstore_log *log, err *e) {
     slice checkpoint = entry->proof.checkpoint;
     size_t signatures = signatures_at(checkpoint);
     if (signatures == SIZE_MAX || !note_is_signed(checkpoint, signatures, log->key)) {
@@ -321,7 +321,7 @@ static status check_document(body *b, const json_value *document) {
                    SLICE_ARG(kind), SLICE_ARG(version));
 }
 
-static status check_body(const sigstore_entry *entry, const sigstore_subject *subject, err *e) {
+status sigstore_entry_is_of(const sigstore_entry *entry, const sigstore_subject *subject, err *e) {
     arena memory;
     json_value *document = NULL;
     err inner = {0};
@@ -346,7 +346,7 @@ status sigstore_entry_verify(const sigstore_entry *entry, const sigstore_log *lo
         TRY(check_promise(entry, log, e));
     }
     if (entry->has_proof) {
-        TRY(check_proof(entry, log, e));
+        TRY(sigstore_proof_verify(entry, log, e));
     }
-    return check_body(entry, subject, e);
+    return sigstore_entry_is_of(entry, subject, e);
 }

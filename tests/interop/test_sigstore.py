@@ -105,15 +105,18 @@ class Bundles(harness.Case):
                 self.assertFalse(self.judge_theirs(bundle, component=other))
 
     def test_another_signer(self):
-        for who, reason in ((("eve@example.org", WHO[1]), "wrong-identity"), ((WHO[0], WHO[1] + "/"), "wrong-issuer"),
-                            (("dev@example.or", WHO[1]), "wrong-identity"), ((WHO[0].upper(), WHO[1]), "wrong-identity")):
+        for who, reason in ((("eve@example.org", WHO[1]), "wrong-identity"),
+                            (("dev@example.or", WHO[1]), "wrong-identity"),
+                            ((WHO[0].upper(), WHO[1]), "wrong-identity"), ((WHO[0], WHO[1] + "/"), "wrong-issuer")):
             with self.subTest(who):
                 self.assertEqual(self.judge("good-v03", who=who), reason)
                 self.assertFalse(self.judge_theirs("good-v03", who=who))
 
     def test_other_roots(self):
-        for bundle, root, reason in (("good-v03", "root-p384", "no-log-entry"), ("only-stamp", "root-no-log", "good"),
-                                     ("good-v03", "root-no-stamp", "good"), ("good-v03", "root-old-log", "bad-log-entry"),
+        for bundle, root, reason in (("good-v03", "root-p384", "no-log-entry"),
+                                     ("only-stamp", "root-no-log", "good"),
+                                     ("good-v03", "root-no-stamp", "good"),
+                                     ("good-v03", "root-old-log", "bad-log-entry"),
                                      ("good-stamp-time", "root-old-log", "bad-log-entry"),
                                      ("good-stamp-time", "root-no-stamp", "bad-timestamp")):
             with self.subTest(bundle, root=root):
@@ -124,8 +127,9 @@ class Bundles(harness.Case):
         self.assertEqual(self.judge("good-v03", at="2020-01-01"), "in-the-future")
 
     def test_facts(self):
-        done = harness.run("bundle", "verify", self.component, "--bundle", self.made / "good-v03.json", "--identity", WHO[0],
-                           "--oidc-issuer", WHO[1], "--trusted-root", self.made / "root.json", "--at", self.later, "-o", "json")
+        done = harness.run("bundle", "verify", self.component, "--bundle", self.made / "good-v03.json",
+                           "--identity", WHO[0], "--oidc-issuer", WHO[1], "--trusted-root", self.made / "root.json",
+                           "--at", self.later, "-o", "json")
         facts = json.loads(done.stdout)["facts"]
         self.assertEqual((facts["identity"], facts["oidc_issuer"]), WHO)
         self.assertEqual((facts["log_entries"], facts["inclusion_proofs"], facts["timestamps"]), (1, 1, 1))
