@@ -237,9 +237,7 @@ static status set_settings(void *target, const char *value, err *e) {
 }
 static status set_trust(void *target, const char *value, err *e) {
     (void)e;
-    inspect_args *args = target;
-    replace_text(&args->config.trust_path, value);
-    args->config.trust_is_named = true;
+    replace_text(&((inspect_args *)target)->config.trust_named, value);
     return STATUS_OK;
 }
 
@@ -272,7 +270,7 @@ int cli_inspect(int argc, char **argv) {
     err e = {0};
     int code = CLI_EXIT_OK;
     status s = cli_parse(&command, argc, argv, &args, &e);
-    cli_default_trust(&args.config.trust_path);
+    cli_default_trust(&args.config.trust_usual);
     if (s == STATUS_OK && inspect(&args, &e) != STATUS_OK) {
         code = cli_fail(&e, args.output);
     } else if (s != STATUS_OK && s != STATUS_CANCELLED) {

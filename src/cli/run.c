@@ -211,8 +211,7 @@ static status set_token(void *target, const char *value, err *e) {
 }
 static status set_trust(void *target, const char *value, err *e) {
     (void)e;
-    replace_text(&config_of(target)->trust_path, value);
-    config_of(target)->trust_is_named = true;
+    replace_text(&config_of(target)->trust_named, value);
     return STATUS_OK;
 }
 static status set_config(void *target, const char *value, err *e) {
@@ -356,7 +355,7 @@ static int start(run_args *args) {
     if (c->name == NULL) {
         default_name(c);
     }
-    cli_default_trust(&c->trust_path);
+    cli_default_trust(&c->trust_usual);
     c->is_json = args->output == CLI_JSON;
     host_observer observer = start_table_observer(&args->output);
     const host_monitor monitor = {args, supervising, ending};

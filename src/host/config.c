@@ -65,7 +65,8 @@ void host_config_done(host_config *c) {
     mem_free(c->cache_directory);
     mem_free(c->ca_file);
     mem_free(c->token_path);
-    mem_free(c->trust_path);
+    mem_free(c->trust_usual);
+    mem_free(c->trust_named);
     mem_free(c->settings_path);
     *c = (host_config){0};
 }

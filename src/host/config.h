@@ -80,8 +80,8 @@ typedef struct host_config {
     // Whether it may run at all (host/vetting.h); for the process that starts it, not for workers.
     bool is_unsigned;    // --unsigned: run it although nobody vouches for it
     char *token_path;    // --token: of a token beside the component, or NULL
-    char *trust_path;    // --trust, or the user's own trust store; NULL = there is none
-    bool trust_is_named; // by --trust
+    char *trust_usual;   // the user's own trust store; NULL = there is none
+    char *trust_named;   // --trust, or NULL
     char *settings_path; // --config, or NULL
 
     host_limits limits;

@@ -194,11 +194,11 @@ status host_settings_load(const char *system_path, const char *extra_path, host_
 status host_settings_trust_store(const host_settings *s, const char *named, const char *usual,
                                  const char **ret, err *e) {
     const char *settled = s->trust_store != NULL ? s->trust_store : usual;
-    if (s->is_locked && named != NULL && strcmp(named, settled) != 0) {
+    if (s->is_locked && named != NULL && (settled == NULL || strcmp(named, settled) != 0)) {
         return err_set(e, STATUS_DENIED,
                        "this host is locked to the trust store %s (require_signatures = locked), so --trust "
                        "cannot name %s",
-                       settled, named);
+                       settled != NULL ? settled : "(none)", named);
     }
     *ret = named != NULL ? named : settled;
     return STATUS_OK;

@@ -16,8 +16,7 @@ static void host_failed(vetting *v, const err *why) {
 
 static status load_trust(const host_config *config, vetting *v, err *e) {
     TRY(host_settings_load(HOST_SETTINGS_SYSTEM_PATH, config->settings_path, &v->settings, e));
-    const char *named = config->trust_is_named ? config->trust_path : NULL;
-    TRY(host_settings_trust_store(&v->settings, named, config->trust_path, &v->trust_path, e));
+    TRY(host_settings_trust_store(&v->settings, config->trust_named, config->trust_usual, &v->trust_path, e));
     if (v->trust_path == NULL) {
         v->trust = trust_store_new();
         return STATUS_OK;
@@ -145,7 +144,7 @@ static status refuse_unsigned(const vetting *v, const host_config *config, err *
 
 static status refuse_unknown(const vetting *v, const host_config *config, err *e) {
     const char *path = config->component_path, *store = v->trust_path;
-    bool is_usual = store != NULL && !config->trust_is_named && v->settings.trust_store == NULL;
+    bool is_usual = store != NULL && config->trust_named == NULL && v->settings.trust_store == NULL;
     return err_set(e, STATUS_DENIED,
                    "%s was signed by %s, whom this host does not trust.\n"
                    "  if you know whose key that is:  writ trust add%s%s %s%s%s",

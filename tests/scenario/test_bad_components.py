@@ -12,7 +12,7 @@ import time
 
 import broken
 import harness
-from harness import Case, guest
+from harness import Case, guest, unsigned_guest
 
 # exit statuses
 MALFORMED = 4  # or needs what this version does not host
@@ -67,7 +67,7 @@ class Files(Refusals):
                     self.assertIn(self.measured("inspect", path)[0], (0, MALFORMED), name)
                 else:
                     self.refuses(path)
-                self.refuses(path, ("run", "--cache", harness.CACHE))
+                self.refuses(path, ("run", "--unsigned", "--cache", harness.CACHE))
 
     def test_what_kind_of_file_it_is(self):
         """The message names what the file is, where that is easy to see."""
@@ -102,20 +102,21 @@ class Files(Refusals):
                 head = broken.PREAMBLE + bytes([broken.CORE_MODULE]) + broken.leb(size) + b"\0asm\x01\0\0\0"
                 file.write(head)
                 file.truncate(len(head) + size - 8)
-            self.refuses(path, ("run", "--cache", harness.CACHE), TOO_LARGE)
+            self.refuses(path, ("run", "--unsigned", "--cache", harness.CACHE), TOO_LARGE)
 
     def test_cut_off(self):
-        data = pathlib.Path(guest("hello-c")).read_bytes()
+        data = pathlib.Path(unsigned_guest("hello-c")).read_bytes()
         for name, copy in broken.cut(data, 120):
             with self.subTest(name):
                 code, text, _, _ = self.measured("inspect", self.write(copy))
                 # A component may end after any section; then it is merely smaller.
                 self.assertIn(code, (0, MALFORMED), text)
                 self.assertTrue(code == 0 or text.startswith("writ: "), text)
-                self.assertIn(self.measured("run", "--cache", harness.CACHE, self.write(copy))[0], (MALFORMED,), text)
+                run = ("run", "--unsigned", "--cache", harness.CACHE)
+                self.assertIn(self.measured(*run, self.write(copy))[0], (MALFORMED,), text)
 
     def test_flipped_bits_decode(self):
-        data = pathlib.Path(guest("hello-c")).read_bytes()
+        data = pathlib.Path(unsigned_guest("hello-c")).read_bytes()
         for name, copy in broken.flipped(data, 300):
             with self.subTest(name):
                 code, text, _, _ = self.measured("inspect", self.write(copy))
@@ -123,11 +124,11 @@ class Files(Refusals):
 
     def test_flipped_bits_run(self):
         """What still decodes may run into a trap, a refusal or success, never into a crash of the host."""
-        data = pathlib.Path(guest("cli-c")).read_bytes()
+        data = pathlib.Path(unsigned_guest("cli-c")).read_bytes()
         for name, copy in broken.flipped(data, 80, seed=2):
             with self.subTest(name):
                 path = self.write(copy)
-                code, text, _, seconds = self.measured("run", "--cache", self.folder / "cache", "--timeout", "2s",
+                code, text, _, seconds = self.measured("run", "--unsigned", "--cache", self.folder / "cache", "--timeout", "2s",
                                                        "--cpu-time", "2s", path, "--", "args")
                 self.assertIn(code, (0, 1, 3, MALFORMED, TRAPPED, STOPPED), text)
                 self.assertLess(seconds, 30)
@@ -137,7 +138,7 @@ class Declarations(Refusals):
     """The components of tests/guests/bad, one broken rule each."""
 
     def says(self, name, status, *patterns, options=()):
-        done = harness.run("run", *options, guest(f"bad/{name}"), timeout=60)
+        done = harness.run("run", "--unsigned", *options, guest(f"bad/{name}"), timeout=60)
         self.assertEqual(done.returncode, status, done.stderr)
         for pattern in patterns:
             self.assertRegex(done.stderr, pattern)
@@ -205,7 +206,7 @@ class Declarations(Refusals):
         """With -o json the error is one JSON object on stderr."""
         import json
 
-        done = harness.run("run", "-o", "json", guest("bad/export-type"))
+        done = harness.run("run", "-o", "json", "--unsigned", guest("bad/export-type"))
         self.assertEqual(done.returncode, MALFORMED)
         self.assertTrue(any("error" in json.loads(line) for line in done.stderr.splitlines()), done.stderr)
 

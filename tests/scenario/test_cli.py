@@ -90,7 +90,8 @@ class Usage(Case):
         for address in ("localhost", "[::1]"):
             with self.subTest(address):
                 process = subprocess.Popen([harness.BINARY, "run", "--cache", harness.CACHE, "--listen", f"{address}:0",
-                                            guest("hello-c")], stderr=subprocess.PIPE, text=True)
+                                            guest("hello-c")], stderr=subprocess.PIPE, text=True,
+                                           env=harness.environment())
                 try:
                     line = next(line for line in process.stderr if "http://" in line or "cannot" in line)
                     if address == "[::1]" and "http://" not in line:

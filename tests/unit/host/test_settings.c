@@ -169,5 +169,6 @@ TEST(which_trust_store) {
     EXPECT(host_settings_trust_store(&s, NULL, "/usual", &path, &e) == STATUS_OK &&
            strcmp(path, "/set") == 0);
     s.trust_store = NULL;
+    EXPECT(host_settings_trust_store(&s, "/named", NULL, &path, &e) == STATUS_DENIED);
     EXPECT(host_settings_trust_store(&s, "/named", "/usual", &path, &e) == STATUS_DENIED);
 }
