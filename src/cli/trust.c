@@ -76,8 +76,12 @@ static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
     return STATUS_OK;
 }
 
-static TRUST_SETTER_TEXT(set_trust, trust) static status
-    set_note(void *target, const char *value, WRIT_UNUSED err *e) {
+static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->trust = value;
+    return STATUS_OK;
+}
+
+static status set_note(void *target, const char *value, WRIT_UNUSED err *e) {
     ((trust_request *)target)->note = value;
     return STATUS_OK;
 }

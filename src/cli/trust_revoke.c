@@ -75,9 +75,16 @@ static status set_hash(void *target, const char *value, err *e) {
         return err_set(e, STATUS_INVALID,
                        "\"%.80s\" is no content hash: 64 hex digits (writ inspect shows it)", value);
     }
-    return push(target,
-                &(token_revocation){.content_hash = slice_from_text(upper), .before_s = TOKEN_SECONDS_MAX},
-                e);
+    trust_request *r = target;
+    char *upper = arena_text(&r->memory, slice_from_text(value)); // as tokens write it
+    for (char *p = upper; p != NULL && *p != '\0'; p++) {
+        *p = *p >= 'a' ? (char)(*p - 'a' + 'A') : *p;
+    }
+    if (upper == NULL) {
+        return err_set(e, STATUS_LIMIT, "no memory for more hashes");
+    }
+    token_revocation all = {.content_hash = slice_from_text(upper), .before_s = TOKEN_SECONDS_MAX};
+    return push(r, &all, e);
 }
 
 static status set_before(void *target, const char *value, err *e) {

@@ -12,8 +12,17 @@
 enum { LINE_BYTES_MAX = 64 << 10 };
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-static TRUST_SETTER_TEXT(set_operand, operand) static TRUST_SETTER_TEXT(set_trust, trust) static status
-    set_output(void *target, const char *value, err *e) {
+static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->operand = value;
+    return STATUS_OK;
+}
+
+static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
+    ((trust_request *)target)->trust = value;
+    return STATUS_OK;
+}
+
+static status set_output(void *target, const char *value, err *e) {
     return cli_parse_output(value, &((trust_request *)target)->output, e);
 }
 
