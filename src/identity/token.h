@@ -61,7 +61,7 @@ typedef struct token_pairs {
 typedef struct token_revocation {
     slice subject;      // text of a public key: every token of it issued before `before_s`
     uint64_t before_s;  // seconds since 1970; TOKEN_SECONDS_MAX = all
-    slice content_hash; // 64 hex digits: the component with this hash, whoever signed it
+    slice content_hash; // 64 hex digits: the component with this hash, within the reach of the list
     slice reason;       // for people; may be empty
 } token_revocation;
 
