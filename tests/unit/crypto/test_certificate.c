@@ -8,7 +8,7 @@
 static const char make_chain[] =
     "key() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }\n"
     "issue() { key $1; openssl req -new -key $1.key -subj \"/CN=$1\" -out $1.csr; printf \"$3\" >$1.ext\n"
-    "openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -set_serial 7 -days 2 -extfile $1.ext -out "
+    "openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -set_serial 7 -days ${4:-2} -extfile $1.ext -out "
     "$1.pem\n"
     "openssl x509 -in $1.pem -outform DER -out $1.der; }\n"
     "key root; openssl req -x509 -new -key root.key -subj /CN=root -days 9 -out root.pem\n"
@@ -25,6 +25,8 @@ static const char make_chain[] =
     "issue misused middle 'keyUsage=critical,digitalSignature\\nextendedKeyUsage=serverAuth'\n"
     "issue below leaf 'keyUsage=critical,digitalSignature\\nextendedKeyUsage=codeSigning'\n"
     "issue critical middle 'extendedKeyUsage=codeSigning\\n1.2.3.4=critical,DER:0500'\n"
+    "issue brief root 'basicConstraints=critical,CA:true\\nkeyUsage=critical,keyCertSign' 1\n"
+    "issue outlives brief 'keyUsage=critical,digitalSignature'\n"
     "cat leaf.der middle.der >two.der; cat leaf.pem middle.pem >two.pem; cat leaf.pem leaf.key >mixed.pem";
 
 static bool begin(openssl_place *p) { return openssl_begin(p) && EXPECT(openssl_run(p, make_chain)); }
@@ -101,9 +103,12 @@ TEST(chains_at_their_ends) {
     EXPECT_CONTAINS(e.message, "not yet");
     EXPECT_VERIFY("workload.pem", NULL, "plain.pem", CERTIFICATE_ANY_PURPOSE, length + 1, STATUS_TIMEOUT);
     EXPECT_CONTAINS(e.message, "no longer");
-    // An authority that ended is as bad: the root here has seven days more.
-    EXPECT_VERIFY("workload.pem", "plain.pem", "root.pem", CERTIFICATE_ANY_PURPOSE, 3 * 24 * 3600,
+    // The leaf is valid for two days, its authority for one: the end of the authority counts too, and nobody
+    // looks at the clock.
+    EXPECT_VERIFY("outlives.pem", "brief.pem", "root.pem", CERTIFICATE_ANY_PURPOSE, 60, STATUS_OK);
+    EXPECT_VERIFY("outlives.pem", "brief.pem", "root.pem", CERTIFICATE_ANY_PURPOSE, 36 * 3600,
                   STATUS_TIMEOUT);
+    EXPECT_VERIFY("outlives.pem", NULL, "brief.pem", CERTIFICATE_ANY_PURPOSE, 36 * 3600, STATUS_TIMEOUT);
     openssl_end(&p);
 }
 
