@@ -39,3 +39,28 @@ target_compile_options(llhttp PRIVATE -w)
 target_link_libraries(llhttp PRIVATE writ_third_party_flags)
 add_library(writ_dep_llhttp INTERFACE)
 target_link_libraries(writ_dep_llhttp INTERFACE llhttp)
+
+# Protocol buffers: the messages under proto/ become C when the build runs; only decoded and encoded, no service code.
+pkg_check_modules(WRIT_PC_protobuf_c REQUIRED IMPORTED_TARGET libprotobuf-c)
+find_program(WRIT_PROTOC_C protoc-c REQUIRED)
+set(WRIT_PROTO_DIR "${CMAKE_BINARY_DIR}/gen-proto")
+file(MAKE_DIRECTORY "${WRIT_PROTO_DIR}/proto")
+file(GLOB proto_files CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/proto/*.proto")
+set(proto_sources "")
+foreach(proto IN LISTS proto_files)
+    cmake_path(GET proto STEM name)
+    set(generated "${WRIT_PROTO_DIR}/proto/${name}.pb-c")
+    add_custom_command(
+        OUTPUT "${generated}.c" "${generated}.h"
+        COMMAND ${WRIT_PROTOC_C} --proto_path=${CMAKE_SOURCE_DIR} --c_out=${WRIT_PROTO_DIR} ${proto}
+        DEPENDS ${proto}
+        COMMENT "C of ${name}.proto"
+        VERBATIM)
+    list(APPEND proto_sources "${generated}.c" "${generated}.h")
+endforeach()
+add_library(writ_proto STATIC ${proto_sources})
+target_include_directories(writ_proto SYSTEM PUBLIC "${WRIT_PROTO_DIR}")
+target_compile_options(writ_proto PRIVATE -w)
+target_link_libraries(writ_proto PUBLIC PkgConfig::WRIT_PC_protobuf_c PRIVATE writ_third_party_flags)
+add_library(writ_dep_protobuf-c INTERFACE)
+target_link_libraries(writ_dep_protobuf-c INTERFACE writ_proto)

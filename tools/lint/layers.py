@@ -12,6 +12,7 @@ HEADERS_OF = {
     "openssl": r"openssl/",
     "archive": r"archive(_entry)?\.h$",
     "curl": r"curl/",
+    "protobuf-c": r"(protobuf-c/|proto/[a-z_]+\.pb-c\.h$)",
     "llhttp": r"llhttp\.h$",
     "wasmtime": r"(wasm|wasi|wasmtime)(\.h$|/)",
 }
