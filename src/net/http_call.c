@@ -340,11 +340,11 @@ const char *http_call_failure_text(const http_call *call) { return call->failure
 // Tells libcurl which directions may move. It may call back at once.
 static void apply_pauses(http_call *call) {
     if (call->state == HTTP_CALL_RUNNING) {
-        CHECK(!call->client->is_inside);
-        call->client->is_inside = true;
+        CHECK(!call->client->driver.is_inside);
+        call->client->driver.is_inside = true;
         curl_easy_pause(call->easy, (call->is_in_paused ? CURLPAUSE_RECV : 0) |
                                         (call->is_out_paused ? CURLPAUSE_SEND : 0));
-        call->client->is_inside = false;
+        call->client->driver.is_inside = false;
         http_client_kick(call->client);
     }
 }

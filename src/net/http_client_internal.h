@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Insides of the HTTP client, shared by http_client.c (libcurl's multi handle, sockets, the queue),
+// Insides of the HTTP client, shared by http_client.c (sockets, the queue),
 // http_call.c (the life of a call and its bodies) and http_call_setup.c (a request as libcurl wants it).
 #pragma once
 
@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "net/curl_driver.h"
 #include "net/http_client.h"
 
 enum {
@@ -87,15 +88,12 @@ struct http_call {
 struct http_client {
     loop *l;
     http_client_options options;
-    CURLM *multi;
-    loop_timer timer; // libcurl's
-    loop_soon kick;   // lets libcurl look after calls that were changed from outside
+    curl_driver driver;
     list_node calls;
     list_node queue; // calls that wait for a socket
     uint32_t call_count;
     uint32_t connecting_count;
     uint32_t socket_count; // asked for, held and in libcurl's hands
-    bool is_inside;        // libcurl is running
     CURL *spare[HTTP_SPARE_EASY_MAX];
     uint32_t spare_count;
 };
