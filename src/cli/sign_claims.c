@@ -143,10 +143,12 @@ static status fill_chain(signing *s, err *e) {
 
 // --- the allow-list ----------------------------------------------------------------------------------------
 
-static bool is_covered(const allowance *a, const allowance_entry *entry) {
-    allowance one = {1, entry};
-    const allowance_entry *missing;
-    return allowance_within(a, &one, &missing);
+// Whether a --cap names the import, with whatever hosts, buckets and subjects. A proposal beside it would
+// have none, and entries add up: it would undo what the --cap narrows.
+static bool is_covered(const allowance *named, const allowance_entry *proposed) {
+    const version_range *exact = &proposed->versions;
+    return allowance_covers(named, proposed->interface,
+                            exact->count > 0 ? &exact->comparisons[0].version : NULL);
 }
 
 // What was named, then what the imports need beyond that.
