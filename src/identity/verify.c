@@ -166,7 +166,7 @@ status verification_check_import(const verification *v, slice interface, const s
     }
     if (v->trust.has_allowance && !allowance_covers(&v->trust.allow, interface, version)) {
         return not_allowed(interface, version, "this host's trust in the issuer",
-                           "see writ trust list and writ trust add --allow", e);
+                           "see writ trust list and writ trust add --cap", e);
     }
     return STATUS_OK;
 }

@@ -128,8 +128,8 @@ class Files(Refusals):
         for name, copy in broken.flipped(data, 80, seed=2):
             with self.subTest(name):
                 path = self.write(copy)
-                code, text, _, seconds = self.measured("run", "--unsigned", "--cache", self.folder / "cache", "--timeout", "2s",
-                                                       "--cpu-time", "2s", path, "--", "args")
+                code, text, _, seconds = self.measured("run", "--unsigned", "--cache", self.folder / "cache",
+                                                       "--timeout", "2s", "--cpu-time", "2s", path, "--", "args")
                 self.assertIn(code, (0, 1, 3, MALFORMED, TRAPPED, STOPPED), text)
                 self.assertLess(seconds, 30)
 

@@ -89,7 +89,8 @@ class Format(Case):
 class Figures(Case):
     def test_signed(self):
         info = self.info(self.start("--workers", "1"))
-        self.assertEqual((info["signature"], info["issuer"], info["workload"]), ("signed", harness.account(), "hello-c"))
+        self.assertEqual((info["signature"], info["issuer"], info["workload"]),
+                         ("signed", harness.account(), "hello-c"))
         self.assertRegex(info["subject"], "^M[A-Z2-7]{55}$")
 
     def info(self, server):
@@ -180,7 +181,8 @@ class Clients(Case):
 
     def test_nonsense(self):
         server = self.start()
-        for data in (b"\0" * 100, b"GET /metrics\r\n\r\n", b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n", b"\x16\x03\x01"):
+        for data in (b"\0" * 100, b"GET /metrics\r\n\r\n", b"GET /" + b"x" * 5000 + b" HTTP/1.1\r\n\r\n",
+                     b"\x16\x03\x01"):
             with Connection(server.metrics_port) as connection:
                 connection.send(data)
                 connection.socket.shutdown(socket.SHUT_WR)
@@ -193,7 +195,8 @@ class Clients(Case):
             taken.listen()
             port = taken.getsockname()[1]
             for workers in ("1", "0"):
-                done = harness.run("run", "--listen", "127.0.0.1:0", "--workers", workers, "--metrics", port, guest("hello-c"))
+                done = harness.run("run", "--listen", "127.0.0.1:0", "--workers", workers, "--metrics", port,
+                                   guest("hello-c"))
                 self.assertEqual(done.returncode, 5, done.stderr)
                 self.assertIn(str(port), done.stderr)
 

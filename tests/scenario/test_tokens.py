@@ -238,8 +238,8 @@ class Wash(Tokens):
 
     def test_a_component_that_it_signed(self):
         signed = self.folder / "signed.wasm"
-        self.wash("claims", "sign", harness.unsigned_guest("hello-c"), "-n", "shop", "--ver", "1.0", "--rev", "4", "--tag", "a",
-                  "--call-alias", "my_shop", "-d", str(signed))
+        self.wash("claims", "sign", harness.unsigned_guest("hello-c"), "-n", "shop", "--ver", "1.0", "--rev", "4",
+                  "--tag", "a", "--call-alias", "my_shop", "-d", str(signed))
         data = signed.read_bytes()
         token = data[data.rindex(b"wasmcloud_jwt") + len(b"wasmcloud_jwt"):].decode()
         claims = self.inspect(token)["claims"]

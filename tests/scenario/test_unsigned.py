@@ -137,8 +137,8 @@ class Unsigned(Host):
         ours, theirs = pty.openpty()
         env = harness.environment({**self.env, "TERM": "xterm"})
         env.pop("NO_COLOR", None)
-        process = subprocess.Popen([harness.BINARY, "run", "--cache", harness.CACHE, "--listen", "127.0.0.1:0", "--unsigned",
-                                    self.raw], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env)
+        process = subprocess.Popen([harness.BINARY, "run", "--cache", harness.CACHE, "--listen",
+                                    "127.0.0.1:0", "--unsigned", self.raw], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env)
         os.close(theirs)
         text = b""
         try:
@@ -200,7 +200,8 @@ class Wrong(Host):
         path = self.sign()
         token = json.loads(self.writ("inspect", "-o", "json", path).stdout)["writ"]["token"]
         self.start(path)
-        revocations = ({"subject": token["subject"], "reason": "leaked"}, {"subject": key}, {"hash": token["hash"].lower()})
+        revocations = ({"subject": token["subject"], "reason": "leaked"}, {"subject": key},
+                       {"hash": token["hash"].lower()})
         for revoked in revocations:
             for issuers in ([{"key": key}], []):
                 with self.subTest(revoked=revoked, trusted=bool(issuers)):
@@ -363,7 +364,8 @@ class Locked(Host):
 
     def test_settings_of_the_system(self):
         """/etc/writ/host.conf, in a mount namespace in which /etc is the test's."""
-        probe = subprocess.run(["unshare", "-rm", "mount", "--bind", self.folder, "/etc"], capture_output=True, text=True)
+        probe = subprocess.run(["unshare", "-rm", "mount", "--bind", self.folder, "/etc"], capture_output=True,
+                               text=True)
         if probe.returncode != 0:
             raise unittest.SkipTest(f"no mount namespace to put a /etc/writ/host.conf in: {probe.stderr.strip()}")
         etc = self.folder / "etc"
@@ -375,8 +377,8 @@ class Locked(Host):
 
         def run(*options):
             script = f"mount --bind {etc} /etc && exec \"$@\""
-            return subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", harness.BINARY, "run", "--cache", harness.CACHE,
-                                   "--listen", "127.0.0.1:0", "--workers", "0", *map(str, options)],
+            return subprocess.run(["unshare", "-rm", "sh", "-c", script, "sh", harness.BINARY, "run", "--cache",
+                                   harness.CACHE, "--listen", "127.0.0.1:0", "--workers", "0", *map(str, options)],
                                   stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
                                   env=harness.environment(self.env))
 

@@ -75,7 +75,7 @@ static void expect_refused(subject *s, slice bytes, unsigned expected, const cha
     if ((BIT(reason) & expected) == 0 && test_run_state.failures < 10) {
         printf("    %s at byte %zu of %zu (token section %zu, token %zu): %s\n", what, at, s->bytes.len,
                s->section_at, s->token_at, refusal_name(reason));
-        EXPECT(!"refused with a reason that fits");
+        EXPECT((BIT(reason) & expected) != 0);
     }
 }
 
