@@ -24,6 +24,7 @@ static const command commands[] = {
     {"token", "issue and inspect tokens of accounts, operators and hosts", cli_token},
     {"bundle", "sign and check with bundles in the Sigstore format", cli_bundle},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
+    {"spiffe", "show the identity that a SPIFFE workload API gives this host", cli_spiffe},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
 };
