@@ -43,7 +43,7 @@ class DemoTest(unittest.TestCase):
         self.assertLess(time.monotonic() - started, AGAIN_S_MAX, "the second run takes too long")
         self.assertIn(f"http://127.0.0.1:{port}/", text)
         for part in ("is not signed", "writ keys gen account demo", "writ sign --issuer demo", "writ trust add A",
-                     "writ verify", "trusted  make demo, in build/demo-home/trust.json"):
+                     "writ verify", "trusted  demo, in build/demo-home/trust.json"):
             self.assertIn(part, text)
         self.assertRegex(text, r"wasi:http/types@0\.2\.\d+ +granted")
         self.assertRegex(text, r"HTTP/1\.1 200")

@@ -31,7 +31,7 @@ class Host(harness.Case):
         shutil.copyfile(unsigned_guest("hello-c"), self.raw)
 
     def writ(self, *arguments, status=0, **keywords):
-        done = harness.run(*arguments, env=self.env, **keywords)
+        done = harness.run(*arguments, env=self.env, timeout=20, **keywords)
         self.assertEqual(done.returncode, status, f"writ {arguments}: {done.stdout}{done.stderr}")
         return done
 
@@ -138,7 +138,8 @@ class Unsigned(Host):
         env = harness.environment({**self.env, "TERM": "xterm"})
         env.pop("NO_COLOR", None)
         process = subprocess.Popen([harness.BINARY, "run", "--cache", harness.CACHE, "--listen",
-                                    "127.0.0.1:0", "--unsigned", self.raw], stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=env)
+                                    "127.0.0.1:0", "--unsigned", self.raw], stdin=subprocess.DEVNULL,
+                                   stdout=theirs, stderr=theirs, env=env)
         os.close(theirs)
         text = b""
         try:

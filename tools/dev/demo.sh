@@ -33,6 +33,7 @@ fi
 
 export WRIT_HOME=build/demo-home
 rm -rf "$WRIT_HOME" "$signed"
+say "export WRIT_HOME=$WRIT_HOME   (the keys and the trust of this demo alone)"
 say "$writ run $component   (nobody has signed it, so it does not run)"
 if "$writ" run --listen "127.0.0.1:$port" "$component"; then
     echo "demo: an unsigned component ran; it must not" >&2
@@ -41,7 +42,7 @@ fi
 show "$writ" keys gen account demo
 key=$("$writ" keys show demo)
 show "$writ" sign --issuer demo --for 90d --out "$signed" "$component"
-show "$writ" trust add "$key" --note "make demo"
+show "$writ" trust add "$key" --note demo
 show "$writ" verify "$signed"
 
 say "$writ run --listen 127.0.0.1:$port $signed"
