@@ -26,7 +26,7 @@ static void setup(fixture *f) {
     *f = (fixture){0};
     f->config.name = (char *)"hello";
     f->config.limits = host_limits_default();
-    f->status = (host_status){&f->config, &f->vetting, NULL, read_figures};
+    f->status = (host_status){.config = &f->config, .vetting = &f->vetting, .read = read_figures};
 }
 
 static const char *text_of(fixture *f, metrics_format format) {
