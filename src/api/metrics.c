@@ -87,14 +87,33 @@ static void put_info(writer *w, const host_status *s) {
     put_label(w, "issuer", slice_from_text(issuer.text), false);
     put_label(w, "subject", slice_from_text(subject.text), false);
     put_label(w, "revision", slice_from_text(revision), false);
-    put_label(w, "version", c != NULL ? c->version : slice_empty(), true);
+    put_label(w, "version", c != NULL ? c->version : slice_empty(), s->identity == NULL);
+    if (s->identity != NULL) {
+        spiffe_id id;
+        PUT(w, "spiffe_id=\"%s\"", host_identity_of_workload(s->identity, s->vetting, &id) ? id.text : "");
+    }
     PUT(w, "} 1\n");
+}
+
+// SPIFFE IDs have only characters that need no escape, and are not cut: half of one is another.
+static void put_spiffe(writer *w, const host_status *s) {
+    if (s->identity == NULL) {
+        return;
+    }
+    const svid *own = host_identity_svid(s->identity);
+    put_family(w, "writ_host_spiffe_info", "gauge", "The SPIFFE ID of this host; always 1.");
+    PUT(w, "writ_host_spiffe_info{spiffe_id=\"%s\"} 1\n", own->id.text);
+    put_gauge(w, "writ_host_svid_expires_timestamp_seconds", "When the X.509-SVID of this host expires.",
+              own->not_after_s > 0 ? (uint64_t)own->not_after_s : 0);
+    put_counter(w, "writ_host_svid_rotations", "X.509-SVIDs that followed the first one.",
+                host_identity_rotations(s->identity));
 }
 
 static void put_identity(writer *w, const host_status *s) {
     put_family(w, "writ_build_info", "gauge", "The version of the host; always 1.");
     PUT(w, "writ_build_info{version=\"%s\"} 1\n", WRIT_VERSION);
     put_info(w, s);
+    put_spiffe(w, s);
     put_gauge(w, "writ_workload_signed",
               "Whether somebody whom this host trusts vouches for the component (0: it runs unsigned).",
               vetting_is_signed(s->vetting));

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/places.h"
+#include "cli/spiffe.h"
 #include "cli/start_table.h"
 #include "host/host.h"
 #include "os/fd.h"
@@ -219,6 +220,19 @@ static status set_config(void *target, const char *value, err *e) {
     replace_text(&config_of(target)->settings_path, value);
     return STATUS_OK;
 }
+static status set_spiffe(void *target, const char *value, err *e) {
+    const char *endpoint = cli_spiffe_endpoint(value, e);
+    if (endpoint == NULL) {
+        return STATUS_INVALID;
+    }
+    replace_text(&config_of(target)->spiffe_endpoint, endpoint);
+    return STATUS_OK;
+}
+static status set_spiffe_audience(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->spiffe_audience, value);
+    return STATUS_OK;
+}
 static status set_verbose(void *target, const char *value, err *e) {
     (void)value, (void)e;
     config_of(target)->is_verbose = true;
@@ -261,6 +275,10 @@ static const cli_option options[] = {
     {"token", 0, "FILE", "the token, where it is beside the component", set_token},
     {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
     {"config", 0, "FILE", "settings that make this host stricter than /etc/writ/host.conf does", set_config},
+    {"spiffe", 0, "unix:///PATH|auto", "take the identity of this host from a SPIFFE workload API",
+     set_spiffe},
+    {"spiffe-audience", 0, "NAME", "with --spiffe: also fetch and check a JWT-SVID for it",
+     set_spiffe_audience},
     {"strict", 0, NULL, "refuse what would be bound without authority, too", set_strict},
     {"suggest-grants", 0, NULL, "print the smallest set of options that lets it start, then stop",
      set_suggest},
@@ -357,6 +375,11 @@ static int start(run_args *args) {
     }
     cli_default_trust(&c->trust_usual);
     c->is_json = args->output == CLI_JSON;
+    if (c->spiffe_audience != NULL && c->spiffe_endpoint == NULL) {
+        (void)err_set(&e, STATUS_INVALID, "--spiffe-audience needs --spiffe");
+        cli_fail(&e, args->output);
+        return CLI_EXIT_USAGE;
+    }
     host_observer observer = start_table_observer(&args->output);
     const host_monitor monitor = {args, supervising, ending};
     observer.monitor = args->metrics_address != NULL ? &monitor : NULL;

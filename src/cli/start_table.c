@@ -211,6 +211,25 @@ json_value *start_table_writ_json(const vetting *v) {
     return writ;
 }
 
+static void on_identified(void *context, const host_identity *identity, const vetting *v) {
+    const svid *s = host_identity_svid(identity);
+    char end[DATE_TEXT_BYTES];
+    spiffe_id workload;
+    bool is_named = host_identity_of_workload(identity, v, &workload);
+    (void)date_text((uint64_t)s->not_after_s, end);
+    if (*(cli_output *)context == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put_text(document, "event", slice_from_text("identity"));
+        json_put_text(document, "host", spiffe_id_text(&s->id));
+        json_put_text(document, "expires", slice_from_text(end));
+        json_put(document, "workload", is_named ? json_text(spiffe_id_text(&workload)) : json_null_new());
+        print_json_line(document, stderr);
+        return;
+    }
+    fprintf(stderr, "  %-8s %s, until %s\n", "HOST", s->id.text, end);
+    fprintf(stderr, "  %-8s %s\n", "SPIFFE", is_named ? workload.text : "none, since nobody vouches for it");
+}
+
 static void on_vetted(void *context, const host_config *config, const vetting *v) {
     if (*(cli_output *)context == CLI_JSON) {
         json_value *document = json_object_new();
@@ -266,6 +285,7 @@ static void on_serving(void *context, const char *url, int workers) {
 host_observer start_table_observer(cli_output *output) {
     return (host_observer){.context = output,
                            .vetted = on_vetted,
+                           .identified = on_identified,
                            .decided = on_decided,
                            .compiling = on_compiling,
                            .serving = on_serving};

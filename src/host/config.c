@@ -68,6 +68,8 @@ void host_config_done(host_config *c) {
     mem_free(c->trust_usual);
     mem_free(c->trust_named);
     mem_free(c->settings_path);
+    mem_free(c->spiffe_endpoint);
+    mem_free(c->spiffe_audience);
     *c = (host_config){0};
 }
 

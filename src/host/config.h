@@ -84,6 +84,10 @@ typedef struct host_config {
     char *trust_named;   // --trust, or NULL
     char *settings_path; // --config, or NULL
 
+    // The SPIFFE identity of this host (host/host_identity.h); for the supervisor, not for workers.
+    char *spiffe_endpoint; // "unix:///path", or NULL: this host has none
+    char *spiffe_audience; // of a JWT-SVID, or NULL
+
     host_limits limits;
     char *cache_directory;    // NULL = the user's cache directory
     char *ca_file;            // additional certificate authorities for outgoing TLS, or NULL

@@ -21,6 +21,8 @@ typedef struct host_observer {
     void *context;
     // It may run (or is allowed to although nobody vouches for it); before its bytes are decoded.
     void (*vetted)(void *context, const host_config *config, const vetting *v);
+    // This host has a SPIFFE identity (--spiffe), valid during the run; after `vetted`.
+    void (*identified)(void *context, const host_identity *identity, const vetting *v);
     // The gate has decided; called before anything starts, and also when the start will be refused.
     void (*decided)(void *context, const host_config *config, const grants *decisions);
     // Compiling takes long enough for a person to wonder: `done` of `total` core modules are ready.

@@ -32,6 +32,7 @@ typedef struct run {
     logger *logger;
     buf bytes;
     vetting vetting;
+    host_identity *identity; // NULL without --spiffe
     component *component;
     workload_kind kind;
     int worker_count; // 0 = in this process
@@ -96,6 +97,23 @@ static status vet(run *r, err *e) {
         r->observer->vetted(r->observer->context, r->config, &r->vetting);
     }
     report_vetting(r);
+    return STATUS_OK;
+}
+
+// Asked for before anything starts: a host that should have an identity does not run without.
+static status identify(run *r, err *e) {
+    const host_config *c = r->config;
+    const host_identity_options o = {
+        .endpoint = c->spiffe_endpoint, .audience = c->spiffe_audience, .logger = r->logger};
+    if (c->spiffe_endpoint == NULL) {
+        return STATUS_OK;
+    }
+    TRY(host_identity_new(&o, &r->identity, e));
+    TRY(host_identity_fetch(r->identity, e));
+    trace(r, "SPIFFE identity fetched");
+    if (r->observer != NULL && r->observer->identified != NULL) {
+        r->observer->identified(r->observer->context, r->identity, &r->vetting);
+    }
     return STATUS_OK;
 }
 
@@ -201,6 +219,7 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
         .config = r->config,
         .observer = r->observer,
         .vetting = &r->vetting,
+        .identity = r->identity,
         .logger = r->logger,
         .kind = r->kind,
         .worker_count = r->worker_count,
@@ -269,7 +288,10 @@ static status start_watchers(single *p, err *e) {
         expiry_start(&p->expiry, p->loop, p->run->logger, vetting_claims(&p->run->vetting)->issued_at_s, end,
                      NULL, NULL);
     }
-    p->status = (host_status){p->run->config, &p->run->vetting, p, read_figures};
+    p->status = (host_status){p->run->config, &p->run->vetting, p, read_figures, p->run->identity};
+    if (p->run->identity != NULL) {
+        host_identity_watch(p->run->identity, p->loop);
+    }
     p->is_monitored = m != NULL;
     return m == NULL ? STATUS_OK : m->supervising(m->context, p->loop, &p->status, e);
 }
@@ -325,6 +347,7 @@ static status run_single(run *r, int *ret_exit, err *e) {
         *ret_exit = p.exit_status;
     }
     expiry_stop(&p.expiry);
+    host_identity_unwatch(r->identity);
     if (p.is_monitored) {
         r->observer->monitor->ending(r->observer->monitor->context);
     }
@@ -342,6 +365,7 @@ static status run_single(run *r, int *ret_exit, err *e) {
 
 static status run_checked(run *r, int *ret_exit, err *e) {
     TRY(vet(r, e));
+    TRY(identify(r, e));
     TRY(host_decode_component(r->config->component_path, buf_slice(&r->bytes), &r->component, e));
     trace(r, "component decoded");
     TRY(decide(r, e));
@@ -366,6 +390,7 @@ static void release(run *r) {
     component_free(r->component);
     buf_done(&r->bytes);
     vetting_done(&r->vetting);
+    host_identity_free(r->identity);
     logger_free(r->logger);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "host/cell.h"
+#include "host/host_identity.h"
 #include "host/vetting.h"
 
 typedef struct host_figures {
@@ -33,6 +34,7 @@ typedef struct host_status {
     const vetting *vetting;
     void *source;
     void (*read)(void *source, host_figures *ret);
+    const host_identity *identity; // or NULL
 } host_status;
 
 static inline void host_status_read(const host_status *s, host_figures *ret) { s->read(s->source, ret); }

@@ -284,13 +284,17 @@ static status start_watchers(supervisor *v, err *e) {
                      NULL);
     }
     const host_monitor *m = o->observer != NULL ? o->observer->monitor : NULL;
-    v->status = (host_status){o->config, o->vetting, v, read_figures};
+    v->status = (host_status){o->config, o->vetting, v, read_figures, o->identity};
+    if (o->identity != NULL) {
+        host_identity_watch(o->identity, v->loop);
+    }
     v->is_monitored = m != NULL;
     return m == NULL ? STATUS_OK : m->supervising(m->context, v->loop, &v->status, e);
 }
 
 static void stop_watchers(supervisor *v) {
     expiry_stop(&v->expiry);
+    host_identity_unwatch(v->options->identity);
     if (v->is_monitored) {
         v->options->observer->monitor->ending(v->options->observer->monitor->context);
     }

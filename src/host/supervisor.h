@@ -15,7 +15,8 @@
 typedef struct supervisor_options {
     const host_config *config; // borrowed, like everything here
     const host_observer *observer;
-    const vetting *vetting; // what is known of the component's writ
+    const vetting *vetting;  // what is known of the component's writ
+    host_identity *identity; // of this host, or NULL
     logger *logger;
     workload_kind kind;
     int worker_count;
