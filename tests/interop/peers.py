@@ -66,16 +66,6 @@ def nkeys_python():
     return [sys.executable, str(source / "peer.py")], env
 
 
-def wash():
-    """The program `wash` of wasmCloud 1.x: from $WRIT_PEERS, else from PATH."""
-    folder = os.environ.get("WRIT_PEERS")
-    found = shutil.which("wash", path=folder) if folder else None
-    found = found or shutil.which("wash")
-    if found is None:
-        raise unittest.SkipTest("wash of wasmCloud 1.x is not here; name its folder in WRIT_PEERS")
-    return found
-
-
 class Lines:
     """A program that answers each line with one line."""
 

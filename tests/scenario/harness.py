@@ -109,6 +109,12 @@ def unsigned_guest(name):
     return str(path)
 
 
+def peer(name):
+    """The path of a program of others that ours is held against: in $WRIT_PEERS, else in PATH; None without it."""
+    folder = os.environ.get("WRIT_PEERS")
+    return (shutil.which(name, path=folder) if folder else None) or shutil.which(name)
+
+
 def writ(*arguments):
     """Runs `writ` for the preparation of a test; must succeed."""
     command = [str(BINARY), *map(str, arguments)]

@@ -9,7 +9,6 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -20,12 +19,6 @@ import unittest
 import harness
 
 FAR = "9998-01-01"
-
-
-def find_wash():
-    peers = os.environ.get("WRIT_PEERS")
-    path = pathlib.Path(peers) / "wash" if peers else None
-    return str(path) if path and path.exists() else shutil.which("wash")
 
 
 def entries_of(path):
@@ -247,7 +240,7 @@ class Alone(ParCase):
             self.assertIn("Examples", self.writ("par", member, "--help").stdout)
 
 
-@unittest.skipUnless(find_wash(), "no `wash` in $WRIT_PEERS or PATH")
+@unittest.skipUnless(harness.peer("wash"), "no `wash` in $WRIT_PEERS or PATH")
 class WithWash(ParCase):
     """Both directions with the program of 1.x."""
 
@@ -259,7 +252,7 @@ class WithWash(ParCase):
 
     def wash(self, *arguments, fails=False):
         env = {**harness.environment(), "HOME": str(self.folder), "WASH_KEYS": str(self.folder / "wash-keys")}
-        done = subprocess.run([find_wash(), *map(str, arguments), "-o", "json"], env=env, capture_output=True,
+        done = subprocess.run([harness.peer("wash"), *map(str, arguments), "-o", "json"], env=env, capture_output=True,
                               text=True, timeout=60, cwd=self.folder)
         self.assertEqual(done.returncode != 0, fails, done.stdout + done.stderr)
         return done if fails else json.loads(done.stdout[done.stdout.index("{"):])

@@ -3,8 +3,6 @@
 """`writ sign` and `writ verify`, and both directions against other implementations of the format: the `wascap` crate
 (built by tools/setup/setup.py for tests) and, where WRIT_PEERS names a folder with it, the `wash` of wasmCloud 1.x."""
 import json
-import os
-import pathlib
 import shutil
 import stat
 import subprocess
@@ -17,12 +15,6 @@ from harness import Case
 WASCAP = harness.ROOT / "build" / "deps" / "tools" / "bin" / "wascap-tool"
 NOW = "2027-01-31T12:00:00Z"
 OK, USAGE, REFUSED, INVALID, ENVIRONMENT = 0, 2, 3, 4, 5
-
-
-def find_wash():
-    peers = os.environ.get("WRIT_PEERS")
-    path = pathlib.Path(peers) / "wash" if peers else None
-    return str(path) if path and path.exists() else shutil.which("wash")
 
 
 class SignCase(Case):
@@ -191,11 +183,11 @@ class Sign(SignCase):
             self.assertIn("Examples", self.writ(command, "--help").stdout)
 
 
-@unittest.skipUnless(find_wash(), "no `wash` in $WRIT_PEERS or PATH")
+@unittest.skipUnless(harness.peer("wash"), "no `wash` in $WRIT_PEERS or PATH")
 class WithWash(SignCase):
     def wash(self, *arguments):
         env = {**harness.environment(), "HOME": str(self.folder), "WASH_KEYS": str(self.folder / "wash-keys")}
-        done = subprocess.run([find_wash(), *map(str, arguments), "-o", "json"], env=env, capture_output=True,
+        done = subprocess.run([harness.peer("wash"), *map(str, arguments), "-o", "json"], env=env, capture_output=True,
                               text=True, timeout=60, cwd=self.folder)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return json.loads(done.stdout[done.stdout.index("{"):])

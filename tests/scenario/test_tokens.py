@@ -4,7 +4,6 @@ tools/setup/setup.py for tests) and, where WRIT_PEERS names a folder with it, th
 import base64
 import json
 import os
-import pathlib
 import subprocess
 import sys
 import unittest
@@ -13,8 +12,7 @@ import harness
 from harness import Case
 
 WASCAP = harness.ROOT / "build" / "deps" / "tools" / "bin" / "wascap-tool"
-PEERS = os.environ.get("WRIT_PEERS")
-WASH = pathlib.Path(PEERS) / "wash" if PEERS else None
+WASH = harness.peer("wash")
 HASH = "0123456789ABCDEF" * 4
 YEAR_S = 365 * 86400
 NOW = "2027-01-31"
@@ -211,7 +209,7 @@ class Wascap(Tokens):
         self.assertFalse(found["validation"]["signature_valid"])
 
 
-@unittest.skipUnless(WASH and WASH.exists(), "WRIT_PEERS names no folder with the `wash` of wasmCloud 1.x")
+@unittest.skipUnless(WASH, "no `wash` in $WRIT_PEERS or PATH")
 class Wash(Tokens):
     def setUp(self):
         super().setUp()
