@@ -46,7 +46,8 @@ status token_check_time(const token_claims *c, uint64_t now_s, const char *clock
 // What `link` must be to vouch for the issuer of `of`.
 static status judge_link(const token_claims *of, const token_claims *link, refusal *ret_why, err *e) {
     *ret_why = REFUSAL_WRONG_ISSUER;
-    if (nkey_public_equal(&of->issuer, &of->subject)) {
+    // A list of revocations speaks of itself, but somebody else may vouch for its issuer.
+    if (of->kind != TOKEN_REVOCATIONS && nkey_public_equal(&of->issuer, &of->subject)) {
         return err_set(e, STATUS_DENIED,
                        "the one before it was issued by its own subject %s and ends the chain",
                        nkey_public_text(&of->subject).text);

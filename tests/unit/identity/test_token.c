@@ -321,6 +321,26 @@ static slice voucher(nkey_kind subject, uint8_t number, nkey_kind issuer_kind, u
     return buf_slice(ret);
 }
 
+TEST(somebody_vouches_for_who_issues_a_list) {
+    buf a, stranger;
+    slice account = voucher(NKEY_ACCOUNT, 1, NKEY_OPERATOR, 2, &a);
+    slice other = voucher(NKEY_ACCOUNT, 8, NKEY_OPERATOR, 2, &stranger);
+    auto_arena memory;
+    arena_init(&memory, TOKEN_ARENA_BYTES);
+    nkey_public key = helper_public(NKEY_ACCOUNT, 1);
+    token_claims links[TOKEN_CHAIN_MAX], c = {.kind = TOKEN_REVOCATIONS, .issuer = key, .subject = key};
+    size_t count = 0;
+    refusal why;
+    c.chain = (token_texts){1, &account};
+    EXPECT_OK(token_read_chain(&c, &memory, links, &count, &why, NULL));
+    EXPECT_EQ(count, 1);
+    c.chain = (token_texts){1, &other};
+    EXPECT_STATUS(token_read_chain(&c, &memory, links, &count, &why, NULL), STATUS_DENIED);
+    EXPECT_EQ(why, REFUSAL_WRONG_ISSUER);
+    buf_done(&a);
+    buf_done(&stranger);
+}
+
 static refusal chain_of(const slice *tokens, size_t count, size_t *ret_count, err *e) {
     auto_arena memory;
     arena_init(&memory, TOKEN_ARENA_BYTES);
