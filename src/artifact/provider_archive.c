@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "artifact/provider_archive.h"
 
+#include "codec/utf.h"
 #include "os/memory_file.h"
 
 #define CLAIMS_NAME "claims.jwt"
@@ -102,10 +103,11 @@ static status add_entry(provider_archive *a, const tar_entry *t, err *e) {
     slice stem = slice_sub(name, 0, name.len > suffix ? name.len - suffix : 0);
     if (!slice_equal_text(slice_sub(name, stem.len, name.len), TARGET_SUFFIX) ||
         !provider_archive_target_is_valid(stem)) {
+        char shown[TAR_NAME_BYTES_MAX + 1];
         return err_set(e, STATUS_INVALID,
                        "\"%s\" has no place in a provider archive: only " CLAIMS_NAME
                        ", " PROVIDER_ARCHIVE_WORLD " and ARCH-OS" TARGET_SUFFIX " have",
-                       t->name);
+                       utf8_shown(name, shown, sizeof shown));
     }
     return add_target(a, stem, t->bytes, e);
 }
@@ -190,8 +192,9 @@ static status check_hashes(const provider_archive *a, const token_claims *claims
         slice name = claims->target_hashes.at[i].name;
         bool is_world = slice_equal_text(name, PROVIDER_ARCHIVE_WORLD);
         if (is_world ? !a->has_world : provider_archive_find(a, name) == NULL) {
-            return err_set(e, STATUS_DENIED, "the token has a hash of %.*s, which is not in the archive",
-                           SLICE_ARG(slice_sub(name, 0, PROVIDER_ARCHIVE_TARGET_BYTES_MAX)));
+            char shown[PROVIDER_ARCHIVE_TARGET_BYTES_MAX + 1];
+            return err_set(e, STATUS_DENIED, "the token has a hash of %s, which is not in the archive",
+                           utf8_shown(name, shown, sizeof shown));
         }
     }
     return STATUS_OK;
@@ -214,13 +217,11 @@ static status read_token(const provider_archive *a, provider_archive_verificatio
 }
 
 static status read_chain(provider_archive_verification *v, uint64_t now_s, err *e) {
-    for (size_t i = 0; i < v->claims.chain.count && i < TOKEN_CHAIN_MAX; i++) {
-        token_claims *link = &v->chain[i];
-        if (token_read(v->claims.chain.at[i], &v->memory, link, &v->reason, e) != STATUS_OK ||
-            token_check_time(link, now_s, "this host's clock", &v->reason, e) != STATUS_OK) {
+    TRY(token_read_chain(&v->claims, &v->memory, v->chain, &v->chain_count, &v->reason, e));
+    for (size_t i = 0; i < v->chain_count; i++) {
+        if (token_check_time(&v->chain[i], now_s, "this host's clock", &v->reason, e) != STATUS_OK) {
             return err_wrap(e, "token %zu of the chain", i + 1);
         }
-        v->chain_count++;
     }
     return STATUS_OK;
 }

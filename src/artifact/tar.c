@@ -5,6 +5,8 @@
 #include <archive_entry.h>
 #include <stdio.h>
 
+#include "codec/utf.h"
+
 enum {
     BLOCK_BYTES = 512,
     END_BYTES_MIN = 2 * BLOCK_BYTES,
@@ -146,6 +148,7 @@ static status check_header(slice header, size_t at, err *e) {
 static status add_entry(struct archive_entry *entry, slice bytes, size_t *at, tar_listing *ret, err *e) {
     slice name = slice_of(bytes.data + *at, TAR_NAME_BYTES_MAX);
     name = slice_sub(name, 0, slice_find(name, 0, 0));
+    char shown[TAR_NAME_BYTES_MAX + 1];
     const char *known_as = archive_entry_pathname(entry);
     if (known_as == NULL || !slice_equal_text(name, known_as) || name.len == 0) {
         return err_set(e, STATUS_INVALID,
@@ -157,13 +160,14 @@ static status add_entry(struct archive_entry *entry, slice bytes, size_t *at, ta
         return err_set(e, STATUS_INVALID, "tar: the entry at byte %zu is not a plain file", *at);
     }
     if ((uint64_t)size > bytes.len - from) {
-        return err_set(e, STATUS_INVALID, "tar: the archive ends inside \"%.*s\"", SLICE_ARG(name));
+        return err_set(e, STATUS_INVALID, "tar: the archive ends inside \"%s\"",
+                       utf8_shown(name, shown, sizeof shown));
     }
     size_t to = from + (size_t)size;
     size_t next = (to + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
     if (next > bytes.len || !is_zero(slice_sub(bytes, to, next))) {
-        return err_set(e, STATUS_INVALID, "tar: there is something between \"%.*s\" and the next entry",
-                       SLICE_ARG(name));
+        return err_set(e, STATUS_INVALID, "tar: there is something between \"%s\" and the next entry",
+                       utf8_shown(name, shown, sizeof shown));
     }
     tar_entry *added = &ret->entries[ret->count++];
     memcpy(added->name, name.data, name.len);

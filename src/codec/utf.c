@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "codec/utf.h"
 
+#include <stdio.h>
+#include <string.h>
+
 // Length of the sequence that starts with `lead`, and the range of its second byte; 0 when no sequence does.
 static uint32_t lead_length(uint8_t lead, uint8_t *ret_low, uint8_t *ret_high) {
     *ret_low = 0x80;
@@ -162,4 +165,38 @@ uint32_t utf16_put(uint8_t *to, uint32_t code) {
     put_unit(to, 0xd800 + ((code - 0x10000) >> 10));
     put_unit(to + 2, 0xdc00 + ((code - 0x10000) & 0x3ff));
     return 2;
+}
+
+// --- for people --------------------------------------------------------------------------------------------
+
+bool utf8_is_control(uint32_t code) {
+    return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e ||
+           code == 0x200f || (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+const char *utf8_shown(slice text, char *ret, size_t size) {
+    uint32_t len = (uint32_t)(text.len < size ? text.len : size); // no character becomes shorter
+    size_t used = 0;
+    for (uint32_t at = 0; at < len;) {
+        uint32_t from = at, code = 0;
+        char piece[8];
+        size_t piece_len;
+        if (!utf8_next(text.data, len, &at, &code)) {
+            at = from + 1;
+            piece_len = (size_t)snprintf(piece, sizeof piece, "\\x%02x", text.data[from]);
+        } else if (utf8_is_control(code)) {
+            piece_len =
+                (size_t)snprintf(piece, sizeof piece, code > 0xff ? "\\u%04x" : "\\x%02x", code & 0xffff);
+        } else {
+            piece_len = at - from;
+            memcpy(piece, text.data + from, piece_len);
+        }
+        if (piece_len >= size - used) {
+            break;
+        }
+        memcpy(ret + used, piece, piece_len);
+        used += piece_len;
+    }
+    ret[used] = '\0';
+    return ret;
 }

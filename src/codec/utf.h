@@ -24,6 +24,13 @@ utf_result utf16_check(const uint8_t *data, size_t unit_count, size_t *ret_at);
 bool utf8_next(const uint8_t *data, uint32_t count, uint32_t *at, uint32_t *ret);
 bool utf16_next(const uint8_t *data, uint32_t count, uint32_t *at, uint32_t *ret);
 
+// Whether it would move a terminal's cursor (C0 and C1 controls), break a line, or show it in another order
+// than it has (bidirectional controls).
+bool utf8_is_control(uint32_t code);
+// For lines that people read: such characters and what is no UTF-8 become \xNN or \uNNNN. As much as fits,
+// NUL-terminated; returns `ret`.
+const char *utf8_shown(slice text, char *ret, size_t size);
+
 // Writes a code point that is a Unicode scalar value: up to 4 bytes, or up to 2 units of 2 bytes. Returns how
 // many bytes or units.
 uint32_t utf8_put(uint8_t *to, uint32_t code);

@@ -7,9 +7,10 @@
 #include <stdio.h>
 
 #include "codec/date.h"
+#include "codec/utf.h"
 #include "identity/trust_internal.h"
 
-enum { LINE_MAX_KEYS = 2 + TOKEN_CHAIN_MAX };
+enum { LINE_MAX_KEYS = 2 + TOKEN_CHAIN_MAX, SHOWN_BYTES = 200 };
 
 typedef struct line {
     size_t count;
@@ -132,6 +133,7 @@ static status not_believed(const trust_store *s, const trust_question *q, const 
             issuer.text, issuer.text);
     }
     nkey_text key = nkey_public_text(&nearest->key);
+    char name[SHOWN_BYTES];
     if (how == MATCH_TOO_LATE) {
         char date[DATE_TEXT_BYTES];
         return REFUSE(REFUSAL_WRONG_ISSUER,
@@ -140,9 +142,9 @@ static status not_believed(const trust_store *s, const trust_question *q, const 
                       key.text, date_text(nearest->until_s, date));
     }
     return REFUSE(REFUSAL_WRONG_ISSUER,
-                  "%s is trusted here, but not for the name \"%.*s\" (writ trust list shows for which); to "
+                  "%s is trusted here, but not for the name \"%s\" (writ trust list shows for which); to "
                   "trust it for this one: writ trust add %s --name PATTERN",
-                  key.text, SLICE_ARG(slice_sub(q->claims->name, 0, 128)), key.text);
+                  key.text, utf8_shown(q->claims->name, name, sizeof name), key.text);
 }
 
 // What the matching entries allow together.
@@ -234,15 +236,15 @@ static bool reaches(const trust_revoked *r, const trust_question *q, const line 
 }
 
 static status revoked(const trust_revoked *r, const char *by, refusal *ret_why, err *e) {
-    char when[DATE_TEXT_BYTES + 40] = "";
+    char when[DATE_TEXT_BYTES + 40] = "", reason[SHOWN_BYTES];
     if (!r->is_hash && r->shown.before_s < TOKEN_SECONDS_MAX) {
         char date[DATE_TEXT_BYTES];
         snprintf(when, sizeof when, ", as far as issued before %s", date_text(r->shown.before_s, date));
     }
     slice what = r->is_hash ? r->shown.content_hash : r->shown.subject;
-    return REFUSE(REFUSAL_REVOKED, "%s %.*s is revoked by %s%s%s%.*s; use a newer one",
+    return REFUSE(REFUSAL_REVOKED, "%s %.*s is revoked by %s%s%s%s; use a newer one",
                   r->is_hash ? "the content" : "the key", SLICE_ARG(what), by, when,
-                  r->shown.reason.len > 0 ? ": " : "", SLICE_ARG(slice_sub(r->shown.reason, 0, 200)));
+                  r->shown.reason.len > 0 ? ": " : "", utf8_shown(r->shown.reason, reason, sizeof reason));
 }
 
 static status check_list(const trust_list *list, const trust_question *q, const line *l, refusal *ret_why,

@@ -424,6 +424,31 @@ TEST(trust_decides) {
     scene_free(s);
 }
 
+// Without a trust store too: who is shown as vouching for the issuer does.
+TEST(the_chain_must_be_that_of_the_issuer) {
+    scene *s = scene_new();
+    nkey *operator_key = NULL;
+    err e = {0};
+    EXPECT_STATUS_ERR(nkey_generate(NKEY_OPERATOR, &operator_key, &e), STATUS_OK, e);
+    token_claims of_operator = {.kind = TOKEN_OPERATOR, .subject = nkey_public_of(operator_key)};
+    token_claims of_account = {.kind = TOKEN_ACCOUNT, .subject = nkey_public_of(s->issuer)};
+    auto_buf wrong, right;
+    buf_init(&wrong, TOKEN_BYTES_MAX);
+    buf_init(&right, TOKEN_BYTES_MAX);
+    EXPECT_STATUS_ERR(token_write(&of_operator, operator_key, &wrong, &e), STATUS_OK, e);
+    EXPECT_STATUS_ERR(token_write(&of_account, operator_key, &right, &e), STATUS_OK, e);
+    slice token = buf_slice(&right);
+    s->plan.claims.chain = (token_texts){1, &token};
+    scene_write(s);
+    EXPECT_EQ(judge(s, &e), REFUSAL_NONE);
+    EXPECT_EQ(s->v.chain_count, 1);
+    token = buf_slice(&wrong);
+    scene_write(s);
+    EXPECT_EQ(judge(s, &e), REFUSAL_WRONG_ISSUER);
+    nkey_free(operator_key);
+    scene_free(s);
+}
+
 TEST(a_target_is_opened_for_execution) {
     scene *s = scene_new();
     scene_write(s);

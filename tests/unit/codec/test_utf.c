@@ -106,3 +106,13 @@ TEST(incomplete_is_told_from_wrong) {
     EXPECT_EQ(at, 2);
     EXPECT_EQ(utf8_check(slice_from_text("ab\xe2\x28"), &at), UTF_INVALID);
 }
+
+TEST(what_people_read_steers_no_terminal) {
+    char shown[64];
+    EXPECT_TEXT(
+        utf8_shown(slice_from_text("a\x1b[1m\n\x7f\xc2\x9b\xe2\x80\xae\xff\xc3\xa9"), shown, sizeof shown),
+        "a\\x1b[1m\\x0a\\x7f\\x9b\\u202e\\xff\xc3\xa9");
+    EXPECT_TEXT(utf8_shown(slice_from_text("abcdef"), shown, 4), "abc");
+    EXPECT_TEXT(utf8_shown(slice_from_text("ab\n"), shown, 5), "ab"); // no half of an escape
+    EXPECT_TEXT(utf8_shown(slice_empty(), shown, 1), "");
+}
