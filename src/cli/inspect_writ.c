@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "codec/date.h"
+#include "codec/utf.h"
 
 enum { LINE_BYTES_MAX = 16 << 10, NAME_BYTES_SHOWN = 200 };
 
@@ -197,11 +198,11 @@ static void print_imports(const writ_report *r, FILE *out) {
 }
 
 static void print_token(const writ_report *r, const token_claims *c, FILE *out) {
-    char more[160], revision[16];
+    char more[160], revision[16], version[64];
     (void)snprintf(revision, sizeof revision, "%d", (int)c->revision);
-    (void)snprintf(more, sizeof more, "%s%s%s%.*s", c->has_revision ? ", revision " : "",
+    (void)snprintf(more, sizeof more, "%s%s%s%s", c->has_revision ? ", revision " : "",
                    c->has_revision ? revision : "", c->version.len > 0 ? ", version " : "",
-                   SLICE_ARG(slice_sub(c->version, 0, 60)));
+                   utf8_shown(c->version, version, sizeof version));
     print_text(out, "name", slice_sub(c->name, 0, NAME_BYTES_SHOWN), more);
     print_key(out, "issuer", &c->issuer);
     print_key(out, "subject", &c->subject);

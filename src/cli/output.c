@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "codec/utf.h"
 
 enum { OUTPUT_BYTES_MAX = 64 << 20 };
 
@@ -37,6 +38,19 @@ static int exit_code(status code) {
     }
 }
 
+// The line feeds of a message are its own: what is quoted in it has none.
+static void print_lines(slice text) {
+    for (size_t at = 0; at <= text.len;) {
+        size_t end = slice_find(text, at, '\n');
+        end = end == SIZE_MAX ? text.len : end;
+        auto_buf line;
+        buf_init(&line, 8 * ERR_MESSAGE_BYTES_MAX);
+        cli_append_printable(&line, slice_sub(text, at, end));
+        fprintf(stderr, "%.*s\n", SLICE_ARG(buf_slice(&line)));
+        at = end + 1;
+    }
+}
+
 int cli_fail(const err *e, cli_output output) {
     if (output == CLI_JSON) {
         auto_buf text;
@@ -50,7 +64,8 @@ int cli_fail(const err *e, cli_output output) {
         json_free(document);
     } else {
         bool colour = cli_use_colour(STDERR_FILENO);
-        fprintf(stderr, "%swrit:%s %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "", e->message);
+        fprintf(stderr, "%swrit:%s ", colour ? "\033[31m" : "", colour ? "\033[0m" : "");
+        print_lines(slice_from_text(e->message));
     }
     return exit_code(e->code);
 }
@@ -66,13 +81,16 @@ void cli_print_json(json_value *document) {
 }
 
 void cli_append_printable(buf *line, slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        bool control = c < 0x20 || c == 0x7f;
-        status s = control ? buf_append_format(line, "\\x%02x", c) : buf_append_byte(line, c);
-        if (s != STATUS_OK) {
+    while (text.len > 0) {
+        // Long enough for one character and its escape.
+        char shown[16];
+        uint32_t at = 0, code, len = text.len < 4 ? (uint32_t)text.len : 4;
+        bool is_good = utf8_next(text.data, len, &at, &code);
+        at = is_good ? at : 1;
+        if (buf_append_text(line, utf8_shown(slice_sub(text, 0, at), shown, sizeof shown)) != STATUS_OK) {
             return;
         }
+        text = slice_sub(text, at, text.len);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "codec/date.h"
+#include "codec/utf.h"
 
 enum { LINE_BYTES_MAX = 1024, SUGGESTION_BYTES_MAX = 64 << 10 };
 
@@ -152,12 +153,12 @@ static void print_value(FILE *out, const char *label, slice value, const char *m
 static void print_signed(const vetting *v, FILE *out) {
     const token_claims *c = vetting_claims(v);
     const trust_issuer *believed = v->found.trust.believed;
-    char more[HOST_SETTINGS_PATH_BYTES_MAX + 64], end[DATE_TEXT_BYTES], revision[16];
+    char more[HOST_SETTINGS_PATH_BYTES_MAX + 64], end[DATE_TEXT_BYTES], revision[16], version[64];
     uint64_t end_s;
     (void)snprintf(revision, sizeof revision, "%d", (int)c->revision);
-    (void)snprintf(more, sizeof more, "%s%s%s%.*s", c->has_revision ? ", revision " : "",
+    (void)snprintf(more, sizeof more, "%s%s%s%s", c->has_revision ? ", revision " : "",
                    c->has_revision ? revision : "", c->version.len > 0 ? ", version " : "",
-                   SLICE_ARG(slice_sub(c->version, 0, 60)));
+                   utf8_shown(c->version, version, sizeof version));
     print_value(out, "WRIT", c->name, more);
     print_value(out, "issuer", slice_from_text(nkey_public_text(&c->issuer).text), "");
     print_value(out, "subject", slice_from_text(nkey_public_text(&c->subject).text), "");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "codec/utf.h"
 #include "os/whole_file.h"
 
 static void host_failed(vetting *v, const err *why) {
@@ -58,7 +59,8 @@ static bool is_revoked(const verification *found, const token_revocation *r) {
         hash_hex(found->envelope.hash, hash);
         return slice_equal_nocase(r->content_hash, slice_from_text(hash));
     }
-    if (!found->has_token || found->claims.issued_at_s >= r->before_s) {
+    bool is_all = r->before_s >= TOKEN_SECONDS_MAX;
+    if (!found->has_token || (!is_all && found->claims.issued_at_s >= r->before_s)) {
         return false;
     }
     nkey_text subject = nkey_public_text(&found->claims.subject);
@@ -68,10 +70,11 @@ static bool is_revoked(const verification *found, const token_revocation *r) {
 
 static void revoke(vetting *v, const char *by, const token_revocation *r) {
     bool has_reason = r->reason.len > 0;
+    char reason[200];
     v->found.reason = REFUSAL_REVOKED;
     err_set(&v->found.error, STATUS_DENIED,
-            "the component was withdrawn by %s%s%.*s; get a newer one from its maker", by,
-            has_reason ? ": " : "", SLICE_ARG(slice_sub(r->reason, 0, 200)));
+            "the component was withdrawn by %s%s%s; get a newer one from its maker", by,
+            has_reason ? ": " : "", utf8_shown(r->reason, reason, sizeof reason));
 }
 
 static void look_for_revocation(vetting *v) {

@@ -209,6 +209,13 @@ class Wrong(Host):
                     self.trust(*issuers, revoked=[revoked])
                     self.assertIn("revoked", self.refused_always(path))
 
+    def test_revoked_for_all_time_is_so_until_its_last_second(self):
+        key = self.trusted_key()
+        path = self.sign("--at", "9999-12-31T23:59:59Z")
+        for issuers in ([{"key": key}], []):
+            self.trust(*issuers, revoked=[{"subject": key}])
+            self.assertIn("revoked", self.refused_always(path))
+
     def test_withdrawn_bytes_do_not_come_back_without_their_token(self):
         self.trusted_key()
         signed = json.loads(self.writ("inspect", "-o", "json", self.sign()).stdout)["writ"]["token"]
