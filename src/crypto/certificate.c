@@ -283,8 +283,9 @@ int64_t certificate_not_before_s(const certificate *c) { return c->not_before_s;
 int64_t certificate_not_after_s(const certificate *c) { return c->not_after_s; }
 slice certificate_subject(const certificate *c) { return c->subject; }
 bool certificate_is_version_3(const certificate *c) { return X509_get_version(c->x509) == X509_VERSION_3; }
-// 1: basic constraints say so; the library's other answers are guesses for old certificates.
-bool certificate_is_authority(const certificate *c) { return X509_check_ca(c->x509) == 1; }
+// The flag of basic constraints alone: X509_check_ca says no to an authority whose key usage does not let it
+// sign.
+bool certificate_is_authority(const certificate *c) { return (c->flags & EXFLAG_CA) != 0; }
 
 bool certificate_allows(const certificate *c, unsigned usage) {
     uint32_t present = (c->flags & EXFLAG_KUSAGE) != 0 ? X509_get_key_usage(c->x509) : 0;
