@@ -55,7 +55,7 @@ static status set_output(void *target, const char *value, err *e) {
 static const cli_option show_options[] = {
     {"socket", 0, "unix:///PATH", "the workload API (what $" ENVIRONMENT " says)", set_socket},
     {"audience", 0, "NAME", "also fetch and check a JWT-SVID for this audience", set_audience},
-    {"output", 'o', "text|json", "format (text)", set_output},
+    CLI_OPTION_OUTPUT(set_output),
 };
 
 static const cli_command show_command = {
@@ -171,12 +171,6 @@ static void print_json(const host_identity *h) {
     cli_print_json(document);
 }
 
-// What the workload API gave and did not pass is a refusal, not a component that is invalid.
-static int fail(const err *e, cli_output output) {
-    int code = cli_fail(e, output);
-    return code == CLI_EXIT_INVALID ? CLI_EXIT_REFUSED : code;
-}
-
 static int show(const spiffe_args *args) {
     err e = {0};
     host_identity *h = NULL;
@@ -193,7 +187,7 @@ static int show(const spiffe_args *args) {
         print_text(h);
     }
     host_identity_free(h);
-    return s == STATUS_OK ? CLI_EXIT_OK : fail(&e, args->output);
+    return s == STATUS_OK ? CLI_EXIT_OK : cli_fail(&e, args->output);
 }
 
 static int spiffe_show(int argc, char **argv) {

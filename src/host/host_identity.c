@@ -35,6 +35,8 @@ struct host_identity {
     loop *loop;    // NULL when nothing is going on
     bool is_fetch; // the first failure ends it
     status failure;
+    bool is_absent;  // nobody answers
+    bool is_unknown; // the server knows no identity for us
     err e;
 
     svid svid;
@@ -75,14 +77,29 @@ static void report(const host_identity *h, log_level level, const char *event, c
     }
 }
 
+// What the server said or gave and we do not believe is a refusal; everything else is a fault of this
+// machine.
+static status code_of(status code, bool is_content) {
+    switch (code) {
+    case STATUS_DENIED:
+    case STATUS_LIMIT:
+    case STATUS_NOT_FOUND:
+        return code;
+    default:
+        return is_content ? STATUS_DENIED : STATUS_IO;
+    }
+}
+
 // Gives the feed's call up. While fetching this is the end; later it is tried again.
-static void fail(host_identity *h, feed *f, const err *why) {
+static void fail(host_identity *h, feed *f, bool is_content, const err *why) {
     grpc_call_free(f->call);
     f->call = NULL;
     f->failures++;
     if (h->is_fetch) {
         if (h->failure == STATUS_OK) {
-            h->failure = why->code;
+            h->failure = code_of(why->code, is_content);
+            h->is_absent = !is_content && (why->code == STATUS_NOT_FOUND || why->code == STATUS_CLOSED);
+            h->is_unknown = !is_content && why->code == STATUS_DENIED;
             h->e = *why;
         }
         loop_stop(h->loop);
@@ -114,7 +131,7 @@ static void on_ended(host_identity *h, feed *f, const grpc_result *r) {
     } else {
         e = *r->e;
     }
-    fail(h, f, &e);
+    fail(h, f, false, &e);
 }
 
 typedef struct call_kind {
@@ -138,7 +155,7 @@ static void begin(host_identity *h, feed *f, const call_kind *kind, slice messag
     grpc_call_free(f->call);
     f->call = NULL;
     if (grpc_call_new(h->loop, &request, &events, &f->call, &e) != STATUS_OK) {
-        fail(h, f, &e);
+        fail(h, f, false, &e);
     }
 }
 
@@ -167,7 +184,7 @@ static void on_jwt(void *arg, slice message) {
     feed *f = &h->jwt_feed;
     err e;
     if (take_jwt(h, message, &e) != STATUS_OK) {
-        fail(h, f, &e);
+        fail(h, f, true, &e);
         return;
     }
     grpc_call_free(f->call);
@@ -213,7 +230,7 @@ static void on_jwt_keys(void *arg, slice message) {
     if (take_jwt_keys(h, message, &e) != STATUS_OK ||
         workload_jwt_request_write(slice_from_text(h->audience), spiffe_id_text(&h->svid.id), &request, &e) !=
             STATUS_OK) {
-        fail(h, &h->jwt_feed, &e);
+        fail(h, &h->jwt_feed, true, &e);
         return;
     }
     begin(h, &h->jwt_feed, &fetch_jwt, buf_slice(&request));
@@ -283,7 +300,7 @@ static void on_x509(void *arg, slice message) {
     err e;
     if (take_x509(h, message, &e) != STATUS_OK) {
         if (h->is_fetch) {
-            fail(h, &h->x509_feed, &e);
+            fail(h, &h->x509_feed, true, &e);
             return;
         }
         (void)err_wrap(&e, "SPIFFE: refused what the workload API sent");
@@ -361,9 +378,9 @@ static void start(host_identity *h, loop *l) {
 
 static status explain(const host_identity *h, err *e) {
     const char *what = "";
-    if (h->failure == STATUS_NOT_FOUND || h->failure == STATUS_CLOSED) {
+    if (h->is_absent) {
         what = "; is the SPIFFE agent running, and is this the socket of its workload API?";
-    } else if (h->failure == STATUS_DENIED && strstr(h->e.message, "PERMISSION_DENIED") != NULL) {
+    } else if (h->is_unknown && strstr(h->e.message, "PERMISSION_DENIED") != NULL) {
         what = "; register this host there (for SPIRE: spire-server entry create ... -selector unix:uid:...)";
     }
     return err_set(e, h->failure, "no SPIFFE identity: %.800s%s", h->e.message, what);

@@ -28,7 +28,8 @@ status host_identity_new(const host_identity_options *o, host_identity **ret, er
 void host_identity_free(host_identity *h); // accepts NULL
 
 // Asks once and waits for the answers, five seconds for each. STATUS_DENIED when this process is not
-// registered, STATUS_NOT_FOUND without a socket; the message says what to do.
+// registered, may not connect, or is given what does not pass the checks; STATUS_NOT_FOUND without a socket;
+// STATUS_LIMIT; STATUS_IO for everything else. The message says what to do.
 status host_identity_fetch(host_identity *h, err *e) WRIT_MUST_USE;
 
 // Keeps what was fetched up to date, on the supervisor's loop, until host_identity_unwatch.
