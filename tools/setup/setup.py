@@ -3,13 +3,14 @@
 """Brings everything that the build needs and does not write itself: tools/setup/setup.py [build|demo|test|bench]
 
 Debian packages are installed when we are root; otherwise the one command to run is printed. The pinned third parties
-of versions.toml are fetched with pip, cargo and npm by name, checked by SHA-256, unpacked or built once into the
+of versions.toml are fetched with pip, cargo, npm and go by name, checked by hash, unpacked or built once into the
 cache ($WRIT_CACHE, else $XDG_CACHE_HOME/writ, else ~/.cache/writ) and linked from build/deps. A second run finds all
 of it and takes a fraction of a second. Every level includes the one before it.
 """
 import fcntl
 import glob
 import hashlib
+import json
 import os
 import platform
 import re
@@ -236,6 +237,39 @@ def set_up_interop(pins):
             say(f"left out {name}, so tests against it will be skipped: {e}")
 
 
+def make_go_programs(pin, work, out):
+    """The programs of a module at ./cmd/NAME, from its source with the hash that is pinned."""
+    need_command("go", "golang-go", "building " + pin["module"])
+    environment = dict(os.environ, GOTOOLCHAIN="local", GOWORK="off", GOPATH=os.path.join(work, "path"))
+    environment.setdefault("GOCACHE", os.path.join(work, "cache"))
+    environment["GOFLAGS"] = "-mod=readonly -modcacherw -buildvcs=false"
+    what = f"{pin['module']}@{pin['version']}"
+    done = subprocess.run(["go", "mod", "download", "-json", what], cwd=work, env=environment, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise SetupError(f"{what} could not be fetched with go: {(done.stderr or done.stdout).strip()[-400:]}")
+    found = json.loads(done.stdout)
+    if found.get("Sum") != pin["sum"]:
+        raise SetupError(f"{what} has the hash {found.get('Sum')}, versions.toml says {pin['sum']}")
+    source = os.path.join(work, "source")
+    shutil.copytree(found["Dir"], source)
+    run(["chmod", "-R", "u+w", source], "making the source writable")
+    for program in pin["programs"]:
+        run(["go", "build", "-ldflags=-s -w", "-o", os.path.join(out, "bin", program), f"./cmd/{program}"],
+            f"building {program} of {what} (some minutes)", cwd=source, env=environment)
+
+
+def set_up_go_programs(pins):
+    """As with the other implementations, what cannot be had is skipped by the tests, with the reason."""
+    for name, pin in pins.items():
+        try:
+            folder = cached(name, pin["version"], repr(pin) + platform.machine(), make_go_programs, pin)
+            for program in pin["programs"]:
+                link(os.path.join(folder, "bin", program), "tools", "bin", program)
+        except SetupError as e:
+            say(f"left out {name}, so tests against it will be skipped: {e}")
+
+
 def cached(name, version, pin_text, make, pin):
     """The folder of one third party in the cache, made in a temporary place first so that it is whole or absent."""
     key = hashlib.sha256(pin_text.encode()).hexdigest()[:12]
@@ -304,6 +338,7 @@ def main():
             set_up_third_parties(versions, level)
             if LEVELS.index(level) >= LEVELS.index("test"):
                 set_up_interop(versions["interop"])
+                set_up_go_programs(versions["interop_go"])
     except SetupError as e:
         sys.exit(f"setup: {e}")
 
