@@ -49,6 +49,20 @@ def sigstore_go():
     return _go("sigstore-go")
 
 
+def workload_api_go():
+    """The program of tests/interop/workload-api-go."""
+    return _go("workload-api-go")
+
+
+def spire():
+    """The programs spire-server and spire-agent, which `tools/setup/setup.py test` builds."""
+    found = [ROOT / "build" / "deps" / "tools" / "bin" / name for name in ("spire-server", "spire-agent")]
+    for path in found:
+        if not path.exists():
+            raise unittest.SkipTest(f"{path.name} is not built here: run tools/setup/setup.py test, which says why not")
+    return [str(path) for path in found]
+
+
 def nkeys_python():
     """The command that starts tests/interop/nkeys-python, and its environment."""
     source = HERE / "nkeys-python"
