@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/diff_internal.h"
 
+enum { ITEMS_MAX = 4096, ITEMS_ALL_MAX = 65536 };
+
 typedef const component_item *(*item_at)(const component *, size_t);
 typedef size_t (*item_count)(const component *);
 
@@ -67,7 +69,21 @@ static void compare_new(const diff_side *old, const component_item *item, const 
     compare_funcs(k, was, item, k->removed, k->func_removed, ret);
 }
 
+// Comparing takes the square of them.
+static bool are_few(const component *c, const kind *k) {
+    size_t items = 0, count = k->count(c);
+    for (size_t i = 0; i < count && i < ITEMS_MAX; i++) {
+        size_t within = k->at(c, i)->item_count;
+        items += within <= ITEMS_MAX ? within : ITEMS_ALL_MAX + 1;
+    }
+    return count <= ITEMS_MAX && items <= ITEMS_ALL_MAX;
+}
+
 static void compare_items(const diff_side *old, const diff_side *new, const kind *k, diff_list *ret) {
+    if (!are_few(old->c, k) || !are_few(new->c, k)) {
+        diff_add(ret, DIFF_MORE, k->what, "more than %d of them: not compared", ITEMS_MAX);
+        return;
+    }
     for (size_t i = 0; i < k->count(new->c) && !ret->is_cut; i++) {
         compare_new(old, k->at(new->c, i), k, ret);
     }

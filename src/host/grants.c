@@ -167,6 +167,10 @@ static bool exports_command(const component *c) {
 status grants_new(const component *c, const host_config *config, const grants_writ *writ, grants **ret,
                   err *e) {
     size_t count = component_import_count(c);
+    if (count > GRANTS_IMPORTS_MAX) { // each is compared with every rule
+        return err_set(e, STATUS_LIMIT, "the component has %zu imports, more than the limit of %d", count,
+                       GRANTS_IMPORTS_MAX);
+    }
     grants *g = mem_try_calloc(1, sizeof *g);
     if (g == NULL) {
         return err_set(e, STATUS_LIMIT, "no memory for the decisions over %zu imports", count);
