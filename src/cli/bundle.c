@@ -32,39 +32,13 @@ typedef struct bundle_args {
 
 // --- options -----------------------------------------------------------------------------------------------
 
-static status keep(const char **field, const char *value) {
-    *field = value;
-    return STATUS_OK;
-}
-
-static status set_path(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->path, value);
-}
-static status set_key(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->key, value);
-}
-static status set_out(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->out, value);
-}
-static status set_bundle(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->bundle, value);
-}
-static status set_identity(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->identity, value);
-}
-static status set_issuer(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->issuer, value);
-}
-static status set_root(void *target, const char *value, err *e) {
-    (void)e;
-    return keep(&((bundle_args *)target)->root, value);
-}
+CLI_KEEP_TEXT(set_path, bundle_args, path);
+CLI_KEEP_TEXT(set_key, bundle_args, key);
+CLI_KEEP_TEXT(set_out, bundle_args, out);
+CLI_KEEP_TEXT(set_bundle, bundle_args, bundle);
+CLI_KEEP_TEXT(set_identity, bundle_args, identity);
+CLI_KEEP_TEXT(set_issuer, bundle_args, issuer);
+CLI_KEEP_TEXT(set_root, bundle_args, root);
 
 static status set_at(void *target, const char *value, err *e) {
     uint64_t scratch;
@@ -73,17 +47,12 @@ static status set_at(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((bundle_args *)target)->output, e);
-}
-
-#define OPTION_OUTPUT \
-    { "output", 'o', "text|json", "format (text)", set_output }
+CLI_KEEP_OUTPUT(set_output, bundle_args, output);
 
 static const cli_option sign_options[] = {
     {"key", 0, "FILE", "a private key in PEM, ECDSA P-256 or Ed25519, not encrypted", set_key},
     {"out", 0, "FILE", "where to write the bundle (COMPONENT.sigstore.json)", set_out},
-    OPTION_OUTPUT,
+    CLI_OPTION_OUTPUT(set_output),
 };
 static const cli_option verify_options[] = {
     {"bundle", 0, "FILE", "the bundle (COMPONENT.sigstore.json)", set_bundle},
@@ -92,22 +61,22 @@ static const cli_option verify_options[] = {
     {"oidc-issuer", 0, "URL", "who named the signer, exactly", set_issuer},
     {"trusted-root", 0, "FILE", "authorities, logs and time stamp authorities to trust", set_root},
     {"at", 0, "DATE", "the date to judge by; what was signed later is refused (now)", set_at},
-    OPTION_OUTPUT,
+    CLI_OPTION_OUTPUT(set_output),
 };
-static const cli_option inspect_options[] = {OPTION_OUTPUT};
+static const cli_option inspect_options[] = {CLI_OPTION_OUTPUT(set_output)};
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
 static const cli_command sign_command = {
     .name = "bundle sign",
-    .usage = "--key FILE [OPTIONS] COMPONENT",
+    .usage = "[OPTIONS] --key FILE COMPONENT",
     .summary = "Sign a component with a private key, into a Sigstore bundle beside it.",
     .details = "The bundle names the key by its SHA-256 and holds no log entry: no service is called.",
     .options = sign_options,
     .option_count = COUNT(sign_options),
     .examples = "  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem\n"
                 "  openssl pkey -in key.pem -pubout -out key.pub\n"
-                "  writ bundle sign hello.wasm --key key.pem",
+                "  writ bundle sign --key key.pem hello.wasm",
     .operands_min = 1,
     .operands_max = 1,
     .operand = set_path,
@@ -121,9 +90,9 @@ static const cli_command verify_command = {
         "makes the log entries and time stamps of the bundle count too. Nothing is fetched.",
     .options = verify_options,
     .option_count = COUNT(verify_options),
-    .examples = "  writ bundle verify hello.wasm --key key.pub\n"
-                "  writ bundle verify hello.wasm --identity dev@example.org \\\n"
-                "      --oidc-issuer https://login.example.org --trusted-root trusted_root.json",
+    .examples = "  writ bundle verify --key key.pub hello.wasm\n"
+                "  writ bundle verify --identity dev@example.org \\\n"
+                "      --oidc-issuer https://login.example.org --trusted-root trusted_root.json hello.wasm",
     .operands_min = 1,
     .operands_max = 1,
     .operand = set_path,
@@ -538,7 +507,7 @@ static const cli_group group = {
     .details = "What is checked, in which order, is in docs/sigstore.md.",
     .members = members,
     .member_count = COUNT(members),
-    .examples = "  writ bundle sign hello.wasm --key key.pem\n  writ bundle verify hello.wasm --key key.pub",
+    .examples = "  writ bundle sign --key key.pem hello.wasm\n  writ bundle verify --key key.pub hello.wasm",
 };
 
 int cli_bundle(int argc, char **argv) { return cli_group_run(&group, argc, argv); }

@@ -204,17 +204,12 @@ static status set_path(void *target, const char *value, WRIT_UNUSED err *e) {
     args->paths[args->path_count++] = value;
     return STATUS_OK;
 }
-static status set_fail_on_more(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    ((diff_args *)target)->fail_on_more = true;
-    return STATUS_OK;
-}
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((diff_args *)target)->output, e);
-}
+CLI_TURN_ON(set_fail_on_more, diff_args, fail_on_more);
+CLI_KEEP_OUTPUT(set_output, diff_args, output);
 
 static const cli_option options[] = {
     {"fail-on-more", 0, NULL, "exit with 3 when the new version may do more than the old", set_fail_on_more},
-    {"output", 'o', "text|json", "format (text)", set_output},
+    CLI_OPTION_OUTPUT(set_output),
 };
 
 static const cli_command command = {

@@ -211,9 +211,7 @@ static status inspect(const inspect_args *args, err *e) {
     return result;
 }
 
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((inspect_args *)target)->output, e);
-}
+CLI_KEEP_OUTPUT(set_output, inspect_args, output);
 
 static void replace_text(char **field, const char *text) {
     mem_free(*field);
@@ -243,9 +241,9 @@ static status set_trust(void *target, const char *value, err *e) {
 
 static const cli_option options[] = {
     {"token", 0, "FILE", "the token, where it is beside the component", set_token},
-    {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
+    CLI_OPTION_TRUST(set_trust),
     {"config", 0, "FILE", "more settings of the host, as for writ run", set_settings},
-    {"output", 'o', "text|json", "format (text)", set_output},
+    CLI_OPTION_OUTPUT(set_output),
 };
 
 static const cli_command command = {

@@ -10,6 +10,8 @@
 #include "os/private.h"
 #include "os/terminal.h"
 
+static const char default_issuer[] = "account";
+
 enum { PASSPHRASE_BYTES_MAX = 1024, PATH_BYTES_MAX = 4096 };
 
 status cli_keys_directory(const char *keys_dir, buf *ret, err *e) {
@@ -122,6 +124,39 @@ status cli_key_load(const char *name_or_path, const char *keys_dir, const char *
     key_asker asker = {ask, &a};
     return strchr(name_or_path, '/') != NULL ? key_file_load_path(name_or_path, &asker, ret, e)
                                              : load_from_store(name_or_path, keys_dir, &asker, ret, e);
+}
+
+status cli_issuer_load(const char *name_or_path, const char *keys_dir, const char *passphrase_file,
+                       nkey **ret, err *e) {
+    nkey *k;
+    const char *name = name_or_path != NULL ? name_or_path : default_issuer;
+    status s = cli_key_load(name, keys_dir, passphrase_file, &k, e);
+    if (s == STATUS_NOT_FOUND && name_or_path == NULL) {
+        return err_set(e, s,
+                       "there is no key to sign with: make one with writ keys gen account, or name one with "
+                       "--issuer");
+    }
+    TRY(s);
+    nkey_kind kind = nkey_public_of(k).kind;
+    if (kind != NKEY_ACCOUNT) {
+        nkey_free(k);
+        return err_set(
+            e, STATUS_INVALID,
+            "the issuer %s is a key of kind %s, but only an account signs components and providers; "
+            "make one with writ keys gen account",
+            name, nkey_kind_name(kind));
+    }
+    *ret = k;
+    return STATUS_OK;
+}
+
+status cli_check_believable(const char *text, err *e) {
+    nkey_public key;
+    TRY(nkey_public_parse(slice_from_text(text), &key, e));
+    return key.kind == NKEY_ACCOUNT || key.kind == NKEY_OPERATOR
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "a key of kind %s signs nothing; name an account or operator",
+                         nkey_kind_name(key.kind));
 }
 
 static status make_in_store(const char *name, nkey_kind kind, const char *keys_dir, nkey **ret, err *e) {

@@ -19,6 +19,14 @@ status cli_keys_directory(const char *keys_dir, buf *ret, err *e) WRIT_MUST_USE;
 status cli_key_load(const char *name_or_path, const char *keys_dir, const char *passphrase_file, nkey **ret,
                     err *e) WRIT_MUST_USE;
 
+// The account key that signs components and providers: the stored key "account" where none is named.
+// STATUS_INVALID when it is of another kind.
+status cli_issuer_load(const char *name_or_path, const char *keys_dir, const char *passphrase_file,
+                       nkey **ret, err *e) WRIT_MUST_USE;
+
+// Whether a text is the public key of somebody who can be believed: an account or an operator.
+status cli_check_believable(const char *text, err *e) WRIT_MUST_USE;
+
 // The key of this name in the store, made (without a passphrase) when there is none. STATUS_INVALID when it
 // is of another kind.
 status cli_key_load_or_make(const char *name, nkey_kind kind, const char *keys_dir, nkey **ret,

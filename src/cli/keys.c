@@ -35,46 +35,13 @@ static status set_operand(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_directory(void *target, const char *value, err *e) {
-    (void)e;
-    ((keys_request *)target)->directory = value;
-    return STATUS_OK;
-}
+CLI_KEEP_TEXT(set_directory, keys_request, directory);
+CLI_TURN_ON(set_sealed, keys_request, is_sealed);
+CLI_KEEP_TEXT(set_passphrase_file, keys_request, passphrase_file);
+CLI_TURN_ON(set_replace, keys_request, replace);
+CLI_KEEP_TEXT(set_out, keys_request, out);
+CLI_KEEP_OUTPUT(set_output, keys_request, output);
 
-static status set_sealed(void *target, const char *value, err *e) {
-    (void)value;
-    (void)e;
-    ((keys_request *)target)->is_sealed = true;
-    return STATUS_OK;
-}
-
-static status set_passphrase_file(void *target, const char *value, err *e) {
-    (void)e;
-    ((keys_request *)target)->passphrase_file = value;
-    return STATUS_OK;
-}
-
-static status set_replace(void *target, const char *value, err *e) {
-    (void)value;
-    (void)e;
-    ((keys_request *)target)->replace = true;
-    return STATUS_OK;
-}
-
-static status set_out(void *target, const char *value, err *e) {
-    (void)e;
-    ((keys_request *)target)->out = value;
-    return STATUS_OK;
-}
-
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((keys_request *)target)->output, e);
-}
-
-#define OPTION_DIRECTORY \
-    { "keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_directory }
-#define OPTION_OUTPUT \
-    { "output", 'o', "text|json", "format (text)", set_output }
 #define OPTION_REPLACE \
     { "replace", 0, NULL, "overwrite a key of this name, which is lost then", set_replace }
 #define OPTION_SEALED \
@@ -84,15 +51,15 @@ static const cli_option make_options[] = {
     OPTION_SEALED,
     {"passphrase-file", 0, "FILE", "encrypt it under the first line of FILE", set_passphrase_file},
     OPTION_REPLACE,
-    OPTION_DIRECTORY,
-    OPTION_OUTPUT,
+    CLI_OPTION_KEYS(set_directory),
+    CLI_OPTION_OUTPUT(set_output),
 };
-static const cli_option list_options[] = {OPTION_DIRECTORY, OPTION_OUTPUT};
+static const cli_option list_options[] = {CLI_OPTION_KEYS(set_directory), CLI_OPTION_OUTPUT(set_output)};
 static const cli_option export_options[] = {
     {"out", 0, "FILE", "the new file; - for standard output that is no terminal", set_out},
     {"passphrase-file", 0, "FILE", "the passphrase, else asked for on the terminal", set_passphrase_file},
-    OPTION_DIRECTORY,
-    OPTION_OUTPUT,
+    CLI_OPTION_KEYS(set_directory),
+    CLI_OPTION_OUTPUT(set_output),
 };
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 

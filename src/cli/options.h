@@ -13,6 +13,27 @@ typedef struct cli_option cli_option;
 // Takes one occurrence of an option. `value` is NULL for switches; `target` is the command's own structure.
 typedef status (*cli_setter)(void *target, const char *value, err *e);
 
+// Setters that only keep what they are given: CLI_KEEP_TEXT(set_out, sign_request, out) makes `set_out`,
+// which puts the value into the field `out` of a sign_request. CLI_TURN_ON is for switches, CLI_KEEP_OUTPUT
+// for `-o` (cli/cli.h).
+#define CLI_KEEP_TEXT(setter, type, field)                                      \
+    static status setter(void *target, const char *value, WRIT_UNUSED err *e) { \
+        ((type *)target)->field = value;                                        \
+        return STATUS_OK;                                                       \
+    }                                                                           \
+    static status setter(void *target, const char *value, err *e)
+#define CLI_TURN_ON(setter, type, field)                                                    \
+    static status setter(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) { \
+        ((type *)target)->field = true;                                                     \
+        return STATUS_OK;                                                                   \
+    }                                                                                       \
+    static status setter(void *target, const char *value, err *e)
+#define CLI_KEEP_OUTPUT(setter, type, field)                         \
+    static status setter(void *target, const char *value, err *e) {  \
+        return cli_parse_output(value, &((type *)target)->field, e); \
+    }                                                                \
+    static status setter(void *target, const char *value, err *e)
+
 struct cli_option {
     const char *name;  // long form without dashes
     char letter;       // short form, or 0
@@ -20,6 +41,16 @@ struct cli_option {
     const char *help;  // one line; a default in parentheses at the end
     cli_setter set;
 };
+
+// Rows that many commands have.
+#define CLI_OPTION_OUTPUT(setter) \
+    { "output", 'o', "text|json", "format (text)", setter }
+#define CLI_OPTION_TRUST(setter) \
+    { "trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", setter }
+#define CLI_OPTION_KEYS(setter) \
+    { "keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", setter }
+#define CLI_OPTION_PASSPHRASE_FILE(setter) \
+    { "passphrase-file", 0, "FILE", "the passphrase of the issuer's key, else asked for", setter }
 
 typedef struct cli_command {
     const char *name;

@@ -5,6 +5,7 @@
 #include "artifact/provider_archive.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/validity.h"
 
 // Texts borrow from the command line.
 typedef struct par_args {
@@ -26,10 +27,7 @@ typedef struct par_args {
     bool adopts; // signs what somebody else had signed
     bool has_revision;
     int32_t revision;
-    bool has_expiry;
-    uint64_t expires_at_s;
-    bool has_not_before;
-    uint64_t not_before_s;
+    cli_validity validity;
     size_t file_count; // --target NAME=FILE
     struct {
         slice target;

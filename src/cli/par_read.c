@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "cli/key_option.h"
 #include "cli/options.h"
 #include "cli/par_internal.h"
 #include "cli/places.h"
@@ -260,7 +261,7 @@ static status take_out(const judged *j, err *e) {
 static status check_extract(const par_args *args, err *e) {
     const char *missing = args->target == NULL ? "--target ARCH-OS" : args->out == NULL ? "--out FILE" : NULL;
     if (missing != NULL) {
-        return err_set(e, STATUS_INVALID, "extracting needs %s (try: writ par extract --help)", missing);
+        return err_set(e, STATUS_INVALID, "extracting needs %s\n  (try: writ par extract --help)", missing);
     }
     return STATUS_OK;
 }
@@ -269,47 +270,36 @@ static status extract(const par_args *args, err *e) { return with_judged(args, t
 
 // --- options -----------------------------------------------------------------------------------------------
 
-static status set_trust(void *target, const char *value, err *e) {
-    (void)e;
-    ((par_args *)target)->trust = value;
-    return STATUS_OK;
-}
+CLI_KEEP_TEXT(set_trust, par_args, trust);
+
 static status set_key(void *target, const char *value, err *e) {
-    nkey_public key;
-    TRY(nkey_public_parse(slice_from_text(value), &key, e));
+    TRY(cli_check_believable(value, e));
     ((par_args *)target)->key = value;
     return STATUS_OK;
 }
-static status set_any_issuer(void *target, const char *value, err *e) {
-    (void)value, (void)e;
-    ((par_args *)target)->any_issuer = true;
-    return STATUS_OK;
-}
-static status set_target(void *target, const char *value, err *e) {
-    (void)e;
-    ((par_args *)target)->target = value;
-    return STATUS_OK;
-}
+CLI_TURN_ON(set_any_issuer, par_args, any_issuer);
+CLI_KEEP_TEXT(set_target, par_args, target);
+
 static status set_at(void *target, const char *value, err *e) {
     par_args *args = target;
     return cli_parse_date_or_span(value, args->now_s, &args->now_s, e);
 }
 
 static const cli_option look_options[] = {
-    {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
+    CLI_OPTION_TRUST(set_trust),
     {"issuer", 'i', "PUBLICKEY", "trust this account or operator and nobody else; needs no store", set_key},
     {"any-issuer", 0, NULL, "do not ask who signed; all else is checked", set_any_issuer},
-    {"at", 0, "DATE|SPAN", "judge as of then, or so long from now (now)", set_at},
-    {"output", 'o', "text|json", "format (text)", par_set_output},
+    {"at", 0, "DATE", "the date to judge validity by (now)", set_at},
+    CLI_OPTION_OUTPUT(par_set_output),
 };
 
 static const cli_option extract_options[] = {
     {"target", 't', "ARCH-OS", "which program, or world.wasm for the interfaces", set_target},
     {"out", 0, "FILE", "where to write it", par_set_out},
-    {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
+    CLI_OPTION_TRUST(set_trust),
     {"issuer", 'i', "PUBLICKEY", "trust this account or operator and nobody else; needs no store", set_key},
     {"any-issuer", 0, NULL, "do not ask who signed; all else is checked", set_any_issuer},
-    {"output", 'o', "text|json", "format (text)", par_set_output},
+    CLI_OPTION_OUTPUT(par_set_output),
 };
 
 #define OF_LOOKING                                                                                      \
@@ -320,7 +310,7 @@ static const cli_option extract_options[] = {
 static const cli_command inspect_command = {
     .name = "par inspect",
     .summary = "Show what is in a provider archive, who signed it, and whether it is believed here.",
-    .details = "Runs nothing, and also shows what is not believed; for a check use `writ par verify`.",
+    .details = "Runs nothing, and also shows what is not believed; for a check use writ par verify.",
     .examples = "  writ par inspect redis.par.gz\n  writ par inspect --any-issuer -o json redis.par.gz",
     OF_LOOKING,
 };
@@ -329,8 +319,8 @@ static const cli_command verify_command = {
     .name = "par verify",
     .summary = "Check a provider archive: its form, signature, hashes, time and issuer.",
     .details =
-        "Exit code 0: believed. 3: refused; the word in parentheses says why. 4: not a provider archive,\n"
-        "or a token that breaks its format. 5: a file is missing.",
+        "Exit codes: 0 believed, 3 refused (the word in parentheses says why), 4 no provider archive or one\n"
+        "that breaks its format, 5 a file is missing.",
     .examples = "  writ par verify redis.par.gz\n"
                 "  writ par verify --issuer ADQ... -o json redis.par.gz",
     OF_LOOKING,
@@ -340,7 +330,7 @@ static const cli_command extract_command = {
     .name = "par extract",
     .usage = "[OPTIONS] --target ARCH-OS --out FILE ARCHIVE",
     .summary =
-        "Take one program out of a provider archive, once all of it was checked as `writ par verify` does.",
+        "Take one program out of a provider archive, once all of it was checked as writ par verify does.",
     .options = extract_options,
     .option_count = sizeof extract_options / sizeof extract_options[0],
     .examples = "  writ par extract --target x86_64-linux --out ./redis redis.par.gz",

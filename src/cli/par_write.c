@@ -59,8 +59,7 @@ static status read_sources(const par_args *args, sources *s, provider_archive_pl
 }
 
 // What the options say of the claims; what they do not mention stays.
-static void fill_claims(const par_args *args, token_claims *c) {
-    c->issued_at_s = args->now_s;
+static status fill_claims(const par_args *args, token_claims *c, err *e) {
     if (args->name != NULL) {
         c->name = slice_from_text(args->name);
     }
@@ -74,14 +73,7 @@ static void fill_claims(const par_args *args, token_claims *c) {
         c->has_revision = true;
         c->revision = args->revision;
     }
-    if (args->has_expiry) {
-        c->has_expiry = true;
-        c->expires_at_s = args->expires_at_s;
-    }
-    if (args->has_not_before) {
-        c->has_not_before = true;
-        c->not_before_s = args->not_before_s;
-    }
+    return cli_validity_fill(&args->validity, args->now_s, c, e);
 }
 
 static bool names_gzip(const char *path) {
@@ -115,7 +107,7 @@ static void print_written(const par_args *args, const char *path, const provider
     }
     printf("%s: %zu bytes, %zu target%s, signed by %s for %s, %s%s\n", path, bytes, plan->target_count,
            plan->target_count == 1 ? "" : "s", issuer_text.text, subject_text.text,
-           plan->claims.has_expiry ? "valid until " : "without an end", until);
+           plan->claims.has_expiry ? "valid until " : "without end", until);
 }
 
 static status write_archive(const par_args *args, const char *path, const provider_archive_plan *plan,
@@ -146,7 +138,7 @@ static status load_subject(const par_args *args, nkey_public *ret, err *e) {
 static status create_with(const par_args *args, const nkey *issuer, sources *s, provider_archive_plan *plan,
                           err *e) {
     TRY(load_subject(args, &plan->claims.subject, e));
-    fill_claims(args, &plan->claims);
+    TRY(fill_claims(args, &plan->claims, e));
     plan->is_compressed = names_gzip(args->out);
     TRY(read_sources(args, s, plan, e));
     return write_archive(args, args->out, plan, issuer, e);
@@ -156,19 +148,18 @@ static status check_create(const par_args *args, err *e) {
     const char *missing = args->name == NULL      ? "--name NAME"
                           : args->vendor == NULL  ? "--vendor VENDOR"
                           : args->file_count == 0 ? "--target ARCH-OS=FILE"
-                          : args->issuer == NULL  ? "--issuer KEY"
                           : args->subject == NULL ? "--subject KEY"
                           : args->out == NULL     ? "--out FILE"
                                                   : NULL;
     if (missing != NULL) {
-        return err_set(e, STATUS_INVALID, "an archive needs %s (try: writ par create --help)", missing);
+        return err_set(e, STATUS_INVALID, "an archive needs %s\n  (try: writ par create --help)", missing);
     }
-    return STATUS_OK;
+    return cli_validity_check(&args->validity, e);
 }
 
 static status create(const par_args *args, err *e) {
     nkey *issuer = NULL;
-    TRY(cli_key_load(args->issuer, args->keys, args->passphrase_file, &issuer, e));
+    TRY(cli_issuer_load(args->issuer, args->keys, args->passphrase_file, &issuer, e));
     sources *s = MEM_NEW(sources);
     provider_archive_plan *plan = MEM_NEW(provider_archive_plan);
     status result = create_with(args, issuer, s, plan, e);
@@ -192,13 +183,12 @@ static status check_old(const par_args *args, const provider_archive_verificatio
     }
     nkey_public ours = nkey_public_of(issuer);
     if (!nkey_public_equal(&ours, &v->claims.issuer) && !args->adopts) {
-        return err_set(
-            e, STATUS_DENIED,
-            "%s was signed by %s, not by key \"%s\"; to vouch for its other programs in their place, "
-            "add --adopt",
-            args->archive, nkey_public_text(&v->claims.issuer).text, args->issuer);
+        return err_set(e, STATUS_DENIED,
+                       "%s was signed by %s, not by %s; to vouch for its other programs in their place, "
+                       "add --adopt",
+                       args->archive, nkey_public_text(&v->claims.issuer).text, nkey_public_text(&ours).text);
     }
-    if (v->reason == REFUSAL_EXPIRED && !args->has_expiry) {
+    if (v->reason == REFUSAL_EXPIRED && args->validity.lasts_for == NULL && args->validity.until == NULL) {
         return err_set(e, STATUS_INVALID,
                        "%s has expired; say how long the new signature holds, such as --for 90d",
                        args->archive);
@@ -211,7 +201,7 @@ static status insert_with(const par_args *args, const par_loaded *l, const nkey 
     provider_archive_verify(&l->archive, args->now_s, NULL, v);
     TRY(check_old(args, v, issuer, e));
     provider_archive_plan_of(&l->archive, &v->claims, plan);
-    fill_claims(args, &plan->claims);
+    TRY(fill_claims(args, &plan->claims, e));
     const char *path = args->out != NULL ? args->out : args->archive;
     plan->is_compressed = args->out != NULL ? names_gzip(path) : plan->is_compressed;
     TRY(read_sources(args, s, plan, e));
@@ -237,16 +227,11 @@ static status insert_into(const par_args *args, const nkey *issuer, err *e) {
     return result;
 }
 
-static status check_insert(const par_args *args, err *e) {
-    if (args->issuer == NULL) {
-        return err_set(e, STATUS_INVALID, "signing again needs --issuer KEY (try: writ par insert --help)");
-    }
-    return STATUS_OK;
-}
+static status check_insert(const par_args *args, err *e) { return cli_validity_check(&args->validity, e); }
 
 static status insert(const par_args *args, err *e) {
     nkey *issuer = NULL;
-    TRY(cli_key_load(args->issuer, args->keys, args->passphrase_file, &issuer, e));
+    TRY(cli_issuer_load(args->issuer, args->keys, args->passphrase_file, &issuer, e));
     status result = insert_into(args, issuer, e);
     nkey_free(issuer);
     return result;
@@ -254,46 +239,15 @@ static status insert(const par_args *args, err *e) {
 
 // --- options -----------------------------------------------------------------------------------------------
 
-static status set_text(const char **field, const char *value) {
-    *field = value;
-    return STATUS_OK;
-}
-static status set_name(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->name, value);
-}
-static status set_vendor(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->vendor, value);
-}
-static status set_version(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->version, value);
-}
-static status set_world(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->world, value);
-}
-static status set_schema(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->schema, value);
-}
-static status set_issuer(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->issuer, value);
-}
-static status set_subject(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->subject, value);
-}
-static status set_keys(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->keys, value);
-}
-static status set_passphrase_file(void *target, const char *value, err *e) {
-    (void)e;
-    return set_text(&((par_args *)target)->passphrase_file, value);
-}
+CLI_KEEP_TEXT(set_name, par_args, name);
+CLI_KEEP_TEXT(set_vendor, par_args, vendor);
+CLI_KEEP_TEXT(set_version, par_args, version);
+CLI_KEEP_TEXT(set_world, par_args, world);
+CLI_KEEP_TEXT(set_schema, par_args, schema);
+CLI_KEEP_TEXT(set_issuer, par_args, issuer);
+CLI_KEEP_TEXT(set_subject, par_args, subject);
+CLI_KEEP_TEXT(set_keys, par_args, keys);
+CLI_KEEP_TEXT(set_passphrase_file, par_args, passphrase_file);
 
 static status set_target(void *target, const char *value, err *e) {
     par_args *args = target;
@@ -329,65 +283,51 @@ static status set_revision(void *target, const char *value, err *e) {
     args->revision = (int32_t)number;
     return STATUS_OK;
 }
-static status set_for(void *target, const char *value, err *e) {
-    par_args *args = target;
-    TRY(cli_parse_date_or_span(value, args->now_s, &args->expires_at_s, e));
-    args->has_expiry = true;
-    return STATUS_OK;
-}
-static status set_not_before(void *target, const char *value, err *e) {
-    par_args *args = target;
-    TRY(cli_parse_date_or_span(value, args->now_s, &args->not_before_s, e));
-    args->has_not_before = true;
-    return STATUS_OK;
-}
-static status set_adopt(void *target, const char *value, err *e) {
-    (void)value, (void)e;
-    ((par_args *)target)->adopts = true;
-    return STATUS_OK;
-}
+CLI_KEEP_TEXT(set_for, par_args, validity.lasts_for);
+CLI_KEEP_TEXT(set_until, par_args, validity.until);
+CLI_KEEP_TEXT(set_not_before, par_args, validity.not_before);
+CLI_TURN_ON(set_adopt, par_args, adopts);
 
 static const cli_option create_options[] = {
     {"name", 'n', "NAME", "what the provider is called", set_name},
-    {"vendor", 'v', "VENDOR", "who makes it", set_vendor},
-    {"target", 't', "ARCH-OS=FILE", "the program for a target; may be given several times", set_target},
+    {"vendor", 0, "VENDOR", "who makes it", set_vendor},
+    {"target", 't', "ARCH-OS=FILE", "the program for a target; may be repeated", set_target},
     {"world", 'w', "FILE", "its interfaces, as an encoded WIT package", set_world},
     {"schema", 'j', "FILE", "a JSON schema of its configuration, kept in the token", set_schema},
-    {"rev", 'r', "NUMBER", "its revision, which grows with each release", set_revision},
+    {"rev", 'r', "N", "its revision, which grows with each release", set_revision},
     {"version", 0, "TEXT", "its version for people", set_version},
     {"issuer", 'i', "KEY", "who signs: a stored key, or a seed file by its path (account)", set_issuer},
     {"subject", 's', "KEY", "who the provider is: a service key, or its public text", set_subject},
-    {"keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_keys},
-    {"passphrase-file", 0, "FILE", "the passphrase of the keys, else asked for", set_passphrase_file},
-    {"for", 0, "SPAN", "how long it is valid, such as 90d (without an end)", set_for},
-    {"until", 0, "DATE", "the same as a date, such as 2027-01-31", set_for},
-    {"not-before", 0, "DATE", "when it becomes valid: a date, or a span from now (now)", set_not_before},
+    CLI_OPTION_KEYS(set_keys),
+    CLI_OPTION_PASSPHRASE_FILE(set_passphrase_file),
+    CLI_OPTION_FOR(set_for),
+    CLI_OPTION_UNTIL(set_until),
+    CLI_OPTION_NOT_BEFORE(set_not_before),
     {"out", 0, "FILE", "where to write it; compressed when the name ends with .gz", par_set_out},
-    {"output", 'o', "text|json", "format (text)", par_set_output},
+    CLI_OPTION_OUTPUT(par_set_output),
 };
 
 static const cli_option insert_options[] = {
-    {"target", 't', "ARCH-OS=FILE", "a program to add or replace; may be given several times", set_target},
+    {"target", 't', "ARCH-OS=FILE", "a program to add or replace; may be repeated", set_target},
     {"world", 'w', "FILE", "replace its interfaces by this encoded WIT package", set_world},
     {"schema", 'j', "FILE", "replace the JSON schema of its configuration", set_schema},
-    {"rev", 'r', "NUMBER", "its new revision (as it was)", set_revision},
+    {"rev", 'r', "N", "its new revision (as it was)", set_revision},
     {"version", 0, "TEXT", "its new version for people (as it was)", set_version},
     {"issuer", 'i', "KEY", "who signs: a stored key, or a seed file by its path (account)", set_issuer},
     {"adopt", 0, NULL, "sign although another issuer signed before: vouch for all that is inside", set_adopt},
-    {"keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_keys},
-    {"passphrase-file", 0, "FILE", "the passphrase of the keys, else asked for", set_passphrase_file},
+    CLI_OPTION_KEYS(set_keys),
+    CLI_OPTION_PASSPHRASE_FILE(set_passphrase_file),
     {"for", 0, "SPAN", "how long it is valid, such as 90d (as it was)", set_for},
-    {"until", 0, "DATE", "the same as a date, such as 2027-01-31", set_for},
+    CLI_OPTION_UNTIL(set_until),
     {"not-before", 0, "DATE", "when it becomes valid: a date, or a span from now (as it was)",
      set_not_before},
     {"out", 0, "FILE", "where to write it (over the archive)", par_set_out},
-    {"output", 'o', "text|json", "format (text)", par_set_output},
+    CLI_OPTION_OUTPUT(par_set_output),
 };
 
 static const cli_command create_command = {
     .name = "par create",
-    .usage =
-        "[OPTIONS] --name NAME --vendor VENDOR --target ARCH-OS=FILE --issuer KEY --subject KEY --out FILE",
+    .usage = "[OPTIONS] --name NAME --vendor VENDOR --target ARCH-OS=FILE --subject KEY --out FILE",
     .summary = "Make a provider archive and sign it.",
     .options = create_options,
     .option_count = sizeof create_options / sizeof create_options[0],
@@ -398,7 +338,7 @@ static const cli_command create_command = {
 
 static const cli_command insert_command = {
     .name = "par insert",
-    .usage = "[OPTIONS] --issuer KEY ARCHIVE",
+    .usage = "[OPTIONS] ARCHIVE",
     .summary = "Add or replace programs of a provider archive and sign it again.",
     .details = "The archive must be whole and rightly signed before. Name, subject and all that no option "
                "changes stay.",

@@ -11,76 +11,26 @@
 
 enum { SIGN_ARENA_BYTES_MAX = 64 << 20 };
 
-static const char default_issuer[] = "account";
-
 // --- options -----------------------------------------------------------------------------------------------
 
-static sign_request *request_of(void *target) { return target; }
-
-static status keep(const char **field, const char *value) {
-    *field = value;
-    return STATUS_OK;
-}
-
-static status turn_on(bool *field) {
-    *field = true;
-    return STATUS_OK;
-}
-
-static status set_path(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->path, value);
-}
-static status set_issuer(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->issuer, value);
-}
-static status set_subject(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->subject, value);
-}
-static status set_keys_dir(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->keys_dir, value);
-}
-static status set_passphrase_file(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->passphrase_file, value);
-}
-static status set_out(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->out, value);
-}
-static status set_detached(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->detached, value);
-}
-static status set_lasts_for(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->lasts_for, value);
-}
-static status set_until(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->until, value);
-}
-static status set_not_before(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->not_before, value);
-}
-static status set_at(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->at, value);
-}
-static status set_name(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->name, value);
-}
-static status set_version(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->version, value);
-}
-static status set_call_alias(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&request_of(target)->call_alias, value);
-}
-static status set_in_place(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    return turn_on(&request_of(target)->in_place);
-}
-static status set_force(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    return turn_on(&request_of(target)->force);
-}
-static status set_from_imports(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    return turn_on(&request_of(target)->from_imports);
-}
-static status set_no_allow_list(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    return turn_on(&request_of(target)->no_allow_list);
-}
+CLI_KEEP_TEXT(set_path, sign_request, path);
+CLI_KEEP_TEXT(set_issuer, sign_request, issuer);
+CLI_KEEP_TEXT(set_subject, sign_request, subject);
+CLI_KEEP_TEXT(set_keys_dir, sign_request, keys_dir);
+CLI_KEEP_TEXT(set_passphrase_file, sign_request, passphrase_file);
+CLI_KEEP_TEXT(set_out, sign_request, out);
+CLI_KEEP_TEXT(set_detached, sign_request, detached);
+CLI_KEEP_TEXT(set_lasts_for, sign_request, validity.lasts_for);
+CLI_KEEP_TEXT(set_until, sign_request, validity.until);
+CLI_KEEP_TEXT(set_not_before, sign_request, validity.not_before);
+CLI_KEEP_TEXT(set_at, sign_request, validity.at);
+CLI_KEEP_TEXT(set_name, sign_request, name);
+CLI_KEEP_TEXT(set_version, sign_request, version);
+CLI_KEEP_TEXT(set_call_alias, sign_request, call_alias);
+CLI_TURN_ON(set_in_place, sign_request, in_place);
+CLI_TURN_ON(set_force, sign_request, force);
+CLI_TURN_ON(set_from_imports, sign_request, from_imports);
+CLI_TURN_ON(set_no_allow_list, sign_request, no_allow_list);
 
 static status set_revision(void *target, const char *value, err *e) {
     sign_request *r = target;
@@ -122,26 +72,24 @@ static status add_cap(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((sign_request *)target)->output, e);
-}
+CLI_KEEP_OUTPUT(set_output, sign_request, output);
 
 static const cli_option options[] = {
     {"issuer", 'i', "KEY", "who signs: a stored key, or a seed file by its path (account)", set_issuer},
     {"subject", 's', "KEY", "who the component is: a module key, or its public text (NAME.module)",
      set_subject},
-    {"keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_keys_dir},
-    {"passphrase-file", 0, "FILE", "the passphrase of the issuer's key, else asked for", set_passphrase_file},
+    CLI_OPTION_KEYS(set_keys_dir),
+    CLI_OPTION_PASSPHRASE_FILE(set_passphrase_file),
     {"out", 0, "FILE", "where the signed component goes (NAME.signed.wasm beside it)", set_out},
     {"in-place", 0, NULL, "replace the component by its signed form", set_in_place},
     {"detached", 0, "FILE", "write only the token, to FILE; the component stays as it is", set_detached},
     {"force", 0, NULL, "replace a signature of another issuer", set_force},
-    {"for", 0, "SPAN", "how long it is valid, such as 90d (without end)", set_lasts_for},
-    {"until", 0, "DATE", "the same as a date, such as 2027-01-31", set_until},
-    {"not-before", 0, "DATE", "when it becomes valid: a date, or a span from now (now)", set_not_before},
+    CLI_OPTION_FOR(set_lasts_for),
+    CLI_OPTION_UNTIL(set_until),
+    CLI_OPTION_NOT_BEFORE(set_not_before),
     {"name", 'n', "NAME", "the name that trust is given by (the file's)", set_name},
     {"rev", 'r', "N", "revision; hosts can refuse old ones", set_revision},
-    {"version", 'v', "TEXT", "version for people", set_version},
+    {"version", 0, "TEXT", "version for people", set_version},
     {"tag", 't', "TEXT", "a tag; may be repeated", add_tag},
     {"call-alias", 0, "TEXT", "another name to call it by", set_call_alias},
     {"chain", 0, "FILE", "a token of the issuer, then of its issuer; may be repeated", add_chain},
@@ -150,7 +98,7 @@ static const cli_option options[] = {
      set_from_imports},
     {"no-allow-list", 0, NULL, "sign without a list: imports are not narrowed", set_no_allow_list},
     {"at", 0, "DATE", "the date of the signature (now)", set_at},
-    {"output", 'o', "text|json", "format (text)", set_output},
+    CLI_OPTION_OUTPUT(set_output),
 };
 
 static const cli_command command = {
@@ -182,15 +130,11 @@ static status check_request(const sign_request *r, err *e) {
     if ((r->in_place ? 1 : 0) + (r->out != NULL ? 1 : 0) + (r->detached != NULL ? 1 : 0) > 1) {
         return err_set(e, STATUS_INVALID, "--out, --in-place and --detached exclude each other; choose one");
     }
-    if (r->lasts_for != NULL && r->until != NULL) {
-        return err_set(e, STATUS_INVALID, "--for and --until exclude each other; choose one");
-    }
     if (r->no_allow_list && (r->from_imports || r->cap_count > 0)) {
         return err_set(e, STATUS_INVALID,
                        "--no-allow-list excludes --cap and --from-imports; leave one of them out");
     }
-    uint64_t scratch;
-    return r->lasts_for != NULL ? cli_parse_span(r->lasts_for, &scratch, e) : STATUS_OK;
+    return cli_validity_check(&r->validity, e);
 }
 
 // --- where it goes -----------------------------------------------------------------------------------------
@@ -230,22 +174,8 @@ static status choose_paths(signing *s, err *e) {
 
 static status load_issuer(signing *s, err *e) {
     const sign_request *r = s->request;
-    const char *name = r->issuer != NULL ? r->issuer : default_issuer;
-    status found = cli_key_load(name, r->keys_dir, r->passphrase_file, &s->issuer, e);
-    if (found == STATUS_NOT_FOUND && r->issuer == NULL) {
-        return err_set(e, STATUS_NOT_FOUND,
-                       "there is no key to sign with: make one with writ keys gen account, or name one with "
-                       "--issuer");
-    }
-    TRY(found);
+    TRY(cli_issuer_load(r->issuer, r->keys_dir, r->passphrase_file, &s->issuer, e));
     s->issuer_public = nkey_public_of(s->issuer);
-    if (s->issuer_public.kind != NKEY_ACCOUNT) {
-        return err_set(
-            e, STATUS_INVALID,
-            "the issuer %s is a key of kind %s, but only an account signs components; make one with "
-            "writ keys gen account",
-            name, nkey_kind_name(s->issuer_public.kind));
-    }
     return STATUS_OK;
 }
 

@@ -68,37 +68,6 @@ static status find_subject(signing *s, err *e) {
     return load_subject(s, given, e);
 }
 
-// --- dates -------------------------------------------------------------------------------------------------
-
-static status fill_dates(signing *s, err *e) {
-    const sign_request *r = s->request;
-    uint64_t now_s = clock_wall_now().seconds;
-    if (r->at != NULL) {
-        TRY(cli_parse_date_or_span(r->at, now_s, &now_s, e));
-    }
-    token_claims *c = &s->claims;
-    c->issued_at_s = now_s;
-    c->has_not_before = r->not_before != NULL;
-    if (r->not_before != NULL) {
-        TRY(cli_parse_date_or_span(r->not_before, now_s, &c->not_before_s, e));
-    }
-    const char *end = r->until != NULL ? r->until : r->lasts_for;
-    c->has_expiry = end != NULL;
-    if (end == NULL) {
-        return STATUS_OK;
-    }
-    // --for counts from when it becomes valid.
-    uint64_t from_s = r->until == NULL && c->has_not_before ? c->not_before_s : now_s;
-    TRY(cli_parse_date_or_span(end, from_s, &c->expires_at_s, e));
-    if (c->expires_at_s <= now_s || (c->has_not_before && c->expires_at_s <= c->not_before_s)) {
-        return err_set(
-            e, STATUS_INVALID,
-            "the signature would never be valid: it ends before it begins; choose a later end with "
-            "--for or --until");
-    }
-    return STATUS_OK;
-}
-
 // --- the chain ---------------------------------------------------------------------------------------------
 
 static slice trimmed(slice text) {
@@ -192,7 +161,7 @@ status sign_fill_claims(signing *s, err *e) {
     c->has_revision = r->has_revision;
     c->revision = r->revision;
     c->tags = (token_texts){r->tag_count, r->tags};
-    TRY(fill_dates(s, e));
+    TRY(cli_validity_fill(&s->request->validity, clock_wall_now().seconds, &s->claims, e));
     TRY(fill_chain(s, e));
     TRY(fill_allowance(s, e));
     return find_subject(s, e);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "cli/validity.h"
 #include "component/component.h"
 #include "identity/allowance.h"
 #include "identity/envelope.h"
@@ -21,10 +22,7 @@ typedef struct sign_request {
     const char *detached;
     bool in_place;
     bool force;
-    const char *lasts_for;
-    const char *until;
-    const char *not_before;
-    const char *at;
+    cli_validity validity;
     const char *name;
     const char *version;
     const char *call_alias;

@@ -5,6 +5,7 @@
 
 #include "cli/key_option.h"
 #include "cli/token_internal.h"
+#include "cli/validity.h"
 #include "codec/date.h"
 #include "identity/key_store.h"
 #include "os/clock.h"
@@ -19,10 +20,7 @@ typedef struct token_request {
     const char *subject;
     const char *keys_dir;
     const char *passphrase_file;
-    const char *lasts_for;
-    const char *until;
-    const char *not_before;
-    const char *at;
+    cli_validity validity;
     const char *reason;
     slice signers[TOKEN_LIST_MAX];
     size_t signer_count;
@@ -56,59 +54,15 @@ static status set_kind(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_issuer(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->issuer = value;
-    return STATUS_OK;
-}
-
-static status set_subject(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->subject = value;
-    return STATUS_OK;
-}
-
-static status set_keys_dir(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->keys_dir = value;
-    return STATUS_OK;
-}
-
-static status set_passphrase_file(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->passphrase_file = value;
-    return STATUS_OK;
-}
-
-static status set_lasts_for(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->lasts_for = value;
-    return STATUS_OK;
-}
-
-static status set_until(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->until = value;
-    return STATUS_OK;
-}
-
-static status set_not_before(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->not_before = value;
-    return STATUS_OK;
-}
-
-static status set_at(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->at = value;
-    return STATUS_OK;
-}
-
-static status set_reason(void *target, const char *value, err *e) {
-    (void)e;
-    ((token_request *)target)->reason = value;
-    return STATUS_OK;
-}
+CLI_KEEP_TEXT(set_issuer, token_request, issuer);
+CLI_KEEP_TEXT(set_subject, token_request, subject);
+CLI_KEEP_TEXT(set_keys_dir, token_request, keys_dir);
+CLI_KEEP_TEXT(set_passphrase_file, token_request, passphrase_file);
+CLI_KEEP_TEXT(set_lasts_for, token_request, validity.lasts_for);
+CLI_KEEP_TEXT(set_until, token_request, validity.until);
+CLI_KEEP_TEXT(set_not_before, token_request, validity.not_before);
+CLI_KEEP_TEXT(set_at, token_request, validity.at);
+CLI_KEEP_TEXT(set_reason, token_request, reason);
 
 static status set_name(void *target, const char *value, err *e) {
     (void)e;
@@ -186,27 +140,28 @@ static status add_revoked(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((token_request *)target)->output, e);
-}
+CLI_KEEP_OUTPUT(set_output, token_request, output);
 
 static const cli_option options[] = {
     {"kind", 0, "KIND", "operator, account, cluster, host or revocations", set_kind},
-    {"subject", 0, "KEY", "whom it is for: a public key, or a key by name or file", set_subject},
-    {"issuer", 0, "KEY", "who signs it: a key by name or file (the subject itself)", set_issuer},
-    {"name", 0, "TEXT", "a name for people", set_name},
-    {"for", 0, "SPAN", "how long it is valid, such as 90d (without end)", set_lasts_for},
-    {"until", 0, "DATE", "the same as a date, which is the first moment that it is not", set_until},
-    {"not-before", 0, "DATE", "when it begins to be valid (at once)", set_not_before},
-    {"signer", 0, "KEY", "a further public key of the subject; repeatable", add_signer},
-    {"label", 0, "NAME=VALUE", "a label of a host; repeatable", add_label},
-    {"chain", 0, "FILE", "the token of the issuer, then that of its issuer; repeatable", add_chain},
+    {"subject", 's', "KEY", "whom it is for: a stored key, a seed file by its path, or a public key",
+     set_subject},
+    {"issuer", 'i', "KEY", "who signs: a stored key, or a seed file by its path (the subject itself)",
+     set_issuer},
+    {"name", 'n', "NAME", "a name for people", set_name},
+    CLI_OPTION_FOR(set_lasts_for),
+    CLI_OPTION_UNTIL(set_until),
+    CLI_OPTION_NOT_BEFORE(set_not_before),
+    {"signer", 0, "KEY", "a further public key of the subject; may be repeated", add_signer},
+    {"label", 0, "NAME=VALUE", "a label of a host; may be repeated", add_label},
+    {"chain", 0, "FILE", "the token of the issuer, then that of its issuer; may be repeated", add_chain},
     {"number", 0, "N", "of a list of revocations; higher than in the list before it", set_number},
-    {"revoke", 0, "WHAT", "KEY, KEY@DATE (issued before it) or a component's hash; repeatable", add_revoked},
+    {"revoke", 0, "WHAT", "KEY, KEY@DATE (issued before it) or a component's hash; may be repeated",
+     add_revoked},
     {"reason", 0, "TEXT", "why, for people; of all that is revoked", set_reason},
-    {"at", 0, "DATE", "as if issued then (now)", set_at},
-    {"keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_keys_dir},
-    {"passphrase-file", 0, "FILE", "the passphrase of the issuer's key", set_passphrase_file},
+    {"at", 0, "DATE", "the date of the signature (now)", set_at},
+    CLI_OPTION_KEYS(set_keys_dir),
+    CLI_OPTION_PASSPHRASE_FILE(set_passphrase_file),
     {"output", 'o', "text|json", "format (text: the token alone)", set_output},
 };
 
@@ -229,10 +184,8 @@ static const cli_command command = {
 // What the options cannot check alone.
 static status check(const token_request *r, err *e) {
     if (!r->has_kind || r->subject == NULL) {
-        return err_set(e, STATUS_INVALID, "a token needs --kind and --subject; writ token create --help");
-    }
-    if (r->lasts_for != NULL && r->until != NULL) {
-        return err_set(e, STATUS_INVALID, "--for and --until say the same: write one");
+        return err_set(e, STATUS_INVALID,
+                       "a token needs --kind KIND and --subject KEY\n  (try: writ token create --help)");
     }
     bool is_list = r->claims.kind == TOKEN_REVOCATIONS, is_host = r->claims.kind == TOKEN_HOST;
     if (is_list != (r->claims.revocation_number > 0) || (!is_list && r->revoked_count > 0)) {
@@ -242,7 +195,7 @@ static status check(const token_request *r, err *e) {
         return err_set(e, STATUS_INVALID,
                        "labels are for hosts, signers for operators, accounts and clusters");
     }
-    return STATUS_OK;
+    return cli_validity_check(&r->validity, e);
 }
 
 static status find_stored(const token_request *r, nkey_public *ret, err *e) {
@@ -271,31 +224,6 @@ static status find_subject(token_request *r, err *e) {
     TRY(cli_key_load(r->subject, r->keys_dir, r->passphrase_file, &k, e));
     *subject = nkey_public_of(k);
     nkey_free(k);
-    return STATUS_OK;
-}
-
-static status fill_dates(token_request *r, err *e) {
-    token_claims *c = &r->claims;
-    uint64_t now_s = clock_wall_now().seconds;
-    if (r->at != NULL) {
-        TRY(cli_parse_date_or_span(r->at, now_s, &now_s, e));
-    }
-    c->issued_at_s = now_s;
-    c->has_not_before = r->not_before != NULL;
-    if (c->has_not_before) {
-        TRY(cli_parse_date_or_span(r->not_before, now_s, &c->not_before_s, e));
-    }
-    const char *end = r->until != NULL ? r->until : r->lasts_for;
-    c->has_expiry = end != NULL;
-    if (!c->has_expiry) {
-        return STATUS_OK;
-    }
-    // --for counts from when it becomes valid.
-    uint64_t from_s = c->has_not_before && r->until == NULL ? c->not_before_s : now_s;
-    TRY(cli_parse_date_or_span(end, from_s, &c->expires_at_s, e));
-    if (c->expires_at_s <= from_s || (c->has_not_before && c->expires_at_s <= c->not_before_s)) {
-        return err_set(e, STATUS_INVALID, "it would never be valid: it ends before it begins");
-    }
     return STATUS_OK;
 }
 
@@ -331,7 +259,7 @@ static status check_chain(token_request *r, const nkey *issuer, err *e) {
 
 static status issue(token_request *r, buf *ret, err *e) {
     TRY(find_subject(r, e));
-    TRY(fill_dates(r, e));
+    TRY(cli_validity_fill(&r->validity, clock_wall_now().seconds, &r->claims, e));
     TRY(fill_lists(r, e));
     nkey *issuer = NULL;
     const char *name = r->issuer != NULL ? r->issuer : r->subject;

@@ -71,24 +71,10 @@ slice trust_trimmed(slice text) {
 
 // --- options -----------------------------------------------------------------------------------------------
 
-static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->operand = value;
-    return STATUS_OK;
-}
-
-static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->trust = value;
-    return STATUS_OK;
-}
-
-static status set_note(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->note = value;
-    return STATUS_OK;
-}
-
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((trust_request *)target)->output, e);
-}
+CLI_KEEP_TEXT(set_operand, trust_request, operand);
+CLI_KEEP_TEXT(set_trust, trust_request, trust);
+CLI_KEEP_TEXT(set_note, trust_request, note);
+CLI_KEEP_OUTPUT(set_output, trust_request, output);
 
 static status set_name(void *target, const char *value, err *e) {
     trust_request *r = target;
@@ -116,10 +102,7 @@ static status set_until(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_ratchet(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->ratchet = true;
-    return STATUS_OK;
-}
+CLI_TURN_ON(set_ratchet, trust_request, ratchet);
 
 static status set_revision(void *target, const char *value, err *e) {
     trust_request *r = target;
@@ -129,20 +112,21 @@ static status set_revision(void *target, const char *value, err *e) {
 }
 
 static const cli_option add_options[] = {
-    {"name", 'n', "PATTERN", "only components of this name; * is any run of characters; repeatable",
+    {"name", 'n', "PATTERN", "only components of this name; * is any run of characters; may be repeated",
      set_name},
-    {"cap", 0, "ENTRY", "only these imports, as in writ sign --cap; repeatable (what writs allow)", set_cap},
-    {"until", 0, "DATE", "refused from then on: 2027-01-31, or a span such as 90d (for ever)", set_until},
+    {"cap", 'c', "ENTRY", "only these imports, as in writ sign --cap; may be repeated (what writs allow)",
+     set_cap},
+    {"until", 0, "DATE", "refused from then on: 2027-01-31, or a span such as 90d (without end)", set_until},
     {"ratchet", 0, NULL, "what was started once sets the minimum revision of its subject", set_ratchet},
     {"note", 0, "TEXT", "who this is, for people who read the file", set_note},
-    TRUST_OPTION_FILE(set_trust),
-    TRUST_OPTION_OUTPUT(set_output),
+    CLI_OPTION_TRUST(set_trust),
+    CLI_OPTION_OUTPUT(set_output),
 };
-static const cli_option plain_options[] = {TRUST_OPTION_FILE(set_trust), TRUST_OPTION_OUTPUT(set_output)};
+static const cli_option plain_options[] = {CLI_OPTION_TRUST(set_trust), CLI_OPTION_OUTPUT(set_output)};
 static const cli_option require_options[] = {
-    {"rev", 0, "N", "the lowest revision that may run", set_revision},
-    TRUST_OPTION_FILE(set_trust),
-    TRUST_OPTION_OUTPUT(set_output),
+    {"rev", 'r', "N", "the lowest revision that may run", set_revision},
+    CLI_OPTION_TRUST(set_trust),
+    CLI_OPTION_OUTPUT(set_output),
 };
 
 static const cli_command add_command = {

@@ -54,8 +54,3 @@ int trust_list_main(int argc, char **argv);
 int trust_check_main(int argc, char **argv);
 int trust_revoke_main(int argc, char **argv);
 int trust_import_main(int argc, char **argv);
-
-#define TRUST_OPTION_FILE(setter) \
-    { "trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", setter }
-#define TRUST_OPTION_OUTPUT(setter) \
-    { "output", 'o', "text|json", "format (text)", setter }

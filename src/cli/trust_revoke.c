@@ -11,49 +11,15 @@
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->operand = value;
-    return STATUS_OK;
-}
-
-static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->trust = value;
-    return STATUS_OK;
-}
-
-static status set_reason(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->reason = value;
-    return STATUS_OK;
-}
-
-static status set_issuer(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->issuer = value;
-    return STATUS_OK;
-}
-
-static status set_keys(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->keys = value;
-    return STATUS_OK;
-}
-
-static status set_passphrase_file(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->passphrase_file = value;
-    return STATUS_OK;
-}
-
-static status set_from(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->from = value;
-    return STATUS_OK;
-}
-
-static status set_out(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->out = value;
-    return STATUS_OK;
-}
-
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((trust_request *)target)->output, e);
-}
+CLI_KEEP_TEXT(set_operand, trust_request, operand);
+CLI_KEEP_TEXT(set_trust, trust_request, trust);
+CLI_KEEP_TEXT(set_reason, trust_request, reason);
+CLI_KEEP_TEXT(set_issuer, trust_request, issuer);
+CLI_KEEP_TEXT(set_keys, trust_request, keys);
+CLI_KEEP_TEXT(set_passphrase_file, trust_request, passphrase_file);
+CLI_KEEP_TEXT(set_from, trust_request, from);
+CLI_KEEP_TEXT(set_out, trust_request, out);
+CLI_KEEP_OUTPUT(set_output, trust_request, output);
 
 static status push(trust_request *r, const token_revocation *revocation, err *e) {
     if (r->revocation_count == TOKEN_REVOCATIONS_MAX) {
@@ -251,19 +217,19 @@ static status revoke(trust_request *r, err *e) {
 }
 
 static const cli_option revoke_options[] = {
-    {"subject", 's', "KEY", "every token of this key, and by it; repeatable", set_subject},
-    {"hash", 0, "HEX", "the component with this content hash; repeatable", set_hash},
+    {"subject", 's', "KEY", "every token of this key, and by it; may be repeated", set_subject},
+    {"hash", 0, "HEX", "the component with this content hash; may be repeated", set_hash},
     {"before", 0, "DATE", "only tokens that were issued before: a date, or now (all)", set_before},
     {"reason", 0, "TEXT", "shown to whoever is refused", set_reason},
     {"issuer", 'i', "KEY", "sign a list for others with this key, an account or operator", set_issuer},
     {"number", 0, "N", "of the list; must grow (1, or one more than that of --from)", set_number},
     {"from", 0, "OLD", "the list that this one extends", set_from},
-    {"until", 0, "DATE", "when the list ends: hosts then refuse all of its issuer (never)", set_until},
+    {"until", 0, "DATE", "when the list ends: hosts then refuse all of its issuer (without end)", set_until},
     {"out", 0, "FILE", "where the list is written", set_out},
-    {"keys", 0, "DIR", "the directory of keys (keys in $WRIT_HOME or ~/.config/writ)", set_keys},
-    {"passphrase-file", 0, "FILE", "the passphrase of the key, else asked for", set_passphrase_file},
-    TRUST_OPTION_FILE(set_trust),
-    TRUST_OPTION_OUTPUT(set_output),
+    CLI_OPTION_KEYS(set_keys),
+    CLI_OPTION_PASSPHRASE_FILE(set_passphrase_file),
+    CLI_OPTION_TRUST(set_trust),
+    CLI_OPTION_OUTPUT(set_output),
 };
 static const cli_command revoke_command = {
     .name = "trust revoke",
@@ -311,7 +277,7 @@ static status import(trust_request *r, err *e) {
     return STATUS_OK;
 }
 
-static const cli_option import_options[] = {TRUST_OPTION_FILE(set_trust), TRUST_OPTION_OUTPUT(set_output)};
+static const cli_option import_options[] = {CLI_OPTION_TRUST(set_trust), CLI_OPTION_OUTPUT(set_output)};
 static const cli_command import_command = {
     .name = "trust import",
     .usage = "[OPTIONS] LIST",

@@ -12,19 +12,9 @@
 enum { LINE_BYTES_MAX = 64 << 10 };
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->operand = value;
-    return STATUS_OK;
-}
-
-static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
-    ((trust_request *)target)->trust = value;
-    return STATUS_OK;
-}
-
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((trust_request *)target)->output, e);
-}
+CLI_KEEP_TEXT(set_operand, trust_request, operand);
+CLI_KEEP_TEXT(set_trust, trust_request, trust);
+CLI_KEEP_OUTPUT(set_output, trust_request, output);
 
 static void print_row(const char *before, slice text, const char *after) {
     auto_buf line;
@@ -171,7 +161,7 @@ static status list(trust_request *r, err *e) {
     return STATUS_OK;
 }
 
-static const cli_option options[] = {TRUST_OPTION_FILE(set_trust), TRUST_OPTION_OUTPUT(set_output)};
+static const cli_option options[] = {CLI_OPTION_TRUST(set_trust), CLI_OPTION_OUTPUT(set_output)};
 static const cli_command list_command = {
     .name = "trust list",
     .usage = "[OPTIONS]",
@@ -256,9 +246,8 @@ static const cli_command check_command = {
     .name = "trust check",
     .usage = "[OPTIONS] COMPONENT|TOKEN",
     .summary = "Show who would believe a component or a token file here, or why nobody does.",
-    .details =
-        "Of a token alone everything but the hash is checked. The exit code is 3 when it is not believed,\n"
-        "and 4 when it is malformed.",
+    .details = "Of a token alone everything but the hash is checked. Exit codes: 0 believed, 3 refused, 4\n"
+               "malformed.",
     .options = options,
     .option_count = COUNT(options),
     .examples = "  writ trust check shop.wasm\n  writ trust check -o json shop.jwt",

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/key_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
 #include "codec/date.h"
@@ -212,30 +213,12 @@ static int verify(const verify_args *args) {
 
 // --- the command -------------------------------------------------------------------------------------------
 
-static verify_args *args_of(void *target) { return target; }
-
-static status keep(const char **field, const char *value) {
-    *field = value;
-    return STATUS_OK;
-}
-
-static status set_path(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&args_of(target)->path, value);
-}
-static status set_token(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&args_of(target)->token, value);
-}
-static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&args_of(target)->trust, value);
-}
+CLI_KEEP_TEXT(set_path, verify_args, path);
+CLI_KEEP_TEXT(set_token, verify_args, token);
+CLI_KEEP_TEXT(set_trust, verify_args, trust);
 
 static status set_issuer(void *target, const char *value, err *e) {
-    nkey_public key;
-    TRY(nkey_public_parse(slice_from_text(value), &key, e));
-    if (key.kind != NKEY_ACCOUNT && key.kind != NKEY_OPERATOR) {
-        return err_set(e, STATUS_INVALID, "a key of kind %s signs nothing; name an account or operator",
-                       nkey_kind_name(key.kind));
-    }
+    TRY(cli_check_believable(value, e));
     ((verify_args *)target)->issuer = value;
     return STATUS_OK;
 }
@@ -247,17 +230,15 @@ static status set_at(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
-static status set_output(void *target, const char *value, err *e) {
-    return cli_parse_output(value, &((verify_args *)target)->output, e);
-}
+CLI_KEEP_OUTPUT(set_output, verify_args, output);
 
 static const cli_option options[] = {
     {"token", 0, "FILE", "the token, where it is beside the component", set_token},
-    {"trust", 0, "FILE", "the trust store (trust.json in $WRIT_HOME or ~/.config/writ)", set_trust},
+    CLI_OPTION_TRUST(set_trust),
     {"issuer", 'i', "PUBLICKEY", "trust this account or operator and nobody else; needs no store",
      set_issuer},
     {"at", 0, "DATE", "the date to judge validity by (now)", set_at},
-    {"output", 'o', "text|json", "format (text)", set_output},
+    CLI_OPTION_OUTPUT(set_output),
 };
 
 static const cli_command command = {

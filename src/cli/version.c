@@ -13,7 +13,7 @@ static status set_output(void *target, const char *value, err *e) {
     return cli_parse_output(value, target, e);
 }
 
-static const cli_option options[] = {{"output", 'o', "text|json", "format (text)", set_output}};
+static const cli_option options[] = {CLI_OPTION_OUTPUT(set_output)};
 
 static const cli_command command = {
     .name = "version",

@@ -37,6 +37,14 @@ CACHE = ROOT / "build" / "test-cache"
 SIGNED = ROOT / "build" / "test-signed"
 HOME = SIGNED / "home"  # of keys and trust, for every `writ` that a test starts
 
+# What `writ --help` lists; the commands of a group are called as "keys gen".
+GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "import"),
+          "keys": ("gen", "list", "show", "export", "import"), "token": ("create", "inspect"),
+          "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
+          "spiffe": ("show",)}
+COMMANDS = ("run", "inspect", "sign", "verify", "diff", "doctor", "version")
+MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
+
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
 ALARMS = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|ThreadSanitizer|CHECK failed|Assertion")
 START_SECONDS_MAX = 60

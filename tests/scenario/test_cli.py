@@ -4,6 +4,7 @@ import hashlib
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 
@@ -11,7 +12,12 @@ import broken
 import harness
 from harness import Case, guest
 
-COMMANDS = ("run", "inspect", "doctor")
+ALL = harness.COMMANDS + harness.MEMBERS
+
+
+def listed(text):
+    """The names that the help of the program or of a group lists."""
+    return re.findall(r"(?m)^  ([a-z]+)  +\S", text.split("Commands:")[1].split("Examples:")[0])
 
 
 class Help(Case):
@@ -19,19 +25,49 @@ class Help(Case):
         for arguments in (("--help",), ("-h",), ("help",)):
             done = harness.run(*arguments)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
-            for command in COMMANDS:
-                self.assertRegex(done.stdout, rf"(?m)^\s+{command}\s+\S")
+            self.assertEqual(sorted(listed(done.stdout)), sorted((*harness.COMMANDS, *harness.GROUPS)))
             self.assertIn("Examples:", done.stdout)
 
     def test_of_each_command(self):
-        for command in COMMANDS:
+        for command in ALL:
             with self.subTest(command):
-                done = harness.run(command, "--help", cache=False)
+                done = harness.run(*command.split(), "--help", cache=False)
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
-                self.assertRegex(done.stdout, rf"Usage: writ {command}")
+                self.assertRegex(done.stdout, rf"(?m)^Usage: writ {command} \[OPTIONS\]")
                 self.assertIn("Options:", done.stdout)
-                self.assertIn("Examples:", done.stdout)
+                self.assertRegex(done.stdout.split("Examples:")[1], rf"(?m)^  writ {command}\b")
                 self.assertRegex(done.stdout, r"-o, --output")
+
+    def test_of_each_group(self):
+        for group, names in harness.GROUPS.items():
+            with self.subTest(group):
+                done = harness.run(group, "--help", cache=False)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertEqual(listed(done.stdout), list(names))
+                self.assertRegex(done.stdout.split("Examples:")[1], rf"(?m)^  writ {group} ")
+
+    def test_one_letter_means_one_option(self):
+        """But for those that only one command has, which are named as its like in other tools."""
+        meanings = {}
+        for command in ALL:
+            for letter, name in re.findall(r"(?m)^  -(\w), --([a-z-]+)", self.options_of(command)):
+                meanings.setdefault(letter, {}).setdefault(name, set()).add(command.split()[0])
+        several = {letter: found for letter, found in meanings.items() if len(found) > 1}
+        self.assertEqual(sorted(several), ["t", "w"], several)
+
+    def test_one_option_has_one_letter(self):
+        letters = {}
+        for command in ALL:
+            for letter, name in re.findall(r"(?m)^  (-\w,|   ) --([a-z-]+)", self.options_of(command)):
+                letters.setdefault(name, {}).setdefault(letter.strip(), []).append(command)
+        odd = {name: found for name, found in letters.items() if len(found) > 1}
+        self.assertEqual(odd, {})
+
+    def options_of(self, command):
+        return self.help_of(command).split("Options:")[1].split("Examples:")[0]
+
+    def help_of(self, command):
+        return harness.run(*command.split(), "--help", cache=False).stdout
 
     def test_names_every_option(self):
         text = harness.run("run", "--help", cache=False).stdout
@@ -41,9 +77,27 @@ class Help(Case):
             self.assertRegex(text, rf"(?m)^\s.*{option}\b", option)
 
     def test_lines_are_not_too_long(self):
-        for command in COMMANDS:
-            lines = harness.run(command, "--help", cache=False).stdout.splitlines()
-            self.assertLess(max(map(len, lines)), 130)
+        for command in ALL + tuple(harness.GROUPS):
+            with self.subTest(command):
+                self.assertLess(max(map(len, self.help_of(command).splitlines())), 130)
+
+    def test_examples_are_right(self):
+        """Each is a command line that the program understands: what fails is a file or a key, never the usage."""
+        for command in ALL + tuple(harness.GROUPS):
+            examples = re.sub(r"\\\n\s+", " ", self.help_of(command).split("Examples:")[1])
+            for line in re.findall(r"(?m)^  (writ .*)$", examples):
+                for piece in re.split(r" && | \| | >", re.sub(r"\s{3,}.*", "", line)):
+                    if piece.startswith("writ ") and not piece.startswith("writ run"):
+                        with self.subTest(piece):
+                            self.understood(piece)
+
+    def understood(self, line):
+        account, module = harness.account(), harness.writ("keys", "gen", "module", "--keys", self.folder, "--replace")
+        line = re.sub(r"ACCOUNTKEY|\bA[A-Z]*\.\.\.", account, re.sub(r"\bM[A-Z]*\.\.\.", module, line))
+        words = shlex.split(line.replace("5f...", "5f" * 32))[1:]
+        done = harness.run(*words, cache=False, cwd=self.folder,
+                           env={"WRIT_HOME": str(self.folder), "SPIFFE_ENDPOINT_SOCKET": f"unix://{self.folder}/none"})
+        self.assertIn(done.returncode, (0, 3, 4, 5), done.stderr)
 
 
 class Usage(Case):
@@ -56,6 +110,12 @@ class Usage(Case):
     def test_wrong_command_lines(self):
         self.wrong()
         self.assertIn("frobnicate", self.wrong("frobnicate"))
+        for group in harness.GROUPS:
+            self.wrong(group)
+            self.assertIn(f"{group} frobnicate", self.wrong(group, "frobnicate"))
+        for command in ALL:
+            self.assertIn("--frobnicate", self.wrong(*command.split(), "--frobnicate"))
+            self.assertIn("output", self.wrong(*command.split(), "-o", "xml"))
         self.wrong("run")
         self.wrong("inspect")
         self.assertIn("--frobnicate", self.wrong("run", "--frobnicate", "x.wasm"))

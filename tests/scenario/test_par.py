@@ -232,7 +232,8 @@ class Alone(ParCase):
 
     def test_wrong_command_lines(self):
         for wrong in (("create",), ("create", "--target", "linux=x"), ("create", "--target", "x86_64-linux"),
-                      ("insert", "x.par"), ("extract", "x.par"), ("verify",), ("verify", "--issuer", "A", "x.par"),
+                      ("insert", "--for", "1d", "--until", "2d", "x.par"),
+                      ("extract", "x.par"), ("verify",), ("verify", "--issuer", "A", "x.par"),
                       ("nothing",), ()):
             self.writ("par", *wrong, code=2)
         self.writ("par", "--help")

@@ -69,7 +69,7 @@ class Sign(SignCase):
         self.verify(*arguments, at="2027-02-01T00:00:00Z")
         self.verify(*arguments, at="2027-02-01T23:59:59Z")
         self.refused("expired", *arguments, at="2027-02-02T00:00:00Z")
-        self.assertIn("never be valid", self.sign("--until", "2027-01-31", self.component, status=INVALID)["message"])
+        self.assertIn("never be valid", self.sign("--until", "2027-01-31", self.component, status=USAGE)["message"])
 
     def test_trust(self):
         account, other = self.key(), self.key(name="other")

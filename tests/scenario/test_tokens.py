@@ -114,9 +114,9 @@ class Commands(Tokens):
         self.create("--kind", "component", "--subject", "a", status=2)
         self.create("--kind", "account", status=2)
         self.create("--kind", "account", "--subject", "a", "--for", "1d", "--until", "2028-01-01", status=2)
-        self.create("--kind", "account", "--subject", "a", "--until", "2027-01-31", status=4)
-        self.create("--kind", "account", "--subject", "a", "--until", "9999-12-31T23:59:60Z", status=4)
-        self.create("--kind", "account", "--subject", "a", "--for", "9000y", status=4)
+        self.create("--kind", "account", "--subject", "a", "--until", "2027-01-31", status=2)
+        self.create("--kind", "account", "--subject", "a", "--until", "9999-12-31T23:59:60Z", status=2)
+        self.create("--kind", "account", "--subject", "a", "--for", "9000y", status=2)
 
     def test_revocations(self):
         account = self.key("account", "a")

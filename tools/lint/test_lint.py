@@ -189,6 +189,7 @@ class GlobalTest(unittest.TestCase):
                 "int f(int *a);", "static int f(void) { return 1; }", "typedef int (*callback)(void *data);",
                 "static const struct x table[] = {{1, 2}, {3, 4}};", "_Static_assert(1 == 1, 0);",
                 "static void (*const hooks[])(void) = {\n    a,\n};", "#define X(a) \\\n    int a;\n",
+                "#define X(a) \\\n    static int a(int b) {  \\\n        return b; \\\n    }\n",
                 "int *f(void) {\n    static const int x = 1;\n    return 0;\n}",
                 "void f(void) {\n    static void (*const hooks[])(void) = {a};\n}",
                 "_Noreturn void f(const char *a, int b);", "status f(err *e) WRIT_FORMAT(2, 3) WRIT_MUST_USE;",
