@@ -167,6 +167,13 @@ static status read_token(slice text, arena *memory, token_claims *ret, refusal *
     return s;
 }
 
+// Claims are quoted in messages, which are shown in lines of their own making.
+static void put_on_one_line(err *e) {
+    for (char *p = e->message; *p != '\0'; p++) {
+        *p = (uint8_t)*p < 0x20 || *p == 0x7f ? '?' : *p;
+    }
+}
+
 status token_read(slice text, arena *memory, token_claims *ret, refusal *ret_why, err *e) {
     token_claims claims = {0};
     refusal why = REFUSAL_MALFORMED;
@@ -175,6 +182,7 @@ status token_read(slice text, arena *memory, token_claims *ret, refusal *ret_why
     status s = read_token(text, memory, &claims, &why, e);
     if (s != STATUS_OK) {
         *ret_why = why;
+        put_on_one_line(e);
         return err_wrap(e, "token");
     }
     *ret = claims;

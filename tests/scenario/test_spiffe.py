@@ -199,8 +199,8 @@ class Endpoint(SpiffeCase):
                 path.unlink()
 
     def test_not_a_socket(self):
-        for endpoint in ("tcp://127.0.0.1:1", "unix:relative", "unix://host/path", "unix:///a?b", "unix:///" + "a" * 120,
-                         "unix:///", "/run/agent.sock", ""):
+        for endpoint in ("tcp://127.0.0.1:1", "unix:relative", "unix://host/path", "unix:///a?b",
+                         "unix:///" + "a" * 120, "unix:///", "/run/agent.sock", ""):
             with self.subTest(endpoint):
                 done = harness.run("spiffe", "show", "--socket", endpoint)
                 self.assertEqual(2, done.returncode, done.stderr)
@@ -237,12 +237,14 @@ class Run(DoubleCase):
         self.assertEqual(["0"], self.api.ask("calls"))
 
     def test_unsigned_has_no_id(self):
-        server = self.serve(harness.unsigned_guest("hello-c"), "--unsigned", "--spiffe", f"unix://{self.path}", workers=0)
+        server = self.serve(harness.unsigned_guest("hello-c"), "--unsigned", "--spiffe", f"unix://{self.path}",
+                            workers=0)
         self.assertIsNone(self.identity(server)["workload"])
 
     def test_refused_start(self):
         self.tell("x509", "deny")
-        done = harness.run("run", "--listen", "127.0.0.1:0", "--spiffe", f"unix://{self.path}", harness.guest("hello-c"))
+        done = harness.run("run", "--listen", "127.0.0.1:0", "--spiffe", f"unix://{self.path}",
+                           harness.guest("hello-c"))
         self.assertEqual(3, done.returncode)
         self.assertIn("register this host", done.stderr)
         self.assertNotIn("serving", done.stderr)
@@ -409,7 +411,8 @@ class Spire(SpiffeCase):
         self.assertEqual((HOST, self.workload_id()), (event["host"], event["workload"]))
         mark = server.mark()
         first = json.loads(server.wait_line("svid-rotated", 60, since=mark))
-        second = json.loads(server.wait_line("svid-rotated", 60, since=server.lines.index(json_line(server, first)) + 1))
+        after_first = server.lines.index(json_line(server, first)) + 1
+        second = json.loads(server.wait_line("svid-rotated", 60, since=after_first))
         self.assertEqual(HOST, second["spiffe_id"])
         self.assertGreater(second["expires"], event["expires"])
         self.assertNotIn("spiffe-lost", server.log())

@@ -441,6 +441,27 @@ TEST(revocation_lists) {
     EXPECT_EQ(read_keys(o.text, a.text, more, NKEY_OPERATOR, 1).why, REFUSAL_WRONG_KEY_TYPE);
 }
 
+TEST(no_claim_breaks_the_line_of_a_message) {
+    static const char *const entries[] = {
+        "{\"interface\":\"a:b\",\"x\\nwrit: verified\":1}", "{\"interface\":\"a:b\\n\\u001b[2J\\u007f\"}",
+        "{\"interface\":\"a:b\",\"versions\":\"1\\n\"}",    "{\"interface\":\"a:b\",\"hosts\":[\"h\\r\"]}",
+        "{\"interface\":\"a:b\",\"buckets\":[\"h\\n\"]}",
+    };
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0]; i++) {
+        char more[200];
+        buf claims;
+        snprintf(more, sizeof more, ",\"writ\":{\"version\":1,\"allow\":[%s]}", entries[i]);
+        component_claims("\"iat\":1", "\"hash\":\"" HASH "\"", more, &claims);
+        outcome o = read_claims_of(HEADER, buf_slice(&claims), NKEY_ACCOUNT, 1);
+        EXPECT_EQ(o.why, REFUSAL_MALFORMED);
+        EXPECT_CONTAINS(o.e.message, "writ.allow");
+        for (const char *p = o.e.message; *p != '\0'; p++) {
+            EXPECT((uint8_t)*p >= 0x20 && *p != 0x7f);
+        }
+        buf_done(&claims);
+    }
+}
+
 TEST(memory_has_an_end) {
     buf token;
     good_token(&token);
