@@ -11,8 +11,10 @@ import unittest
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.append(os.path.join(ROOT, "tools", "test"))
 import closing  # noqa: E402
+import harness  # noqa: E402
 
-COMMANDS = ("run", "inspect", "doctor")
+PAGES = {**{command: (command,) for command in harness.COMMANDS if command != "version"},
+         **{group: tuple(f"{group} {name}" for name in names) for group, names in harness.GROUPS.items()}}
 
 
 def output_of(*command, **options):
@@ -64,20 +66,41 @@ class InstallTest(unittest.TestCase):
         self.assertRegex(symbols, r"__\w+_chk\b")
 
     def test_brings_manuals(self):
-        for page in ("writ", *(f"writ-{command}" for command in COMMANDS)):
+        for page in ("writ", *(f"writ-{page}" for page in PAGES)):
             path = os.path.join(self.prefix, "share/man/man1", page + ".1")
             with open(path, encoding="utf-8") as f:
                 self.assertIn(f".TH {page.upper()} 1", f.read())
 
     def test_manuals_name_the_options_of_the_program(self):
-        for command in COMMANDS:
-            help_text = output_of(self.writ, command, "--help")
-            with open(os.path.join(ROOT, "docs/man", f"writ-{command}.1"), encoding="utf-8") as f:
-                page = f.read().replace("\\-", "-")
-            offered = set(re.findall(r"^\s+(?:-\w, )?(--[a-z-]+)", help_text, re.MULTILINE))
-            described = set(re.findall(r"^\.BR? .*?(--[a-z-]+)", page, re.MULTILINE)) - {"--"}
-            self.assertTrue(offered, help_text)
-            self.assertEqual(offered - {"--help"}, described - {"--help"}, command)
+        for name, commands in PAGES.items():
+            with self.subTest(name):
+                page = self.page(f"writ-{name}")
+                options = "".join(output_of(self.writ, *command.split(), "--help").split("Options:")[1]
+                                  .split("Examples:")[0] for command in commands)
+                offered = set(re.findall(r"^\s+(?:(-\w), )?(--[a-z-]+)", options, re.MULTILINE))
+                # Each stands on the line after a .TP, with quotes where a font ends.
+                tags = [line.split("\n")[0].replace('"', "") for line in page.split("\n.TP\n")[1:]]
+                described = {(letter, option) for tag in tags
+                             for letter, option in re.findall(r"(?:(-\w) ?, +)?(?<!-)(--[a-z-]+)", tag)}
+                self.assertTrue(offered)
+                self.assertEqual(offered, described)
+
+    def test_manuals_name_each_other(self):
+        page = self.page("writ")
+        for name in PAGES:
+            self.assertIn(f"writ-{name} (1)", page)
+        for name, commands in PAGES.items():
+            text = self.page(f"writ-{name}")
+            self.assertIn(".BR writ (1)", text)
+            for other in re.findall(r"writ-([a-z]+) \(1\)", text):
+                self.assertIn(other, PAGES, name)
+            for command in commands:
+                self.assertIn(f".B writ {command}\n", text)
+
+    @staticmethod
+    def page(name):
+        with open(os.path.join(ROOT, "docs/man", f"{name}.1"), encoding="utf-8") as f:
+            return f.read().replace("\\-", "-")
 
 
 if __name__ == "__main__":
