@@ -96,7 +96,9 @@ static void print_bundle(const svid *s) {
     }
     for (size_t i = 0; i < s->foreign_count; i++) {
         (void)snprintf(more, sizeof more,
-                       s->foreign[i].is_readable ? ", %zu authorities" : ", not readable here",
+                       !s->foreign[i].is_readable       ? ", not readable here"
+                       : s->foreign[i].authorities == 1 ? ", %zu authority"
+                                                        : ", %zu authorities",
                        s->foreign[i].authorities);
         print_row("federated", s->foreign[i].trust_domain, more);
     }
@@ -113,7 +115,8 @@ static void print_text(const host_identity *h) {
     print_row("key", public_key_kind_name(public_key_kind_of(certificate_key(s->chain.items[0]))), "");
     print_bundle(s);
     if (host_identity_jwt(h, &jwt_end_s, &keys)) {
-        (void)snprintf(more, sizeof more, ", until %s, %zu keys", date_text(jwt_end_s, end), keys);
+        (void)snprintf(more, sizeof more, ", until %s, %zu key%s", date_text(jwt_end_s, end), keys,
+                       keys == 1 ? "" : "s");
         print_row("JWT-SVID", host_identity_audience(h), more);
     }
 }

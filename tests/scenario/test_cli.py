@@ -76,6 +76,17 @@ class Help(Case):
                        "--reuse", "--suggest-grants"):
             self.assertRegex(text, rf"(?m)^\s.*{option}\b", option)
 
+    def test_the_documentation_names_every_option(self):
+        """Each in a section of docs/cli.md that is about its command, or before the first one."""
+        head, *sections = (harness.ROOT / "docs" / "cli.md").read_text().split("\n## ")
+        for command in ALL:
+            with self.subTest(command):
+                about = [text for text in sections if re.search(rf"`writ {command}\b", text)]
+                self.assertTrue(about)
+                offered = re.findall(r"(?m)^  (?:-\w,|   ) (--[a-z-]+)", self.options_of(command))
+                named = set(re.findall(r"(?<![\w-])--[a-z-]+", head + "".join(about)))
+                self.assertEqual([], [option for option in offered if option not in named])
+
     def test_lines_are_not_too_long(self):
         for command in ALL + tuple(harness.GROUPS):
             with self.subTest(command):
