@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Checks the rules that a compiler does not: tools/lint/lint.py [PATH...]
 
-Layers, sizes, banned calls, mutable globals, licence lines, leftovers, format. Findings are printed as
-`file:line: rule: message`; the last line reads `N passed, N failed` and counts files. An exception is a line in
+Layers, sizes, banned calls, mutable globals, licence lines, leftovers, links between pages, format. Findings are
+printed as `file:line: rule: message`; the last line reads `N passed, N failed` and counts files. An exception is a line in
 tools/lint/allow.txt, with its reason.
 """
 import argparse
@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import links
 import rules
 from layers import Layers
 
@@ -84,6 +85,8 @@ def check_tree(root, paths, allowed):
         found = list(rules.check_file(path, text))
         if path.startswith("src/") and rules.is_c(path):
             found += [(line, "layer", message) for line, message in layers.check(path, text)]
+        if path.endswith(".md"):
+            found += [(line, "link", message) for line, message in links.check(root, path, text)]
         lines = text.split("\n")
         findings += [(path, line, rule, message) for line, rule, message in found
                      if not allowed.covers(rule, path, lines[line - 1])]

@@ -225,6 +225,36 @@ class FillTest(unittest.TestCase):
         self.assertEqual(fill_comments.fill(filled), filled)
 
 
+class LinkTest(unittest.TestCase):
+    PAGES = {"tools/x.py": "",
+             "docs/b.md": "# One thing\n\n## `b c`: why?\n\n## Twice\n\n## Twice\n\n```\n# no heading\n```\n"}
+
+    def messages(self, text):
+        tree = Tree(dict(self.PAGES, **{"docs/a.md": text}))
+        return [(line, message) for _, line, rule, message in tree.findings("docs/a.md") if rule == "link"]
+
+    def test_what_is_there(self):
+        self.assertEqual(self.messages("# Here\n[x](b.md) [y](b.md#one-thing \"title\") [z](../tools/x.py)\n"
+                                       "[f](../tools/) [q](b.md#b-c-why) [h](#here) [t](b.md#twice-1) [s](/docs/b.md)\n"
+                                       "[r]\n\n[r]: b.md\n"
+                                       "[web](https://example.org/b.md) [mail](mailto:a@example.org)\n"), [])
+
+    def test_what_is_not_there(self):
+        self.assertEqual(self.messages("fine\n[x](c.md)\n"), [(2, "c.md is not there")])
+        self.assertEqual(self.messages("[r]\n\n[r]: c.md\n"), [(3, "c.md is not there")])
+        self.assertEqual(self.messages("[x](b.md) and [y](c.md#one)\n"), [(1, "c.md#one is not there")])
+        self.assertEqual(self.messages("[x](../../b.md)\n"), [(1, "../../b.md leads out of the tree")])
+
+    def test_headings(self):
+        self.assertEqual(self.messages("[x](b.md#one)\n"), [(1, "b.md#one: docs/b.md has no such heading")])
+        self.assertEqual(self.messages("[x](b.md#no-heading)\n"),
+                         [(1, "b.md#no-heading: docs/b.md has no such heading")])
+        self.assertEqual(self.messages("# A\n[x](#b)\n"), [(2, "#b: docs/a.md has no such heading")])
+
+    def test_code_holds_no_links(self):
+        self.assertEqual(self.messages("`a[0](c.md)`\n\n```\n[x](c.md)\n```\n[y](b.md)\n"), [])
+
+
 class AllowTest(unittest.TestCase):
     FILES = {"src/codec/a.c": HEAD + "static int counter;\n"}
 
