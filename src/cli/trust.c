@@ -74,6 +74,7 @@ slice trust_trimmed(slice text) {
 CLI_KEEP_TEXT(set_operand, trust_request, operand);
 CLI_KEEP_TEXT(set_trust, trust_request, trust);
 CLI_KEEP_TEXT(set_note, trust_request, note);
+CLI_KEEP_TEXT(set_issuer, trust_request, issuer);
 CLI_KEEP_OUTPUT(set_output, trust_request, output);
 
 static status set_name(void *target, const char *value, err *e) {
@@ -125,6 +126,7 @@ static const cli_option add_options[] = {
 static const cli_option plain_options[] = {CLI_OPTION_TRUST(set_trust), CLI_OPTION_OUTPUT(set_output)};
 static const cli_option require_options[] = {
     {"rev", 'r', "N", "the lowest revision that may run", set_revision},
+    {"issuer", 0, "KEY", "only what this account (A...) signs; else whoever signed", set_issuer},
     CLI_OPTION_TRUST(set_trust),
     CLI_OPTION_OUTPUT(set_output),
 };
@@ -157,10 +159,13 @@ static const cli_command require_command = {
     .name = "trust require",
     .usage = "[OPTIONS] --rev N SUBJECT",
     .summary = "Refuse revisions of a component (M...) or provider (V...) below N.",
-    .details = "Also lowers a minimum, to go back on purpose.",
+    .details =
+        "Also lowers a minimum, to go back on purpose. A minimum that was learnt (writ trust add --ratchet)\n"
+        "is one of --issuer; both it and the one without must hold.",
     .options = require_options,
     .option_count = COUNT(require_options),
-    .examples = "  writ trust require MB... --rev 7",
+    .examples = "  writ trust require MB... --rev 7\n"
+                "  writ trust require MB... --issuer AB... --rev 7",
     .operands_min = 1,
     .operands_max = 1,
     .operand = set_operand,
@@ -250,22 +255,16 @@ static int remove_main(int argc, char **argv) {
     return trust_command(&remove_command, argc, argv, check_key, remove_key);
 }
 
-static int64_t minimum_of(const trust_store *s, const nkey_public *subject) {
-    for (size_t i = 0; i < trust_store_minimum_count(s); i++) {
-        const trust_minimum *m = trust_store_minimum_at(s, i);
-        if (nkey_public_equal(&m->subject, subject)) {
-            return m->revision;
-        }
-    }
-    return -1;
-}
-
 static status require_revision(trust_request *r, err *e) {
-    trust_minimum m = {.revision = (int32_t)r->revision};
+    trust_minimum m = {.revision = (int32_t)r->revision, .has_issuer = r->issuer != NULL};
     trust_store *s;
     TRY(nkey_public_parse(slice_from_text(r->operand), &m.subject, e));
+    if (m.has_issuer) {
+        TRY(nkey_public_parse(slice_from_text(r->issuer), &m.issuer, e));
+    }
     TRY(trust_open(r, &s, e));
-    int64_t before = minimum_of(s, &m.subject);
+    const trust_minimum *old = trust_store_minimum_of(s, &m);
+    int64_t before = old == NULL ? -1 : old->revision;
     status result = trust_store_set_minimum(s, &m, e);
     if (result == STATUS_OK) {
         result = trust_save(r, s, e);
@@ -274,21 +273,27 @@ static status require_revision(trust_request *r, err *e) {
     TRY(result);
     json_value *document = json_object_new();
     json_put_text(document, "subject", slice_from_text(r->operand));
+    json_put(document, "issuer", m.has_issuer ? json_text(slice_from_text(r->issuer)) : json_null_new());
     json_put_integer(document, "revision", m.revision);
     json_put(document, "before", before < 0 ? json_null_new() : json_integer_new(before));
     json_put_bool(document, "lowered", before > m.revision);
+    const char *of = m.has_issuer ? " of " : "", *issuer = m.has_issuer ? r->issuer : "";
     if (before > m.revision) {
         trust_report(r, document,
-                     "lowered the minimum revision of %s from %lld to %d: older code may run again",
-                     r->operand, (long long)before, m.revision);
+                     "lowered the minimum revision of %s%s%s from %lld to %d: older code may run again",
+                     r->operand, of, issuer, (long long)before, m.revision);
     } else {
-        trust_report(r, document, "%s runs only from revision %d on", r->operand, m.revision);
+        trust_report(r, document, "%s%s%s runs only from revision %d on", r->operand, of, issuer, m.revision);
     }
     return STATUS_OK;
 }
 
 static status check_require(trust_request *r, err *e) {
+    nkey_public issuer;
     TRY(check_key(r, e));
+    if (r->issuer != NULL) {
+        TRY(nkey_public_parse(slice_from_text(r->issuer), &issuer, e));
+    }
     return r->has_revision ? STATUS_OK : err_set(e, STATUS_INVALID, "say from which revision on: --rev N");
 }
 

@@ -83,8 +83,9 @@ static void print_text(const trust_request *r, const trust_store *s) {
     }
     for (size_t i = 0; i < trust_store_minimum_count(s); i++) {
         const trust_minimum *m = trust_store_minimum_at(s, i);
-        printf("%s  %s  from revision %d on\n", i == 0 ? "\nminimum revisions\n" : "",
-               nkey_public_text(&m->subject).text, m->revision);
+        printf("%s  %s  from revision %d on%s%s\n", i == 0 ? "\nminimum revisions\n" : "",
+               nkey_public_text(&m->subject).text, m->revision, m->has_issuer ? "  of " : "",
+               m->has_issuer ? nkey_public_text(&m->issuer).text : "");
     }
     for (size_t i = 0; i < trust_store_revoked_count(s); i++) {
         printf("%s", i == 0 ? "\nrevoked by the owner of this host\n" : "");
@@ -136,6 +137,9 @@ static void print_json(const trust_request *r, const trust_store *s) {
         const trust_minimum *m = trust_store_minimum_at(s, i);
         json_value *row = json_object_new();
         json_put_text(row, "subject", slice_from_text(nkey_public_text(&m->subject).text));
+        json_put(row, "issuer",
+                 m->has_issuer ? json_text(slice_from_text(nkey_public_text(&m->issuer).text))
+                               : json_null_new());
         json_put_integer(row, "revision", m->revision);
         json_push(minimums, row);
     }

@@ -86,18 +86,33 @@ const trust_minimum *trust_store_minimum_at(const trust_store *s, size_t index) 
     return &s->minimums[index];
 }
 
-size_t trust_minimum_position(const trust_store *s, const nkey_public *subject, bool *ret_found) {
+// By subject; the one for whoever signed first, then by issuer.
+static int compare_minimums(const trust_minimum *a, const trust_minimum *b) {
+    int order = trust_compare_keys(&a->subject, &b->subject);
+    if (order != 0 || !a->has_issuer || !b->has_issuer) {
+        return order != 0 ? order : (int)a->has_issuer - (int)b->has_issuer;
+    }
+    return trust_compare_keys(&a->issuer, &b->issuer);
+}
+
+size_t trust_minimum_position(const trust_store *s, const trust_minimum *like, bool *ret_found) {
     size_t from = 0, to = s->minimum_count;
     while (from < to) {
         size_t middle = from + (to - from) / 2;
-        if (trust_compare_keys(&s->minimums[middle].subject, subject) < 0) {
+        if (compare_minimums(&s->minimums[middle], like) < 0) {
             from = middle + 1;
         } else {
             to = middle;
         }
     }
-    *ret_found = from < s->minimum_count && nkey_public_equal(&s->minimums[from].subject, subject);
+    *ret_found = from < s->minimum_count && compare_minimums(&s->minimums[from], like) == 0;
     return from;
+}
+
+const trust_minimum *trust_store_minimum_of(const trust_store *s, const trust_minimum *like) {
+    bool found;
+    size_t at = trust_minimum_position(s, like, &found);
+    return found ? &s->minimums[at] : NULL;
 }
 
 status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
@@ -109,15 +124,19 @@ status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
                        "only components (M...) and providers (V...) have revisions, not %s",
                        nkey_public_text(&m->subject).text);
     }
+    if (m->has_issuer && m->issuer.kind != NKEY_ACCOUNT) {
+        return err_set(e, STATUS_INVALID, "components and providers are signed by accounts (A...), not by %s",
+                       nkey_public_text(&m->issuer).text);
+    }
     bool found;
-    size_t at = trust_minimum_position(s, &m->subject, &found);
+    size_t at = trust_minimum_position(s, m, &found);
     if (found) {
         s->is_changed = s->is_changed || s->minimums[at].revision != m->revision;
         s->minimums[at].revision = m->revision;
         return STATUS_OK;
     }
     if (s->minimum_count >= TRUST_SUBJECTS_MAX) {
-        return err_set(e, STATUS_LIMIT, "a trust store holds minimum revisions of at most %d subjects",
+        return err_set(e, STATUS_LIMIT, "a trust store holds at most %d minimum revisions",
                        TRUST_SUBJECTS_MAX);
     }
     TRUST_GROW(s->minimums, s->minimum_count, s->minimum_capacity);

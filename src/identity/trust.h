@@ -6,7 +6,8 @@
 //   {"version": 1,
 //    "issuers": [{"key": "A...", "note": "the web team", "names": ["shop/*"], "until": "2027-01-31",
 //                 "allow": [{"interface": "wasi:http"}], "ratchet": true}],
-//    "minimum_revisions": [{"subject": "M...", "revision": 7}],
+//    "minimum_revisions": [{"subject": "M...", "revision": 7},
+//                          {"subject": "M...", "issuer": "A...", "revision": 9}],
 //    "revoked": [{"subject": "M...", "before": "2026-05-01T00:00:00Z", "reason": "leaked"},
 //                {"hash": "64 hex digits"}]}
 //
@@ -14,7 +15,11 @@
 // of the chain. `names` are patterns for the name in the token, in which "*" stands for any run of
 // characters; absent = any. `allow` bounds what its components may import, in the form of
 // identity/allowance.h; absent = whatever their writs allow. All entries that cover a component count; one
-// suffices. With `ratchet`, a revision that was started becomes the minimum of its subject.
+// suffices.
+//
+// A minimum without `issuer` holds whoever signed; one with it only for what that account signs. Both count.
+// With `ratchet`, a revision that was started becomes the minimum of its subject as far as the same issuer
+// signs it: a subject is whatever a signer writes, so a revision says nothing about the tokens of others.
 //
 // `revoked` are the owner's own revocations, which need no issuer and hold for everybody. To revoke a key
 // withdraws every token of it and by it that was issued before `before` (absent: all).
@@ -56,6 +61,8 @@ typedef struct trust_issuer {
 typedef struct trust_minimum {
     nkey_public subject;
     int32_t revision;
+    bool has_issuer; // false: whoever signed
+    nkey_public issuer;
 } trust_minimum;
 
 typedef struct trust_store trust_store;
@@ -82,6 +89,8 @@ status trust_store_add_issuer(trust_store *s, const trust_issuer *issuer, err *e
 size_t trust_store_remove_issuer(trust_store *s, const nkey_public *key); // how many entries went
 size_t trust_store_minimum_count(const trust_store *s);
 const trust_minimum *trust_store_minimum_at(const trust_store *s, size_t index);
+// The one that is there for the same subject and issuer (or for whoever signed), else NULL.
+const trust_minimum *trust_store_minimum_of(const trust_store *s, const trust_minimum *like);
 // Lowering a minimum is possible (people may decide so) and reported by the caller.
 status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) WRIT_MUST_USE;
 // The owner's own revocations; adding copies, and answers STATUS_EXISTS when it is there already.
@@ -119,7 +128,7 @@ status trust_decide(const trust_store *s, const trust_question *q, arena *memory
                     refusal *ret_why, err *e) WRIT_MUST_USE;
 
 // After a successful start: where the answer asks for it (`ratchet`), makes the revision of what was started
-// the minimum of its subject in the file, if it is higher than there. Reads the file anew, so that changes
-// since then are kept. A failure is for a warning: the start was good.
+// the minimum of its subject and issuer in the file, if it is higher than there. Reads the file anew, so that
+// changes since then are kept. A failure is for a warning: the start was good.
 status trust_note_revision(const char *path, const trust_answer *answer, const token_claims *claims,
                            bool *ret_raised, err *e) WRIT_MUST_USE;

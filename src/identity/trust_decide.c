@@ -289,19 +289,26 @@ static status check_revoked(const trust_store *s, const trust_question *q, const
 
 // --- revisions ---------------------------------------------------------------------------------------------
 
-static status check_revision(const trust_store *s, const token_claims *c, refusal *ret_why, err *e) {
-    bool found;
-    size_t at = trust_minimum_position(s, &c->subject, &found);
+static status check_minimum(const trust_store *s, const token_claims *c, bool of_issuer, refusal *ret_why,
+                            err *e) {
+    trust_minimum like = {.subject = c->subject, .has_issuer = of_issuer, .issuer = c->issuer};
+    const trust_minimum *m = trust_store_minimum_of(s, &like);
     int32_t revision = c->has_revision ? c->revision : 0;
-    if (!found || revision >= s->minimums[at].revision) {
+    if (m == NULL || revision >= m->revision) {
         return STATUS_OK;
     }
-    nkey_text subject = nkey_public_text(&c->subject);
+    nkey_text subject = nkey_public_text(&c->subject), issuer = nkey_public_text(&c->issuer);
     return REFUSE(REFUSAL_ROLLED_BACK,
-                  "its revision is %d%s, but this host takes %s only from revision %d on; to go back on "
-                  "purpose: writ trust require %s --rev %d",
+                  "its revision is %d%s, but this host takes %s%s%s only from revision %d on; to go back on "
+                  "purpose: writ trust require %s%s%s --rev %d",
                   revision, c->has_revision ? "" : " (its token names none)", subject.text,
-                  s->minimums[at].revision, subject.text, revision);
+                  of_issuer ? " of " : "", of_issuer ? issuer.text : "", m->revision, subject.text,
+                  of_issuer ? " --issuer " : "", of_issuer ? issuer.text : "", revision);
+}
+
+static status check_revision(const trust_store *s, const token_claims *c, refusal *ret_why, err *e) {
+    TRY(check_minimum(s, c, false, ret_why, e));
+    return check_minimum(s, c, true, ret_why, e);
 }
 
 status trust_decide(const trust_store *s, const trust_question *q, arena *memory, trust_answer *ret,

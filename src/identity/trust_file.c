@@ -251,10 +251,9 @@ status trust_store_save(trust_store *s, const char *path, err *e) {
 static status raise_minimum(const char *path, const trust_minimum *m, bool *ret_raised, err *e) {
     trust_store *s;
     TRY(trust_store_load(path, &s, e));
-    bool found;
-    size_t at = trust_minimum_position(s, &m->subject, &found);
+    const trust_minimum *before = trust_store_minimum_of(s, m);
     status result = STATUS_OK;
-    bool is_higher = !found || m->revision > s->minimums[at].revision;
+    bool is_higher = before == NULL || m->revision > before->revision;
     if (is_higher) {
         result = trust_store_set_minimum(s, m, e);
         if (result == STATUS_OK) {
@@ -271,7 +270,7 @@ static status raise_minimum(const char *path, const trust_minimum *m, bool *ret_
 status trust_note_revision(const char *path, const trust_answer *answer, const token_claims *claims,
                            bool *ret_raised, err *e) {
     *ret_raised = false;
-    trust_minimum m = {claims->subject, claims->has_revision ? claims->revision : 0};
+    trust_minimum m = {claims->subject, claims->has_revision ? claims->revision : 0, true, claims->issuer};
     if (!answer->ratchet || m.revision <= 0) {
         return STATUS_OK; // nothing is below 0
     }

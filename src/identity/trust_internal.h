@@ -27,7 +27,7 @@ struct trust_store {
     arena memory; // of everything below but the arrays
     trust_issuer *issuers;
     size_t issuer_count, issuer_capacity;
-    trust_minimum *minimums; // sorted by subject
+    trust_minimum *minimums; // sorted by subject and issuer
     size_t minimum_count, minimum_capacity;
     trust_revoked *revoked;
     size_t revoked_count, revoked_capacity;
@@ -50,8 +50,8 @@ struct trust_store {
 // Fills the checked form from the texts; false when they are no key and no hash.
 bool trust_revoked_parse(trust_revoked *r) WRIT_MUST_USE;
 int trust_compare_keys(const nkey_public *a, const nkey_public *b);
-// Where the subject's minimum is, or where it belongs.
-size_t trust_minimum_position(const trust_store *s, const nkey_public *subject, bool *ret_found);
+// Where the minimum of that subject and issuer is, or where it belongs.
+size_t trust_minimum_position(const trust_store *s, const trust_minimum *like, bool *ret_found);
 status trust_append_list(trust_store *s, const token_claims *claims, slice text, bool is_changed);
 trust_list *trust_find_list(const trust_store *s, const nkey_public *issuer);
 // Parses a list that stands in memory that lives as long as `memory`.

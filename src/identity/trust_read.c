@@ -164,9 +164,13 @@ status trust_read_issuer(const json_value *row, arena *memory, trust_issuer *ret
 // --- the rest ----------------------------------------------------------------------------------------------
 
 static status read_minimum(const json_value *row, trust_minimum *ret, err *e) {
-    static const char *const known[] = {"subject", "revision"};
+    static const char *const known[] = {"subject", "issuer", "revision"};
     TRY(check_members(row, known, COUNT(known), e));
     TRY(read_key(row, "subject", &ret->subject, e));
+    ret->has_issuer = json_get(row, "issuer") != NULL;
+    if (ret->has_issuer) {
+        TRY(read_key(row, "issuer", &ret->issuer, e));
+    }
     int64_t revision = -1;
     if (!json_as_integer(json_get(row, "revision"), &revision) || revision < 0 || revision > INT32_MAX) {
         return err_set(e, STATUS_INVALID, "revision must be a whole number from 0 to %d", INT32_MAX);
@@ -227,13 +231,11 @@ static status take_issuer(const json_value *row, trust_store *s, err *e) {
 }
 
 static status take_minimum(const json_value *row, trust_store *s, err *e) {
-    trust_minimum m;
+    trust_minimum m = {0};
     TRY(read_minimum(row, &m, e));
-    bool found;
-    trust_minimum_position(s, &m.subject, &found);
-    if (found) {
-        return err_set(e, STATUS_INVALID, "is the second minimum revision of %s; keep one",
-                       nkey_public_text(&m.subject).text);
+    if (trust_store_minimum_of(s, &m) != NULL) {
+        return err_set(e, STATUS_INVALID, "is the second minimum revision of %s%s; keep one",
+                       nkey_public_text(&m.subject).text, m.has_issuer ? " for that issuer" : "");
     }
     return trust_store_set_minimum(s, &m, e);
 }

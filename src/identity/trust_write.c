@@ -72,6 +72,9 @@ static json_value *minimums_json(const trust_store *s) {
     for (size_t i = 0; i < s->minimum_count; i++) {
         json_value *row = json_object_new();
         put_key(row, "subject", &s->minimums[i].subject);
+        if (s->minimums[i].has_issuer) {
+            put_key(row, "issuer", &s->minimums[i].issuer);
+        }
         json_put_integer(row, "revision", s->minimums[i].revision);
         json_push(rows, row);
     }

@@ -239,6 +239,22 @@ class Wrong(Host):
         self.assertIn("rolled-back", self.refused(old))
         self.start(new)
 
+    def test_a_foreign_subject_does_not_shut_out_its_owner(self):
+        """Whoever signs writes the subject as well as the revision."""
+        owner, other = self.key(), self.key("other")
+        self.trust({"key": owner, "ratchet": True}, {"key": other, "ratchet": True})
+        ours = self.sign("--rev", "8")
+        subject = json.loads(self.writ("inspect", "-o", "json", ours).stdout)["writ"]["token"]["subject"]
+        theirs = self.folder / "theirs.wasm"
+        self.writ("sign", "--issuer", "other", "--subject", subject, "--rev", str(2**31 - 1), "--out", theirs, self.raw)
+        self.start(theirs).wait_line("ratchet")
+        self.start(ours).wait_line("ratchet")
+        learnt = json.loads(self.writ("trust", "list", "-o", "json").stdout)["minimum_revisions"]
+        self.assertEqual({row["issuer"]: row["revision"] for row in learnt}, {owner: 8, other: 2**31 - 1})
+        self.writ("trust", "require", subject, "--issuer", other, "--rev", "1")
+        self.writ("trust", "require", subject, "--rev", "9")
+        self.assertIn("rolled-back", self.refused(ours))
+
     def test_a_second_token_section(self):
         self.trusted_key()
         data = self.sign().read_bytes()

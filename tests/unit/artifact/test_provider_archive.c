@@ -415,7 +415,7 @@ TEST(trust_decides) {
     provider_archive_verification_done(&s->v);
     provider_archive_verify(&s->archive, NOW_S, store, &s->v);
     EXPECT_EQ(s->v.reason, REFUSAL_NONE);
-    trust_minimum minimum = {nkey_public_of(s->subject), 8};
+    trust_minimum minimum = {.subject = nkey_public_of(s->subject), .revision = 8};
     EXPECT_STATUS_ERR(trust_store_set_minimum(store, &minimum, &e), STATUS_OK, e);
     provider_archive_verification_done(&s->v);
     provider_archive_verify(&s->archive, NOW_S, store, &s->v);

@@ -354,10 +354,12 @@ TEST(a_list_that_ran_out_refuses) {
 TEST(minimum_revisions) {
     fixture f = make();
     trust_key(&f, NKEY_ACCOUNT, 1);
-    trust_minimum m = {helper_public(NKEY_MODULE, 7), 5};
+    trust_minimum m = {.subject = helper_public(NKEY_MODULE, 7), .revision = 5};
     EXPECT_OK(trust_store_set_minimum(f.s, &m, NULL));
-    EXPECT_OK(trust_store_set_minimum(f.s, &(trust_minimum){helper_public(NKEY_MODULE, 8), 99}, NULL));
-    EXPECT_OK(trust_store_set_minimum(f.s, &(trust_minimum){helper_public(NKEY_MODULE, 6), 99}, NULL));
+    EXPECT_OK(trust_store_set_minimum(
+        f.s, &(trust_minimum){.subject = helper_public(NKEY_MODULE, 8), .revision = 99}, NULL));
+    EXPECT_OK(trust_store_set_minimum(
+        f.s, &(trust_minimum){.subject = helper_public(NKEY_MODULE, 6), .revision = 99}, NULL));
     EXPECT_EQ(decide(&f), REFUSAL_NONE); // 5
     f.claims.revision = 4;
     EXPECT_EQ(decide(&f), REFUSAL_ROLLED_BACK);
@@ -371,7 +373,33 @@ TEST(minimum_revisions) {
     EXPECT_EQ(trust_store_minimum_count(f.s), 3);
     m.revision = -1;
     EXPECT_STATUS(trust_store_set_minimum(f.s, &m, NULL), STATUS_INVALID);
-    m = (trust_minimum){helper_public(NKEY_ACCOUNT, 1), 1};
+    m = (trust_minimum){.subject = helper_public(NKEY_ACCOUNT, 1), .revision = 1};
+    EXPECT_STATUS(trust_store_set_minimum(f.s, &m, NULL), STATUS_INVALID);
+    done(&f);
+}
+
+// A subject is whatever a signer writes: what was learnt from one issuer binds no other.
+TEST(a_minimum_of_an_issuer_binds_that_issuer) {
+    fixture f = make();
+    trust_key(&f, NKEY_ACCOUNT, 1);
+    trust_minimum m = {helper_public(NKEY_MODULE, 7), INT32_MAX, true, helper_public(NKEY_ACCOUNT, 2)};
+    EXPECT_OK(trust_store_set_minimum(f.s, &m, NULL));
+    EXPECT_EQ(decide(&f), REFUSAL_NONE);
+    m.issuer = helper_public(NKEY_ACCOUNT, 1);
+    m.revision = 6;
+    EXPECT_OK(trust_store_set_minimum(f.s, &m, NULL));
+    EXPECT_EQ(decide(&f), REFUSAL_ROLLED_BACK);
+    EXPECT_CONTAINS(f.e.message, " --issuer A");
+    m.revision = 5;
+    EXPECT_OK(trust_store_set_minimum(f.s, &m, NULL));
+    EXPECT_EQ(decide(&f), REFUSAL_NONE);
+    // Both the one of the issuer and the one for whoever signed count.
+    trust_minimum all = {.subject = m.subject, .revision = 6};
+    EXPECT_OK(trust_store_set_minimum(f.s, &all, NULL));
+    EXPECT_EQ(decide(&f), REFUSAL_ROLLED_BACK);
+    EXPECT_EQ(trust_store_minimum_count(f.s), 3);
+    EXPECT(!trust_store_minimum_at(f.s, 0)->has_issuer);
+    m.issuer = helper_public(NKEY_MODULE, 1);
     EXPECT_STATUS(trust_store_set_minimum(f.s, &m, NULL), STATUS_INVALID);
     done(&f);
 }

@@ -122,6 +122,15 @@ TEST(what_is_refused) {
         {"{\"version\": 1, \"minimum_revisions\": [{\"subject\": \"@M1@\", \"revision\": 1}, {\"subject\": "
          "\"@M1@\", \"revision\": 2}]}",
          "second minimum revision"},
+        {"{\"version\": 1, \"minimum_revisions\": [{\"subject\": \"@M1@\", \"issuer\": \"@M1@\", "
+         "\"revision\": "
+         "1}]}",
+         "signed by accounts"},
+        {"{\"version\": 1, \"minimum_revisions\": [{\"subject\": \"@M1@\", \"issuer\": \"@A1@\", "
+         "\"revision\": "
+         "1}, {\"subject\": \"@M1@\", \"revision\": 1}, {\"subject\": \"@M1@\", \"issuer\": \"@A1@\", "
+         "\"revision\": 2}]}",
+         "minimum_revisions[2]: is the second"},
         {"{\"version\": 1, \"revoked\": [{}]}", "either a subject"},
         {"{\"version\": 1, \"revoked\": [{\"subject\": \"@M1@\", \"hash\": \"00\"}]}", "either a subject"},
         {"{\"version\": 1, \"revoked\": [{\"hash\": \"00\"}]}", "64 hex digits"},
@@ -188,7 +197,8 @@ TEST(what_is_saved_is_loaded) {
     trust_store *s = loaded(&x);
     add(s, 1, "the \"web\" team");
     add(s, 2, "");
-    EXPECT_OK(trust_store_set_minimum(s, &(trust_minimum){helper_public(NKEY_MODULE, 3), 7}, NULL));
+    EXPECT_OK(trust_store_set_minimum(
+        s, &(trust_minimum){.subject = helper_public(NKEY_MODULE, 3), .revision = 7}, NULL));
     EXPECT_STATUS_ERR(trust_store_save(s, x.path, &x.e), STATUS_OK, x.e);
     EXPECT(access(temporary, F_OK) != 0);
     trust_store *again = loaded(&x);
@@ -340,7 +350,10 @@ TEST(lists_are_kept_and_must_be_good) {
 
 TEST(the_ratchet_raises_and_never_lowers) {
     scene x = make();
-    token_claims c = {.subject = helper_public(NKEY_MODULE, 1), .has_revision = true, .revision = 7};
+    token_claims c = {.subject = helper_public(NKEY_MODULE, 1),
+                      .issuer = helper_public(NKEY_ACCOUNT, 1),
+                      .has_revision = true,
+                      .revision = 7};
     trust_answer with = {.ratchet = true}, without = {0};
     bool raised = true;
     EXPECT_OK(trust_note_revision(x.path, &without, &c, &raised, NULL));
@@ -358,6 +371,21 @@ TEST(the_ratchet_raises_and_never_lowers) {
     trust_store *s = loaded(&x);
     REQUIRE(trust_store_minimum_count(s) == 1);
     EXPECT_EQ(trust_store_minimum_at(s, 0)->revision, 7);
+    trust_store_free(s);
+    // The same subject from somebody else is another thing.
+    c.issuer = helper_public(NKEY_ACCOUNT, 2);
+    c.has_revision = true;
+    c.revision = INT32_MAX;
+    EXPECT_STATUS_ERR(trust_note_revision(x.path, &with, &c, &raised, &x.e), STATUS_OK, x.e);
+    EXPECT(raised);
+    s = loaded(&x);
+    nkey_public first = helper_public(NKEY_ACCOUNT, 1);
+    REQUIRE(trust_store_minimum_count(s) == 2);
+    for (size_t i = 0; i < 2; i++) {
+        const trust_minimum *m = trust_store_minimum_at(s, i);
+        EXPECT(m->has_issuer);
+        EXPECT_EQ(m->revision, nkey_public_equal(&m->issuer, &first) ? 7 : INT32_MAX);
+    }
     trust_store_free(s);
     done(&x);
 }
