@@ -618,11 +618,18 @@ class Source:
             lines += self.func_type(f)
         return "\n".join(lines + self.interface()) + "\n"
 
+    def version(self):
+        numbers, _, pre = self.i.version.partition("-")
+        major, minor, patch = numbers.split(".")
+        if not pre:
+            return f"SEMVER({major}, {minor}, {patch})"
+        return f'{{.major = {major}, .minor = {minor}, .patch = {patch}, .pre = SLICE_LITERAL("{pre}")}}'
+
     def interface(self):
         i = self.i
         lines = []
         rows = [f'.name = SLICE_LITERAL("{i.full_name()}")',
-                f".version = SEMVER({', '.join(i.version.split('.'))})"]
+                f".version = {self.version()}"]
         if i.functions:
             lines.append("static const host_func funcs[] = {")
             for f in i.functions:

@@ -73,6 +73,33 @@ class NamesInC(Generating):
         self.assertIn("uint8_t call_, uint8_t e_, uint8_t status_, uint8_t for_", header)
 
 
+class Versions(Generating):
+    def write(self, name, text):
+        (self.wit / "contracts").mkdir(exist_ok=True)
+        (self.wit / "contracts" / f"{name}.wit").write_text(text)
+
+    def generate_versions(self, *versions):
+        for i, version in enumerate(versions):
+            self.write(f"p{i}", f"package p:q@{version};\ninterface i {{ f: func(); }}\n")
+        imports = " ".join(f"import p:q/i@{version};" for version in versions)
+        (self.wit / "a.wit").write_text(f"package a:b@1.0.0;\nworld host {{ {imports} }}\n")
+        return self.run_on(self.wit)
+
+    def test_pre_releases_keep_their_name(self):
+        self.assertEqual(0, self.generate_versions("0.2.0-draft").returncode)
+        self.assertIn('.pre = SLICE_LITERAL("draft")', (self.out / "p" / "q_i.c").read_text())
+
+    def test_older_versions_have_names_of_their_own(self):
+        self.assertEqual(0, self.generate_versions("1.0.0", "2.0.1").returncode)
+        self.assertIn("p_q_i_f(", (self.out / "p" / "q_i.h").read_text())
+        self.assertIn("p_q_i_1_f(", (self.out / "p" / "q_i_1.h").read_text())
+
+    def test_two_versions_of_one_track(self):
+        done = self.generate_versions("2.0.0", "2.0.1")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("p:q/i: two versions of one major number", done.stderr)
+
+
 class Files(Generating):
     def test_only_what_changed_is_written(self):
         self.generate("f: func();")

@@ -157,6 +157,7 @@ class Interface:
         namespaced, _, self.version = package.partition("@")
         self.namespace, _, self.package = namespaced.partition(":")
         self.name = name
+        self.suffix = ""  # of its C names, where the world imports it in several versions
         self.resources = []
         self.named = []  # Types that this interface defines, in order
         self.functions = []
@@ -165,10 +166,10 @@ class Interface:
         return f"{self.namespace}:{self.package}/{self.name}"
 
     def prefix(self):
-        return f"{self.namespace}_{self.package}_{self.name}".replace("-", "_")
+        return f"{self.namespace}_{self.package}_{self.name}{self.suffix}".replace("-", "_")
 
     def path(self):
-        return f"{self.namespace}/{self.package}_{self.name}".replace("-", "_")
+        return f"{self.namespace}/{self.package}_{self.name}{self.suffix}".replace("-", "_")
 
 
 class Document:
@@ -184,8 +185,21 @@ class Document:
             raise Unsupported(f"world {world} is not in the WIT")
         wanted = [item["interface"]["id"] for item in chosen[0]["imports"].values()]
         self.interfaces = [self.all[i] for i in sorted(wanted)]
+        self.tell_versions_apart()
         for i in sorted(wanted):
             self.read_interface(json["interfaces"][i], self.all[i])
+
+    def tell_versions_apart(self):
+        """All but the newest of several versions of an interface get their major number into their C names."""
+        by_name = {}
+        for interface in self.interfaces:
+            by_name.setdefault(interface.full_name(), []).append(interface)
+        for name, versions in by_name.items():
+            majors = [int(i.version.split(".")[0]) for i in versions] if len(versions) > 1 else [0]
+            if len(set(majors)) < len(majors):
+                raise Unsupported(f"{name}: two versions of one major number")
+            for interface, major in zip(versions, majors):
+                interface.suffix = f"_{major}" if major < max(majors) else ""
 
     def read_names(self, item):
         return Interface(self.json["packages"][item["package"]]["name"], item["name"])

@@ -36,7 +36,8 @@ import wit  # noqa: E402
 
 
 def read_wit(wasm_tools, folder, deps):
-    """The JSON of the package in `folder`, whose dependencies stand in `deps` (or in folder/deps)."""
+    """The JSON of the package in `folder`, whose dependencies stand in `deps` (or in folder/deps), and each as one file in
+    folder/contracts."""
     with tempfile.TemporaryDirectory() as work:
         staged = pathlib.Path(work) / "wit"
         staged.mkdir()
@@ -46,6 +47,9 @@ def read_wit(wasm_tools, folder, deps):
             shutil.copytree(deps, staged / "deps")
         elif (folder / "deps").is_dir():
             shutil.copytree(folder / "deps", staged / "deps")
+        for file in sorted(folder.glob("contracts/*.wit")):
+            (staged / "deps").mkdir(exist_ok=True)
+            shutil.copy(file, staged / "deps")
         done = subprocess.run([wasm_tools, "component", "wit", "--json", staged], capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"witgen: {wasm_tools} cannot read the WIT in {folder}:\n{done.stderr.strip()}")
