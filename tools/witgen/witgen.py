@@ -36,8 +36,8 @@ import wit  # noqa: E402
 
 
 def read_wit(wasm_tools, folder, deps):
-    """The JSON of the package in `folder`. What it depends on stands in `deps` (or in folder/deps) and, as single files,
-    in folder/contracts."""
+    """The JSON of the package in `folder`. What it depends on stands in `deps` (or in folder/deps) and, as single
+    files, in folder/contracts."""
     with tempfile.TemporaryDirectory() as work:
         staged = pathlib.Path(work) / "wit"
         staged.mkdir()
