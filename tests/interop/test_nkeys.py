@@ -13,7 +13,10 @@ sys.path.insert(0, str(HERE.parent / "scenario"))
 import harness  # noqa: E402
 import peers  # noqa: E402
 
-OURS = harness.BINARY.parent / "tests" / "nkey_peer"
+PROGRAM = pathlib.Path("tests") / "nkey_peer"
+# Builds for use have no tests; `make test` makes those of the build for development.
+OURS = next((p for p in (harness.BINARY.parent / PROGRAM, harness.ROOT / "build" / "dev" / PROGRAM) if p.exists()),
+            harness.ROOT / "build" / "dev" / PROGRAM)
 KINDS = {"A": "account", "C": "cluster", "M": "module", "N": "server", "O": "operator", "U": "user", "V": "service",
          "X": "curve"}
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """unittest with the closing line that tools/test/run.py reads: `sys.exit(closing.main())` in a test script.
 
+What was skipped says why, each reason once, in lines `skipped: REASON` before it.
+
 Arguments: -v shows each test; words run only the tests whose name contains one of them.
 """
 import sys
@@ -37,5 +39,7 @@ def main():
     passed = result.testsRun - len(failed | skipped)
     failed = len(failed) + failed_before + len(result.unexpectedSuccesses)
     skipped = len(skipped) + skipped_before
+    for reason in dict.fromkeys(str(reason) for _, reason in result.skipped):
+        print(f"skipped: {' '.join(reason.split())}")
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""), flush=True)
     return 1 if failed else 0

@@ -5,6 +5,7 @@
 A suite is a program whose last line reads `N passed, N failed[, N skipped]`. They are, from simple to complex: the
 unit tests and corpus replays that CTest knows in build/dev, the tests of our own tools (tools/*/test_*.py), the
 lint, and the scripts tests/*/test_*.py. A suite that dies, hangs or forgets its closing line counts as one failure.
+Lines `skipped: REASON` before the closing one are shown with the suite.
 With WORDs only suites whose name contains one of them run. Logs are kept in build/test-logs.
 """
 import argparse
@@ -23,6 +24,8 @@ LOGS = os.path.join(ROOT, "build", "test-logs")
 CLOSING = re.compile(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?")
 SCRIPT_TIMEOUT_S = 900
 SHOWN_LINES_MAX = 60
+SHOWN_REASONS_MAX = 8
+SHOWN_REASON_CHARACTERS = 300
 
 
 class Suite:
@@ -36,6 +39,7 @@ class Suite:
         self.passed = self.failed = self.skipped = 0
         self.seconds = 0.0
         self.trouble = ""
+        self.reasons = []  # of what was skipped
 
 
 def ctest_suites(build):
@@ -120,6 +124,7 @@ def judge(suite, code, log_path):
     """Fills the counts from the closing line; whatever contradicts it is a failure more."""
     lines = read_log(log_path)
     match = CLOSING.fullmatch(lines[-1].strip()) if lines else None
+    suite.reasons = [line for line in lines if line.startswith("skipped: ")]
     if match:
         suite.passed, suite.failed, suite.skipped = (int(n or 0) for n in match.groups())
     if code is None:
@@ -140,6 +145,8 @@ def report(suite):
     counts = f"{suite.passed} passed, {suite.failed} failed" + (f", {suite.skipped} skipped" if suite.skipped else "")
     mark = "FAIL" if suite.failed else "ok"
     print(f"{mark:4} {suite.name:<40} {suite.seconds:7.1f} s  {counts}", flush=True)
+    for reason in suite.reasons[:SHOWN_REASONS_MAX]:
+        print(f"     {reason[:SHOWN_REASON_CHARACTERS]}", flush=True)
     if not suite.failed:
         return
     log_path = os.path.join(LOGS, suite.name.replace("/", "-") + ".log")

@@ -32,6 +32,13 @@ class RunnerTest(unittest.TestCase):
         self.assertEqual(self.outcome("echo 3 passed, 0 failed, 2 skipped"), ((3, 0, 2), ""))
         self.assertEqual(self.outcome("echo 3 passed, 1 failed; exit 1"), ((3, 1, 0), ""))
 
+    def test_reasons_of_what_was_skipped_are_shown(self):
+        script = "echo skipped: no server; echo 0 passed, 0 failed, 1 skipped"
+        suite = run.run_suite(run.Suite("a/suite", ["sh", "-c", script], 20))
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            run.report(suite)
+        self.assertIn("     skipped: no server\n", out.getvalue())
+
     def test_silence_is_a_failure(self):
         counts, trouble = self.outcome("echo fine")
         self.assertEqual(counts, (0, 1, 0))
