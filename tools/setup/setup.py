@@ -30,6 +30,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 DEPS = os.path.join(ROOT, "build", "deps")
 LEVELS = ("build", "demo", "test", "bench")
+GO_SECONDS_MAX = 1200  # of one step; the largest build takes six minutes of two cores
 
 
 class SetupError(Exception):
@@ -52,7 +53,11 @@ def need_command(name, package, purpose):
 
 def run(command, what, **options):
     """Runs quietly; on failure shows the end of what the command said, and what it was for."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, **options)
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+                              **options)
+    except subprocess.TimeoutExpired:
+        raise SetupError(f"{what} took longer than {options['timeout']} s and was stopped") from None
     if done.returncode != 0:
         said = [line for line in done.stdout.strip().splitlines() if "Retrying" not in line]
         tail = "\n".join("    " + line for line in said[-12:])
@@ -244,8 +249,11 @@ def make_go_programs(pin, work, out):
     environment.setdefault("GOCACHE", os.path.join(work, "cache"))
     environment["GOFLAGS"] = "-mod=readonly -modcacherw -buildvcs=false"
     what = f"{pin['module']}@{pin['version']}"
-    done = subprocess.run(["go", "mod", "download", "-json", what], cwd=work, env=environment, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    try:
+        done = subprocess.run(["go", "mod", "download", "-json", what], cwd=work, env=environment, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, timeout=GO_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        raise SetupError(f"fetching {what} with go took longer than {GO_SECONDS_MAX} s") from None
     if done.returncode != 0:
         raise SetupError(f"{what} could not be fetched with go: {(done.stderr or done.stdout).strip()[-400:]}")
     found = json.loads(done.stdout)
@@ -254,9 +262,10 @@ def make_go_programs(pin, work, out):
     source = os.path.join(work, "source")
     shutil.copytree(found["Dir"], source)
     run(["chmod", "-R", "u+w", source], "making the source writable")
-    for program in pin["programs"]:
-        run(["go", "build", "-ldflags=-s -w", "-o", os.path.join(out, "bin", program), f"./cmd/{program}"],
-            f"building {program} of {what} (some minutes)", cwd=source, env=environment)
+    folder = os.path.join(out, "bin")
+    os.mkdir(folder)
+    run(["go", "build", "-ldflags=-s -w", "-o", folder + "/", *(f"./cmd/{program}" for program in pin["programs"])],
+        f"building {' and '.join(pin['programs'])} of {what}", cwd=source, env=environment, timeout=GO_SECONDS_MAX)
 
 
 def set_up_go_programs(pins):
