@@ -119,6 +119,13 @@ void http_outflow_detach(http_outflow *o) {
     }
 }
 
+void http_outflow_message_gone(http_outflow *o) {
+    if (o != NULL && o->target == NULL) {
+        abort_outflow(o);
+    }
+    http_outflow_unref(o);
+}
+
 // --- the stream --------------------------------------------------------------------------------------------
 
 static http_outflow *outflow_of(wasi_io_streams_output_stream *s) {

@@ -128,6 +128,9 @@ void http_outflow_unref(http_outflow *o); // accepts NULL
 void http_outflow_push(http_outflow *o);
 void http_outflow_attach(http_outflow *o, http_target *t);
 void http_outflow_detach(http_outflow *o); // the target is gone
+// The message is gone, with its reference: a body that has no target by now will never have one, so its
+// writer hears that the peer is gone. Accepts NULL.
+void http_outflow_message_gone(http_outflow *o);
 
 // Takes a reference of the outflow, also when it fails.
 status http_outgoing_body_new(wasi_instance *i, http_outflow *o, wasi_http_types_outgoing_body **ret,

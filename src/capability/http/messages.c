@@ -39,7 +39,7 @@ wasi_http_types_scheme http_scheme_from(slice scheme) {
 static void free_response(wasi_resource *r) {
     wasi_http_types_outgoing_response *o = (wasi_http_types_outgoing_response *)(void *)r;
     http_fields_unref(o->headers);
-    http_outflow_unref(o->body);
+    http_outflow_message_gone(o->body);
     mem_free(o);
 }
 
@@ -111,7 +111,7 @@ status wasi_http_types_outgoing_response_body(host_call *call, wasi_http_types_o
 static void free_request(wasi_resource *r) {
     wasi_http_types_outgoing_request *o = (wasi_http_types_outgoing_request *)(void *)r;
     http_fields_unref(o->headers);
-    http_outflow_unref(o->body);
+    http_outflow_message_gone(o->body);
     arena_done(&o->text);
     http_account_refund(http_account_of(r->instance), o->charged);
     mem_free(o);
