@@ -13,6 +13,8 @@
 #include "wasi/cli_terminal_stdout.h"
 #include "wasi/clocks_monotonic_clock.h"
 #include "wasi/clocks_wall_clock.h"
+#include "wasi/config_runtime.h"
+#include "wasi/config_store.h"
 #include "wasi/filesystem_preopens.h"
 #include "wasi/filesystem_types.h"
 #include "wasi/http_outgoing_handler.h"
@@ -20,6 +22,7 @@
 #include "wasi/io_error.h"
 #include "wasi/io_poll.h"
 #include "wasi/io_streams.h"
+#include "wasi/logging_logging.h"
 #include "wasi/random_insecure.h"
 #include "wasi/random_insecure_seed.h"
 #include "wasi/random_random.h"
@@ -44,6 +47,8 @@ static const wasi_offer offers[] = {
     {&wasi_cli_terminal_stdout_interface, WASI_AUTHORITY_STDIO},
     {&wasi_clocks_monotonic_clock_interface, WASI_AUTHORITY_NONE},
     {&wasi_clocks_wall_clock_interface, WASI_AUTHORITY_NONE},
+    {&wasi_config_runtime_interface, WASI_AUTHORITY_CONFIG},
+    {&wasi_config_store_interface, WASI_AUTHORITY_CONFIG},
     {&wasi_filesystem_preopens_interface, WASI_AUTHORITY_FILES},
     {&wasi_filesystem_types_interface, WASI_AUTHORITY_FILES},
     {&wasi_http_outgoing_handler_interface, WASI_AUTHORITY_HTTP},
@@ -51,6 +56,7 @@ static const wasi_offer offers[] = {
     {&wasi_io_error_interface, WASI_AUTHORITY_NONE},
     {&wasi_io_poll_interface, WASI_AUTHORITY_NONE},
     {&wasi_io_streams_interface, WASI_AUTHORITY_NONE},
+    {&wasi_logging_logging_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_insecure_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_insecure_seed_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_random_interface, WASI_AUTHORITY_NONE},

@@ -13,6 +13,7 @@ typedef enum wasi_authority {
     WASI_AUTHORITY_FILES,
     WASI_AUTHORITY_NETWORK, // sockets, name lookup
     WASI_AUTHORITY_HTTP,    // outgoing requests
+    WASI_AUTHORITY_CONFIG,  // the configuration of the workload
 } wasi_authority;
 
 // All of these interfaces are imported by language run-times whether their programs use them or not, so each

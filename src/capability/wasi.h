@@ -37,16 +37,34 @@ typedef struct wasi_variable {
     slice value;
 } wasi_variable;
 
+typedef struct wasi_config {    // what wasi:config tells
+    const wasi_variable *items; // names are unique
+    size_t count;
+} wasi_config;
+
 typedef enum wasi_stdio {
     WASI_STDIO_NONE,     // output is discarded and counted, input is at its end
     WASI_STDIO_INHERIT,  // the descriptors 0, 1 and 2 of this process
     WASI_STDIO_CAPTURED, // output goes to the log sink line by line, input is at its end
 } wasi_stdio;
 
+typedef enum wasi_log_level { // as wasi:logging counts them
+    WASI_LOG_TRACE,
+    WASI_LOG_DEBUG,
+    WASI_LOG_INFO,
+    WASI_LOG_WARN,
+    WASI_LOG_ERROR,
+    WASI_LOG_CRITICAL,
+} wasi_log_level;
+
+// What it is given may be any bytes, so escape them; it bounds the rate of what it takes.
 typedef struct wasi_log_sink {
     void *context;
-    // One line without its newline, not longer than limits.log_line_bytes_max; any bytes, so escape them.
+    // One line without its newline, not longer than limits.log_line_bytes_max.
     void (*line)(void *context, wasi_instance *instance, bool is_stderr, slice line);
+    // Of wasi:logging: the guest's name for the part of it that speaks, and what it says, together not longer
+    // than limits.log_line_bytes_max. NULL = discarded.
+    void (*entry)(void *context, wasi_instance *instance, wasi_log_level level, slice part, slice message);
 } wasi_log_sink;
 
 typedef struct wasi_limits {
@@ -82,6 +100,8 @@ typedef struct wasi_workload {
     size_t argument_count;
     const wasi_variable *variables;
     size_t variable_count;
+    // NULL = empty. Each call reads it anew, so that between two calls another may take its place.
+    const wasi_config *config;
     const wasi_directory *directories;
     size_t directory_count;
     bool walks_paths; // resolve paths without openat2, as on kernels that lack it

@@ -81,6 +81,8 @@ static bool has_authority(const host_config *c, wasi_authority authority, bool i
         snprintf(why, why_bytes, "%zu rule%s by --allow-http", c->http_policy.rule_count,
                  c->http_policy.rule_count == 1 ? "" : "s");
         return !network_policy_is_empty(&c->http_policy);
+    case WASI_AUTHORITY_CONFIG:
+        break;
     }
     return false;
 }
@@ -97,6 +99,8 @@ static const char *inert_reason(wasi_authority authority) {
         return "every socket is refused; --allow-net HOST:PORT grants a peer";
     case WASI_AUTHORITY_HTTP:
         return "every request is refused; --allow-http HOST grants a host";
+    case WASI_AUTHORITY_CONFIG:
+        return "empty; the workload has no configuration";
     case WASI_AUTHORITY_NONE:
         break;
     }

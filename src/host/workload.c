@@ -109,6 +109,18 @@ static void log_line(void *context, wasi_instance *instance, bool is_stderr, sli
                        is_stderr ? "stderr" : "stdout", SLICE_ARG(line));
 }
 
+static void log_entry(void *context, wasi_instance *instance, wasi_log_level level, slice part,
+                      slice message) {
+    static const log_level levels[] = {LOG_VERBOSE, LOG_VERBOSE, LOG_INFO, LOG_WARN, LOG_ERROR, LOG_ERROR};
+    static const char *const names[] = {"trace", "debug", "info", "warn", "error", "critical"};
+    (void)instance;
+    workload *w = context;
+    logger_guest_event(w->logger, levels[level], "log",
+                       LOG_FIELDS(LOG_TEXT("level", slice_from_text(names[level])), LOG_TEXT("context", part)),
+                       "%s: %.*s%s%.*s", names[level], SLICE_ARG(part), part.len > 0 ? ": " : "",
+                       SLICE_ARG(message));
+}
+
 static wasi_limits limits_of(const host_limits *l) {
     wasi_limits w = wasi_limits_default();
     w.resources_max = l->resources_max;
@@ -151,7 +163,7 @@ static void fill_authority(workload *w, const workload_options *o) {
     w->wasi.name = slice_from_text(c->name);
     fill_lists(w, o);
     w->wasi.stdio = stdio_of(c, w->kind);
-    w->wasi.log = (wasi_log_sink){w, log_line};
+    w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry};
     w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};
     w->wasi.http_policy = &c->http_policy;
     w->wasi.net_policy = &c->net_policy;
