@@ -9,14 +9,12 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "net/curl_driver.h"
-#include "net/http.h"
+#include "net/grpc_answer.h"
 #include "os/socket_open.h"
 
 enum {
-    PREFIX_BYTES = 5, // a flag and a length of four bytes
-    READY_MAX = 16,   // messages that wait for the next turn of the loop
-    TEXT_BYTES_MAX = 256,
-    HEADER_BYTES_MAX = 16 << 10, // of an answer, with its trailers
+    READY_MAX = 16, // messages that wait for the next turn of the loop
+    URL_BYTES_MAX = 256,
 };
 
 typedef struct ready_message {
@@ -33,22 +31,10 @@ struct grpc_call {
     loop *l;
     loop_timer deadline;
     loop_soon deliver;
-    size_t answer_bytes_max;
     uint64_t first_ns;
-
-    // The message that is being received.
-    uint8_t prefix[PREFIX_BYTES];
-    size_t prefix_len;
-    secret body; // as long as the message will be
-    size_t body_len;
+    grpc_answer answer;
     list_node ready;
     size_t ready_count;
-
-    size_t header_bytes;
-    bool is_grpc;       // by its content type
-    bool has_grpc_code; // it ended as a call should
-    unsigned grpc_code;
-    char grpc_text[TEXT_BYTES_MAX];
     bool has_ended;
     status code;
     err e;
@@ -63,31 +49,16 @@ static void end(grpc_call *c, status code) {
     }
 }
 
-// --- messages ----------------------------------------------------------------------------------------------
+// --- what comes --------------------------------------------------------------------------------------------
 
-static status begin_message(grpc_call *c) {
-    size_t len =
-        (size_t)c->prefix[1] << 24 | (size_t)c->prefix[2] << 16 | (size_t)c->prefix[3] << 8 | c->prefix[4];
-    if (c->prefix[0] != 0) {
-        return err_set(&c->e, STATUS_INVALID,
-                       "the server sent a compressed message, which was not asked for");
-    }
-    if (len > c->answer_bytes_max) {
-        return err_set(&c->e, STATUS_LIMIT, "the server sent a message of %zu bytes; at most %zu are taken",
-                       len, c->answer_bytes_max);
-    }
-    c->body_len = 0;
-    return secret_new(len, &c->body, &c->e);
-}
-
-static status end_message(grpc_call *c) {
+static status on_message(void *arg, secret *message, err *e) {
+    grpc_call *c = arg;
     if (c->ready_count >= READY_MAX) {
-        return err_set(&c->e, STATUS_LIMIT, "the server sent more than %d messages at one time", READY_MAX);
+        secret_free(message);
+        return err_set(e, STATUS_LIMIT, "the server sent more than %d messages at one time", READY_MAX);
     }
     ready_message *m = MEM_NEW(ready_message);
-    m->bytes = c->body;
-    c->body = (secret){0};
-    c->prefix_len = 0;
+    m->bytes = *message;
     c->ready_count++;
     list_push_back(&c->ready, &m->node);
     loop_timer_stop(&c->deadline);
@@ -95,100 +66,27 @@ static status end_message(grpc_call *c) {
     return STATUS_OK;
 }
 
-static size_t take(uint8_t *to, size_t have, size_t want, slice *from) {
-    size_t n = want - have < from->len ? want - have : from->len;
-    if (n > 0) {
-        memcpy(to + have, from->data, n);
-        *from = slice_sub(*from, n, from->len);
-    }
-    return have + n;
-}
-
-static status receive(grpc_call *c, slice bytes) {
-    while (bytes.len > 0) {
-        if (c->prefix_len < PREFIX_BYTES) {
-            c->prefix_len = take(c->prefix, c->prefix_len, PREFIX_BYTES, &bytes);
-            if (c->prefix_len < PREFIX_BYTES) {
-                return STATUS_OK;
-            }
-            TRY(begin_message(c));
-        }
-        c->body_len = take(c->body.data, c->body_len, c->body.len, &bytes);
-        if (c->body_len == c->body.len) {
-            TRY(end_message(c));
-        }
-    }
-    return STATUS_OK;
-}
-
 static size_t on_body(char *data, size_t size, size_t count, void *arg) {
     grpc_call *c = arg;
-    slice bytes = slice_of(data, size * count);
-    if (c->has_ended || !c->is_grpc) {
-        return c->has_ended ? CURL_WRITEFUNC_ERROR : bytes.len; // an error page is read and forgotten
+    if (c->has_ended) {
+        return CURL_WRITEFUNC_ERROR;
     }
-    status s = receive(c, bytes);
+    status s = grpc_answer_body(&c->answer, slice_of(data, size * count), &c->e);
     if (s != STATUS_OK) {
         end(c, s);
         return CURL_WRITEFUNC_ERROR;
     }
-    return bytes.len;
-}
-
-// --- headers and trailers ----------------------------------------------------------------------------------
-
-static int hex_digit(uint8_t c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                                  : -1;
-}
-
-// "grpc-message" is percent-encoded; what could steer a terminal becomes '?'.
-static void keep_text(grpc_call *c, slice value) {
-    size_t len = 0;
-    for (size_t i = 0; i < value.len && len + 1 < sizeof c->grpc_text; i++) {
-        int byte = value.data[i];
-        if (byte == '%' && i + 2 < value.len && hex_digit(value.data[i + 1]) >= 0 &&
-            hex_digit(value.data[i + 2]) >= 0) {
-            byte = hex_digit(value.data[i + 1]) * 16 + hex_digit(value.data[i + 2]);
-            i += 2;
-        }
-        c->grpc_text[len++] = byte >= 0x20 && byte < 0x7f ? (char)byte : '?';
-    }
-    c->grpc_text[len] = '\0';
-}
-
-static void keep_field(grpc_call *c, slice name, slice value) {
-    uint64_t code;
-    if (slice_equal_nocase(name, slice_from_text("content-type"))) {
-        c->is_grpc = slice_starts_with(value, "application/grpc");
-    } else if (slice_equal_nocase(name, slice_from_text("grpc-message"))) {
-        keep_text(c, value);
-    } else if (slice_equal_nocase(name, slice_from_text("grpc-status"))) {
-        c->has_grpc_code = true;
-        c->grpc_code = slice_to_u64(value, &code) && code <= GRPC_CODE_MAX ? (unsigned)code : GRPC_UNKNOWN;
-    }
+    return size * count;
 }
 
 static size_t on_header(char *data, size_t size, size_t count, void *arg) {
     grpc_call *c = arg;
-    slice line = slice_of(data, size * count);
-    size_t colon = slice_find(line, 0, ':');
-    c->header_bytes += line.len;
-    if (c->header_bytes > HEADER_BYTES_MAX) {
-        end(c,
-            err_set(&c->e, STATUS_LIMIT, "the server sent more than %d bytes of headers", HEADER_BYTES_MAX));
+    status s = c->has_ended ? c->code : grpc_answer_line(&c->answer, slice_of(data, size * count), &c->e);
+    if (s != STATUS_OK) {
+        end(c, s);
         return 0;
     }
-    if (colon != SIZE_MAX) {
-        slice value = slice_sub(line, colon + 1, line.len);
-        while (value.len > 0 && (value.data[value.len - 1] == '\r' || value.data[value.len - 1] == '\n')) {
-            value.len--;
-        }
-        keep_field(c, slice_sub(line, 0, colon), http_trim(value));
-    }
-    return line.len;
+    return size * count;
 }
 
 // --- how it ends -------------------------------------------------------------------------------------------
@@ -220,12 +118,12 @@ static status of_connecting(grpc_call *c) {
 }
 
 static status of_server(grpc_call *c) {
-    if (c->grpc_code == GRPC_OK) {
+    if (c->answer.code == GRPC_OK) {
         return STATUS_OK;
     }
-    const char *colon = c->grpc_text[0] != '\0' ? ": " : "";
-    return err_set(&c->e, c->grpc_code == GRPC_PERMISSION_DENIED ? STATUS_DENIED : STATUS_IO,
-                   "the server answered %s%s%s", code_name(c->grpc_code), colon, c->grpc_text);
+    const char *colon = c->answer.text[0] != '\0' ? ": " : "";
+    return err_set(&c->e, c->answer.code == GRPC_PERMISSION_DENIED ? STATUS_DENIED : STATUS_IO,
+                   "the server answered %s%s%s", code_name(c->answer.code), colon, c->answer.text);
 }
 
 static status outcome(grpc_call *c, CURLcode result) {
@@ -234,11 +132,11 @@ static status outcome(grpc_call *c, CURLcode result) {
     if (result == CURLE_COULDNT_CONNECT) {
         return of_connecting(c);
     }
-    if (http_code != 0 && (http_code != 200 || !c->is_grpc)) {
+    if (http_code != 0 && (http_code != 200 || !c->answer.is_grpc)) {
         return err_set(&c->e, STATUS_INVALID, "what listens at %s does not speak gRPC (HTTP status %ld)",
                        c->socket_path, http_code);
     }
-    if (c->has_grpc_code) {
+    if (c->answer.has_code) {
         return of_server(c);
     }
     if (result == CURLE_OK || result == CURLE_HTTP2_STREAM || result == CURLE_RECV_ERROR ||
@@ -268,7 +166,7 @@ static void on_deadline(void *arg) {
 static void on_deliver(void *arg) {
     grpc_call *c = arg;
     if (c->ready_count == 0) {
-        const grpc_result r = {c->code, c->grpc_code, c->code == STATUS_OK ? NULL : &c->e};
+        const grpc_result r = {c->code, c->answer.code, c->code == STATUS_OK ? NULL : &c->e};
         if (c->has_ended) {
             c->events.ended(c->events.arg, &r);
         }
@@ -310,10 +208,10 @@ static bool add_fields(grpc_call *c, const grpc_request *r) {
 
 static status set_body(grpc_call *c, slice message, err *e) {
     auto_buf body;
-    buf_init(&body, GRPC_REQUEST_BYTES_MAX + PREFIX_BYTES);
-    const uint8_t prefix[PREFIX_BYTES] = {0, 0, (uint8_t)(message.len >> 16), (uint8_t)(message.len >> 8),
-                                          (uint8_t)message.len};
-    TRY(buf_append(&body, slice_of(prefix, PREFIX_BYTES)));
+    buf_init(&body, GRPC_REQUEST_BYTES_MAX + GRPC_PREFIX_BYTES);
+    const uint8_t prefix[GRPC_PREFIX_BYTES] = {0, 0, (uint8_t)(message.len >> 16),
+                                               (uint8_t)(message.len >> 8), (uint8_t)message.len};
+    TRY(buf_append(&body, slice_of(prefix, GRPC_PREFIX_BYTES)));
     if (message.len > GRPC_REQUEST_BYTES_MAX || buf_append(&body, message) != STATUS_OK) {
         return err_set(e, STATUS_LIMIT, "a request of %zu bytes; at most %d are sent", message.len,
                        GRPC_REQUEST_BYTES_MAX);
@@ -325,7 +223,7 @@ static status set_body(grpc_call *c, slice message, err *e) {
 }
 
 static status set_up(grpc_call *c, const grpc_request *r, err *e) {
-    char url[TEXT_BYTES_MAX];
+    char url[URL_BYTES_MAX];
     c->easy = curl_easy_init();
     if (c->easy == NULL || !add_fields(c, r)) {
         return err_set(e, STATUS_LIMIT, "no memory for a call");
@@ -361,7 +259,7 @@ status grpc_call_new(loop *l, const grpc_request *r, const grpc_events *events, 
     c->l = l;
     c->events = *events;
     c->socket_path = mem_text_dup(r->socket_path);
-    c->answer_bytes_max = r->answer_bytes_max;
+    c->answer = (grpc_answer){.message_bytes_max = r->answer_bytes_max, .message = on_message, .arg = c};
     c->first_ns = r->first_ns;
     c->driver = (curl_driver){.done = on_transfer_done, .arg = c};
     list_init(&c->ready);
@@ -396,7 +294,7 @@ void grpc_call_free(grpc_call *c) {
         secret_free(&m->bytes);
         mem_free(m);
     }
-    secret_free(&c->body);
+    grpc_answer_done(&c->answer);
     mem_free(c->socket_path);
     mem_free(c);
 }
