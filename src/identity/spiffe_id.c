@@ -12,7 +12,11 @@ static bool is_domain_byte(uint8_t c) {
 }
 static bool is_path_byte(uint8_t c) { return is_domain_byte(c) || (c >= 'A' && c <= 'Z'); }
 
+// The standard lets a name be "." or ".."; in a path or a URL that would be a way out.
 bool spiffe_trust_domain_is_valid(slice name) {
+    if (slice_equal_text(name, ".") || slice_equal_text(name, "..")) {
+        return false;
+    }
     for (size_t i = 0; i < name.len; i++) {
         if (!is_domain_byte(name.data[i])) {
             return false;

@@ -2,7 +2,8 @@
 // SPIFFE IDs: "spiffe://TRUST-DOMAIN/PATH", read strictly. Source: the SPIFFE-ID standard, section 2.
 //
 // The standard lets the scheme be written in any case; only lower case is taken here, as everybody writes it,
-// so that the same ID is always the same bytes.
+// so that the same ID is always the same bytes. The trust domains "." and ".." are refused, as segments of a
+// path are.
 #pragma once
 
 #include "base/attributes.h"
