@@ -115,10 +115,10 @@ static void log_entry(void *context, wasi_instance *instance, wasi_log_level lev
     static const char *const names[] = {"trace", "debug", "info", "warn", "error", "critical"};
     (void)instance;
     workload *w = context;
-    logger_guest_event(w->logger, levels[level], "log",
-                       LOG_FIELDS(LOG_TEXT("level", slice_from_text(names[level])), LOG_TEXT("context", part)),
-                       "%s: %.*s%s%.*s", names[level], SLICE_ARG(part), part.len > 0 ? ": " : "",
-                       SLICE_ARG(message));
+    logger_guest_event(
+        w->logger, levels[level], "log",
+        LOG_FIELDS(LOG_TEXT("level", slice_from_text(names[level])), LOG_TEXT("context", part)),
+        "%s: %.*s%s%.*s", names[level], SLICE_ARG(part), part.len > 0 ? ": " : "", SLICE_ARG(message));
 }
 
 static wasi_limits limits_of(const host_limits *l) {
