@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "codec/shell_word.h"
 #include "codec/utf.h"
 #include "os/whole_file.h"
 
@@ -52,20 +53,28 @@ static status load_token(const host_config *config, vetting *v, slice *ret, err 
 // --- what was withdrawn, whoever signed it -----------------------------------------------------------------
 
 // Verification asks about revocations only for issuers that it knows. What may run under --unsigned has none,
-// and is looked up by what it is: its bytes, and the key that it was signed for or by.
+// and is looked up by what it is: its bytes, and the keys that it was signed for or by, up to the last who
+// vouches for them.
+static bool is_token_revoked(const token_claims *c, const token_revocation *r) {
+    nkey_public key;
+    if (r->before_s < TOKEN_SECONDS_MAX && c->issued_at_s >= r->before_s) {
+        return false;
+    }
+    return nkey_public_parse(r->subject, &key, NULL) != STATUS_OK || nkey_public_equal(&c->subject, &key) ||
+           nkey_public_equal(&c->issuer, &key);
+}
+
 static bool is_revoked(const verification *found, const token_revocation *r) {
     if (r->content_hash.len > 0) {
         char hash[HASH_HEX_BYTES];
         hash_hex(found->envelope.hash, hash);
         return slice_equal_nocase(r->content_hash, slice_from_text(hash));
     }
-    bool is_all = r->before_s >= TOKEN_SECONDS_MAX;
-    if (!found->has_token || (!is_all && found->claims.issued_at_s >= r->before_s)) {
-        return false;
+    bool is_found = found->has_token && is_token_revoked(&found->claims, r);
+    for (size_t i = 0; i < found->chain_count && !is_found; i++) {
+        is_found = is_token_revoked(&found->chain[i], r);
     }
-    nkey_text subject = nkey_public_text(&found->claims.subject);
-    nkey_text issuer = nkey_public_text(&found->claims.issuer);
-    return slice_equal_text(r->subject, subject.text) || slice_equal_text(r->subject, issuer.text);
+    return is_found;
 }
 
 static void revoke(vetting *v, const char *by, const token_revocation *r) {
@@ -130,31 +139,40 @@ void vetting_done(vetting *v) {
 
 // --- the answer --------------------------------------------------------------------------------------------
 
+// A path as a word of the command lines that a refusal advises.
+static const char *word_of(const char *path, buf *ret) {
+    buf_init(ret, ERR_MESSAGE_BYTES_MAX);
+    status s = shell_word_append(ret, slice_from_text(path));
+    return s == STATUS_OK && buf_text(ret) != NULL ? buf_text(ret) : path;
+}
+
 static status refuse_unsigned(const vetting *v, const host_config *config, err *e) {
-    const char *path = config->component_path;
+    auto_buf word = {0};
+    const char *path = config->component_path, *typed = word_of(path, &word);
     if (v->settings.is_locked) {
         return err_set(e, STATUS_DENIED,
                        "%s is not signed, and this host runs signed components only (require_signatures = "
                        "locked)\n  sign it, or have its maker sign it:  writ sign %s",
-                       path, path);
+                       path, typed);
     }
     return err_set(e, STATUS_DENIED,
                    "%s is not signed, so nobody vouches for it. Two ways on:\n"
                    "  sign it:                       writ sign %s\n"
                    "  run it unsigned, this once:    writ run --unsigned %s",
-                   path, path, path);
+                   path, typed, typed);
 }
 
 static status refuse_unknown(const vetting *v, const host_config *config, err *e) {
+    auto_buf path_word = {0}, store_word = {0};
     const char *path = config->component_path, *store = v->trust_path;
-    bool is_usual = store != NULL && config->trust_named == NULL && v->settings.trust_store == NULL;
+    bool is_usual = store == NULL || (config->trust_named == NULL && v->settings.trust_store == NULL);
     return err_set(e, STATUS_DENIED,
                    "%s was signed by %s, whom this host does not trust.\n"
                    "  if you know whose key that is:  writ trust add%s%s %s%s%s",
-                   path, v->issuer.text, is_usual || store == NULL ? "" : " --trust ",
-                   is_usual || store == NULL ? "" : store, v->issuer.text,
+                   path, v->issuer.text, is_usual ? "" : " --trust ",
+                   is_usual ? "" : word_of(store, &store_word), v->issuer.text,
                    v->settings.is_locked ? "" : "\n  run it unchecked, this once:   writ run --unsigned ",
-                   v->settings.is_locked ? "" : path);
+                   v->settings.is_locked ? "" : word_of(path, &path_word));
 }
 
 status vetting_check(vetting *v, const host_config *config, err *e) {
