@@ -11,7 +11,8 @@ import sys
 import harness
 from harness import Case
 
-LITERALS = re.compile(r"""//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\])'|("(?:\\.|[^"\\\n])*"(?:\s*"(?:\\.|[^"\\\n])*")*)""", re.DOTALL)
+STRING = r'"(?:\\.|[^"\\\n])*"'
+LITERALS = re.compile(rf"//[^\n]*|/\*.*?\*/|'(?:\\.|[^'\\])'|({STRING}(?:\s*{STRING})*)", re.DOTALL)
 COMMAND = re.compile(rf"\bwrit ({'|'.join((*harness.COMMANDS, *harness.GROUPS))})\b")
 # The end of a command line in running text: a mark, a pipe, a comment, or the next sentence.
 END = re.compile(r"[;,:.)(](?:\s|$)|[)`\n|>]|\s&&\s|\s#\s|\s--\s|\s{3,}")
