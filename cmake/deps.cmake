@@ -21,6 +21,8 @@ writ_dep_from_pkgconfig(openssl openssl)
 writ_dep_from_pkgconfig(jansson jansson)
 writ_dep_from_pkgconfig(seccomp libseccomp)
 writ_dep_from_pkgconfig(archive libarchive)
+writ_dep_from_pkgconfig(sqlite3 sqlite3)
+writ_dep_from_pkgconfig(hiredis hiredis)
 
 # Wasmtime: a shared library without a SONAME, so the linker must be told to record its bare name.
 add_library(wasmtime SHARED IMPORTED)

@@ -14,6 +14,8 @@ HEADERS_OF = {
     "curl": r"curl/",
     "protobuf-c": r"(protobuf-c/|proto/[a-z_]+\.pb-c\.h$)",
     "llhttp": r"llhttp\.h$",
+    "sqlite3": r"sqlite3(ext)?\.h$",
+    "hiredis": r"hiredis/",
     "wasmtime": r"(wasm|wasi|wasmtime)(\.h$|/)",
 }
 # The first folder of the files that tools/witgen writes, and the first row that may include them.
