@@ -150,13 +150,67 @@ status cli_issuer_load(const char *name_or_path, const char *keys_dir, const cha
     return STATUS_OK;
 }
 
-status cli_check_believable(const char *text, err *e) {
+// No message repeats the text, which may be a seed in the wrong place.
+static status public_from_store(const char *name, const char *keys_dir, nkey_public *ret, err *e) {
+    auto_buf path = {0};
+    key_store *store = NULL;
+    key_store_entry found;
+    TRY(cli_keys_directory(keys_dir, &path, e));
+    TRY(key_store_open(buf_text(&path), false, &store, e));
+    status s = key_store_find(store, name, &found, e);
+    key_store_close(store);
+    if (s == STATUS_NOT_FOUND) {
+        return err_set(
+            e, s,
+            "neither a public key, which has 56 characters, nor the name of a key in %s; writ keys "
+            "list shows those",
+            buf_text(&path));
+    }
+    TRY(s);
+    *ret = found.public_key;
+    return STATUS_OK;
+}
+
+status cli_public_key(const char *text_or_name, const char *keys_dir, nkey_public *ret, err *e) {
+    enum { NAMES_ARE_SHORTER = 50 }; // what is as long as a key is one, perhaps a mistyped one
+    if (strlen(text_or_name) >= NAMES_ARE_SHORTER || key_name_check(text_or_name, NULL) != STATUS_OK) {
+        return nkey_public_parse(slice_from_text(text_or_name), ret, e);
+    }
+    return public_from_store(text_or_name, keys_dir, ret, e);
+}
+
+status cli_trust_only(const char *text_or_name, trust_store **ret, err *e) {
+    trust_issuer issuer = {0};
+    TRY(cli_public_key(text_or_name, NULL, &issuer.key, e));
+    trust_store *store = trust_store_new();
+    status s = trust_store_add_issuer(store, &issuer, e);
+    if (s != STATUS_OK) {
+        trust_store_free(store);
+        return s;
+    }
+    *ret = store;
+    return STATUS_OK;
+}
+
+status cli_check_believable(const char *text_or_name, err *e) {
     nkey_public key;
-    TRY(nkey_public_parse(slice_from_text(text), &key, e));
+    TRY(cli_public_key(text_or_name, NULL, &key, e));
     return key.kind == NKEY_ACCOUNT || key.kind == NKEY_OPERATOR
                ? STATUS_OK
                : err_set(e, STATUS_INVALID, "a key of kind %s signs nothing; name an account or operator",
                          nkey_kind_name(key.kind));
+}
+
+void cli_explain_other_issuer(const char *text_or_name, const nkey_public *found, err *e) {
+    nkey_public asked;
+    if (cli_public_key(text_or_name, NULL, &asked, NULL) != STATUS_OK) {
+        return;
+    }
+    WRIT_UNUSED status ignored = err_set(
+        e, STATUS_DENIED,
+        "it was signed by %s; --issuer believes %s alone, and no token of the chain says that this key "
+        "vouches for that one",
+        nkey_public_text(found).text, nkey_public_text(&asked).text);
 }
 
 static status make_in_store(const char *name, nkey_kind kind, const char *keys_dir, nkey **ret, err *e) {

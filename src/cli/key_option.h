@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "crypto/secret.h"
 #include "identity/nkey.h"
+#include "identity/trust.h"
 
 // The directory of keys: `keys_dir` itself, or the user's when NULL (cli/places.h). NUL-terminated, into an
 // empty buffer.
@@ -24,8 +25,15 @@ status cli_key_load(const char *name_or_path, const char *keys_dir, const char *
 status cli_issuer_load(const char *name_or_path, const char *keys_dir, const char *passphrase_file,
                        nkey **ret, err *e) WRIT_MUST_USE;
 
-// Whether a text is the public key of somebody who can be believed: an account or an operator.
-status cli_check_believable(const char *text, err *e) WRIT_MUST_USE;
+// A public key: its text, or the name of a key in the store. Never asks for a passphrase.
+status cli_public_key(const char *text_or_name, const char *keys_dir, nkey_public *ret, err *e) WRIT_MUST_USE;
+
+// A trust store that believes one key alone, that of an account or operator, named as above in --issuer.
+status cli_trust_only(const char *text_or_name, trust_store **ret, err *e) WRIT_MUST_USE;
+// Whether it can be made: for the parsing of options.
+status cli_check_believable(const char *text_or_name, err *e) WRIT_MUST_USE;
+// What to tell whoever named that key, instead of advice about trust stores.
+void cli_explain_other_issuer(const char *text_or_name, const nkey_public *found, err *e);
 
 // The key of this name in the store, made (without a passphrase) when there is none. STATUS_INVALID when it
 // is of another kind.

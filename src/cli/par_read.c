@@ -32,30 +32,19 @@ static status load_trust(const par_args *args, trust_store **ret, err *e) {
     return trust_store_load(args->trust != NULL ? args->trust : buf_text(&path), ret, e);
 }
 
-// A store of one: the account, or the operator of the account, that was named on the command line.
-static status trust_only(const char *text, trust_store **ret, err *e) {
-    trust_issuer issuer = {0};
-    TRY(nkey_public_parse(slice_from_text(text), &issuer.key, e));
-    trust_store *store = trust_store_new();
-    status s = trust_store_add_issuer(store, &issuer, e);
-    if (s != STATUS_OK) {
-        trust_store_free(store);
-        return s;
-    }
-    *ret = store;
-    return STATUS_OK;
-}
-
 // Fills `j` as far as the archive can be read; what it contains may still be refused.
 static status judge(const par_args *args, judged *j, err *e) {
     j->args = args;
     if (args->key != NULL) {
-        TRY(trust_only(args->key, &j->trust, e));
+        TRY(cli_trust_only(args->key, &j->trust, e));
     } else if (!args->any_issuer) {
         TRY(load_trust(args, &j->trust, e));
     }
     TRY(par_load(args->archive, &j->loaded, e));
     provider_archive_verify(&j->loaded.archive, args->now_s, j->trust, &j->v);
+    if (j->v.reason == REFUSAL_UNKNOWN_ISSUER && args->key != NULL) {
+        cli_explain_other_issuer(args->key, &j->v.claims.issuer, &j->v.error);
+    }
     return STATUS_OK;
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/group.h"
+#include "cli/key_option.h"
 #include "cli/places.h"
 #include "cli/trust_internal.h"
 #include "os/clock.h"
@@ -173,9 +174,16 @@ static const cli_command require_command = {
 
 // --- add ---------------------------------------------------------------------------------------------------
 
+// The operand becomes the text of the key that it names.
+static status find_key(trust_request *r, nkey_public *ret, err *e) {
+    TRY(cli_public_key(r->operand, NULL, ret, e));
+    r->operand = arena_text(&r->memory, slice_from_text(nkey_public_text(ret).text));
+    return r->operand != NULL ? STATUS_OK : err_set(e, STATUS_LIMIT, "no memory for a key");
+}
+
 static status check_key(trust_request *r, err *e) {
     nkey_public key;
-    return nkey_public_parse(slice_from_text(r->operand), &key, e);
+    return find_key(r, &key, e);
 }
 
 static status add_to(trust_request *r, trust_store *s, const trust_issuer *i, err *e) {
@@ -220,7 +228,7 @@ static status add(trust_request *r, err *e) {
 
 static status check_add(trust_request *r, err *e) {
     nkey_public key;
-    TRY(nkey_public_parse(slice_from_text(r->operand), &key, e));
+    TRY(find_key(r, &key, e));
     if (key.kind != NKEY_ACCOUNT && key.kind != NKEY_OPERATOR) {
         return err_set(e, STATUS_INVALID,
                        "%s is the key of a %s; trust is given to accounts (A...) and operators (O...)",

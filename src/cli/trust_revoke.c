@@ -29,9 +29,7 @@ static status push(trust_request *r, const token_revocation *revocation, err *e)
     return STATUS_OK;
 }
 
-static status set_subject(void *target, const char *value, err *e) {
-    nkey_public key;
-    TRY(nkey_public_parse(slice_from_text(value), &key, e));
+static status set_subject(void *target, const char *value, err *e) { // a name may be in --keys, still to come
     return push(target, &(token_revocation){.subject = slice_from_text(value), .before_s = TOKEN_SECONDS_MAX},
                 e);
 }
@@ -190,6 +188,25 @@ static status revoke_signed(trust_request *r, err *e) {
     return STATUS_OK;
 }
 
+// Subjects become the texts of the keys that they name.
+static status find_subjects(trust_request *r, err *e) {
+    for (size_t i = 0; i < r->revocation_count; i++) {
+        token_revocation *revocation = &r->revocations[i];
+        nkey_public key;
+        if (revocation->content_hash.len > 0) {
+            continue;
+        }
+        if (cli_public_key((const char *)revocation->subject.data, r->keys, &key, e) != STATUS_OK) {
+            return err_wrap(e, "option --subject");
+        }
+        revocation->subject = arena_copy(&r->memory, slice_from_text(nkey_public_text(&key).text));
+        if (revocation->subject.data == NULL) {
+            return err_set(e, STATUS_LIMIT, "no memory for more keys");
+        }
+    }
+    return STATUS_OK;
+}
+
 static status check_revoke(trust_request *r, err *e) {
     if (r->revocation_count == 0 && r->from == NULL) {
         return err_set(e, STATUS_INVALID, "say what is revoked: --subject KEY or --hash HEX");
@@ -202,6 +219,7 @@ static status check_revoke(trust_request *r, err *e) {
     if (r->issuer == NULL && (r->from != NULL || r->has_number || r->has_until)) {
         return err_set(e, STATUS_INVALID, "--from, --number and --until are of a signed list: add --issuer");
     }
+    TRY(find_subjects(r, e));
     for (size_t i = 0; i < r->revocation_count; i++) {
         r->revocations[i].reason = slice_from_text(r->reason);
         if (r->has_before && r->revocations[i].content_hash.len > 0) {

@@ -40,22 +40,9 @@ typedef struct examined {
 
 // --- examining ---------------------------------------------------------------------------------------------
 
-static status load_only_issuer(const char *text, trust_store **ret, err *e) {
-    trust_issuer issuer = {0};
-    TRY(nkey_public_parse(slice_from_text(text), &issuer.key, e));
-    trust_store *store = trust_store_new();
-    status s = trust_store_add_issuer(store, &issuer, e);
-    if (s != STATUS_OK) {
-        trust_store_free(store);
-        return s;
-    }
-    *ret = store;
-    return STATUS_OK;
-}
-
 static status load_trust(const verify_args *args, trust_store **ret, err *e) {
     if (args->issuer != NULL) {
-        status s = load_only_issuer(args->issuer, ret, e);
+        status s = cli_trust_only(args->issuer, ret, e);
         return s == STATUS_OK ? s : err_wrap(e, "--issuer");
     }
     auto_buf place = {0};
@@ -100,12 +87,15 @@ static status check_imports(const verification *v, const component *c, err *e) {
 }
 
 // The component is decoded only when it is believed: until then nothing looks further than its sections.
-static void examine(examined *x) {
+static void examine(const verify_args *args, examined *x) {
     verify_input input = {buf_slice(&x->bytes), buf_slice(&x->token), x->trust, x->now_s};
     verify_component(&input, &x->v);
     x->reason = x->v.reason;
     x->error = x->v.error;
     x->is_malformed = !x->v.envelope.is_canonical && x->v.envelope.why_not[0] == '\0';
+    if (x->reason == REFUSAL_UNKNOWN_ISSUER && args->issuer != NULL) {
+        cli_explain_other_issuer(args->issuer, &x->v.claims.issuer, &x->error);
+    }
     if (x->reason != REFUSAL_NONE) {
         return;
     }
@@ -201,7 +191,7 @@ static int verify(const verify_args *args) {
     if (load(args, &x, &e) != STATUS_OK) {
         code = fail_to_load(&e, args->output);
     } else {
-        examine(&x);
+        examine(args, &x);
         code = tell(args, &x);
     }
     verification_done(&x.v);

@@ -64,6 +64,32 @@ class Trust(Case):
         self.assertIn("accounts", self.writ("trust", "add", module, status=USAGE).stderr)
         self.assertIn("seed", self.writ("trust", "add", "S" + "A" * 57, status=USAGE).stderr)
 
+    def test_keys_of_the_store_by_their_names(self):
+        self.sign("--name", "shop/cart")
+        self.assertIn(self.account, self.writ("trust", "add", "account").stdout)
+        subject = self.check()["claims"]["subject"]
+        self.assertIn(subject, self.writ("trust", "require", "hello.module", "--rev", "0").stdout)
+        self.writ("trust", "revoke", "--subject", "hello.module")
+        self.assertIn(subject, self.refused("revoked"))
+        self.writ("trust", "remove", "account")
+        self.writ("keys", "gen", "account", "elsewhere", "--keys", "more")
+        self.writ("trust", "revoke", "--subject", "elsewhere", "--keys", "more")
+        for unknown in ("acme", "elsewhere", "../account", ""):
+            self.writ("trust", "add", unknown, status=USAGE)
+        self.assertIn("writ keys list", self.writ("trust", "add", "acme", status=USAGE).stderr)
+        self.assertIn("--subject", self.writ("trust", "revoke", "--subject", "acme", status=USAGE).stderr)
+
+    def test_one_issuer_alone(self):
+        self.sign()
+        self.writ("verify", "--issuer", "account", "signed.wasm")
+        other = self.writ("keys", "gen", "account", "other").stdout.strip()
+        refused = self.writ("verify", "--issuer", "other", "signed.wasm", status=REFUSED).stderr
+        self.assertIn("unknown-issuer", refused)
+        self.assertIn(f"--issuer believes {other} alone", refused)
+        self.assertNotIn("trust add", refused)
+        self.writ("keys", "gen", "user")
+        self.writ("verify", "--issuer", "user", "signed.wasm", status=USAGE)
+
     def test_revoked_by_the_owner(self):
         self.writ("trust", "add", self.account)
         self.sign()
