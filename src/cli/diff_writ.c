@@ -38,7 +38,7 @@ static void compare_names(const direction *d, const allowance_entry *entry, slic
                           diff_list *ret) {
     const allowance_names *names = &entry->names[r];
     if (!names->is_given) {
-        static const char *const any[] = {"reach any host", "use any bucket", "use any subject"};
+        static const char *const any[] = {"reach every host", "use every bucket", "use every subject"};
         if (!allows(d->narrower, entry, r, names)) {
             diff_add(ret, d->effect, "allow", "%.*s: %s %s", SLICE_ARG(head), d->may, any[r]);
         }
@@ -157,6 +157,11 @@ static void compare_ends(const token_claims *old, const token_claims *new, diff_
     }
     uint64_t days_new = lifetime_s(new) / DAY_S, days_old = lifetime_s(old) / DAY_S;
     diff_effect effect = days_new == days_old ? DIFF_OTHER : days_new > days_old ? DIFF_MORE : DIFF_LESS;
+    if (effect == DIFF_OTHER) {
+        diff_add(ret, effect, "validity", "valid until %s instead of %s, %llu days from signing as before",
+                 until, was, (unsigned long long)days_new);
+        return;
+    }
     diff_add(ret, effect, "validity", "valid until %s instead of %s: %llu days from signing instead of %llu",
              until, was, (unsigned long long)days_new, (unsigned long long)days_old);
 }

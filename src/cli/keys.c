@@ -333,6 +333,9 @@ static void print_all(const keys_request *r, const key_store_entry *keys, size_t
     for (size_t i = 0; i < count; i++) {
         print_entry(&keys[i], width);
     }
+    if (count == 0) {
+        fprintf(stderr, "writ: there are no keys there yet; writ keys gen account makes one that signs\n");
+    }
 }
 
 static status list(const keys_request *r, err *e) {

@@ -7,7 +7,7 @@
 #include "codec/date.h"
 #include "codec/utf.h"
 
-enum { LINE_BYTES_MAX = 1024, SUGGESTION_BYTES_MAX = 64 << 10 };
+enum { LINE_BYTES_MAX = 1024, SUGGESTION_BYTES_MAX = 64 << 10, INERT_SHOWN_MAX = 32 };
 
 static const char *state_name(grant_state state) {
     switch (state) {
@@ -105,6 +105,32 @@ void start_table_print(const grants *g, cli_output output, FILE *out) {
     }
 }
 
+// An empty line alone would look like a failure; and what starts is not yet what works.
+static void tell_inert(const grants *g, slice options) {
+    size_t count = 0, shown = 0;
+    for (size_t i = 0; i < grants_count(g); i++) {
+        if (grants_at(g, i)->state == GRANT_REFUSED && grants_at(g, i)->option[0] == '\0') {
+            return; // the refusal that follows says more
+        }
+        count += grants_at(g, i)->state == GRANT_INERT;
+    }
+    if (options.len == 0) {
+        fprintf(stderr, "writ: it starts without any option\n");
+    }
+    if (count > 0) {
+        fprintf(stderr, "writ: without authority until an option names more:\n");
+    }
+    for (size_t i = 0; i < grants_count(g); i++) {
+        const grant_decision *d = grants_at(g, i);
+        if (d->state == GRANT_INERT && shown++ < INERT_SHOWN_MAX) {
+            auto_buf name;
+            buf_init(&name, LINE_BYTES_MAX);
+            cli_append_printable(&name, d->import_name);
+            fprintf(stderr, "  %.*s: %s\n", SLICE_ARG(buf_slice(&name)), d->why);
+        }
+    }
+}
+
 static status suggest(const grants *g, cli_output output, err *e) {
     auto_buf line;
     buf_init(&line, SUGGESTION_BYTES_MAX);
@@ -117,6 +143,7 @@ static status suggest(const grants *g, cli_output output, err *e) {
         return STATUS_OK;
     }
     printf("%.*s\n", SLICE_ARG(buf_slice(&line)));
+    tell_inert(g, buf_slice(&line));
     // What no option can grant is still a refusal: say it, so that nobody takes the empty line for a promise.
     for (size_t i = 0; i < grants_count(g); i++) {
         const grant_decision *d = grants_at(g, i);

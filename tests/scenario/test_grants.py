@@ -117,7 +117,10 @@ class States(Case):
                     server.close()
 
     def test_suggestion_is_the_smallest(self):
-        self.assertEqual(harness.run("run", "--suggest-grants", guest("http-c")).stdout.strip(), "")
+        needs_none = harness.run("run", "--suggest-grants", guest("http-c"))
+        self.assertEqual(needs_none.stdout.strip(), "")
+        self.assertIn("starts without any option", needs_none.stderr)
+        self.assertRegex(needs_none.stderr, r"wasi:http/outgoing-handler@\S+: .*--allow-http")
         self.assertEqual(harness.run("run", "--strict", "--suggest-grants", guest("hello-c")).stdout.strip(), "")
         options = shlex.split(harness.run("run", "--strict", "--suggest-grants", guest("http-c")).stdout)
         self.assertTrue(options)

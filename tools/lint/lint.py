@@ -3,8 +3,8 @@
 """Checks the rules that a compiler does not: tools/lint/lint.py [PATH...]
 
 Layers, sizes, banned calls, mutable globals, licence lines, leftovers, links between pages, format. Findings are
-printed as `file:line: rule: message`; the last line reads `N passed, N failed` and counts files. An exception is a line in
-tools/lint/allow.txt, with its reason.
+printed as `file:line: rule: message`; the last line reads `N passed, N failed` and counts files. An exception is a
+line in tools/lint/allow.txt, with its reason.
 """
 import argparse
 import os
