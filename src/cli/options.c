@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "codec/date.h"
+#include "codec/quantity.h"
 
 enum { ERRORS_BYTES_MAX = ERR_MESSAGE_BYTES_MAX - 64 };
 
@@ -147,65 +148,15 @@ void cli_print_help(const cli_command *c, FILE *out) {
     }
 }
 
-typedef struct unit {
-    const char *name;
-    uint64_t factor;
-} unit;
-
-// Parses NUMBER[.FRACTION]UNIT exactly; the fraction has at most nine digits.
-static bool parse_scaled(const char *text, const unit *units, size_t unit_count, uint64_t *ret) {
-    uint64_t whole = 0, fraction = 0, scale = 1;
-    const char *p = text;
-    if (*p < '0' || *p > '9') {
-        return false;
-    }
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (__builtin_mul_overflow(whole, 10, &whole) ||
-            __builtin_add_overflow(whole, (uint64_t)(*p - '0'), &whole)) {
-            return false;
-        }
-    }
-    if (*p == '.') {
-        for (p++; *p >= '0' && *p <= '9' && scale < 1000000000; p++) {
-            fraction = fraction * 10 + (uint64_t)(*p - '0');
-            scale *= 10;
-        }
-        if (scale == 1) {
-            return false;
-        }
-    }
-    for (size_t i = 0; i < unit_count; i++) {
-        if (strcmp(p, units[i].name) == 0) {
-            __uint128_t value =
-                (__uint128_t)whole * units[i].factor + (__uint128_t)fraction * units[i].factor / scale;
-            if (value > UINT64_MAX) {
-                return false;
-            }
-            *ret = (uint64_t)value;
-            return true;
-        }
-    }
-    return false;
-}
-
 status cli_parse_size(const char *text, uint64_t *ret_bytes, err *e) {
-    static const unit units[] = {{"", 1},          {"B", 1},          {"k", 1 << 10},
-                                 {"K", 1 << 10},   {"KiB", 1 << 10},  {"M", 1 << 20},
-                                 {"MiB", 1 << 20}, {"G", 1ull << 30}, {"GiB", 1ull << 30}};
-    if (!parse_scaled(text, units, sizeof units / sizeof units[0], ret_bytes)) {
+    if (!quantity_size(slice_from_text(text), ret_bytes)) {
         return err_set(e, STATUS_INVALID, "\"%.40s\" is not a size; write one such as 64M, 512k or 1G", text);
     }
     return STATUS_OK;
 }
 
 status cli_parse_duration(const char *text, uint64_t *ret_ns, err *e) {
-    static const unit units[] = {{"ns", 1},
-                                 {"us", 1000},
-                                 {"ms", 1000000},
-                                 {"s", 1000000000},
-                                 {"m", 60ull * 1000000000},
-                                 {"h", 3600ull * 1000000000}};
-    if (!parse_scaled(text, units, sizeof units / sizeof units[0], ret_ns)) {
+    if (!quantity_duration(slice_from_text(text), ret_ns)) {
         return err_set(e, STATUS_INVALID, "\"%.40s\" is not a duration; write one such as 250ms, 10s or 2m",
                        text);
     }
@@ -223,9 +174,7 @@ status cli_parse_number(const char *text, uint64_t min, uint64_t max, uint64_t *
 }
 
 status cli_parse_span(const char *text, uint64_t *ret_s, err *e) {
-    static const unit units[] = {{"s", 1},     {"m", 60},        {"h", 3600},
-                                 {"d", 86400}, {"w", 7 * 86400}, {"y", 365 * 86400}};
-    if (!parse_scaled(text, units, sizeof units / sizeof units[0], ret_s)) {
+    if (!quantity_span(slice_from_text(text), ret_s)) {
         return err_set(e, STATUS_INVALID, "\"%.40s\" is not a span of time; write one such as 90d, 12h or 1y",
                        text);
     }
