@@ -236,7 +236,8 @@ static status take_out(const judged *j, err *e) {
                        SLICE_ARG(slice_sub(name, 0, PROVIDER_ARCHIVE_TARGET_BYTES_MAX)),
                        SLICE_ARG(buf_slice(&list)));
     }
-    TRY(file_replace_whole(args->out, file->bytes, e));
+    TRY(file == &a->world ? file_replace_whole(args->out, file->bytes, e)
+                          : file_replace_program(args->out, file->bytes, e));
     if (args->output == CLI_JSON) {
         json_value *document = file_json(j, file);
         json_put_text(document, "file", slice_from_text(args->out));

@@ -12,13 +12,13 @@
 
 #include "os/random.h"
 
-enum { NEW_FILE_MODE = 0666, ATTEMPTS_MAX = 16 };
+enum { NEW_FILE_MODE = 0666, MAY_RUN = 0111, MAY_READ = 0444, ATTEMPTS_MAX = 16 };
 
 typedef struct place {
     char path[PATH_MAX];      // with links resolved
     char directory[PATH_MAX]; // that holds it
     bool exists;
-    mode_t mode; // when it exists
+    mode_t mode; // of the file that exists, or that comes, less the umask
 } place;
 
 static status failed(int number, const char *path, err *e) {
@@ -32,7 +32,13 @@ static status failed(int number, const char *path, err *e) {
     return code;
 }
 
-static status find_place(const char *path, place *ret, err *e) {
+// What runs as somebody else (set-user-ID) never does so with other bytes.
+static mode_t kept_mode(mode_t was, bool is_program) {
+    mode_t mode = was & 0777;
+    return is_program ? mode | (mode & MAY_READ) >> 2 : mode;
+}
+
+static status find_place(const char *path, bool is_program, place *ret, err *e) {
     struct stat info;
     ret->exists = stat(path, &info) == 0;
     if (!ret->exists && errno != ENOENT) {
@@ -41,7 +47,8 @@ static status find_place(const char *path, place *ret, err *e) {
     if (ret->exists && !S_ISREG(info.st_mode)) {
         return err_set(e, STATUS_INVALID, "%s: not a regular file, so it cannot be replaced", path);
     }
-    ret->mode = ret->exists ? info.st_mode & 07777 : 0;
+    ret->mode =
+        ret->exists ? kept_mode(info.st_mode, is_program) : NEW_FILE_MODE | (is_program ? MAY_RUN : 0);
     if (ret->exists && realpath(path, ret->path) == NULL) {
         return failed(errno, path, e);
     }
@@ -70,10 +77,10 @@ static int write_all(int fd, slice bytes) {
 }
 
 // A new file of an unused name in the directory.
-static int create_beside(int dir, char name[40], int *ret_fd) {
+static int create_beside(int dir, mode_t mode, char name[40], int *ret_fd) {
     for (int i = 0; i < ATTEMPTS_MAX; i++) {
         snprintf(name, 40, ".writ-%016llx.part", (unsigned long long)random_u64());
-        *ret_fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, NEW_FILE_MODE);
+        *ret_fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
         if (*ret_fd >= 0) {
             return 0;
         }
@@ -85,17 +92,17 @@ static int create_beside(int dir, char name[40], int *ret_fd) {
 }
 
 static int fill(int fd, const place *p, slice bytes) {
-    int number = write_all(fd, bytes);
-    if (number == 0 && p->exists && fchmod(fd, p->mode) != 0) {
-        number = errno;
+    if (p->exists && fchmod(fd, p->mode) != 0) { // the umask may have taken some
+        return errno;
     }
+    int number = write_all(fd, bytes);
     return number == 0 && fsync(fd) != 0 ? errno : number;
 }
 
 static int replace_in(int dir, const place *p, slice bytes) {
     char name[40];
     int fd;
-    int number = create_beside(dir, name, &fd);
+    int number = create_beside(dir, p->mode, name, &fd);
     if (number != 0) {
         return number;
     }
@@ -114,9 +121,9 @@ static int replace_in(int dir, const place *p, slice bytes) {
     return fsync(dir) != 0 && errno != EINVAL ? errno : 0;
 }
 
-status file_replace_whole(const char *path, slice bytes, err *e) {
+static status replace(const char *path, bool is_program, slice bytes, err *e) {
     place p;
-    TRY(find_place(path, &p, e));
+    TRY(find_place(path, is_program, &p, e));
     int dir = open(p.directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir < 0) {
         return failed(errno, path, e);
@@ -125,3 +132,6 @@ status file_replace_whole(const char *path, slice bytes, err *e) {
     close(dir);
     return number == 0 ? STATUS_OK : failed(number, path, e);
 }
+
+status file_replace_whole(const char *path, slice bytes, err *e) { return replace(path, false, bytes, e); }
+status file_replace_program(const char *path, slice bytes, err *e) { return replace(path, true, bytes, e); }

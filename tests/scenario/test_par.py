@@ -9,8 +9,10 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import pathlib
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -215,9 +217,15 @@ class Alone(ParCase):
 
     def test_extract(self):
         path = self.create("a.par.gz", "--world", self.world)
-        for target, source in (("x86_64-linux", self.linux), ("world.wasm", self.world)):
-            self.writ("par", "extract", "--any-issuer", "--target", target, "--out", self.folder / "x", path)
-            self.assertEqual((self.folder / "x").read_bytes(), source.read_bytes())
+        for target, source, mode in (("x86_64-linux", self.linux, 0o755), ("world.wasm", self.world, 0o644)):
+            out = self.folder / f"x-{target}"
+            old_mask = os.umask(0o022)
+            try:
+                self.writ("par", "extract", "--any-issuer", "--target", target, "--out", out, path)
+            finally:
+                os.umask(old_mask)
+            self.assertEqual(out.read_bytes(), source.read_bytes())
+            self.assertEqual(stat.S_IMODE(out.stat().st_mode), mode)
         done = self.writ("par", "extract", "--any-issuer", "--target", "a-b", "--out", self.folder / "y", path, code=5)
         self.assertIn("x86_64-linux", done.stderr)
 

@@ -65,6 +65,46 @@ TEST(makes_and_replaces_a_file_and_keeps_its_permissions) {
     remove_folder();
 }
 
+static mode_t mode_of(const char *path) {
+    struct stat st = {0};
+    EXPECT_EQ(stat(path, &st), 0);
+    return st.st_mode & 07777;
+}
+
+TEST(a_program_may_be_run_by_who_may_read_it) {
+    static const struct {
+        mode_t mask, was, becomes;
+    } rows[] = {{022, 0, 0755},     {077, 0, 0700},     {0, 0, 0777},       {022, 0644, 0755},
+                {077, 0640, 0750},  {022, 0600, 0700},  {022, 0711, 0711},  {022, 04755, 0755},
+                {022, 02755, 0755}, {022, 01644, 0755}, {0777, 0400, 0500}, {022, 0222, 0222}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        make_folder();
+        err e = {0};
+        const char *path = in_folder("program");
+        if (rows[i].was != 0) {
+            REQUIRE(file_replace_whole(path, slice_from_text("old"), &e) == STATUS_OK);
+            REQUIRE(chmod(path, rows[i].was) == 0);
+        }
+        mode_t before = umask(rows[i].mask);
+        status s = file_replace_program(path, slice_from_text("new"), &e);
+        umask(before);
+        EXPECT_EQ(s, STATUS_OK);
+        EXPECT_EQ(mode_of(path), rows[i].becomes);
+        remove_folder();
+    }
+}
+
+TEST(new_bytes_do_not_run_as_somebody_else) {
+    make_folder();
+    err e = {0};
+    const char *path = in_folder("a");
+    REQUIRE(file_replace_whole(path, slice_from_text("one"), &e) == STATUS_OK);
+    REQUIRE(chmod(path, 06751) == 0);
+    REQUIRE(file_replace_whole(path, slice_from_text("two"), &e) == STATUS_OK);
+    EXPECT_EQ(mode_of(path), 0751);
+    remove_folder();
+}
+
 TEST(follows_a_link_and_leaves_it) {
     make_folder();
     err e = {0};
