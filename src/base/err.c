@@ -23,6 +23,9 @@ status err_wrap(err *e, const char *format, ...) {
     if (e == NULL) {
         return STATUS_INTERNAL;
     }
+    if (e->code == STATUS_OK) {
+        err_set(e, STATUS_INTERNAL, "it failed without a reason");
+    }
     char old[ERR_MESSAGE_BYTES_MAX];
     memcpy(old, e->message, sizeof old);
     e->message[0] = '\0';

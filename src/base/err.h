@@ -21,7 +21,8 @@ typedef struct err {
 // Fills `e` (when not NULL) and returns `code`, so that callers can write `return err_set(...)`.
 status err_set(err *e, status code, const char *format, ...) WRIT_FORMAT(3, 4);
 
-// Puts "context: " in front of the message, keeps the code and returns it.
+// Puts "context: " in front of the message, keeps the code and returns it. Never STATUS_OK: where somebody
+// failed without filling `e`, or there is none, it is STATUS_INTERNAL, so that a failure stays one.
 status err_wrap(err *e, const char *format, ...) WRIT_FORMAT(2, 3);
 
 // Fills `e` with `what` and the text of the errno value `number`.

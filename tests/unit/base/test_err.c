@@ -25,6 +25,14 @@ TEST(wrap_puts_context_in_front) {
     EXPECT_TEXT(e.message, "start hello.wasm: type section at byte 17");
 }
 
+TEST(a_failure_that_nobody_described_stays_one) {
+    err e = {0};
+    EXPECT_STATUS(err_wrap(&e, "token"), STATUS_INTERNAL);
+    EXPECT_EQ(e.code, STATUS_INTERNAL);
+    EXPECT_TEXT(e.message, "token: it failed without a reason");
+    EXPECT_STATUS(err_wrap(NULL, "token"), STATUS_INTERNAL);
+}
+
 TEST(long_messages_are_cut_at_the_end) {
     err e = {0};
     char text[3 * ERR_MESSAGE_BYTES_MAX];
