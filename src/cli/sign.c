@@ -179,6 +179,18 @@ static status load_issuer(signing *s, err *e) {
     return STATUS_OK;
 }
 
+// To renew one's own signature must not vouch for bytes that somebody changed meanwhile.
+static status check_own_signature(const signing *s, err *e) {
+    if (s->before.is_canonical && s->old.has_hash && hash_equal(s->old.hash, s->before.hash)) {
+        return STATUS_OK;
+    }
+    return err_set(
+        e, STATUS_DENIED,
+        "%s was changed after you signed it: its token is yours, but was made for other bytes; if the "
+        "change is yours too, sign it with --force",
+        s->request->path);
+}
+
 // Replacing what somebody else has said about the component takes --force.
 static status look_at_old_signature(signing *s, err *e) {
     TRY(envelope_read(s->bytes, &s->before, e));
@@ -188,9 +200,11 @@ static status look_at_old_signature(signing *s, err *e) {
     refusal why;
     s->was_signed =
         s->before.has_token && token_read(s->before.token, &s->memory, &s->old, &why, NULL) == STATUS_OK;
-    if (s->request->force || s->request->detached != NULL ||
-        (s->was_signed && nkey_public_equal(&s->old.issuer, &s->issuer_public))) {
+    if (s->request->force || s->request->detached != NULL) {
         return STATUS_OK;
+    }
+    if (s->was_signed && nkey_public_equal(&s->old.issuer, &s->issuer_public)) {
+        return check_own_signature(s, e);
     }
     return err_set(e, STATUS_DENIED, "%s is signed already, by %s; replace that with --force",
                    s->request->path,

@@ -128,6 +128,23 @@ class Sign(SignCase):
         self.sign(self.component)
         self.assertIn("--in-place", self.sign(self.signed, status=INVALID)["message"])
 
+    def test_renewing_does_not_vouch_for_other_bytes(self):
+        """Who renews the signature of a file that somebody changed would sign the change."""
+        self.key()
+        good = self.sign(self.component)
+        whole, raw = self.signed.read_bytes(), self.component.read_bytes()
+        token = whole[len(raw):]
+        attacks = {"another component": raw[:8] + b"\0\5\4evil" + raw[8:] + token, "a second token": whole + token,
+                   "a padded size": raw[:8] + b"\0\x85\0\4evil" + raw[8:] + token}
+        for name, data in attacks.items():
+            with self.subTest(name):
+                self.signed.write_bytes(data)
+                message = self.sign("--in-place", self.signed, status=REFUSED)["message"]
+                self.assertIn("--force", message)
+                self.assertEqual(self.signed.read_bytes(), data)
+        self.signed.write_bytes(attacks["another component"])
+        self.assertNotEqual(self.sign("--in-place", "--force", self.signed)["hash"], good["hash"])
+
     def test_files(self):
         self.key()
         self.component.chmod(0o640)
