@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
+#include "os/fd.h"
+#include "os/guarded.h"
 #include "os/whole_file.h"
 
 void host_settings_done(host_settings *s) {
@@ -135,9 +138,31 @@ status host_settings_parse(slice text, const char *file, host_settings *ret, err
 
 // --- the files ---------------------------------------------------------------------------------------------
 
+// Whoever may change the directory can remove the file, and with it what it locks.
+static status check_directory(const char *path, err *e) {
+    const char *slash = strrchr(path, '/');
+    auto_buf directory;
+    buf_init(&directory, HOST_SETTINGS_PATH_BYTES_MAX);
+    slice name =
+        slash == NULL ? slice_from_text(".") : slice_of(path, slash == path ? 1 : (size_t)(slash - path));
+    if (buf_append(&directory, name) != STATUS_OK || buf_text(&directory) == NULL) {
+        return err_set(e, STATUS_LIMIT, "the path %.80s... is too long", path);
+    }
+    auto_fd fd = -1;
+    status s = guarded_directory_open(buf_text(&directory), &fd, e);
+    return s == STATUS_NOT_FOUND ? STATUS_OK : s;
+}
+
+static status read_settings(const char *path, bool must_exist, buf *ret, err *e) {
+    if (!must_exist) {
+        TRY(check_directory(path, e));
+    }
+    return file_read_trusted(path, HOST_SETTINGS_BYTES_MAX, ret, e);
+}
+
 static status load(const char *path, bool must_exist, host_settings *ret, err *e) {
     auto_buf text = {0};
-    status s = file_read_trusted(path, HOST_SETTINGS_BYTES_MAX, &text, e);
+    status s = read_settings(path, must_exist, &text, e);
     if (s == STATUS_NOT_FOUND && !must_exist) {
         return STATUS_OK;
     }

@@ -18,6 +18,10 @@ status guarded_directory_open(const char *path, int *ret_fd, err *e) {
     auto_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         int number = errno;
+        struct stat link;
+        if (number == ENOENT && lstat(path, &link) == 0) {
+            return err_set(e, STATUS_IO, "directory %s is a link that leads nowhere", path);
+        }
         return number == ENOENT ? err_set(e, STATUS_NOT_FOUND, "directory %s: no such directory", path)
                                 : err_set_errno(e, number, path);
     }

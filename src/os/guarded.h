@@ -10,7 +10,7 @@
 #include "base/slice.h"
 
 // Opens the directory. STATUS_NOT_FOUND when there is none, STATUS_DENIED when it belongs to another user or
-// others may write to it.
+// others may write to it, STATUS_IO also for a link that leads nowhere.
 status guarded_directory_open(const char *path, int *ret_fd, err *e) WRIT_MUST_USE;
 
 // Waits until no other process holds the lock "NAME.lock" of the directory, at most 10 s (STATUS_TIMEOUT).

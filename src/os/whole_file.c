@@ -82,6 +82,11 @@ static status read_file(const char *path, size_t bytes_max, bool is_trusted, buf
     auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (is_trusted ? O_NONBLOCK : 0));
     if (fd < 0) {
         int number = errno;
+        struct stat link;
+        if (is_trusted && number == ENOENT && lstat(path, &link) == 0) {
+            return err_set(e, STATUS_IO,
+                           "%s is a link that leads nowhere, so what it should say is not known", path);
+        }
         err_set_errno(e, number, path);
         if (number == ENOENT || number == ENOTDIR) {
             return err_set(e, STATUS_NOT_FOUND, "%s: no such file", path);

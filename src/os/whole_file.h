@@ -10,5 +10,6 @@
 // larger than `bytes_max`, STATUS_INVALID for a directory, STATUS_IO otherwise; the message names the path.
 status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) WRIT_MUST_USE;
 // The same for a file whose words are believed: STATUS_DENIED unless it is a regular file of root or our user
-// that nobody else may write. What is checked is what is read.
+// that nobody else may write. What is checked is what is read. A link that leads nowhere is STATUS_IO: a disk
+// that is not mounted yet must not read as "nothing was decided".
 status file_read_trusted(const char *path, size_t bytes_max, buf *ret, err *e) WRIT_MUST_USE;

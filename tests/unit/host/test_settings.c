@@ -147,8 +147,31 @@ TEST(files_that_others_may_write_are_not_believed) {
     EXPECT(strstr(e.message, "system.conf:1:") != NULL);
     REQUIRE(unlink(f.system) == 0 && mkdir(f.system, 0700) == 0);
     EXPECT(host_settings_load(f.system, NULL, &s, &e) == STATUS_IO);
-    REQUIRE(rmdir(f.system) == 0 && mkfifo(f.system, 0600) == 0);
+    REQUIRE(rmdir(f.system) == 0 &&
+            symlink("/nowhere-at-all", f.system) == 0); // a disk that is not there yet
+    EXPECT(host_settings_load(f.system, NULL, &s, &e) == STATUS_IO);
+    REQUIRE(unlink(f.system) == 0 && mkfifo(f.system, 0600) == 0);
     EXPECT(host_settings_load(f.system, NULL, &s, &e) == STATUS_DENIED);
+    teardown(&f);
+}
+
+// Who may change the directory can take the lock away.
+TEST(a_directory_that_others_may_change_is_not_believed) {
+    folder f;
+    setup(&f);
+    host_settings s = {0};
+    err e = {0};
+    char directory[sizeof f.path];
+    snprintf(directory, sizeof directory, "%s", f.path);
+    REQUIRE(chmod(directory, 0777) == 0);
+    EXPECT(host_settings_load(f.system, NULL, &s, &e) == STATUS_DENIED);
+    put(f.system, "require_signatures = locked\n");
+    EXPECT(host_settings_load(f.system, NULL, &s, &e) == STATUS_DENIED);
+    EXPECT(!s.is_locked && s.trust_store == NULL);
+    REQUIRE(chmod(directory, 0755) == 0);
+    EXPECT(host_settings_load(f.system, NULL, &s, &e) == STATUS_OK && s.is_locked);
+    host_settings_done(&s);
+    EXPECT(host_settings_load("/nowhere-at-all/host.conf", NULL, &s, &e) == STATUS_OK);
     teardown(&f);
 }
 

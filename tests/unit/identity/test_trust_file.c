@@ -346,6 +346,23 @@ TEST(lists_are_kept_and_must_be_good) {
     done(&x);
 }
 
+// A disk that is not mounted yet is no reason to forget what was revoked.
+TEST(a_link_that_leads_nowhere_is_an_error) {
+    scene x = make();
+    char lists[2 * PATH_BYTES];
+    snprintf(lists, sizeof lists, "%s/revocations", x.directory);
+    put(x.path, "{\"version\": 1}");
+    CHECK(symlink("/nowhere-at-all", lists) == 0);
+    EXPECT_STATUS(load(&x), STATUS_IO);
+    EXPECT_CONTAINS(x.e.message, "leads nowhere");
+    CHECK(unlink(lists) == 0);
+    EXPECT_OK(load(&x));
+    CHECK(unlink(x.path) == 0 && symlink("/nowhere-at-all", x.path) == 0);
+    EXPECT_STATUS(load(&x), STATUS_IO);
+    CHECK(unlink(x.path) == 0);
+    done(&x);
+}
+
 // --- the ratchet -------------------------------------------------------------------------------------------
 
 TEST(the_ratchet_raises_and_never_lowers) {
