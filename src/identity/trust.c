@@ -251,6 +251,35 @@ static status check_list_issuer(const trust_store *s, const token_claims *c, are
                    nkey_public_text(&c->issuer).text);
 }
 
+static status key_revoked(const nkey_public *key, const char *by, refusal *ret_why, err *e) {
+    *ret_why = REFUSAL_REVOKED;
+    return err_set(
+        e, STATUS_DENIED,
+        "the key %s was revoked by %s, so a list that it signs withdraws nothing and takes nothing back",
+        nkey_public_text(key).text, by);
+}
+
+// A newer list replaces the one that we have. Of a key that was given up for all time that would be its
+// thief's word against its owner's. `old` may be NULL.
+static status check_list_key_stands(const trust_store *s, const trust_list *old, const token_claims *c,
+                                    refusal *ret_why, err *e) {
+    for (size_t i = 0; i < s->revoked_count; i++) {
+        const trust_revoked *r = &s->revoked[i];
+        bool is_older = r->shown.before_s >= TOKEN_SECONDS_MAX || c->issued_at_s < r->shown.before_s;
+        if (!r->is_hash && is_older && nkey_public_equal(&r->subject, &c->issuer)) {
+            return key_revoked(&c->issuer, "the owner of this host", ret_why, e);
+        }
+    }
+    for (size_t i = 0; old != NULL && i < old->claims.revocation_count; i++) {
+        trust_revoked r = {.shown = old->claims.revocations[i]};
+        if (r.shown.before_s >= TOKEN_SECONDS_MAX && trust_revoked_parse(&r) && !r.is_hash &&
+            nkey_public_equal(&r.subject, &c->issuer)) {
+            return key_revoked(&c->issuer, "its own list, for all time", ret_why, e);
+        }
+    }
+    return STATUS_OK;
+}
+
 // `old` is the list that we have of this issuer.
 static status check_list_number(const trust_list *old, const token_claims *c, slice text, refusal *ret_why,
                                 err *e) {
@@ -292,6 +321,9 @@ status trust_store_add_revocations(trust_store *s, slice token, uint64_t now_s, 
     TRY(token_check_time(&c, now_s, "this host's clock", ret_why, e));
     TRY(check_list_issuer(s, &c, &s->memory, now_s, ret_why, e));
     trust_list *old = trust_find_list(s, &c.issuer);
+    if (old == NULL || !slice_equal(old->text, text)) {
+        TRY(check_list_key_stands(s, old, &c, ret_why, e));
+    }
     if (old == NULL) {
         if (trust_append_list(s, &c, text, true) != STATUS_OK) {
             return err_set(e, STATUS_LIMIT, "a trust store holds the lists of at most %d issuers",

@@ -209,6 +209,18 @@ class Wrong(Host):
                     self.trust(*issuers, revoked=[revoked])
                     self.assertIn("revoked", self.refused_always(path))
 
+    def test_a_revoked_operator_reaches_what_its_accounts_signed(self):
+        """Also where nobody is trusted, and --unsigned would do."""
+        key, operator = self.key(), self.writ("keys", "gen", "operator", "root").stdout.strip()
+        chain = self.folder / "acme.jwt"
+        chain.write_text(self.writ("token", "create", "--kind", "account", "--issuer", "root", "--subject", key).stdout)
+        path = self.sign("--chain", chain)
+        for issuers in ([{"key": key}], [{"key": operator}], []):
+            self.trust(*issuers)
+            self.start(path, *([] if issuers else ["--unsigned"]))
+            self.trust(*issuers, revoked=[{"subject": operator, "reason": "leaked"}])
+            self.assertIn("revoked", self.refused_always(path))
+
     def test_revoked_for_all_time_is_so_until_its_last_second(self):
         key = self.trusted_key()
         path = self.sign("--at", "9999-12-31T23:59:59Z")

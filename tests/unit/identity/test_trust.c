@@ -335,6 +335,30 @@ TEST(numbers_do_not_go_back) {
     done(&f);
 }
 
+// Else its thief would sign the next list, and take back what its owner withdrew.
+TEST(a_key_that_was_given_up_signs_no_list) {
+    fixture f = make();
+    slice m = text_of(&f, NKEY_MODULE, 7), a = text_of(&f, NKEY_ACCOUNT, 1);
+    trust_key(&f, NKEY_ACCOUNT, 1);
+    token_revocation before = {.subject = a, .before_s = 1};
+    EXPECT_OK(import(&f, (list_of){NKEY_ACCOUNT, 1, 1, before, 0})); // what is younger stands
+    EXPECT_OK(import(&f, (list_of){NKEY_ACCOUNT, 1, 2, whole(a), 0}));
+    EXPECT_STATUS(import(&f, (list_of){NKEY_ACCOUNT, 1, 3, whole(m), 0}), STATUS_DENIED);
+    EXPECT_EQ(f.why, REFUSAL_REVOKED);
+    EXPECT_CONTAINS(f.e.message, "its own list");
+    EXPECT_EQ(decide(&f), REFUSAL_REVOKED);
+    done(&f);
+    f = make();
+    m = text_of(&f, NKEY_MODULE, 7), a = text_of(&f, NKEY_ACCOUNT, 1);
+    trust_key(&f, NKEY_ACCOUNT, 1);
+    token_revocation owners = {.subject = a, .before_s = 2001}; // the list is of 2000
+    EXPECT_OK(trust_store_add_revoked(f.s, &owners, NULL));
+    EXPECT_STATUS(import(&f, (list_of){NKEY_ACCOUNT, 1, 1, whole(m), 0}), STATUS_DENIED);
+    EXPECT_EQ(f.why, REFUSAL_REVOKED);
+    EXPECT_CONTAINS(f.e.message, "the owner of this host");
+    done(&f);
+}
+
 TEST(a_list_that_ran_out_refuses) {
     fixture f = make();
     slice n = text_of(&f, NKEY_MODULE, 8);
