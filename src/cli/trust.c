@@ -63,13 +63,6 @@ void trust_report(const trust_request *r, json_value *document, const char *form
     printf("\n");
 }
 
-slice trust_trimmed(slice text) {
-    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
-        text.len--;
-    }
-    return text;
-}
-
 // --- options -----------------------------------------------------------------------------------------------
 
 CLI_KEEP_TEXT(set_operand, trust_request, operand);
@@ -127,7 +120,7 @@ static const cli_option add_options[] = {
 static const cli_option plain_options[] = {CLI_OPTION_TRUST(set_trust), CLI_OPTION_OUTPUT(set_output)};
 static const cli_option require_options[] = {
     {"rev", 'r', "N", "the lowest revision that may run", set_revision},
-    {"issuer", 0, "KEY", "only what this account (A...) signs; else whoever signed", set_issuer},
+    {"issuer", 'i', "KEY", "only what this account (A...) signs; else whoever signed", set_issuer},
     CLI_OPTION_TRUST(set_trust),
     CLI_OPTION_OUTPUT(set_output),
 };
@@ -174,16 +167,16 @@ static const cli_command require_command = {
 
 // --- add ---------------------------------------------------------------------------------------------------
 
-// The operand becomes the text of the key that it names.
-static status find_key(trust_request *r, nkey_public *ret, err *e) {
-    TRY(cli_public_key(r->operand, NULL, ret, e));
-    r->operand = arena_text(&r->memory, slice_from_text(nkey_public_text(ret).text));
-    return r->operand != NULL ? STATUS_OK : err_set(e, STATUS_LIMIT, "no memory for a key");
+// The text becomes that of the key that it names.
+static status find_key(trust_request *r, const char **text, nkey_public *ret, err *e) {
+    TRY(cli_public_key(*text, NULL, ret, e));
+    *text = arena_text(&r->memory, slice_from_text(nkey_public_text(ret).text));
+    return *text != NULL ? STATUS_OK : err_set(e, STATUS_LIMIT, "no memory for a key");
 }
 
 static status check_key(trust_request *r, err *e) {
     nkey_public key;
-    return find_key(r, &key, e);
+    return find_key(r, &r->operand, &key, e);
 }
 
 static status add_to(trust_request *r, trust_store *s, const trust_issuer *i, err *e) {
@@ -228,7 +221,7 @@ static status add(trust_request *r, err *e) {
 
 static status check_add(trust_request *r, err *e) {
     nkey_public key;
-    TRY(find_key(r, &key, e));
+    TRY(find_key(r, &r->operand, &key, e));
     if (key.kind != NKEY_ACCOUNT && key.kind != NKEY_OPERATOR) {
         return err_set(e, STATUS_INVALID,
                        "%s is the key of a %s; trust is given to accounts (A...) and operators (O...)",
@@ -299,8 +292,8 @@ static status require_revision(trust_request *r, err *e) {
 static status check_require(trust_request *r, err *e) {
     nkey_public issuer;
     TRY(check_key(r, e));
-    if (r->issuer != NULL) {
-        TRY(nkey_public_parse(slice_from_text(r->issuer), &issuer, e));
+    if (r->issuer != NULL && find_key(r, &r->issuer, &issuer, e) != STATUS_OK) {
+        return err_wrap(e, "option --issuer");
     }
     return r->has_revision ? STATUS_OK : err_set(e, STATUS_INVALID, "say from which revision on: --rev N");
 }

@@ -69,6 +69,9 @@ class Trust(Case):
         self.assertIn(self.account, self.writ("trust", "add", "account").stdout)
         subject = self.check()["claims"]["subject"]
         self.assertIn(subject, self.writ("trust", "require", "hello.module", "--rev", "0").stdout)
+        require = ("trust", "require", "hello.module", "--rev", "0", "--issuer")
+        self.assertIn(self.account, self.writ(*require, "account").stdout)
+        self.assertIn("--issuer", self.writ(*require, "acme", status=USAGE).stderr)
         self.writ("trust", "revoke", "--subject", "hello.module")
         self.assertIn(subject, self.refused("revoked"))
         self.writ("trust", "remove", "account")
