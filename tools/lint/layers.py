@@ -19,8 +19,8 @@ HEADERS_OF = {
     "hiredis": r"hiredis/",
     "wasmtime": r"(wasm|wasi|wasmtime)(\.h$|/)",
 }
-# The first folder of the files that tools/witgen writes, and the first row that may include them.
-GENERATED = "wasi"
+# The first folders of the files that tools/witgen writes, and the first row that may include them.
+GENERATED = ("wasi", "wasmcloud")
 GENERATED_ROW = 7
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -73,7 +73,7 @@ class Layers:
         target = header.split("/")
         if len(target) < 2:
             return f'"{header}": includes are written "folder/file.h"'
-        if target[0] == GENERATED and self.row[folder] >= GENERATED_ROW:
+        if target[0] in GENERATED and self.row[folder] >= GENERATED_ROW:
             return None
         if target[0] not in self.row:
             return f'"{header}": {target[0]} is not a folder of LAYERS'
