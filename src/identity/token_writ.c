@@ -87,7 +87,7 @@ static status read_revocations(const token_field *writ, token_claims *c) {
 
 static status read_allowance(const token_field *f, token_claims *c) {
     const json_value *allow = json_get(f->object, "allow");
-    if (json_is_absent(allow)) {
+    if (allow == NULL) { // a null is no list, and must not read as "may import anything"
         return STATUS_OK;
     }
     if (c->kind != TOKEN_COMPONENT && c->kind != TOKEN_PROVIDER) {

@@ -147,9 +147,10 @@ void verification_done(verification *v) {
 
 static status not_allowed(slice interface, const semver *version, const char *who, const char *what_to_do,
                           err *e) {
-    char text[64] = "";
+    char text[96] = "";
     if (version != NULL) {
-        snprintf(text, sizeof text, "@%u.%u.%u", version->major, version->minor, version->patch);
+        snprintf(text, sizeof text, "@%u.%u.%u%s%.*s", version->major, version->minor, version->patch,
+                 version->pre.len > 0 ? "-" : "", SLICE_ARG(slice_sub(version->pre, 0, 48)));
     }
     return err_set(e, STATUS_DENIED, "%.*s%s: %s does not allow it; %s", SLICE_ARG(interface), text, who,
                    what_to_do);

@@ -299,6 +299,7 @@ TEST(the_claim_writ) {
         {",\"writ\":{\"version\":\"1\"}", "\"writ.version\""},
         {",\"writ\":[]", "\"writ\" is an array"},
         {",\"writ\":{\"version\":1,\"allow\":{}}", "\"writ.allow\""},
+        {",\"writ\":{\"version\":1,\"allow\":null}", "\"writ.allow\""}, // not "may import anything"
         {",\"writ\":{\"version\":1,\"chain\":[\"a\",\"b\",\"c\",\"d\",\"e\"]}", "\"writ.chain\""},
         {",\"writ\":{\"version\":1,\"chain\":{}}", "\"writ.chain\""},
     };

@@ -260,6 +260,11 @@ TEST(imports_need_writ_and_trust) {
     err e = {0};
     EXPECT_EQ(verification_check_import(&v, types, &in_range, &e), STATUS_OK);
     EXPECT_EQ(verification_check_import(&v, types, &above, &e), STATUS_DENIED);
+    semver early = in_range;
+    early.pre = slice_from_text("rc.1");
+    EXPECT_EQ(verification_check_import(&v, types, &early, &e), STATUS_DENIED);
+    EXPECT(strstr(e.message, "wasi:http/types@0.2.3-rc.1") != NULL);
+    EXPECT_EQ(verification_check_import(&v, types, NULL, &e), STATUS_DENIED);
     EXPECT_EQ(verification_check_import(&v, clocks, &in_range, &e), STATUS_DENIED);
     EXPECT(strstr(e.message, "writ") != NULL && strstr(e.message, "wasi:clocks/wall-clock@0.2.3") != NULL);
     v.trust.has_allowance = true; // an empty list: the trust allows nothing
