@@ -83,7 +83,7 @@ static const cli_option options[] = {
     {"out", 0, "FILE", "where the signed component goes (NAME.signed.wasm beside it)", set_out},
     {"in-place", 0, NULL, "replace the component by its signed form", set_in_place},
     {"detached", 0, "FILE", "write only the token, to FILE; the component stays as it is", set_detached},
-    {"force", 0, NULL, "replace a signature of another issuer", set_force},
+    {"force", 0, NULL, "replace the signature of another issuer, or yours over changed bytes", set_force},
     CLI_OPTION_FOR(set_lasts_for),
     CLI_OPTION_UNTIL(set_until),
     CLI_OPTION_NOT_BEFORE(set_not_before),

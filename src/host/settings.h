@@ -7,7 +7,8 @@
 //
 // `yes` (the default) lets --unsigned make an exception for one run, `locked` never does, and nails down the
 // trust store: neither --trust nor --config nor a variable of the environment can then name another. Without
-// trust_store, locked means /etc/writ/trust.json when /etc/writ/host.conf says it, else the user's own store.
+// trust_store, locked means /etc/writ/trust.json when /etc/writ/host.conf says it, else the user's own store
+// (and its place is the environment's to say).
 //
 // The file of --config is read after it and can only make things stricter. A file that is malformed, cannot
 // be read, or could have been written by somebody else fails the start: what it says is not known, so nothing
