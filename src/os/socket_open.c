@@ -167,7 +167,11 @@ static int open_socket(int type, int family, const socket_address *local, bool s
         return errno;
     }
     if (local != NULL && local->length > 0) {
-        int error = type == SOCK_STREAM ? bind_stream(fd, local) : bind_datagram(fd, local, shares);
+        // A place among the IPv6 addresses is none among those of IPv4.
+        int error = family == AF_INET6 ? set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) : 0;
+        if (error == 0) {
+            error = type == SOCK_STREAM ? bind_stream(fd, local) : bind_datagram(fd, local, shares);
+        }
         if (error != 0) {
             return error;
         }

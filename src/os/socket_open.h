@@ -27,7 +27,8 @@ status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e
 // stays.
 status socket_listen_again(int fd, err *e) WRIT_MUST_USE;
 
-// A non-blocking stream or datagram socket, bound to `local` (may be NULL). Returns 0 or an errno value.
+// A non-blocking stream or datagram socket, bound to `local` (may be NULL): an IPv6 one hears no IPv4.
+// Returns 0 or an errno value.
 int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd);
 // The same, and starts to connect; it is connected when writable and socket_error is 0.
 int socket_open_connecting(int type, const socket_address *to, const socket_address *local, int *ret_fd);
