@@ -163,6 +163,7 @@ socket_error socket_error_of_errno(int number) {
         return WASI_SOCKETS_NETWORK_ERROR_CODE_DATAGRAM_TOO_LARGE;
     case EOPNOTSUPP:
     case ENOPROTOOPT:
+    case EAFNOSUPPORT: // a machine without IPv6
         return WASI_SOCKETS_NETWORK_ERROR_CODE_NOT_SUPPORTED;
     default:
         return WASI_SOCKETS_NETWORK_ERROR_CODE_UNKNOWN;
