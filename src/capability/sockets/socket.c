@@ -81,6 +81,9 @@ static void on_events(void *arg, unsigned events) {
     if ((events & LOOP_ERROR) == 0) {
         loop_watch_set(&s->watch, s->watch.events & ~events);
     }
+    if (s->progress != NULL) {
+        s->progress(s);
+    }
     wasi_instance_wake(s->base.instance);
 }
 
@@ -163,6 +166,11 @@ int guest_socket_option_get(guest_socket *s, socket_option option, uint64_t *ret
     }
     *ret = value < 0 ? 0 : (uint64_t)value;
     return SOCKET_NO_ERROR;
+}
+
+void guest_socket_options_copy(guest_socket *s, const guest_socket *from) {
+    memcpy(s->option_is_set, from->option_is_set, sizeof s->option_is_set);
+    memcpy(s->option_values, from->option_values, sizeof s->option_values);
 }
 
 // --- addresses ---------------------------------------------------------------------------------------------

@@ -57,6 +57,8 @@ typedef struct guest_socket {
     bool is_v6;
     int fd; // -1 while there is none
     loop_watch watch;
+    void (*progress)(
+        struct guest_socket *s); // also called when armed events come; NULL = the guest alone acts
     bool option_is_set[SOCKET_OPTION_COUNT]; // by the guest, maybe before there is a descriptor
     int option_values[SOCKET_OPTION_COUNT];
     uint64_t request_id; // of the connector; 0 = none under way
@@ -78,6 +80,8 @@ void guest_socket_close(guest_socket *s);
 // Both answer SOCKET_NO_ERROR or an error; values in the units of socket_option.
 int guest_socket_option_set(guest_socket *s, socket_option option, uint64_t value);
 int guest_socket_option_get(guest_socket *s, socket_option option, uint64_t *ret);
+// What the guest set on `from`, as if it had set it here; a descriptor is not changed.
+void guest_socket_options_copy(guest_socket *s, const guest_socket *from);
 
 bool guest_socket_local(const guest_socket *s, guest_address *ret);
 bool guest_socket_peer(const guest_socket *s, guest_address *ret);

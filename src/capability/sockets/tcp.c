@@ -186,6 +186,7 @@ static status adopt(tcp_socket *listener, int fd,
     }
     s->socket.fd = fd;
     s->state = TCP_CONNECTED;
+    guest_socket_options_copy(&s->socket, &listener->socket); // the kernel has done so to the descriptor
     status code = tcp_streams_new(s, &ret->f1, &ret->f2, e);
     if (code != STATUS_OK) {
         wasi_resource_drop(&s->socket.base);
@@ -296,9 +297,15 @@ status wasi_sockets_tcp_tcp_socket_shutdown(host_call *call, tcp_socket *s,
     if (s->state != TCP_CONNECTED) {
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_STATE);
     }
-    static const int hows[] = {SHUT_RD, SHUT_WR, SHUT_RDWR};
-    s->input_shut = s->input_shut || type != WASI_SOCKETS_TCP_SHUTDOWN_TYPE_SEND;
-    s->output_shut = s->output_shut || type != WASI_SOCKETS_TCP_SHUTDOWN_TYPE_RECEIVE;
-    int n = socket_shutdown(s->socket.fd, hows[type]);
+    int n = 0;
+    if (type != WASI_SOCKETS_TCP_SHUTDOWN_TYPE_SEND) {
+        s->input_shut = true;
+        n = socket_shutdown(s->socket.fd, SHUT_RD);
+    }
+    if (type != WASI_SOCKETS_TCP_SHUTDOWN_TYPE_RECEIVE && !s->output_shut) {
+        s->output_shut = true;
+        int ended = tcp_end_output(s);
+        n = n == 0 ? ended : n;
+    }
     return SOCKET_RESULT(ret, n == 0 ? SOCKET_NO_ERROR : (int)socket_error_of_errno(-n));
 }

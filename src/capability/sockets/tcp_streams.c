@@ -72,6 +72,21 @@ static wasi_io_state send_unsent(tcp_socket *s, wasi_failure *failure) {
     return WASI_IO_OK;
 }
 
+static void go_on_ending(guest_socket *socket) {
+    tcp_socket *s = (tcp_socket *)(void *)socket;
+    if (s->is_ending) {
+        (void)tcp_end_output(s); // there is nobody to tell
+    }
+}
+
+int tcp_end_output(tcp_socket *s) {
+    wasi_failure ignored = {0};
+    s->socket.progress = go_on_ending;
+    s->is_ending = send_unsent(s, &ignored) == WASI_IO_OK && s->unsent.len > 0 &&
+                   guest_socket_arm(&s->socket, LOOP_WRITABLE, NULL) == STATUS_OK;
+    return s->is_ending ? 0 : socket_shutdown(s->socket.fd, SHUT_WR);
+}
+
 static wasi_io_state output_check_write(wasi_io_streams_output_stream *s, uint64_t *ret,
                                         wasi_failure *failure) {
     tcp_socket *socket = output_socket(s);

@@ -196,8 +196,7 @@ static int ask_for_peer(udp_socket *s, const guest_address *address) {
     p->socket.base.instance =
         s->socket.base.instance; // not a resource of its own: it needs the connector and the loop
     guest_socket_init(&p->socket, s->socket.is_v6);
-    memcpy(p->socket.option_is_set, s->socket.option_is_set, sizeof p->socket.option_is_set);
-    memcpy(p->socket.option_values, s->socket.option_values, sizeof p->socket.option_values);
+    guest_socket_options_copy(&p->socket, &s->socket);
     char text[NETWORK_ADDRESS_TEXT_BYTES];
     connect_request request = {.protocol = CONNECT_UDP,
                                .action = CONNECT_TO,
