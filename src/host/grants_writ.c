@@ -73,8 +73,8 @@ static void list_rules(const network_policy *p, char *ret, size_t bytes) {
     snprintf(ret, bytes, "%.*s%s", SLICE_ARG(buf_slice(&text)), shown < p->rule_count ? ", ..." : "");
 }
 
-static bool covers_rules(const side *s, const network_policy *hosts, const network_policy *rules,
-                         const char *option, grant_decision *d) {
+static bool covers_rules(const side *s, const grants_question *q, const network_policy *hosts,
+                         const network_policy *rules, const char *option, grant_decision *d) {
     size_t which = 0;
     if (network_policy_within(hosts, rules, &which)) {
         return true;
@@ -84,9 +84,10 @@ static bool covers_rules(const side *s, const network_policy *hosts, const netwo
     WRIT_UNUSED status ignored = network_policy_format(rules, which, &rule);
     char listed[sizeof d->limits - 16];
     list_rules(hosts, listed, sizeof listed);
-    refuse(d, "%s %.*s reaches further than %s allows (%s%s); options only narrow", option,
-           SLICE_ARG(slice_sub(buf_slice(&rule), 0, 80)), s->who,
-           hosts->rule_count > 0 ? "hosts " : "no host", listed);
+    slice shown = slice_sub(buf_slice(&rule), 0, 80);
+    refuse(d, "%s %.*s reaches further than %s allows (%s%s); options only narrow: %s '%.*s;hosts=%.*s'",
+           option, SLICE_ARG(shown), s->who, hosts->rule_count > 0 ? "hosts " : "no host", listed, s->help,
+           SLICE_ARG(slice_sub(q->name, 0, 80)), SLICE_ARG(shown));
     return false;
 }
 
@@ -103,7 +104,7 @@ static bool covers_hosts(const side *s, const grants_question *q, grant_decision
         refuse(d, "%s cannot be compared with the options: %s", s->who, e.message);
         good = false;
     } else if (narrows) {
-        good = covers_rules(s, &hosts, rules, option, d);
+        good = covers_rules(s, q, &hosts, rules, option, d);
         char listed[sizeof d->limits - 16];
         list_rules(&hosts, listed, sizeof listed);
         if (good && d->limits[0] == '\0') {

@@ -114,6 +114,7 @@ class Hosts(WritCase):
         component = self.capable("*.example.com")
         message = self.refused(component, "--allow-http", "api.example.com", "--allow-http", "other.org")
         self.assertRegex(message, r"--allow-http other\.org reaches further")
+        self.assertIn(f"--cap '{HANDLER};hosts=other.org'", message)
 
     def test_a_narrower_rule_works_and_holds(self):
         origin, other = self.origin(), self.origin()
