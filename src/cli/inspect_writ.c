@@ -174,8 +174,19 @@ static void print_allowance(const token_claims *c, FILE *out) {
     }
 }
 
+static int width_of_imports(const component *c) {
+    enum { WIDTH_MAX = 60 };
+    size_t width = 0;
+    for (size_t i = 0; i < component_import_count(c); i++) {
+        size_t len = component_import_at(c, i)->name.len;
+        width = len > width ? len : width;
+    }
+    return width < WIDTH_MAX ? (int)width : WIDTH_MAX;
+}
+
 static void print_imports(const writ_report *r, FILE *out) {
     bool colour = cli_use_colour(fileno(out));
+    int width = width_of_imports(r->c);
     for (size_t i = 0; i < component_import_count(r->c); i++) {
         const component_item *item = component_import_at(r->c, i);
         const allowance_entry *entry;
@@ -184,7 +195,7 @@ static void print_imports(const writ_report *r, FILE *out) {
         buf_init(&line, LINE_BYTES_MAX);
         cli_append_printable(&line, item->name);
         bool allowed = allows(r, item, &entry, &e);
-        fprintf(out, "  %-8s %.*s  ", i == 0 ? "imports" : "", SLICE_ARG(buf_slice(&line)));
+        fprintf(out, "  %-8s %-*.*s  ", i == 0 ? "imports" : "", width, SLICE_ARG(buf_slice(&line)));
         if (!allowed) {
             fprintf(out, "%sNOT allowed%s: %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
                     e.message);
@@ -194,6 +205,16 @@ static void print_imports(const writ_report *r, FILE *out) {
         } else {
             fputs("allowed\n", out);
         }
+    }
+}
+
+// A message of several lines, each further one below the first.
+static void print_below(const char *message, FILE *out) {
+    for (const char *line = message; line != NULL;) {
+        const char *end = strchr(line, '\n');
+        int len = end == NULL ? (int)strlen(line) : (int)(end - line);
+        fprintf(out, "%s%.*s\n", line == message ? "" : "         ", len, line);
+        line = end == NULL ? NULL : end + 1;
     }
 }
 
@@ -227,6 +248,7 @@ void writ_report_print(const writ_report *r, FILE *out) {
         fprintf(out, "  %-8s it may run, since its issuer is trusted:\n", "here");
         print_text(out, "", slice_sub(by->note, 0, NAME_BYTES_SHOWN), more);
     } else {
-        fprintf(out, "  %-8s %sREFUSED%s (%s): %s\n", "here", red, end, r->reason, r->why_not.message);
+        fprintf(out, "  %-8s %sREFUSED%s (%s): ", "here", red, end, r->reason);
+        print_below(r->why_not.message, out);
     }
 }

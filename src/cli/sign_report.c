@@ -25,16 +25,18 @@ size_t sign_warn_of_imports(const signing *s) {
         if (!is_missing(s, item)) {
             continue;
         }
-        count++;
+        if (count++ == 0 && s->request->output == CLI_TEXT) {
+            fprintf(
+                stderr,
+                "%swrit: warning:%s its allow-list does not cover what it imports, so no host will start it; "
+                "add --from-imports, or --cap for\n",
+                colour ? "\033[33m" : "", colour ? "\033[0m" : "");
+        }
         if (s->request->output == CLI_TEXT) {
             auto_buf line;
             buf_init(&line, LINE_BYTES_MAX);
             cli_append_printable(&line, item->name);
-            fprintf(
-                stderr,
-                "%swrit: warning:%s the component imports %.*s, which its allow-list does not cover: no host "
-                "will start it; add --cap or --from-imports\n",
-                colour ? "\033[33m" : "", colour ? "\033[0m" : "", SLICE_ARG(buf_slice(&line)));
+            fprintf(stderr, "  %.*s\n", SLICE_ARG(buf_slice(&line)));
         }
     }
     return count;
