@@ -25,6 +25,7 @@ static const command commands[] = {
     {"bundle", "sign and check with bundles in the Sigstore format", cli_bundle},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},
     {"spiffe", "show the identity that a SPIFFE workload API gives this host", cli_spiffe},
+    {"manifest", "check and show manifests of applications", cli_manifest},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
 };

@@ -68,14 +68,20 @@ static int append(const char *bytes, size_t length, void *arg) {
     return buf_append((buf *)arg, slice_of(bytes, length)) == STATUS_OK ? 0 : -1;
 }
 
-status json_write(const json_value *v, int indent, buf *ret) {
-    size_t flags = JSON_ENCODE_ANY | (indent == 0 ? (size_t)JSON_COMPACT : (size_t)JSON_INDENT(indent));
+static status dump(const json_value *v, size_t flags, buf *ret) {
     size_t before = ret->len;
-    if (json_dump_callback(v, append, ret, flags) != 0) {
+    if (json_dump_callback(v, append, ret, JSON_ENCODE_ANY | flags) != 0) {
         ret->len = before;
         return STATUS_LIMIT;
     }
     return STATUS_OK;
+}
+
+status json_write(const json_value *v, int indent, buf *ret) {
+    return dump(v, indent == 0 ? (size_t)JSON_COMPACT : (size_t)JSON_INDENT(indent), ret);
+}
+status json_write_sorted(const json_value *v, buf *ret) {
+    return dump(v, JSON_COMPACT | JSON_SORT_KEYS, ret);
 }
 
 status json_parse(slice text, json_value **ret, err *e) {

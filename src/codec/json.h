@@ -32,6 +32,8 @@ void json_push(json_value *array, json_value *value);
 
 // Appends the text: one line when `indent` is 0, else that many spaces per level. Keys keep their order.
 status json_write(const json_value *v, int indent, buf *ret) WRIT_MUST_USE;
+// The same in one line, keys in the order of their bytes: one text for one meaning.
+status json_write_sorted(const json_value *v, buf *ret) WRIT_MUST_USE;
 
 // Reads a whole document: depth and size are bounded, duplicate keys are refused.
 status json_parse(slice text, json_value **ret, err *e) WRIT_MUST_USE;
