@@ -9,7 +9,7 @@
 // answer.
 //
 // Cost: what one turn of the loop queues is written with one system call, and what the socket holds is read
-// with one. An answer given from inside on_call costs no allocation but for the output's growth.
+// with one, 64 KiB at a time.
 //
 // Frames, little-endian; `length` counts the bytes behind it:
 //
@@ -129,8 +129,8 @@ typedef struct rpc_call {
 
 // Sends a call (what `m` points at is copied). `deadline_ns` of loop_now_ns, UINT64_MAX = none; it travels
 // with the call. `ended` is called exactly once unless the call is cancelled. STATUS_LIMIT over
-// calls_out_max, payload_bytes_max or out_bytes_max, STATUS_CLOSED, STATUS_INVALID for names over their
-// length: nothing was sent.
+// calls_out_max, payload_bytes_max or out_bytes_max, STATUS_CLOSED, STATUS_TIMEOUT for a deadline that is
+// over, STATUS_INVALID for names over their length: nothing was sent.
 status rpc_call_start(rpc *r, rpc_call *c, const rpc_message *m, uint64_t deadline_ns, rpc_ended ended,
                       void *arg, err *e) WRIT_MUST_USE;
 // `ended` will not be called; the peer is told. Idempotent; accepts a zeroed call.
