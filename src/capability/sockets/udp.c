@@ -187,8 +187,11 @@ static int check_remote(const udp_socket *s, const guest_address *a) {
     return bad ? WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_ARGUMENT : SOCKET_NO_ERROR;
 }
 
-static int ask_for_peer(udp_socket *s, const guest_address *address) {
-    udp_peer *p = make_room(s);
+static bool has_failed(const udp_peer *p) { return p->socket.fd < 0 && p->socket.request_id == 0; }
+
+// In the place of `p`, which has failed, or in a new one when it is NULL.
+static int ask_for_peer(udp_socket *s, const guest_address *address, udp_peer *p) {
+    p = p == NULL ? make_room(s) : p;
     if (p == NULL) {
         return WASI_SOCKETS_NETWORK_ERROR_CODE_NEW_SOCKET_LIMIT;
     }
@@ -208,7 +211,6 @@ static int ask_for_peer(udp_socket *s, const guest_address *address) {
     }
     int error = guest_socket_request(&p->socket, &request);
     if (error != SOCKET_NO_ERROR) {
-        p->socket.answer_error = error;
         p->last_used = 0; // the first to make room
     }
     return error;
@@ -247,8 +249,9 @@ status wasi_sockets_udp_udp_socket_stream(host_call *call, udp_socket *s,
         return SOCKET_FAIL(ret, WASI_SOCKETS_NETWORK_ERROR_CODE_INVALID_STATE);
     }
     int error = remote->some ? check_remote(s, &remote->value) : SOCKET_NO_ERROR;
-    if (error == SOCKET_NO_ERROR && remote->some && find_peer(s, &remote->value) == NULL) {
-        error = ask_for_peer(s, &remote->value);
+    if (error == SOCKET_NO_ERROR && remote->some) {
+        udp_peer *p = find_peer(s, &remote->value);
+        error = p == NULL || has_failed(p) ? ask_for_peer(s, &remote->value, p) : SOCKET_NO_ERROR;
     }
     if (error != SOCKET_NO_ERROR) {
         return SOCKET_FAIL(ret, error);
@@ -414,13 +417,15 @@ static int send_one(outgoing *out, const wasi_sockets_udp_outgoing_datagram *d, 
     }
     udp_peer *p = find_peer(s, to);
     if (p == NULL) {
-        return ask_for_peer(s, to);
+        return ask_for_peer(s, to, NULL);
+    }
+    if (has_failed(p)) { // told once: the next datagram asks again
+        p->last_used = 0;
+        return guest_socket_collect(&p->socket, &error) ? error : ask_for_peer(s, to, p);
     }
     p->last_used = ++s->clock;
     if (p->socket.fd < 0) {
-        error = p->socket.answer_error;
-        p->last_used = error == SOCKET_NO_ERROR ? p->last_used : 0;
-        return error;
+        return SOCKET_NO_ERROR;
     }
     long n = socket_send(p->socket.fd, d->data.data, d->data.len);
     *ret_sent = n >= 0;
