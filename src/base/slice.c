@@ -27,6 +27,19 @@ slice slice_sub(slice s, size_t from, size_t to) {
     return from == to ? slice_empty() : slice_of(s.data + from, to - from);
 }
 
+static bool is_white_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
+
+slice slice_trimmed(slice s) {
+    size_t from = 0, to = s.len;
+    while (from < to && is_white_space(s.data[from])) {
+        from++;
+    }
+    while (to > from && is_white_space(s.data[to - 1])) {
+        to--;
+    }
+    return slice_sub(s, from, to);
+}
+
 size_t slice_find(slice s, size_t from, uint8_t byte) {
     if (from >= s.len) {
         return SIZE_MAX;

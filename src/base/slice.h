@@ -42,6 +42,8 @@ int slice_compare(slice a, slice b);
 bool slice_equal_nocase(slice a, slice b);
 // The bytes [from, to) clamped to the slice.
 slice slice_sub(slice s, size_t from, size_t to);
+// Without the ASCII white space at both ends.
+slice slice_trimmed(slice s);
 // Index of the first `byte` at or after `from`, or SIZE_MAX.
 size_t slice_find(slice s, size_t from, uint8_t byte);
 // Parses an unsigned decimal number that fills the whole slice; false on anything else or on overflow.

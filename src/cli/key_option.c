@@ -9,6 +9,7 @@
 #include "os/fd.h"
 #include "os/private.h"
 #include "os/terminal.h"
+#include "os/whole_file.h"
 
 static const char default_issuer[] = "account";
 
@@ -177,6 +178,16 @@ status cli_public_key(const char *text_or_name, const char *keys_dir, nkey_publi
         return nkey_public_parse(slice_from_text(text_or_name), ret, e);
     }
     return public_from_store(text_or_name, keys_dir, ret, e);
+}
+
+status cli_trust_load(const char *named, trust_store **ret, err *e) {
+    auto_buf text = {0}, place = {0};
+    if (named != NULL) {
+        TRY(file_read_whole(named, TRUST_BYTES_MAX, &text, e)); // without a store nobody would be believed
+        return trust_store_load(named, ret, e);
+    }
+    TRY(cli_place("trust.json", &place, e));
+    return trust_store_load(buf_text(&place), ret, e);
 }
 
 status cli_trust_only(const char *text_or_name, trust_store **ret, err *e) {

@@ -28,6 +28,8 @@ status cli_issuer_load(const char *name_or_path, const char *keys_dir, const cha
 // A public key: its text, or the name of a key in the store. Never asks for a passphrase.
 status cli_public_key(const char *text_or_name, const char *keys_dir, nkey_public *ret, err *e) WRIT_MUST_USE;
 
+// The trust store that --trust names, which must be there, or the user's own.
+status cli_trust_load(const char *named, trust_store **ret, err *e) WRIT_MUST_USE;
 // A trust store that believes one key alone, that of an account or operator, named as above in --issuer.
 status cli_trust_only(const char *text_or_name, trust_store **ret, err *e) WRIT_MUST_USE;
 // Whether it can be made: for the parsing of options.

@@ -5,6 +5,7 @@
 #include "artifact/provider_archive.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/token_file.h"
 #include "cli/validity.h"
 
 // Texts borrow from the command line.
@@ -28,6 +29,7 @@ typedef struct par_args {
     bool has_revision;
     int32_t revision;
     cli_validity validity;
+    cli_chain chain;
     size_t file_count; // --target NAME=FILE
     struct {
         slice target;

@@ -7,7 +7,6 @@
 #include "cli/key_option.h"
 #include "cli/options.h"
 #include "cli/par_internal.h"
-#include "cli/places.h"
 #include "codec/date.h"
 #include "os/replace.h"
 
@@ -23,22 +22,13 @@ typedef struct judged {
     const par_args *args;
 } judged;
 
-static status load_trust(const par_args *args, trust_store **ret, err *e) {
-    auto_buf path;
-    buf_init(&path, LINE_BYTES_MAX);
-    if (args->trust == NULL) {
-        TRY(cli_place("trust.json", &path, e));
-    }
-    return trust_store_load(args->trust != NULL ? args->trust : buf_text(&path), ret, e);
-}
-
 // Fills `j` as far as the archive can be read; what it contains may still be refused.
 static status judge(const par_args *args, judged *j, err *e) {
     j->args = args;
     if (args->key != NULL) {
         TRY(cli_trust_only(args->key, &j->trust, e));
     } else if (!args->any_issuer) {
-        TRY(load_trust(args, &j->trust, e));
+        TRY(cli_trust_load(args->trust, &j->trust, e));
     }
     TRY(par_load(args->archive, &j->loaded, e));
     provider_archive_verify(&j->loaded.archive, args->now_s, j->trust, &j->v);

@@ -11,18 +11,22 @@
 #include "os/replace.h"
 #include "os/whole_file.h"
 
+enum { CHAIN_ARENA_BYTES = (TOKEN_CHAIN_MAX + 1) * TOKEN_ARENA_BYTES };
+
 // --- what an archive is made from --------------------------------------------------------------------------
 
 // The contents of the files that the options name; the plan borrows from them.
 typedef struct sources {
     size_t count;
     buf files[PROVIDER_ARCHIVE_TARGETS_MAX + 2];
+    arena memory; // of the chain
 } sources;
 
 static void sources_done(sources *s) {
     for (size_t i = 0; i < s->count; i++) {
         buf_done(&s->files[i]);
     }
+    arena_done(&s->memory);
 }
 
 static status read_source(sources *s, const char *path, size_t bytes_max, slice *ret, err *e) {
@@ -74,6 +78,15 @@ static status fill_claims(const par_args *args, token_claims *c, err *e) {
         c->revision = args->revision;
     }
     return cli_validity_fill(&args->validity, args->now_s, c, e);
+}
+
+// What vouches for the issuer. The chain that was there is not that of another issuer.
+static status fill_chain(const par_args *args, const nkey *issuer, sources *s, token_claims *c, err *e) {
+    nkey_public ours = nkey_public_of(issuer);
+    bool stays = args->chain.count == 0 && nkey_public_equal(&ours, &c->issuer);
+    c->issuer = ours;
+    arena_init(&s->memory, CHAIN_ARENA_BYTES);
+    return stays ? STATUS_OK : cli_chain_load(&args->chain, &s->memory, c, e);
 }
 
 static bool names_gzip(const char *path) {
@@ -139,6 +152,7 @@ static status create_with(const par_args *args, const nkey *issuer, sources *s, 
                           err *e) {
     TRY(load_subject(args, &plan->claims.subject, e));
     TRY(fill_claims(args, &plan->claims, e));
+    TRY(fill_chain(args, issuer, s, &plan->claims, e));
     plan->is_compressed = names_gzip(args->out);
     TRY(read_sources(args, s, plan, e));
     return write_archive(args, args->out, plan, issuer, e);
@@ -202,6 +216,7 @@ static status insert_with(const par_args *args, const par_loaded *l, const nkey 
     TRY(check_old(args, v, issuer, e));
     provider_archive_plan_of(&l->archive, &v->claims, plan);
     TRY(fill_claims(args, &plan->claims, e));
+    TRY(fill_chain(args, issuer, s, &plan->claims, e));
     const char *path = args->out != NULL ? args->out : args->archive;
     plan->is_compressed = args->out != NULL ? names_gzip(path) : plan->is_compressed;
     TRY(read_sources(args, s, plan, e));
@@ -286,7 +301,12 @@ static status set_revision(void *target, const char *value, err *e) {
 CLI_KEEP_TEXT(set_for, par_args, validity.lasts_for);
 CLI_KEEP_TEXT(set_until, par_args, validity.until);
 CLI_KEEP_TEXT(set_not_before, par_args, validity.not_before);
+CLI_KEEP_TEXT(set_at, par_args, validity.at);
 CLI_TURN_ON(set_adopt, par_args, adopts);
+
+static status add_chain(void *target, const char *value, err *e) {
+    return cli_chain_add(&((par_args *)target)->chain, value, e);
+}
 
 static const cli_option create_options[] = {
     {"name", 'n', "NAME", "what the provider is called", set_name},
@@ -303,6 +323,8 @@ static const cli_option create_options[] = {
     CLI_OPTION_FOR(set_for),
     CLI_OPTION_UNTIL(set_until),
     CLI_OPTION_NOT_BEFORE(set_not_before),
+    {"at", 0, "DATE", "the date of the signature (now)", set_at},
+    CLI_OPTION_CHAIN(add_chain),
     {"out", 0, "FILE", "where to write it; compressed when the name ends with .gz", par_set_out},
     CLI_OPTION_OUTPUT(par_set_output),
 };
@@ -321,6 +343,8 @@ static const cli_option insert_options[] = {
     CLI_OPTION_UNTIL(set_until),
     {"not-before", 0, "DATE", "when it becomes valid: a date, or a span from now (as it was)",
      set_not_before},
+    {"at", 0, "DATE", "the date of the signature (now)", set_at},
+    CLI_OPTION_CHAIN(add_chain),
     {"out", 0, "FILE", "where to write it (over the archive)", par_set_out},
     CLI_OPTION_OUTPUT(par_set_output),
 };

@@ -51,12 +51,7 @@ static status add_tag(void *target, const char *value, err *e) {
 }
 
 static status add_chain(void *target, const char *value, err *e) {
-    sign_request *r = target;
-    if (r->chain_count == SIGN_CHAIN_MAX) {
-        return err_set(e, STATUS_LIMIT, "more than %d tokens", SIGN_CHAIN_MAX);
-    }
-    r->chain[r->chain_count++] = value;
-    return STATUS_OK;
+    return cli_chain_add(&((sign_request *)target)->chain, value, e);
 }
 
 static status add_cap(void *target, const char *value, err *e) {
@@ -92,7 +87,7 @@ static const cli_option options[] = {
     {"version", 0, "TEXT", "version for people", set_version},
     {"tag", 't', "TEXT", "a tag; may be repeated", add_tag},
     {"call-alias", 0, "TEXT", "another name to call it by", set_call_alias},
-    {"chain", 0, "FILE", "a token of the issuer, then of its issuer; may be repeated", add_chain},
+    CLI_OPTION_CHAIN(add_chain),
     {"cap", 'c', "ENTRY", "allow an import, such as wasi:http@^0.2.0; may be repeated", add_cap},
     {"from-imports", 0, NULL, "allow what it imports, and no more (the default without --cap)",
      set_from_imports},

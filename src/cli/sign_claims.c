@@ -8,7 +8,6 @@
 #include "host/proposal.h"
 #include "identity/key_store.h"
 #include "os/clock.h"
-#include "os/whole_file.h"
 
 // --- the subject -------------------------------------------------------------------------------------------
 
@@ -68,48 +67,6 @@ static status find_subject(signing *s, err *e) {
     return load_subject(s, given, e);
 }
 
-// --- the chain ---------------------------------------------------------------------------------------------
-
-static slice trimmed(slice text) {
-    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
-        text.len--;
-    }
-    while (text.len > 0 && memchr(" \t\r\n", text.data[0], 4) != NULL) {
-        text = slice_sub(text, 1, text.len);
-    }
-    return text;
-}
-
-static status no_memory(err *e) { return err_set(e, STATUS_LIMIT, "the claims need too much memory"); }
-
-static status read_chain_file(signing *s, const char *path, slice *ret, err *e) {
-    auto_buf text;
-    buf_init(&text, TOKEN_BYTES_MAX);
-    TRY(file_read_whole(path, TOKEN_BYTES_MAX, &text, e));
-    *ret = arena_copy(&s->memory, trimmed(buf_slice(&text)));
-    return ret->data != NULL || ret->len == 0 ? STATUS_OK : no_memory(e);
-}
-
-// Checked as a host will check it, so that a chain that does not fit is found where it can be mended.
-static status fill_chain(signing *s, err *e) {
-    const sign_request *r = s->request;
-    slice *texts = ARENA_ARRAY(&s->memory, slice, r->chain_count + 1);
-    if (texts == NULL) {
-        return no_memory(e);
-    }
-    for (size_t i = 0; i < r->chain_count; i++) {
-        TRY(read_chain_file(s, r->chain[i], &texts[i], e));
-    }
-    s->claims.chain = (token_texts){r->chain_count, texts};
-    token_claims chain[TOKEN_CHAIN_MAX];
-    size_t count;
-    refusal why;
-    if (token_read_chain(&s->claims, &s->memory, chain, &count, &why, e) != STATUS_OK) {
-        return err_wrap(e, "--chain (the issuer's own token comes first)");
-    }
-    return STATUS_OK;
-}
-
 // --- the allow-list ----------------------------------------------------------------------------------------
 
 // Whether a --cap names the import, with whatever hosts, buckets and subjects. A proposal beside it would
@@ -132,7 +89,7 @@ static status fill_allowance(signing *s, err *e) {
     }
     allowance_entry *entries = ARENA_ARRAY(&s->memory, allowance_entry, r->cap_count + proposed.count + 1);
     if (entries == NULL) {
-        return no_memory(e);
+        return err_set(e, STATUS_LIMIT, "the claims need too much memory");
     }
     allowance all = {0, entries};
     for (size_t i = 0; i < r->cap_count; i++) {
@@ -162,7 +119,7 @@ status sign_fill_claims(signing *s, err *e) {
     c->revision = r->revision;
     c->tags = (token_texts){r->tag_count, r->tags};
     TRY(cli_validity_fill(&s->request->validity, clock_wall_now().seconds, &s->claims, e));
-    TRY(fill_chain(s, e));
+    TRY(cli_chain_load(&s->request->chain, &s->memory, &s->claims, e));
     TRY(fill_allowance(s, e));
     return find_subject(s, e);
 }

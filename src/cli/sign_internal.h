@@ -3,13 +3,14 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "cli/token_file.h"
 #include "cli/validity.h"
 #include "component/component.h"
 #include "identity/allowance.h"
 #include "identity/envelope.h"
 #include "identity/token.h"
 
-enum { SIGN_CHAIN_MAX = TOKEN_CHAIN_MAX, SIGN_TAGS_MAX = TOKEN_LIST_MAX, SIGN_NAME_BYTES = 96 };
+enum { SIGN_TAGS_MAX = TOKEN_LIST_MAX, SIGN_NAME_BYTES = 96 };
 
 // What the command line asks for; texts are those of argv.
 typedef struct sign_request {
@@ -30,8 +31,7 @@ typedef struct sign_request {
     int32_t revision;
     slice tags[SIGN_TAGS_MAX];
     size_t tag_count;
-    const char *chain[SIGN_CHAIN_MAX];
-    size_t chain_count;
+    cli_chain chain;
     const char *caps[ALLOWANCE_ENTRIES_MAX];
     size_t cap_count;
     bool from_imports;

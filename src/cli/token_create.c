@@ -26,11 +26,9 @@ typedef struct token_request {
     size_t signer_count;
     token_pair labels[TOKEN_LIST_MAX];
     size_t label_count;
-    const char *chain[TOKEN_CHAIN_MAX];
-    size_t chain_count;
+    cli_chain chain;
     token_revocation revoked[REVOKED_MAX];
     size_t revoked_count;
-    slice chain_texts[TOKEN_CHAIN_MAX];
     arena memory;
     cli_output output;
 } token_request;
@@ -100,12 +98,7 @@ static status add_label(void *target, const char *value, err *e) {
 }
 
 static status add_chain(void *target, const char *value, err *e) {
-    token_request *r = target;
-    if (r->chain_count >= TOKEN_CHAIN_MAX) {
-        return too_many(TOKEN_CHAIN_MAX, e);
-    }
-    r->chain[r->chain_count++] = value;
-    return STATUS_OK;
+    return cli_chain_add(&((token_request *)target)->chain, value, e);
 }
 
 static status set_number(void *target, const char *value, err *e) {
@@ -154,7 +147,7 @@ static const cli_option options[] = {
     CLI_OPTION_NOT_BEFORE(set_not_before),
     {"signer", 0, "KEY", "a further public key of the subject; may be repeated", add_signer},
     {"label", 0, "NAME=VALUE", "a label of a host; may be repeated", add_label},
-    {"chain", 0, "FILE", "the token of the issuer, then that of its issuer; may be repeated", add_chain},
+    CLI_OPTION_CHAIN(add_chain),
     {"number", 0, "N", "of a list of revocations; higher than in the list before it", set_number},
     {"revoke", 0, "WHAT", "KEY, KEY@DATE (issued before it) or a component's hash; may be repeated",
      add_revoked},
@@ -227,7 +220,7 @@ static status find_subject(token_request *r, err *e) {
     return STATUS_OK;
 }
 
-static status fill_lists(token_request *r, err *e) {
+static void fill_lists(token_request *r) {
     token_claims *c = &r->claims;
     c->valid_signers = (token_texts){r->signer_count, r->signers};
     c->labels = (token_pairs){r->label_count, r->labels};
@@ -236,35 +229,17 @@ static status fill_lists(token_request *r, err *e) {
     }
     c->revocation_count = r->revoked_count;
     c->revocations = r->revoked;
-    for (size_t i = 0; i < r->chain_count; i++) {
-        auto_buf text = {0};
-        TRY(cli_token_load(r->chain[i], &text, e));
-        r->chain_texts[i] = arena_copy(&r->memory, buf_slice(&text));
-        if (r->chain_texts[i].data == NULL) {
-            return err_set(e, STATUS_LIMIT, "the chain is too large");
-        }
-    }
-    c->chain = (token_texts){r->chain_count, r->chain_texts};
-    return STATUS_OK;
-}
-
-// Checked as whoever reads it will, so that a chain that does not fit is found where it can be mended.
-static status check_chain(token_request *r, const nkey *issuer, err *e) {
-    token_claims links[TOKEN_CHAIN_MAX];
-    size_t count;
-    refusal why;
-    r->claims.issuer = nkey_public_of(issuer);
-    return token_read_chain(&r->claims, &r->memory, links, &count, &why, e);
 }
 
 static status issue(token_request *r, buf *ret, err *e) {
     TRY(find_subject(r, e));
     TRY(cli_validity_fill(&r->validity, clock_wall_now().seconds, &r->claims, e));
-    TRY(fill_lists(r, e));
+    fill_lists(r);
     nkey *issuer = NULL;
     const char *name = r->issuer != NULL ? r->issuer : r->subject;
     TRY(cli_key_load(name, r->keys_dir, r->passphrase_file, &issuer, e));
-    status s = check_chain(r, issuer, e);
+    r->claims.issuer = nkey_public_of(issuer);
+    status s = cli_chain_load(&r->chain, &r->memory, &r->claims, e);
     s = s == STATUS_OK ? token_write(&r->claims, issuer, ret, e) : s;
     nkey_free(issuer);
     return s;

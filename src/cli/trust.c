@@ -63,13 +63,6 @@ void trust_report(const trust_request *r, json_value *document, const char *form
     printf("\n");
 }
 
-slice trust_trimmed(slice text) {
-    while (text.len > 0 && memchr(" \t\r\n", text.data[text.len - 1], 4) != NULL) {
-        text.len--;
-    }
-    return text;
-}
-
 // --- options -----------------------------------------------------------------------------------------------
 
 CLI_KEEP_TEXT(set_operand, trust_request, operand);

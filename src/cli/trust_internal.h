@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/token_file.h"
 #include "identity/trust.h"
 
 typedef struct trust_request {
@@ -46,9 +47,6 @@ status trust_open(trust_request *r, trust_store **ret, err *e) WRIT_MUST_USE;
 status trust_save(trust_request *r, trust_store *s, err *e) WRIT_MUST_USE;
 // A line of text for people, or a document with "trust" (the file) and these members.
 void trust_report(const trust_request *r, json_value *document, const char *format, ...) WRIT_FORMAT(3, 4);
-
-// Without the line feed that an editor leaves at the end.
-slice trust_trimmed(slice text);
 
 int trust_list_main(int argc, char **argv);
 int trust_check_main(int argc, char **argv);

@@ -7,7 +7,6 @@
 #include "cli/trust_internal.h"
 #include "codec/date.h"
 #include "os/replace.h"
-#include "os/whole_file.h"
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
@@ -110,8 +109,8 @@ static bool is_same(const token_revocation *a, const token_revocation *b) {
 
 // What the earlier list says, first; its own facts are kept, its number is the least that is too low.
 static status extend(trust_request *r, const nkey_public *issuer, token_claims *c, buf *file, err *e) {
-    TRY(file_read_whole(r->from, TOKEN_BYTES_MAX + 2, file, e));
-    slice text = trust_trimmed(buf_slice(file));
+    TRY(cli_token_load(r->from, file, e));
+    slice text = buf_slice(file);
     token_claims old;
     refusal why;
     if (token_read(text, &r->memory, &old, &why, e) != STATUS_OK) {
@@ -278,8 +277,8 @@ static status import_into(trust_request *r, trust_store *s, slice text, token_cl
 static status import(trust_request *r, err *e) {
     auto_buf bytes = {0};
     trust_store *s;
-    TRY(file_read_whole(r->operand, TOKEN_BYTES_MAX + 2, &bytes, e));
-    slice text = trust_trimmed(buf_slice(&bytes));
+    TRY(cli_token_load(r->operand, &bytes, e));
+    slice text = buf_slice(&bytes);
     TRY(trust_open(r, &s, e));
     token_claims c;
     status result = import_into(r, s, text, &c, e);

@@ -231,7 +231,7 @@ static status check(trust_request *r, err *e) {
     if (is_binary(buf_slice(&bytes))) {
         verify_input input = {.bytes = buf_slice(&bytes), .trust = s, .now_s = r->now_s};
         verify_component(&input, &v);
-    } else if (check_token(trust_trimmed(buf_slice(&bytes)), s, r->now_s, &v, &v.error) == STATUS_OK) {
+    } else if (check_token(slice_trimmed(buf_slice(&bytes)), s, r->now_s, &v, &v.error) == STATUS_OK) {
         v.reason = REFUSAL_NONE;
     }
     report(r, &v);

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/key_option.h"
 #include "cli/options.h"
-#include "cli/places.h"
+#include "cli/token_file.h"
 #include "codec/date.h"
 #include "component/component.h"
 #include "identity/verify.h"
@@ -41,36 +41,21 @@ typedef struct examined {
 // --- examining ---------------------------------------------------------------------------------------------
 
 static status load_trust(const verify_args *args, trust_store **ret, err *e) {
-    if (args->issuer != NULL) {
-        status s = cli_trust_only(args->issuer, ret, e);
-        return s == STATUS_OK ? s : err_wrap(e, "--issuer");
+    if (args->issuer == NULL) {
+        return cli_trust_load(args->trust, ret, e);
     }
-    auto_buf place = {0};
-    if (args->trust != NULL) {
-        auto_buf text; // a store that was named must be there
-        buf_init(&text, TRUST_BYTES_MAX);
-        TRY(file_read_whole(args->trust, TRUST_BYTES_MAX, &text, e));
-    } else {
-        TRY(cli_place("trust.json", &place, e));
-    }
-    return trust_store_load(args->trust != NULL ? args->trust : buf_text(&place), ret, e);
+    status s = cli_trust_only(args->issuer, ret, e);
+    return s == STATUS_OK ? s : err_wrap(e, "--issuer");
 }
 
 static status load(const verify_args *args, examined *x, err *e) {
-    buf_init(&x->token, TOKEN_BYTES_MAX);
     x->now_s = clock_wall_now().seconds;
     if (args->at != NULL) {
         TRY(cli_parse_date_or_span(args->at, x->now_s, &x->now_s, e));
     }
     TRY(file_read_whole(args->path, component_limits_default().bytes_max, &x->bytes, e));
     if (args->token != NULL) {
-        TRY(file_read_whole(args->token, TOKEN_BYTES_MAX, &x->token, e));
-        while (x->token.len > 0 && memchr(" \t\r\n", x->token.data[x->token.len - 1], 4) != NULL) {
-            x->token.len--; // an editor's last line feed
-        }
-        if (x->token.len == 0) {
-            return err_set(e, STATUS_NOT_FOUND, "%s: the file holds no token", args->token);
-        }
+        TRY(cli_token_load(args->token, &x->token, e));
     }
     return load_trust(args, &x->trust, e);
 }

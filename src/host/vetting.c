@@ -31,13 +31,6 @@ static status load_trust(const host_config *config, vetting *v, err *e) {
     return s == STATUS_OK ? s : err_wrap(e, "trust store of this host");
 }
 
-static slice trim_end(slice text) {
-    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
-        text.len--;
-    }
-    return text;
-}
-
 // An empty file is no token, and must not read as "none was given".
 static status load_token(const host_config *config, vetting *v, slice *ret, err *e) {
     *ret = slice_empty();
@@ -45,7 +38,7 @@ static status load_token(const host_config *config, vetting *v, slice *ret, err 
         return STATUS_OK;
     }
     TRY(file_read_whole(config->token_path, TOKEN_BYTES_MAX + 2, &v->token, e));
-    *ret = trim_end(buf_slice(&v->token));
+    *ret = slice_trimmed(buf_slice(&v->token));
     return ret->len > 0 ? STATUS_OK
                         : err_set(e, STATUS_DENIED, "%s: the file is empty, not a token", config->token_path);
 }

@@ -193,19 +193,6 @@ status nkey_generate(nkey_kind kind, nkey **ret, err *e) {
     return STATUS_OK;
 }
 
-static bool is_space(uint8_t c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
-static slice trimmed(slice text) {
-    size_t from = 0, to = text.len;
-    while (from < to && is_space(text.data[from])) {
-        from++;
-    }
-    while (to > from && is_space(text.data[to - 1])) {
-        to--;
-    }
-    return slice_sub(text, from, to);
-}
-
 static status decode_seed(slice text, uint8_t body[SEED_BODY_BYTES], nkey_kind *ret, err *e) {
     if (text.len > 0 && (text.data[0] == 'P' || text.len == NKEY_PUBLIC_TEXT_LEN)) {
         return err_set(e, STATUS_INVALID,
@@ -229,7 +216,7 @@ status nkey_from_seed_text(slice text, nkey **ret, err *e) {
     nkey *k = NULL;
     nkey_kind kind;
     TRY(nkey_new(&k, e));
-    status s = decode_seed(trimmed(text), k->body.data, &kind, e);
+    status s = decode_seed(slice_trimmed(text), k->body.data, &kind, e);
     if (s != STATUS_OK) {
         nkey_free(k);
         return s;

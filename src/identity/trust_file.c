@@ -56,17 +56,10 @@ static status load_file(const char *path, trust_store *s, err *e) {
     return trust_read_document(bytes, path, s, e);
 }
 
-static slice trimmed(slice text) {
-    while (text.len > 0 && (text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
-        text.len--;
-    }
-    return text;
-}
-
 static status load_list(const char *path, const char *name, trust_store *s, err *e) {
     auto_buf bytes = {0};
     TRY(file_read_trusted(path, TOKEN_BYTES_MAX + 2, &bytes, e));
-    slice text = arena_copy(&s->memory, trimmed(buf_slice(&bytes)));
+    slice text = arena_copy(&s->memory, slice_trimmed(buf_slice(&bytes)));
     if (text.data == NULL) {
         return err_set(e, STATUS_LIMIT, "no memory for %s", path);
     }
@@ -184,7 +177,7 @@ static status check_list_is_newest(const char *path, const token_claims *c, err 
     arena_init(&memory, TRUST_MEMORY_BYTES_MAX);
     token_claims there;
     refusal why;
-    TRY(trust_read_list(trimmed(buf_slice(&bytes)), &memory, &there, &why, e));
+    TRY(trust_read_list(slice_trimmed(buf_slice(&bytes)), &memory, &there, &why, e));
     return there.revocation_number < c->revocation_number ? STATUS_OK : changed_meanwhile(path, e);
 }
 

@@ -191,6 +191,38 @@ class Alone(ParCase):
         self.file("home/trust.json", json.dumps(store).encode())
         self.assertEqual(self.json("par", "verify", path)["reason"], "none")
 
+    def test_through_an_operator(self):
+        operator = self.writ("keys", "gen", "operator", "boss").stdout.strip()
+        token = self.folder / "acme.jwt"
+        token.write_text(self.writ("token", "create", "--kind", "account", "--issuer", "boss", "--subject", "acme",
+                                   "--for", "30d").stdout)
+        path = self.create("a.par", "--chain", token)
+        self.assertEqual(self.json("par", "verify", "--issuer", operator, path)["reason"], "none")
+        far = ("--issuer", operator, "--at", "60d")
+        self.assertEqual(self.json("par", "verify", *far, path, code=3)["reason"], "expired")
+        self.assertEqual(self.json("par", "verify", "--issuer", operator, self.create("b.par"), code=3)["reason"],
+                         "unknown-issuer")
+        add = ("--target", f"aarch64-macos={self.macos}")
+        self.writ("par", "insert", path, *add, "--issuer", "acme")
+        self.assertEqual(self.json("par", "verify", "--issuer", operator, path)["reason"], "none")
+        self.assertIn("--chain", self.writ("par", "insert", path, *add, "--issuer", "other", "--adopt", "--chain",
+                                           token, code=3).stderr)
+        self.writ("par", "insert", path, *add, "--issuer", "other", "--adopt")  # which the operator does not vouch for
+        self.assertEqual(self.reason(path, 0), "none")
+        self.assertEqual(self.json("par", "verify", "--issuer", operator, path, code=3)["reason"], "unknown-issuer")
+
+    def test_the_date_of_the_signature(self):
+        path = self.create("a.par", "--at", "2026-01-01", "--for", "30d")
+        seen = claims_of(entries_of(path)["claims.jwt"])
+        self.assertEqual((seen["iat"], seen["exp"] - seen["iat"]), (1767225600, 30 * 86400))
+        self.assertEqual(self.reason(path, 0, "--at", "2026-01-30"), "none")
+        self.assertEqual(self.reason(path, 3, "--at", "2026-02-01"), "expired")
+
+    def test_a_trust_store_that_is_named_must_be_there(self):
+        path = self.create("a.par")
+        self.writ("par", "verify", "--trust", self.folder / "none.json", path, code=5)
+        self.writ("par", "inspect", "--trust", self.folder / "none.json", path, code=5)
+
     def test_insert_adds_replaces_and_signs_again(self):
         path = self.create("a.par.gz", "--for", "90d", "--schema", self.schema)
         before = claims_of(entries_of(path)["claims.jwt"])

@@ -24,6 +24,15 @@ TEST(ignores_case_of_ascii_only) {
     EXPECT(!slice_equal_nocase(text("ab"), text("a")));
 }
 
+TEST(trims_white_space) {
+    static const char *const rows[][2] = {{"", ""},       {" ", ""},         {"a", "a"}, {" a b\r\n", "a b"},
+                                          {"\t\na", "a"}, {"\va\v", "\va\v"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        EXPECT(slice_equal_text(slice_trimmed(slice_from_text(rows[i][0])), rows[i][1]));
+    }
+    EXPECT_EQ(slice_trimmed(slice_empty()).len, 0);
+}
+
 TEST(sub_is_clamped) {
     EXPECT_BYTES(slice_sub(text("abcdef"), 1, 3), text("bc"));
     EXPECT_BYTES(slice_sub(text("abcdef"), 4, 99), text("ef"));
