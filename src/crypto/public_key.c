@@ -3,6 +3,7 @@
 // and has the pre-hashed form that this OpenSSL lacks.
 #include "crypto/public_key.h"
 
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -52,6 +53,22 @@ static status kind_of_curve(EVP_PKEY *p, public_key_kind *ret, err *e) {
     return STATUS_OK;
 }
 
+// With the exponent 1 every text is its own signature; OpenSSL verifies with it all the same.
+static status check_rsa(EVP_PKEY *p, err *e) {
+    int bits = EVP_PKEY_get_bits(p);
+    BIGNUM *exponent = NULL;
+    if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX) {
+        return err_set(e, STATUS_UNSUPPORTED, "an RSA key has %d bits; %d to %d are supported", bits,
+                       RSA_BITS_MIN, RSA_BITS_MAX);
+    }
+    bool good = EVP_PKEY_get_bn_param(p, OSSL_PKEY_PARAM_RSA_E, &exponent) == 1 && BN_is_odd(exponent) &&
+                !BN_is_one(exponent);
+    BN_free(exponent);
+    return good ? STATUS_OK
+                : err_set(e, STATUS_INVALID,
+                          "the exponent of an RSA key is even or 1, which protects nothing");
+}
+
 static status kind_of(EVP_PKEY *p, public_key_kind *ret, err *e) {
     switch (EVP_PKEY_get_base_id(p)) {
     case EVP_PKEY_EC:
@@ -59,14 +76,9 @@ static status kind_of(EVP_PKEY *p, public_key_kind *ret, err *e) {
     case EVP_PKEY_ED25519:
         *ret = PUBLIC_KEY_ED25519;
         return STATUS_OK;
-    case EVP_PKEY_RSA: {
-        int bits = EVP_PKEY_get_bits(p);
+    case EVP_PKEY_RSA:
         *ret = PUBLIC_KEY_RSA;
-        return bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX
-                   ? STATUS_OK
-                   : err_set(e, STATUS_UNSUPPORTED, "an RSA key has %d bits; %d to %d are supported", bits,
-                             RSA_BITS_MIN, RSA_BITS_MAX);
-    }
+        return check_rsa(p, e);
     default:
         return err_set(e, STATUS_UNSUPPORTED,
                        "a key is of a kind that is not supported; P-256, P-384, Ed25519 and RSA are");

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "crypto/public_key.h"
+#include "crypto/public_key_parts.h"
 #include "helper_openssl.h"
 
 static const slice message = SLICE_LITERAL("what was signed");
@@ -128,6 +129,28 @@ TEST(weak_and_unknown_keys_are_refused) {
     expect_refused(&p, "half", STATUS_INVALID, "broken");
     expect_refused(&p, "b", STATUS_INVALID, "a public key was expected");
     openssl_end(&p);
+}
+
+// Whoever knows the modulus would sign with such a key.
+TEST(exponents_that_protect_nothing_are_refused) {
+    static const struct {
+        const char *bytes;
+        size_t len;
+        status expected;
+    } cases[] = {
+        {"\1\0\1", 3, STATUS_OK},    {"\3", 1, STATUS_OK},      {"\1", 1, STATUS_INVALID},
+        {"\0\1", 2, STATUS_INVALID}, {"\2", 1, STATUS_INVALID}, {"\1\0\0", 3, STATUS_INVALID},
+        {"\0", 1, STATUS_INVALID},
+    };
+    uint8_t modulus[256];
+    memset(modulus, 0xff, sizeof modulus);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        public_key *k = NULL;
+        slice exponent = slice_of(cases[i].bytes, cases[i].len);
+        EXPECT_STATUS(public_key_from_rsa(slice_of(modulus, sizeof modulus), exponent, &k, NULL),
+                      cases[i].expected);
+        public_key_free(k);
+    }
 }
 
 static void expect_signs(const openssl_place *p, const char *name, signature_scheme scheme) {
