@@ -87,6 +87,17 @@ status http_incoming_body_new(wasi_instance *i, http_source *s, wasi_http_types_
     return STATUS_OK;
 }
 
+status http_incoming_body_consume(wasi_instance *i, http_source *s, bool *is_consumed,
+                                  wasi_http_types_result_incoming_body_void *ret, err *e) {
+    ret->is_err = *is_consumed;
+    if (ret->is_err) {
+        return STATUS_OK;
+    }
+    *is_consumed = true;
+    s->ops->ref(s);
+    return http_incoming_body_new(i, s, &ret->ok, e);
+}
+
 void wasi_http_types_incoming_body_drop(void *context, void *rep) {
     (void)context;
     wasi_resource_drop(&((wasi_http_types_incoming_body *)rep)->base);

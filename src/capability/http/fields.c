@@ -181,6 +181,10 @@ status http_fields_resource_new(wasi_instance *i, http_fields *list, bool is_imm
     return STATUS_OK;
 }
 
+status http_fields_view_new(wasi_instance *i, http_fields *list, wasi_http_types_fields **ret, err *e) {
+    return http_fields_resource_new(i, http_fields_ref(list), true, ret, e);
+}
+
 http_fields *http_fields_take(wasi_http_types_fields *resource) {
     http_fields *list = http_fields_ref(resource->list);
     wasi_resource_drop(&resource->base);

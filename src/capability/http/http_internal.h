@@ -64,6 +64,9 @@ bool http_fields_content_length(const http_fields *f, int64_t *ret);
 // A resource over a list; takes the reference, also when it fails.
 status http_fields_resource_new(wasi_instance *i, http_fields *list, bool is_immutable,
                                 wasi_http_types_fields **ret, err *e) WRIT_MUST_USE;
+// An immutable view of a message's headers; the list stays the message's.
+status http_fields_view_new(wasi_instance *i, http_fields *list, wasi_http_types_fields **ret,
+                            err *e) WRIT_MUST_USE;
 // Takes the list out of a resource that the guest gave away, and drops the resource.
 http_fields *http_fields_take(wasi_http_types_fields *resource);
 
@@ -85,6 +88,10 @@ struct http_source {
 // Takes a reference of the source, also when it fails.
 status http_incoming_body_new(wasi_instance *i, http_source *s, wasi_http_types_incoming_body **ret,
                               err *e) WRIT_MUST_USE;
+
+// `consume` of a message that came in: its body, once.
+status http_incoming_body_consume(wasi_instance *i, http_source *s, bool *is_consumed,
+                                  wasi_http_types_result_incoming_body_void *ret, err *e) WRIT_MUST_USE;
 
 // --- bodies out (body_out.c) -------------------------------------------------------------------------------
 

@@ -246,18 +246,12 @@ status wasi_http_types_incoming_request_headers(host_call *call, wasi_http_types
         TRY(request_of(self, &r, e));
         TRY(http_fields_from_wire(wasi_of(call), r->headers, r->header_count, &self->headers, e));
     }
-    return http_fields_resource_new(wasi_of(call), http_fields_ref(self->headers), true, ret, e);
+    return http_fields_view_new(wasi_of(call), self->headers, ret, e);
 }
 
 status wasi_http_types_incoming_request_consume(host_call *call, wasi_http_types_incoming_request *self,
                                                 wasi_http_types_result_incoming_body_void *ret, err *e) {
-    ret->is_err = self->is_consumed;
-    if (ret->is_err) {
-        return STATUS_OK;
-    }
-    self->is_consumed = true;
-    self->h->refs++;
-    return http_incoming_body_new(wasi_of(call), &self->h->source, &ret->ok, e);
+    return http_incoming_body_consume(wasi_of(call), &self->h->source, &self->is_consumed, ret, e);
 }
 
 // --- response-outparam -------------------------------------------------------------------------------------

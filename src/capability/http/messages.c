@@ -86,7 +86,7 @@ status wasi_http_types_outgoing_response_set_status_code(host_call *call,
 
 status wasi_http_types_outgoing_response_headers(host_call *call, wasi_http_types_outgoing_response *self,
                                                  wasi_http_types_fields **ret, err *e) {
-    return http_fields_resource_new(wasi_of(call), http_fields_ref(self->headers), true, ret, e);
+    return http_fields_view_new(wasi_of(call), self->headers, ret, e);
 }
 
 // The body of either kind of message, once.
@@ -266,7 +266,7 @@ status wasi_http_types_outgoing_request_set_authority(host_call *call, wasi_http
 
 status wasi_http_types_outgoing_request_headers(host_call *call, wasi_http_types_outgoing_request *self,
                                                 wasi_http_types_fields **ret, err *e) {
-    return http_fields_resource_new(wasi_of(call), http_fields_ref(self->headers), true, ret, e);
+    return http_fields_view_new(wasi_of(call), self->headers, ret, e);
 }
 
 // --- request-options ---------------------------------------------------------------------------------------

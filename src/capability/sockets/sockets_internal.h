@@ -92,6 +92,18 @@ struct wasi_sockets_network_network {
 
 // Fills the error arm of any `result<..., error-code>` of this package.
 #define SOCKET_FAIL(ret, error) ((ret)->is_err = true, (ret)->err = (socket_error)(error), STATUS_OK)
+// Fills a `result<T, error-code>` with the value of an option as a T, the type `type`.
+#define SOCKET_OPTION_RESULT(ret, type, socket, option)                              \
+    do {                                                                             \
+        uint64_t option_value_ = 0;                                                  \
+        int option_error_ = guest_socket_option_get(socket, option, &option_value_); \
+        (ret)->is_err = option_error_ != SOCKET_NO_ERROR;                            \
+        if ((ret)->is_err) {                                                         \
+            (ret)->err = (socket_error)option_error_;                                \
+        } else {                                                                     \
+            (ret)->ok = (type)option_value_;                                         \
+        }                                                                            \
+    } while (0)
 // Fills a `result<_, error-code>` from SOCKET_NO_ERROR or an error.
 #define SOCKET_RESULT(ret, error)                                                                  \
     ((ret)->is_err = (error) != SOCKET_NO_ERROR,                                                   \

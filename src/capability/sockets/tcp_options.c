@@ -10,12 +10,6 @@ static status set(tcp_socket *s, socket_option option, uint64_t value, void_resu
     return SOCKET_RESULT(ret, guest_socket_option_set(&s->socket, option, value));
 }
 
-static status get_u64(tcp_socket *s, socket_option option, u64_result *ret) {
-    *ret = (u64_result){0};
-    int error = guest_socket_option_get(&s->socket, option, &ret->ok);
-    return error == SOCKET_NO_ERROR ? STATUS_OK : SOCKET_FAIL(ret, error);
-}
-
 static const uint64_t second_ns = 1000000000;
 
 // Durations are nanoseconds in WIT and seconds in the kernel; a part of a second counts as one.
@@ -23,7 +17,7 @@ static status set_duration(tcp_socket *s, socket_option option, uint64_t ns, voi
     return set(s, option, ns / second_ns + (ns % second_ns != 0), ret);
 }
 static status get_duration(tcp_socket *s, socket_option option, u64_result *ret) {
-    TRY(get_u64(s, option, ret));
+    SOCKET_OPTION_RESULT(ret, uint64_t, &s->socket, option);
     if (!ret->is_err) {
         ret->ok *= second_ns;
     }
@@ -33,11 +27,8 @@ static status get_duration(tcp_socket *s, socket_option option, u64_result *ret)
 status wasi_sockets_tcp_tcp_socket_keep_alive_enabled(host_call *call, tcp_socket *s,
                                                       wasi_sockets_tcp_result_bool_error_code *ret, err *e) {
     (void)call, (void)e;
-    u64_result r;
-    TRY(get_u64(s, SOCKET_KEEP_ALIVE, &r));
-    *ret = (wasi_sockets_tcp_result_bool_error_code){0};
-    ret->ok = !r.is_err && r.ok != 0;
-    return r.is_err ? SOCKET_FAIL(ret, r.err) : STATUS_OK;
+    SOCKET_OPTION_RESULT(ret, bool, &s->socket, SOCKET_KEEP_ALIVE);
+    return STATUS_OK;
 }
 status wasi_sockets_tcp_tcp_socket_set_keep_alive_enabled(host_call *call, tcp_socket *s, bool value,
                                                           void_result *ret, err *e) {
@@ -69,11 +60,8 @@ status wasi_sockets_tcp_tcp_socket_set_keep_alive_interval(host_call *call, tcp_
 status wasi_sockets_tcp_tcp_socket_keep_alive_count(host_call *call, tcp_socket *s,
                                                     wasi_sockets_tcp_result_u32_error_code *ret, err *e) {
     (void)call, (void)e;
-    u64_result r;
-    TRY(get_u64(s, SOCKET_KEEP_ALIVE_COUNT, &r));
-    *ret = (wasi_sockets_tcp_result_u32_error_code){0};
-    ret->ok = r.is_err ? 0 : (uint32_t)r.ok;
-    return r.is_err ? SOCKET_FAIL(ret, r.err) : STATUS_OK;
+    SOCKET_OPTION_RESULT(ret, uint32_t, &s->socket, SOCKET_KEEP_ALIVE_COUNT);
+    return STATUS_OK;
 }
 status wasi_sockets_tcp_tcp_socket_set_keep_alive_count(host_call *call, tcp_socket *s, uint32_t value,
                                                         void_result *ret, err *e) {
@@ -84,11 +72,8 @@ status wasi_sockets_tcp_tcp_socket_set_keep_alive_count(host_call *call, tcp_soc
 status wasi_sockets_tcp_tcp_socket_hop_limit(host_call *call, tcp_socket *s,
                                              wasi_sockets_tcp_result_u8_error_code *ret, err *e) {
     (void)call, (void)e;
-    u64_result r;
-    TRY(get_u64(s, SOCKET_HOP_LIMIT, &r));
-    *ret = (wasi_sockets_tcp_result_u8_error_code){0};
-    ret->ok = r.is_err ? 0 : (uint8_t)r.ok;
-    return r.is_err ? SOCKET_FAIL(ret, r.err) : STATUS_OK;
+    SOCKET_OPTION_RESULT(ret, uint8_t, &s->socket, SOCKET_HOP_LIMIT);
+    return STATUS_OK;
 }
 status wasi_sockets_tcp_tcp_socket_set_hop_limit(host_call *call, tcp_socket *s, uint8_t value,
                                                  void_result *ret, err *e) {
@@ -99,7 +84,8 @@ status wasi_sockets_tcp_tcp_socket_set_hop_limit(host_call *call, tcp_socket *s,
 status wasi_sockets_tcp_tcp_socket_receive_buffer_size(host_call *call, tcp_socket *s, u64_result *ret,
                                                        err *e) {
     (void)call, (void)e;
-    return get_u64(s, SOCKET_RECEIVE_BUFFER, ret);
+    SOCKET_OPTION_RESULT(ret, uint64_t, &s->socket, SOCKET_RECEIVE_BUFFER);
+    return STATUS_OK;
 }
 status wasi_sockets_tcp_tcp_socket_set_receive_buffer_size(host_call *call, tcp_socket *s, uint64_t value,
                                                            void_result *ret, err *e) {
@@ -108,7 +94,8 @@ status wasi_sockets_tcp_tcp_socket_set_receive_buffer_size(host_call *call, tcp_
 }
 status wasi_sockets_tcp_tcp_socket_send_buffer_size(host_call *call, tcp_socket *s, u64_result *ret, err *e) {
     (void)call, (void)e;
-    return get_u64(s, SOCKET_SEND_BUFFER, ret);
+    SOCKET_OPTION_RESULT(ret, uint64_t, &s->socket, SOCKET_SEND_BUFFER);
+    return STATUS_OK;
 }
 status wasi_sockets_tcp_tcp_socket_set_send_buffer_size(host_call *call, tcp_socket *s, uint64_t value,
                                                         void_result *ret, err *e) {

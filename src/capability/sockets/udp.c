@@ -517,20 +517,12 @@ static status set_option(udp_socket *s, socket_option option, uint64_t value, vo
     }
     return SOCKET_RESULT(ret, error);
 }
-static status get_option(udp_socket *s, socket_option option, u64_result *ret) {
-    *ret = (u64_result){0};
-    int error = guest_socket_option_get(&s->socket, option, &ret->ok);
-    return error == SOCKET_NO_ERROR ? STATUS_OK : SOCKET_FAIL(ret, error);
-}
 
 status wasi_sockets_udp_udp_socket_unicast_hop_limit(host_call *call, udp_socket *s,
                                                      wasi_sockets_udp_result_u8_error_code *ret, err *e) {
     (void)call, (void)e;
-    u64_result r;
-    TRY(get_option(s, SOCKET_HOP_LIMIT, &r));
-    *ret = (wasi_sockets_udp_result_u8_error_code){0};
-    ret->ok = r.is_err ? 0 : (uint8_t)r.ok;
-    return r.is_err ? SOCKET_FAIL(ret, r.err) : STATUS_OK;
+    SOCKET_OPTION_RESULT(ret, uint8_t, &s->socket, SOCKET_HOP_LIMIT);
+    return STATUS_OK;
 }
 status wasi_sockets_udp_udp_socket_set_unicast_hop_limit(host_call *call, udp_socket *s, uint8_t value,
                                                          void_result *ret, err *e) {
@@ -540,7 +532,8 @@ status wasi_sockets_udp_udp_socket_set_unicast_hop_limit(host_call *call, udp_so
 status wasi_sockets_udp_udp_socket_receive_buffer_size(host_call *call, udp_socket *s, u64_result *ret,
                                                        err *e) {
     (void)call, (void)e;
-    return get_option(s, SOCKET_RECEIVE_BUFFER, ret);
+    SOCKET_OPTION_RESULT(ret, uint64_t, &s->socket, SOCKET_RECEIVE_BUFFER);
+    return STATUS_OK;
 }
 status wasi_sockets_udp_udp_socket_set_receive_buffer_size(host_call *call, udp_socket *s, uint64_t value,
                                                            void_result *ret, err *e) {
@@ -549,7 +542,8 @@ status wasi_sockets_udp_udp_socket_set_receive_buffer_size(host_call *call, udp_
 }
 status wasi_sockets_udp_udp_socket_send_buffer_size(host_call *call, udp_socket *s, u64_result *ret, err *e) {
     (void)call, (void)e;
-    return get_option(s, SOCKET_SEND_BUFFER, ret);
+    SOCKET_OPTION_RESULT(ret, uint64_t, &s->socket, SOCKET_SEND_BUFFER);
+    return STATUS_OK;
 }
 status wasi_sockets_udp_udp_socket_set_send_buffer_size(host_call *call, udp_socket *s, uint64_t value,
                                                         void_result *ret, err *e) {
