@@ -109,6 +109,7 @@ typedef struct wasi_workload {
         metadata_key; // of what guests see instead of inode numbers; secret, the same for all instances
     wasi_stdio stdio;
     wasi_log_sink log;
+    const struct wasi_links *links;           // capability/links.h; NULL = none
     const struct network_policy *http_policy; // outgoing HTTP; NULL or empty = nothing
     const struct network_policy *net_policy;  // sockets; NULL or empty = nothing
     wasi_limits limits;
@@ -122,6 +123,7 @@ typedef enum wasi_slot { // where a capability keeps what it needs per instance
     WASI_SLOT_CLI,
     WASI_SLOT_HTTP,
     WASI_SLOT_SOCKETS,
+    WASI_SLOT_LINKS,
     WASI_SLOT_COUNT,
 } wasi_slot;
 

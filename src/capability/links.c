@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capability/links.h"
+
+#include "base/mem.h"
+#include "loop/loop.h"
+#include "net/rpc.h"
+
+// --- which link --------------------------------------------------------------------------------------------
+
+typedef struct text {
+    size_t len;
+    uint8_t bytes[WASI_LINK_NAME_BYTES_MAX];
+} text;
+
+static slice slice_of_text(const text *t) { return slice_of(t->bytes, t->len); }
+
+static void keep(text *t, slice s) {
+    t->len = s.len;
+    memcpy(t->bytes, s.data, s.len);
+}
+
+typedef struct choice {
+    struct choice *next;
+    text interface;
+    text name;
+} choice;
+
+typedef struct choices { // in WASI_SLOT_LINKS
+    size_t count;
+    choice *first;
+} choices;
+
+static void free_choices(void *state) {
+    choices *c = state;
+    while (c->first != NULL) {
+        choice *next = c->first->next;
+        mem_free(c->first);
+        c->first = next;
+    }
+    mem_free(c);
+}
+
+static choice *find_choice(const wasi_instance *i, slice interface) {
+    const choices *c = i->slots[WASI_SLOT_LINKS].state;
+    choice *found = c != NULL ? c->first : NULL;
+    while (found != NULL && !slice_equal(slice_of_text(&found->interface), interface)) {
+        found = found->next;
+    }
+    return found;
+}
+
+static const wasi_link *find_link(const wasi_instance *i, slice interface, slice name) {
+    const wasi_links *links = i->workload->links;
+    for (size_t k = 0; links != NULL && k < links->count; k++) {
+        if (slice_equal(links->items[k].interface, interface) && slice_equal(links->items[k].name, name)) {
+            return &links->items[k];
+        }
+    }
+    return NULL;
+}
+
+static status no_link(const wasi_instance *i, slice interface, slice name, err *e) {
+    return err_set(e, STATUS_NOT_FOUND, "workload %.*s has no link named \"%.*s\" for %.*s",
+                   SLICE_ARG(i->workload->name), SLICE_ARG(name), SLICE_ARG(interface));
+}
+
+static status check_open(const wasi_instance *i, const wasi_link *l, err *e) {
+    if (atomic_load_explicit(l->state, memory_order_acquire) == WASI_LINK_OPEN) {
+        return STATUS_OK;
+    }
+    return err_set(e, STATUS_DENIED, "the link \"%.*s\" of workload %.*s for %.*s was cut",
+                   SLICE_ARG(l->name), SLICE_ARG(i->workload->name), SLICE_ARG(l->interface));
+}
+
+status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) {
+    const choice *chosen = find_choice(i, interface);
+    slice name = chosen != NULL ? slice_of_text(&chosen->name) : slice_from_text("default");
+    const wasi_link *l = find_link(i, interface, name);
+    if (l == NULL) {
+        return no_link(i, interface, name, e);
+    }
+    TRY(check_open(i, l, e));
+    *ret = l;
+    return STATUS_OK;
+}
+
+static status new_choice(wasi_instance *i, slice interface, choice **ret, err *e) {
+    choices *c = i->slots[WASI_SLOT_LINKS].state;
+    if (c == NULL) {
+        c = MEM_NEW(choices);
+        i->slots[WASI_SLOT_LINKS].state = c;
+        i->slots[WASI_SLOT_LINKS].free = free_choices;
+    }
+    if (c->count == WASI_LINK_NAMES_MAX) {
+        i->counters.limits_hit++;
+        return err_set(e, STATUS_LIMIT, "the instance has chosen links for %d interfaces, which is the limit",
+                       WASI_LINK_NAMES_MAX);
+    }
+    choice *made = MEM_NEW(choice);
+    made->next = c->first;
+    keep(&made->interface, interface);
+    c->first = made;
+    c->count++;
+    *ret = made;
+    return STATUS_OK;
+}
+
+status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) {
+    choice *chosen = find_choice(i, interface);
+    if (interface.len > WASI_LINK_NAME_BYTES_MAX || name.len > WASI_LINK_NAME_BYTES_MAX) {
+        return err_set(e, STATUS_LIMIT, "names of links and interfaces have at most %d bytes",
+                       WASI_LINK_NAME_BYTES_MAX);
+    }
+    if (chosen == NULL) {
+        TRY(new_choice(i, interface, &chosen, e));
+    }
+    keep(&chosen->name, name);
+    return find_link(i, interface, name) != NULL ? STATUS_OK : no_link(i, interface, name, e);
+}
+
+// --- calling -----------------------------------------------------------------------------------------------
+
+typedef struct waiting { // on the guest's fiber, which keeps its place while it is suspended
+    wasi_instance *instance;
+    arena *memory;
+    bool is_done;
+    status code;
+    slice answer;
+    err e;
+} waiting;
+
+static void on_ended(void *arg, const rpc_result *result) {
+    waiting *w = arg;
+    w->is_done = true;
+    w->code = result->code;
+    if (result->code == STATUS_OK) {
+        w->answer = arena_copy(w->memory, result->payload);
+        if (w->answer.data == NULL && result->payload.len > 0) {
+            w->code = err_set(&w->e, STATUS_LIMIT, "an answer of %zu bytes is more than one call may take",
+                              result->payload.len);
+        }
+    } else if (result->e != NULL) {
+        w->e = *result->e;
+    }
+    wasi_instance_wake(w->instance);
+}
+
+static status wait_for(host_call *call, rpc_call *c, waiting *w, err *e) {
+    while (!w->is_done) {
+        status s = wasi_instance_suspend(call, e);
+        if (s != STATUS_OK) {
+            rpc_call_cancel(c);
+            return s;
+        }
+    }
+    return STATUS_OK;
+}
+
+status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
+                      err *e) {
+    wasi_instance *i = wasi_of(call);
+    rpc *drivers = *i->workload->links->drivers;
+    waiting w = {.instance = i, .memory = host_call_arena(call)};
+    rpc_call c = {0};
+    const rpc_message m = {l->number, l->interface, function, payload};
+    TRY(check_open(i, l, e));
+    if (drivers == NULL) {
+        return err_set(e, STATUS_CLOSED, "the process with the drivers is being replaced");
+    }
+    uint64_t deadline = l->timeout_ns == 0 ? UINT64_MAX : loop_now_fresh_ns(i->loop) + l->timeout_ns;
+    TRY(rpc_call_start(drivers, &c, &m, deadline, on_ended, &w, e));
+    TRY(wait_for(call, &c, &w, e));
+    if (w.code != STATUS_OK) {
+        err_set(e, w.code, "%s", w.e.message);
+        return err_wrap(e, "%.*s through the link \"%.*s\"", SLICE_ARG(l->target), SLICE_ARG(l->name));
+    }
+    *ret_answer = w.answer;
+    return STATUS_OK;
+}

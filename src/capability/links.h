@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Links: what stands behind an imported contract of this workload, and how a call gets there.
+//
+// A workload may have several links of one interface, told apart by a name; "default" is the one that a guest
+// uses unless it says otherwise (wasmcloud:bus/lattice set-link-name, which holds for one instance). Calls
+// travel to the process with the drivers (net/rpc.h), as bytes in the value encoding (codec/values.h); the
+// guest is suspended meanwhile and the loop serves others.
+//
+// Whether a link may be used stands in a page that the supervisor writes and that is read at every call, so
+// that a link that was cut is refused from its next call on, whoever holds what.
+#pragma once
+
+#include <stdatomic.h>
+
+#include "capability/wasi.h"
+
+struct rpc;
+
+enum {
+    WASI_LINK_NAME_BYTES_MAX = 128,
+    WASI_LINK_NAMES_MAX = 64, // set-link-name of one instance
+};
+
+typedef enum wasi_link_state { // what stands in the page
+    WASI_LINK_CUT,             // so that a page of zeros refuses
+    WASI_LINK_OPEN,
+} wasi_link_state;
+
+typedef struct wasi_link {
+    slice interface;               // without a version: "wasi:keyvalue/store"
+    slice name;                    // "default"
+    slice target;                  // for messages: "redis at cache.example.org"
+    uint32_t number;               // what the other end knows it by
+    uint64_t timeout_ns;           // of one call; 0 = none but the guest's own deadline
+    const _Atomic uint32_t *state; // wasi_link_state; written by the supervisor at any moment
+} wasi_link;
+
+typedef struct wasi_links { // of a workload
+    const wasi_link *items;
+    size_t count;
+    struct rpc *const *drivers; // the connection; what it points at is NULL while there is none
+} wasi_links;
+
+// The link that a call of this instance to `interface` goes through now. STATUS_NOT_FOUND: there is none of
+// that name; STATUS_DENIED: it was cut. The message names workload, interface and link.
+status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
+
+// From now on calls of this instance to `interface` go through the link of this name. STATUS_NOT_FOUND when
+// there is none (it is set all the same: links may come later); STATUS_LIMIT.
+status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) WRIT_MUST_USE;
+
+// Calls through a link and waits for the answer, which lives until the host function returns.
+// STATUS_CANCELLED when the guest is being given up: return it at once. Anything else but STATUS_OK is for
+// the contract's typed error: STATUS_DENIED, STATUS_TIMEOUT, STATUS_CLOSED (no driver, or it went; whether
+// the call was done is not known), STATUS_LIMIT, and what a driver says of its backend.
+status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
+                      err *e) WRIT_MUST_USE;

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The links of a host as configuration: which workload reaches which driver, for which contracts, with which
+// settings. The number of a link is its place in the list; it is what workers and drivers know it by.
+#pragma once
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+enum {
+    HOST_LINKS_MAX = 16384,
+    HOST_LINK_INTERFACES_MAX = 32,
+    HOST_LINK_SETTINGS_MAX = 256,
+    HOST_LINK_TEXT_BYTES_MAX = 64 << 10, // of one setting
+};
+
+typedef struct host_setting {
+    char *name;
+    char *value;
+} host_setting;
+
+typedef struct host_link {
+    uint32_t workload; // whose imports it serves
+    char *name;        // "default"
+    char **interfaces; // without versions: "wasi:keyvalue/store"
+    size_t interface_count;
+    char *driver; // of driver/driver.h
+    char *target; // for people: "kv (sqlite)"
+    host_setting *settings;
+    size_t setting_count;
+    host_setting *credentials; // never written to a log, an inventory or an error
+    size_t credential_count;
+    uint64_t timeout_ns; // of one call; 0 = none but the caller's own
+} host_link;
+
+typedef struct host_links {
+    host_link *items;
+    size_t count;
+} host_links;
+
+void host_links_done(host_links *l); // wipes credentials; accepts a zeroed list
+
+// Each copies. STATUS_LIMIT over the numbers above. The pointer is valid until the next link is added.
+status host_links_add(host_links *l, uint32_t workload, const char *name, const char *driver, host_link **ret,
+                      err *e) WRIT_MUST_USE;
+status host_link_add_interface(host_link *l, slice interface, err *e) WRIT_MUST_USE;
+status host_link_add_setting(host_link *l, slice name, slice value, err *e) WRIT_MUST_USE;
+status host_link_add_credential(host_link *l, slice name, slice value, err *e) WRIT_MUST_USE;
+
+// For a memory file. Workers get theirs without settings and credentials.
+enum { HOST_LINKS_WIRE_BYTES_MAX = 64 << 20 };
+typedef enum host_links_audience { HOST_LINKS_FOR_DRIVERS, HOST_LINKS_FOR_WORKERS } host_links_audience;
+status host_links_write(const host_links *l, host_links_audience audience, buf *ret, err *e) WRIT_MUST_USE;
+// Fills a zeroed list; host_links_done it in any case.
+status host_links_read(slice bytes, host_links *ret, err *e) WRIT_MUST_USE;

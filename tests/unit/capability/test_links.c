@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/socket.h>
+
+#include "capability/links.h"
+#include "helper_guest.h"
+#include "net/rpc.h"
+#include "test.h"
+#include "wasmcloud/bus_lattice.h"
+#include "wasmcloud/bus_lattice_1.h"
+
+typedef struct place { // a guest with two links of one interface, and who answers its calls
+    guest g;
+    _Atomic uint32_t states[2];
+    wasi_link items[2];
+    wasi_links links;
+    rpc *drivers, *server;
+    int calls;
+    uint32_t target; // of the last call
+    char function[32];
+    enum { ECHO, FAIL, KEEP } does;
+    rpc_request *kept;
+    int cancelled;
+} place;
+
+static void on_call(void *arg, rpc_request *q) {
+    place *p = arg;
+    const rpc_message *m = rpc_request_message(q);
+    p->calls++;
+    p->target = m->target;
+    snprintf(p->function, sizeof p->function, "%.*s", SLICE_ARG(m->function));
+    switch (p->does) {
+    case ECHO:
+        rpc_answer(q, m->payload);
+        break;
+    case FAIL:
+        rpc_fail(q, STATUS_IO, "the backend is on fire");
+        break;
+    case KEEP:
+        p->kept = q;
+        break;
+    }
+}
+
+static void on_cancel(void *arg, rpc_request *q) {
+    place *p = arg;
+    p->cancelled++;
+    p->kept = NULL;
+    rpc_fail(q, STATUS_CANCELLED, "given up");
+}
+
+static void place_init(place *p) {
+    int fds[2];
+    *p = (place){0};
+    p->items[0] = (wasi_link){.interface = slice_from_text("a:b/c"),
+                              .name = slice_from_text("default"),
+                              .target = slice_from_text("memory"),
+                              .number = 7,
+                              .state = &p->states[0]};
+    p->items[1] = p->items[0];
+    p->items[1].name = slice_from_text("second");
+    p->items[1].number = 8;
+    p->items[1].state = &p->states[1];
+    atomic_store(&p->states[0], WASI_LINK_OPEN);
+    atomic_store(&p->states[1], WASI_LINK_OPEN);
+    p->links = (wasi_links){p->items, 2, &p->drivers};
+    guest_init(&p->g);
+    p->g.workload.name = slice_from_text("app");
+    p->g.workload.links = &p->links;
+    guest_start(&p->g);
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    const rpc_handler handler = {.arg = p, .on_call = on_call, .on_cancel = on_cancel};
+    EXPECT_OK(rpc_new(p->g.loop, fds[0], NULL, &(rpc_handler){0}, &p->drivers, NULL));
+    EXPECT_OK(rpc_new(p->g.loop, fds[1], NULL, &handler, &p->server, NULL));
+}
+
+static void place_done(place *p) {
+    rpc_free(p->drivers);
+    p->drivers = NULL;
+    if (p->kept != NULL) {
+        rpc_fail(p->kept, STATUS_CLOSED, "over");
+    }
+    rpc_free(p->server);
+    guest_done(&p->g);
+}
+
+static status call(place *p, const wasi_link *l, const char *payload, slice *ret, err *e) {
+    return wasi_link_call(&p->g, l, slice_from_text("f"), slice_from_text(payload), ret, e);
+}
+
+TEST(a_call_travels_and_comes_back) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    slice answer = slice_empty();
+    place_init(&p);
+    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_OK(call(&p, l, "hello", &answer, &e));
+    EXPECT(slice_equal_text(answer, "hello"));
+    EXPECT_EQ(p.target, 7);
+    EXPECT_TEXT(p.function, "f");
+    EXPECT(p.g.suspends > 0);
+    place_done(&p);
+}
+
+TEST(what_is_not_linked_is_named) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    place_init(&p);
+    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/d"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_TEXT(e.message, "workload app has no link named \"default\" for a:b/d");
+    p.g.workload.links = NULL;
+    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    p.g.workload.links = &p.links;
+    place_done(&p);
+}
+
+TEST(a_link_that_was_cut_is_refused_from_the_next_call_on) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    slice answer = slice_empty();
+    place_init(&p);
+    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_OK(call(&p, l, "1", &answer, &e));
+    atomic_store(&p.states[0], WASI_LINK_CUT);
+    EXPECT_STATUS(call(&p, l, "2", &answer, &e), STATUS_DENIED);
+    EXPECT_TEXT(e.message, "the link \"default\" of workload app for a:b/c was cut");
+    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_DENIED);
+    EXPECT_EQ(p.calls, 1);
+    atomic_store(&p.states[0], WASI_LINK_OPEN);
+    EXPECT_OK(call(&p, l, "3", &answer, &e));
+    place_done(&p);
+}
+
+TEST(a_name_chooses_among_links_of_one_interface) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    place_init(&p);
+    EXPECT_OK(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("second"), &e));
+    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_EQ(l->number, 8);
+    EXPECT_STATUS(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("third"), &e),
+                  STATUS_NOT_FOUND);
+    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_CONTAINS(e.message, "\"third\"");
+    EXPECT_OK(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("default"), &e));
+    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_EQ(l->number, 7);
+    place_done(&p);
+}
+
+TEST(names_are_bounded_in_length_and_number) {
+    place p;
+    err e;
+    char name[WASI_LINK_NAME_BYTES_MAX + 2];
+    place_init(&p);
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    EXPECT_STATUS(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text(name), &e),
+                  STATUS_LIMIT);
+    for (int i = 0; i <= WASI_LINK_NAMES_MAX; i++) {
+        snprintf(name, sizeof name, "a:b/i%d", i);
+        EXPECT_STATUS(wasi_link_choose(p.g.instance, slice_from_text(name), slice_from_text("default"), &e),
+                      i < WASI_LINK_NAMES_MAX ? STATUS_NOT_FOUND : STATUS_LIMIT);
+    }
+    EXPECT_EQ(p.g.instance->counters.limits_hit, 1);
+    place_done(&p);
+}
+
+TEST(what_the_driver_says_reaches_the_caller) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.does = FAIL;
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_IO);
+    EXPECT_TEXT(e.message, "memory through the link \"default\": the backend is on fire");
+    place_done(&p);
+}
+
+TEST(a_call_has_a_deadline) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.does = KEEP;
+    p.items[0].timeout_ns = 1000000;
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_TIMEOUT);
+    place_done(&p);
+}
+
+static void lose_drivers(host_call *call_, void *arg) {
+    place *p = arg;
+    (void)call_;
+    rpc_free(p->server);
+    p->server = NULL;
+    while (!p->g.is_woken) {
+        loop_turn(p->g.loop, true);
+    }
+}
+
+TEST(drivers_that_go_are_told) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.does = KEEP;
+    p.g.on_suspend = lose_drivers;
+    p.g.on_suspend_arg = &p;
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_CLOSED);
+    rpc_free(p.drivers);
+    p.drivers = NULL;
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_CLOSED);
+    EXPECT_CONTAINS(e.message, "being replaced");
+    place_done(&p);
+}
+
+TEST(a_guest_that_is_given_up_gives_up_its_call) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.does = KEEP;
+    p.g.suspends = 1000; // the next one says that the guest is being given up
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_CANCELLED);
+    for (int i = 0; i < 10 && p.cancelled == 0; i++) {
+        loop_turn(p.g.loop, true);
+    }
+    EXPECT_EQ(p.cancelled, 1);
+    place_done(&p);
+}
+
+// --- wasmcloud:bus/lattice ---------------------------------------------------------------------------------
+
+TEST(a_guest_chooses_by_target_interfaces) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    wasmcloud_bus_lattice_call_target_interface *one = NULL;
+    wasmcloud_bus_lattice_result_void_string done = {0};
+    place_init(&p);
+    for (int i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "second" : "third";
+        EXPECT_OK(wasmcloud_bus_lattice_call_target_interface_new(
+            &p.g, slice_from_text("a"), slice_from_text("b"), slice_from_text("c"), &one, &e));
+        const wasmcloud_bus_lattice_list_call_target_interface list = {&one, 1};
+        EXPECT_OK(wasmcloud_bus_lattice_set_link_name(&p.g, slice_from_text(name), &list, &done, &e));
+        EXPECT_EQ(done.is_err, i == 1);
+    }
+    char said[200];
+    snprintf(said, sizeof said, "%.*s", SLICE_ARG(done.err));
+    EXPECT_TEXT(said, "workload app has no link named \"third\" for a:b/c");
+    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    place_done(&p);
+}
+
+TEST(version_1_says_nothing_until_the_call) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    wasmcloud_bus_lattice_1_call_target_interface *one = NULL;
+    place_init(&p);
+    EXPECT_OK(wasmcloud_bus_lattice_1_call_target_interface_new(
+        &p.g, slice_from_text("a"), slice_from_text("b"), slice_from_text("c"), &one, &e));
+    const wasmcloud_bus_lattice_1_list_call_target_interface list = {&one, 1};
+    EXPECT_OK(wasmcloud_bus_lattice_1_set_link_name(&p.g, slice_from_text("third"), &list, &e));
+    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    place_done(&p);
+}
+
+TEST(names_of_interfaces_are_bounded) {
+    place p;
+    err e;
+    char name[WASI_LINK_NAME_BYTES_MAX + 1];
+    wasmcloud_bus_lattice_call_target_interface *one = NULL;
+    place_init(&p);
+    memset(name, 'n', sizeof name);
+    name[sizeof name - 1] = '\0';
+    EXPECT_STATUS(wasmcloud_bus_lattice_call_target_interface_new(
+                      &p.g, slice_from_text("a"), slice_from_text("b"), slice_from_text(name), &one, &e),
+                  STATUS_TRAP);
+    place_done(&p);
+}
