@@ -3,6 +3,7 @@
 // saved can be loaded.
 #include "identity/trust.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -115,7 +116,7 @@ const trust_minimum *trust_store_minimum_of(const trust_store *s, const trust_mi
     return found ? &s->minimums[at] : NULL;
 }
 
-status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
+status trust_check_minimum(const trust_minimum *m, err *e) {
     if (m->revision < 0) {
         return err_set(e, STATUS_INVALID, "a minimum revision is a number from 0 on, not %d", m->revision);
     }
@@ -128,6 +129,11 @@ status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
         return err_set(e, STATUS_INVALID, "components and providers are signed by accounts (A...), not by %s",
                        nkey_public_text(&m->issuer).text);
     }
+    return STATUS_OK;
+}
+
+status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
+    TRY(trust_check_minimum(m, e));
     bool found;
     size_t at = trust_minimum_position(s, m, &found);
     if (found) {
@@ -144,6 +150,23 @@ status trust_store_set_minimum(trust_store *s, const trust_minimum *m, err *e) {
     s->minimums[at] = *m;
     s->minimum_count++;
     s->is_changed = true;
+    return STATUS_OK;
+}
+
+static int by_subject(const void *a, const void *b) { return compare_minimums(a, b); }
+
+status trust_sort_minimums(trust_store *s, err *e) {
+    if (s->minimum_count > 0) {
+        qsort(s->minimums, s->minimum_count, sizeof s->minimums[0], by_subject);
+    }
+    for (size_t i = 1; i < s->minimum_count; i++) {
+        const trust_minimum *m = &s->minimums[i];
+        if (compare_minimums(&s->minimums[i - 1], m) == 0) {
+            return err_set(e, STATUS_INVALID,
+                           "minimum_revisions has a second minimum revision of %s%s; keep one",
+                           nkey_public_text(&m->subject).text, m->has_issuer ? " for one issuer" : "");
+        }
+    }
     return STATUS_OK;
 }
 

@@ -52,6 +52,9 @@ bool trust_revoked_parse(trust_revoked *r) WRIT_MUST_USE;
 int trust_compare_keys(const nkey_public *a, const nkey_public *b);
 // Where the minimum of that subject and issuer is, or where it belongs.
 size_t trust_minimum_position(const trust_store *s, const trust_minimum *like, bool *ret_found);
+status trust_check_minimum(const trust_minimum *m, err *e) WRIT_MUST_USE;
+// Puts those that were appended into their order, and refuses two of one subject and issuer.
+status trust_sort_minimums(trust_store *s, err *e) WRIT_MUST_USE;
 status trust_append_list(trust_store *s, const token_claims *claims, slice text, bool is_changed);
 trust_list *trust_find_list(const trust_store *s, const nkey_public *issuer);
 // Parses a list that stands in memory that lives as long as `memory`.

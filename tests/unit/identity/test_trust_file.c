@@ -130,7 +130,7 @@ TEST(what_is_refused) {
          "\"revision\": "
          "1}, {\"subject\": \"@M1@\", \"revision\": 1}, {\"subject\": \"@M1@\", \"issuer\": \"@A1@\", "
          "\"revision\": 2}]}",
-         "minimum_revisions[2]: is the second"},
+         "second minimum revision"},
         {"{\"version\": 1, \"revoked\": [{}]}", "either a subject"},
         {"{\"version\": 1, \"revoked\": [{\"subject\": \"@M1@\", \"hash\": \"00\"}]}", "either a subject"},
         {"{\"version\": 1, \"revoked\": [{\"hash\": \"00\"}]}", "64 hex digits"},
@@ -343,6 +343,31 @@ TEST(lists_are_kept_and_must_be_good) {
     EXPECT_STATUS(load(&x), STATUS_INVALID);
     CHECK(chmod(list, 0666) == 0);
     EXPECT_STATUS(load(&x), STATUS_DENIED);
+    done(&x);
+}
+
+// People put lines where they like; reading takes no longer for it.
+TEST(minimum_revisions_in_any_order) {
+    enum { COUNT = 100, ROW_BYTES = 160 };
+    scene x = make();
+    auto_buf text;
+    buf_init(&text, COUNT * ROW_BYTES);
+    EXPECT_OK(buf_append_text(&text, "{\"version\": 1, \"minimum_revisions\": ["));
+    for (int i = 0; i < COUNT; i++) {
+        nkey_public subject = helper_public(NKEY_MODULE, (uint8_t)(i * 37 % COUNT));
+        EXPECT_OK(buf_append_format(&text, "%s{\"subject\": \"%s\", \"revision\": %d}", i > 0 ? ", " : "",
+                                    nkey_public_text(&subject).text, i * 37 % COUNT));
+    }
+    EXPECT_OK(buf_append_text(&text, "]}"));
+    put(x.path, buf_text(&text));
+    trust_store *s = loaded(&x);
+    REQUIRE(trust_store_minimum_count(s) == COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        const trust_minimum like = {.subject = helper_public(NKEY_MODULE, (uint8_t)i)};
+        const trust_minimum *m = trust_store_minimum_of(s, &like);
+        EXPECT(m != NULL && m->revision == i);
+    }
+    trust_store_free(s);
     done(&x);
 }
 
