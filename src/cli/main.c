@@ -37,15 +37,18 @@ static const command internal_commands[] = {
 };
 
 static void print_usage(FILE *out) {
-    fputs("Writ runs WebAssembly components and grants them nothing that was not asked for.\n\n"
+    fputs("Writ runs WebAssembly components and grants them nothing that you did not name.\n\n"
           "Usage: writ COMMAND [OPTIONS] ...\n\nCommands:\n",
           out);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].summary);
     }
     fputs("\nExamples:\n"
-          "  writ run hello.wasm                 serve it on http://127.0.0.1:8000/\n"
           "  writ inspect hello.wasm             what it asks for, before it runs\n"
+          "  writ keys gen account               a key that signs, once\n"
+          "  writ trust add account              this host believes it, once\n"
+          "  writ sign hello.wasm                vouch for it: writes hello.signed.wasm\n"
+          "  writ run hello.signed.wasm          serve it on http://127.0.0.1:8000/\n"
           "  writ run --suggest-grants app.wasm  the options that it would need\n\n"
           "writ COMMAND --help shows the options of a command.\n",
           out);
