@@ -32,6 +32,12 @@ C_NAMES = [
     "wasi:sockets/udp@0.2.12=udp",
     "wasi:sockets/ip-name-lookup@0.2.12=lookup",
     "test:composed/catalog=catalog",
+    "wasi:keyvalue/store@0.2.0-draft=keyvalue",
+    "wasi:keyvalue/atomics@0.2.0-draft=atomics",
+    "wasi:keyvalue/batch@0.2.0-draft=batch",
+    "wasi:config/store@0.2.0-draft=config",
+    "wasi:logging/logging@0.1.0-draft=logging",
+    "wasmcloud:bus/lattice@2.0.1=lattice",
 ]
 
 
@@ -107,6 +113,8 @@ class Tools:
         for file in source.glob("*.wit"):
             shutil.copy(file, folder)
         shutil.copytree(self.wit / "deps", folder / "deps")
+        for file in (ROOT / "wit" / "contracts").glob("*.wit"):
+            shutil.copy(file, folder / "deps")
         return folder
 
     def need_c(self):
