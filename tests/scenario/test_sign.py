@@ -126,7 +126,7 @@ class Sign(SignCase):
         self.sign("--issuer", "other", "--in-place", "--force", self.folder / "renamed.wasm")
         self.refused("unknown-issuer", "--issuer", account, self.folder / "renamed.wasm")
         self.sign(self.component)
-        self.assertIn("--in-place", self.sign(self.signed, status=INVALID)["message"])
+        self.assertIn("--in-place", self.sign(self.signed, status=USAGE)["message"])
 
     def test_renewing_does_not_vouch_for_other_bytes(self):
         """Who renews the signature of a file that somebody changed would sign the change."""
