@@ -120,6 +120,15 @@ static const cli_command command = {
     .operand = set_path,
 };
 
+static bool ends_with(const char *text, const char *suffix) {
+    size_t len = strlen(text), n = strlen(suffix);
+    return len > n && strcmp(text + len - n, suffix) == 0;
+}
+
+static bool names_place(const sign_request *r) {
+    return r->in_place || r->out != NULL || r->detached != NULL;
+}
+
 // What options cannot say alone.
 static status check_request(const sign_request *r, err *e) {
     if ((r->in_place ? 1 : 0) + (r->out != NULL ? 1 : 0) + (r->detached != NULL ? 1 : 0) > 1) {
@@ -129,18 +138,18 @@ static status check_request(const sign_request *r, err *e) {
         return err_set(e, STATUS_INVALID,
                        "--no-allow-list excludes --cap and --from-imports; leave one of them out");
     }
+    if (!names_place(r) && ends_with(r->path, ".signed.wasm")) {
+        return err_set(e, STATUS_INVALID, "%s would replace itself; say --in-place, or --out FILE", r->path);
+    }
     return cli_validity_check(&r->validity, e);
 }
 
 // --- where it goes -----------------------------------------------------------------------------------------
 
-static bool cut_suffix(char *text, const char *suffix) {
-    size_t len = strlen(text), n = strlen(suffix);
-    if (len <= n || strcmp(text + len - n, suffix) != 0) {
-        return false;
+static void cut_suffix(char *text, const char *suffix) {
+    if (ends_with(text, suffix)) {
+        text[strlen(text) - strlen(suffix)] = '\0';
     }
-    text[len - n] = '\0';
-    return true;
 }
 
 static status choose_paths(signing *s, err *e) {
@@ -150,14 +159,11 @@ static status choose_paths(signing *s, err *e) {
         return err_set(e, STATUS_LIMIT, "the path of the component is too long");
     }
     cut_suffix(stem, ".wasm");
-    bool is_output_of_ours = cut_suffix(stem, ".signed");
+    cut_suffix(stem, ".signed");
     const char *slash = strrchr(stem, '/');
     snprintf(s->base_name, sizeof s->base_name, "%.*s", SIGN_NAME_BYTES - 1,
              slash == NULL ? stem : slash + 1);
     const char *given = r->in_place ? r->path : r->out != NULL ? r->out : r->detached;
-    if (given == NULL && is_output_of_ours) {
-        return err_set(e, STATUS_INVALID, "%s would replace itself; say --in-place, or --out FILE", r->path);
-    }
     int len = given != NULL ? snprintf(s->out_path, sizeof s->out_path, "%s", given)
                             : snprintf(s->out_path, sizeof s->out_path, "%s.signed.wasm", stem);
     return len >= 0 && (size_t)len < sizeof s->out_path

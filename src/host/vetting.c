@@ -164,7 +164,7 @@ static status refuse_unknown(const vetting *v, const host_config *config, err *e
                    "  if you know whose key that is:  writ trust add%s%s %s%s%s",
                    path, v->issuer.text, is_usual ? "" : " --trust ",
                    is_usual ? "" : word_of(store, &store_word), v->issuer.text,
-                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:   writ run --unsigned ",
+                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:    writ run --unsigned ",
                    v->settings.is_locked ? "" : word_of(path, &path_word));
 }
 
