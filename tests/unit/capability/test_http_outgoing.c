@@ -48,7 +48,7 @@ static void rig_start_limited(rig *r, const char *allowed, uint32_t sockets_max)
         EXPECT_OK(network_policy_add(&r->policy, text(allowed), NETWORK_PORT_ANY, NULL));
         r->g.workload.http_policy = &r->policy;
     }
-    r->g.workload.log = (wasi_log_sink){r, log_line};
+    r->g.workload.log = (wasi_log_sink){.context = r, .line = log_line};
     r->g.workload.limits.sockets_max = sockets_max;
     guest_start(&r->g);
     net_connector_init(&r->connector, &r->g);

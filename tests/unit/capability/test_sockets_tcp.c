@@ -168,8 +168,10 @@ static void block_on(guest *g, tcp *s) {
 
 static tcp *bound(rig *r, guest_address at) {
     tcp *s = create(&r->g, guest_address_is_v6(&at));
+    guest_address none = {0};
     EXPECT_EQ(start_bind(&r->g, s, at), GOOD);
     block_on(&r->g, s);
+    EXPECT_EQ(local_of(&r->g, s, &none), BAD_STATE); // there is a place, but the guest has not been told
     EXPECT_EQ(finish_bind(&r->g, s), GOOD);
     return s;
 }
@@ -417,6 +419,7 @@ TEST(a_bound_socket_connects_from_its_place) {
     EXPECT_EQ(finish_connect(&r.g, s, &io), BLOCKS);
     EXPECT_EQ(local_of(&r.g, s, &after), BAD_STATE); // not while it connects
     block_on(&r.g, s);
+    EXPECT_EQ(local_of(&r.g, s, &after), BAD_STATE);
     EXPECT_EQ(finish_connect(&r.g, s, &io), GOOD);
     EXPECT_EQ(local_of(&r.g, s, &after), GOOD);
     EXPECT_EQ(guest_address_port(&after), guest_address_port(&before));
