@@ -14,8 +14,8 @@
 #endif
 
 enum {
-    TEXT_BYTES_MAX = 32 << 10, // what http_exchange_reply takes
-    LABEL_BYTES_MAX = 256,     // of one value; longer ones are cut
+    TEXT_BYTES_MAX = 4 << 20, // HOST_WORKLOADS_MAX workloads with the longest labels
+    LABEL_BYTES_MAX = 256,    // of one value; longer ones are cut
     CLIENTS_MAX = 16,
     REFUSAL_COUNT = REFUSAL_NOT_ALLOWED + 1,
 };
@@ -68,8 +68,27 @@ static void put_counter(writer *w, const char *name, const char *help, uint64_t 
     PUT(w, "%s_total %llu\n", name, (unsigned long long)value);
 }
 
-static void put_info(writer *w, const host_status *s) {
-    const token_claims *c = vetting_claims(s->vetting);
+// --- of a workload -----------------------------------------------------------------------------------------
+
+// A host with one workload has no label for it: there is nothing to tell apart.
+static void put_name(writer *w, const host_status *s, size_t i, const char *name, const char *suffix) {
+    PUT(w, "%s%s", name, suffix);
+    if (s->config->workload_count > 1) {
+        PUT(w, "{");
+        put_label(w, "workload", slice_from_text(s->config->workloads[i].name), true);
+        PUT(w, "}");
+    }
+}
+
+static void put_value(writer *w, const host_status *s, size_t i, const char *name, const char *suffix,
+                      uint64_t value) {
+    put_name(w, s, i, name, suffix);
+    PUT(w, " %llu\n", (unsigned long long)value);
+}
+
+static void put_info_of(writer *w, const host_status *s, size_t i) {
+    const vetting *v = &s->vettings[i];
+    const token_claims *c = vetting_claims(v);
     nkey_text issuer = {{0}}, subject = {{0}};
     char revision[16] = "";
     if (c != NULL) {
@@ -79,20 +98,26 @@ static void put_info(writer *w, const host_status *s) {
             snprintf(revision, sizeof revision, "%d", (int)c->revision);
         }
     }
-    put_family(w, "writ_workload_info", "gauge", "The workload and what its token says of it; always 1.");
     PUT(w, "writ_workload_info{");
-    put_label(w, "workload", slice_from_text(s->config->name), false);
+    put_label(w, "workload", slice_from_text(s->config->workloads[i].name), false);
     put_label(w, "name", c != NULL ? c->name : slice_empty(), false);
-    put_label(w, "signature", slice_from_text(vetting_is_signed(s->vetting) ? "signed" : "unsigned"), false);
+    put_label(w, "signature", slice_from_text(vetting_is_signed(v) ? "signed" : "unsigned"), false);
     put_label(w, "issuer", slice_from_text(issuer.text), false);
     put_label(w, "subject", slice_from_text(subject.text), false);
     put_label(w, "revision", slice_from_text(revision), false);
     put_label(w, "version", c != NULL ? c->version : slice_empty(), s->identity == NULL);
     if (s->identity != NULL) {
         spiffe_id id;
-        PUT(w, "spiffe_id=\"%s\"", host_identity_of_workload(s->identity, s->vetting, &id) ? id.text : "");
+        PUT(w, "spiffe_id=\"%s\"", host_identity_of_workload(s->identity, v, &id) ? id.text : "");
     }
     PUT(w, "} 1\n");
+}
+
+static void put_info(writer *w, const host_status *s) {
+    put_family(w, "writ_workload_info", "gauge", "The workload and what its token says of it; always 1.");
+    for (size_t i = 0; i < s->config->workload_count; i++) {
+        put_info_of(w, s, i);
+    }
 }
 
 // SPIFFE IDs have only characters that need no escape, and are not cut: half of one is another.
@@ -109,24 +134,107 @@ static void put_spiffe(writer *w, const host_status *s) {
                 host_identity_rotations(s->identity));
 }
 
+static void put_expiries(writer *w, const host_status *s) {
+    bool is_first = true;
+    for (size_t i = 0; i < s->config->workload_count; i++) {
+        uint64_t end;
+        if (!vetting_expiry(&s->vettings[i], &end)) {
+            continue;
+        }
+        if (is_first) {
+            put_family(w, "writ_workload_token_expires_timestamp_seconds", "gauge",
+                       "When its token, or the trust in it, ends; absent when it does not.");
+        }
+        is_first = false;
+        put_value(w, s, i, "writ_workload_token_expires_timestamp_seconds", "", end);
+    }
+}
+
+static void put_refusals_of(writer *w, const host_status *s, size_t i) {
+    for (int r = REFUSAL_UNSIGNED; r < REFUSAL_COUNT; r++) {
+        PUT(w, "writ_workload_refusals_total{");
+        if (s->config->workload_count > 1) {
+            put_label(w, "workload", slice_from_text(s->config->workloads[i].name), false);
+        }
+        PUT(w, "reason=\"%s\"} %d\n", refusal_name((refusal)r), s->vettings[i].found.reason == (refusal)r);
+    }
+}
+
 static void put_identity(writer *w, const host_status *s) {
     put_family(w, "writ_build_info", "gauge", "The version of the host; always 1.");
     PUT(w, "writ_build_info{version=\"%s\"} 1\n", WRIT_VERSION);
     put_info(w, s);
     put_spiffe(w, s);
-    put_gauge(w, "writ_workload_signed",
-              "Whether somebody whom this host trusts vouches for the component (0: it runs unsigned).",
-              vetting_is_signed(s->vetting));
-    uint64_t end;
-    if (vetting_expiry(s->vetting, &end)) {
-        put_gauge(w, "writ_workload_token_expires_timestamp_seconds",
-                  "When its token, or the trust in it, ends; absent when it does not.", end);
+    put_family(w, "writ_workload_signed", "gauge",
+               "Whether somebody whom this host trusts vouches for the component (0: it runs unsigned).");
+    for (size_t i = 0; i < s->config->workload_count; i++) {
+        put_value(w, s, i, "writ_workload_signed", "", vetting_is_signed(&s->vettings[i]));
     }
+    put_expiries(w, s);
     put_family(w, "writ_workload_refusals", "counter",
                "Refusals of the component by reason; under --unsigned its start was one.");
-    for (int r = REFUSAL_UNSIGNED; r < REFUSAL_COUNT; r++) {
-        PUT(w, "writ_workload_refusals_total{reason=\"%s\"} %d\n", refusal_name((refusal)r),
-            s->vetting->found.reason == (refusal)r);
+    for (size_t i = 0; i < s->config->workload_count; i++) {
+        put_refusals_of(w, s, i);
+    }
+}
+
+typedef enum figure {
+    FIGURE_RUNNING,
+    FIGURE_INSTANCES_MAX,
+    FIGURE_WAITING,
+    FIGURE_QUEUE_MAX,
+    FIGURE_REQUESTS,
+    FIGURE_REJECTED,
+    FIGURE_TRAPS,
+    FIGURE_TIMEOUTS,
+} figure;
+
+static uint64_t figure_of(const workload_figures *f, const host_limits *l, figure which) {
+    switch (which) {
+    case FIGURE_RUNNING:
+        return f->running;
+    case FIGURE_INSTANCES_MAX:
+        return l->instances_max;
+    case FIGURE_WAITING:
+        return f->waiting;
+    case FIGURE_QUEUE_MAX:
+        return l->queue_max;
+    case FIGURE_REQUESTS:
+        return f->requests;
+    case FIGURE_REJECTED:
+        return f->rejected;
+    case FIGURE_TRAPS:
+        return f->traps;
+    case FIGURE_TIMEOUTS:
+        return f->timeouts;
+    }
+    return 0;
+}
+
+static void put_figures(writer *w, const host_status *s, const workload_figures *list) {
+    static const struct {
+        figure which;
+        bool is_counter;
+        const char *name, *help;
+    } figures[] = {
+        {FIGURE_RUNNING, false, "writ_workload_instances_running", "Instances that run now."},
+        {FIGURE_INSTANCES_MAX, false, "writ_workload_instances_max", "How many may run at one time."},
+        {FIGURE_WAITING, false, "writ_workload_requests_waiting", "Requests that wait for an instance."},
+        {FIGURE_QUEUE_MAX, false, "writ_workload_queue_max", "How many may wait."},
+        {FIGURE_REQUESTS, true, "writ_workload_requests_admitted", "Requests that were given an instance."},
+        {FIGURE_REJECTED, true, "writ_workload_requests_rejected",
+         "Requests answered with 503 because of the bounds."},
+        {FIGURE_TRAPS, true, "writ_workload_traps", "Instances that trapped."},
+        {FIGURE_TIMEOUTS, true, "writ_workload_timeouts",
+         "Instances that were stopped because their time was over."},
+    };
+    for (size_t f = 0; f < sizeof figures / sizeof figures[0]; f++) {
+        bool is_counter = figures[f].is_counter;
+        put_family(w, figures[f].name, is_counter ? "counter" : "gauge", figures[f].help);
+        for (size_t i = 0; i < s->config->workload_count; i++) {
+            put_value(w, s, i, figures[f].name, is_counter ? "_total" : "",
+                      figure_of(&list[i], &s->config->workloads[i].limits, figures[f].which));
+        }
     }
 }
 
@@ -138,20 +246,18 @@ static void put_work(writer *w, const host_status *s) {
     put_gauge(w, "writ_workers_serving", "Worker processes that serve now.", f.workers_serving);
     put_counter(w, "writ_worker_restarts", "Worker processes that ended and were replaced.",
                 f.worker_restarts);
-    put_gauge(w, "writ_workload_instances_running", "Instances that run now.", f.running);
-    put_gauge(w, "writ_workload_instances_max", "How many may run at one time.",
-              s->config->limits.instances_max);
-    put_gauge(w, "writ_workload_requests_waiting", "Requests that wait for an instance.", f.waiting);
-    put_gauge(w, "writ_workload_queue_max", "How many may wait.", s->config->limits.queue_max);
-    put_counter(w, "writ_workload_requests_admitted", "Requests that were given an instance.", f.requests);
-    put_counter(w, "writ_workload_requests_rejected", "Requests answered with 503 because of the bounds.",
-                f.rejected);
-    put_counter(w, "writ_workload_traps", "Instances that trapped.", f.traps);
-    put_counter(w, "writ_workload_timeouts", "Instances that were stopped because their time was over.",
-                f.timeouts);
+    workload_figures *list = mem_calloc(s->config->workload_count + 1, sizeof *list);
+    for (uint32_t i = 0; i < s->config->workload_count; i++) {
+        host_status_read_workload(s, i, &list[i]);
+    }
+    put_figures(w, s, list);
     put_family(w, "writ_workload_cpu_seconds", "counter", "CPU time of guests.");
-    PUT(w, "writ_workload_cpu_seconds_total %llu.%06llu\n", (unsigned long long)(f.cpu_ns / 1000000000u),
-        (unsigned long long)(f.cpu_ns / 1000u % 1000000u));
+    for (size_t i = 0; i < s->config->workload_count; i++) {
+        put_name(w, s, i, "writ_workload_cpu_seconds", "_total");
+        PUT(w, " %llu.%06llu\n", (unsigned long long)(list[i].cpu_ns / 1000000000u),
+            (unsigned long long)(list[i].cpu_ns / 1000u % 1000000u));
+    }
+    mem_free(list);
 }
 
 status metrics_write(const host_status *s, metrics_format format, buf *ret) {
@@ -170,6 +276,13 @@ struct metrics {
     const host_status *status;
     http_server *server;
 };
+
+// An answer on its way: many workloads make it longer than what a client takes at once.
+typedef struct answer {
+    http_exchange *exchange;
+    buf text;
+    size_t sent;
+} answer;
 
 #define HEADER(name_, value_) \
     { .name = SLICE_LITERAL(name_), .value = SLICE_LITERAL(value_) }
@@ -194,15 +307,53 @@ static void reply(http_exchange *x, uint16_t code, const http_header *headers, s
     (void)!http_exchange_reply(x, code, headers, count, body, NULL);
 }
 
+static void answer_free(answer *a) {
+    http_exchange_release(a->exchange);
+    buf_done(&a->text);
+    mem_free(a);
+}
+
+static void on_writable(void *arg) {
+    answer *a = arg;
+    status s = STATUS_OK;
+    while (s == STATUS_OK && a->sent < a->text.len) {
+        size_t room = http_exchange_room(a->exchange);
+        if (room == 0) {
+            return;
+        }
+        slice piece = slice_sub(buf_slice(&a->text), a->sent, a->sent + room);
+        s = http_exchange_write(a->exchange, piece, NULL);
+        a->sent += piece.len;
+    }
+    if (s == STATUS_OK) {
+        (void)!http_exchange_end(a->exchange, NULL, 0, NULL);
+    }
+    answer_free(a);
+}
+
+static void on_abort(void *arg) { answer_free(arg); }
+
+static const http_exchange_ops answer_ops = {.on_writable = on_writable, .on_abort = on_abort};
+
 static void reply_metrics(const metrics *m, http_exchange *x) {
-    auto_buf text;
-    buf_init(&text, TEXT_BYTES_MAX);
+    answer *a = MEM_NEW(answer);
+    a->exchange = x;
+    buf_init(&a->text, TEXT_BYTES_MAX);
     metrics_format format = wanted_format(http_exchange_request(x));
-    if (metrics_write(m->status, format, &text) != STATUS_OK) {
+    http_response_head head = {.status = 200, .header_count = 1};
+    head.headers = format == METRICS_OPENMETRICS ? openmetrics_type : prometheus_type;
+    if (metrics_write(m->status, format, &a->text) != STATUS_OK) {
         reply(x, 500, plain_type, 1, slice_from_text("the metrics are longer than they may be\n"));
+        answer_free(a);
         return;
     }
-    reply(x, 200, format == METRICS_OPENMETRICS ? openmetrics_type : prometheus_type, 1, buf_slice(&text));
+    head.content_length = (int64_t)a->text.len;
+    if (http_exchange_start(x, &head, NULL) != STATUS_OK) {
+        answer_free(a);
+        return;
+    }
+    http_exchange_bind(x, &answer_ops, a);
+    on_writable(a);
 }
 
 static void on_request(void *arg, http_exchange *x) {
@@ -215,6 +366,7 @@ static void on_request(void *arg, http_exchange *x) {
         reply(x, 405, allow, 2, slice_from_text("metrics can be read only\n"));
     } else {
         reply_metrics(arg, x);
+        return;
     }
     http_exchange_release(x);
 }

@@ -95,7 +95,8 @@ const wasi_clock *wasi_clock_of_machine(void);
 const wasi_random *wasi_random_of_machine(void);
 
 typedef struct wasi_workload {
-    slice name; // for messages
+    slice name;      // for messages
+    uint32_t number; // on this host, for the connector
     const slice *arguments;
     size_t argument_count;
     const wasi_variable *variables;

@@ -21,7 +21,7 @@
 enum { TYPE_BYTES_MAX = 16 << 10, PRODUCERS_BYTES_MAX = 1 << 20 };
 
 typedef struct inspect_args {
-    host_config config; // nothing granted
+    host_config config; // one workload, nothing granted
     cli_output output;
 } inspect_args;
 
@@ -93,7 +93,7 @@ static json_value *producers_json(const producers *p) {
 
 static void print_json(const inspect_args *args, const subject *s) {
     json_value *document = json_object_new();
-    json_put_text(document, "path", slice_from_text(args->config.component_path));
+    json_put_text(document, "path", slice_from_text(args->config.workloads[0].component_path));
     json_put_integer(document, "bytes", (int64_t)s->bytes.len);
     json_put_text(document, "sha256", slice_from_text(s->digest));
     json_value *modules = json_array_new();
@@ -168,7 +168,7 @@ static void print_producers(const producers *p) {
 }
 
 static void print_text(const inspect_args *args, const subject *s) {
-    printf("%s\n", args->config.component_path);
+    printf("%s\n", args->config.workloads[0].component_path);
     printf("size: %zu bytes\nsha256: %s\ncore modules:", s->bytes.len, s->digest);
     for (size_t i = 0; i < component_module_count(s->c); i++) {
         printf("%s %zu bytes", i > 0 ? "," : "", component_module_bytes(s->c, i).len);
@@ -179,7 +179,7 @@ static void print_text(const inspect_args *args, const subject *s) {
     print_items("exports", s->c, component_export_count(s->c), component_export_at);
     writ_report_print(&s->writ, stdout);
     printf("\nwhat writ run without options would grant\n");
-    start_table_print(s->decisions, CLI_TEXT, stdout);
+    start_table_print(s->decisions, stdout);
 }
 
 // --- the command -------------------------------------------------------------------------------------------
@@ -191,13 +191,14 @@ static status examine(const inspect_args *args, subject *s, err *e) {
     hash_hex(digest, s->digest);
     producers_of_component(s->c, &s->memory, &s->made_by);
     writ_report_make(s->c, &args->config, s->bytes, clock_wall_now().seconds, &s->writ);
-    return grants_new(s->c, &args->config, vetting_writ(&s->writ.vetting, &writ), &s->decisions, e);
+    return grants_new(s->c, &args->config.workloads[0], vetting_writ(&s->writ.vetting, &writ), &s->decisions,
+                      e);
 }
 
 static status inspect(const inspect_args *args, err *e) {
     auto_buf bytes = {0};
     component *c;
-    TRY(host_load_component(args->config.component_path, &bytes, &c, e));
+    TRY(host_load_component(args->config.workloads[0].component_path, &bytes, &c, e));
     subject s = {.c = c, .bytes = buf_slice(&bytes)};
     arena_init(&s.memory, PRODUCERS_BYTES_MAX);
     status result = examine(args, &s, e);
@@ -220,12 +221,12 @@ static void replace_text(char **field, const char *text) {
 
 static status set_path(void *target, const char *value, err *e) {
     (void)e;
-    replace_text(&((inspect_args *)target)->config.component_path, value);
+    replace_text(&((inspect_args *)target)->config.workloads[0].component_path, value);
     return STATUS_OK;
 }
 static status set_token(void *target, const char *value, err *e) {
     (void)e;
-    replace_text(&((inspect_args *)target)->config.token_path, value);
+    replace_text(&((inspect_args *)target)->config.workloads[0].token_path, value);
     return STATUS_OK;
 }
 static status set_settings(void *target, const char *value, err *e) {
@@ -267,7 +268,10 @@ int cli_inspect(int argc, char **argv) {
     host_config_init(&args.config);
     err e = {0};
     int code = CLI_EXIT_OK;
-    status s = cli_parse(&command, argc, argv, &args, &e);
+    status s = host_config_add_workload(&args.config, &(workload_config *){NULL}, &e);
+    if (s == STATUS_OK) {
+        s = cli_parse(&command, argc, argv, &args, &e);
+    }
     cli_default_trust(&args.config.trust_usual);
     if (s == STATUS_OK && inspect(&args, &e) != STATUS_OK) {
         code = cli_fail(&e, args.output);

@@ -46,12 +46,12 @@ static void check_imports(writ_report *r) {
 void writ_report_make(const component *c, const host_config *config, slice bytes, uint64_t now_s,
                       writ_report *ret) {
     *ret = (writ_report){.c = c, .reason = ""};
-    host_config asking = *config; // borrows everything
-    vetting_examine(config, bytes, now_s, &ret->vetting);
+    workload_config asking = config->workloads[0]; // borrows everything
+    vetting_examine(config, &asking, bytes, now_s, &ret->vetting);
     asking.is_unsigned = true;
-    ret->runs_with_unsigned = vetting_check(&ret->vetting, &asking, NULL) == STATUS_OK;
+    ret->runs_with_unsigned = vetting_check(&ret->vetting, config, &asking, NULL) == STATUS_OK;
     asking.is_unsigned = false;
-    ret->runs = vetting_check(&ret->vetting, &asking, &ret->why_not) == STATUS_OK;
+    ret->runs = vetting_check(&ret->vetting, config, &asking, &ret->why_not) == STATUS_OK;
     if (!ret->runs) {
         ret->reason =
             ret->vetting.host_error.code != STATUS_OK ? "host" : refusal_name(ret->vetting.found.reason);

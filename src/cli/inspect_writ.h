@@ -17,6 +17,7 @@ typedef struct writ_report {
     err why_not;
 } writ_report;
 
+// Of the only workload of the configuration.
 void writ_report_make(const component *c, const host_config *config, slice bytes, uint64_t now_s,
                       writ_report *ret);
 void writ_report_done(writ_report *r);

@@ -25,6 +25,8 @@ typedef struct run_args {
 } run_args;
 
 static host_config *config_of(void *target) { return &((run_args *)target)->config; }
+// The only one: cli_run makes it.
+static workload_config *workload_of(void *target) { return &config_of(target)->workloads[0]; }
 
 static void replace_text(char **field, const char *text) {
     mem_free(*field);
@@ -100,7 +102,7 @@ static status set_dir(void *target, const char *value, err *e) {
     TRY(buf_append(&host, host_part));
     TRY(buf_append(&guest, guest_part));
     const char *host_path = buf_text(&host), *guest_path = buf_text(&guest);
-    return host_config_add_directory(config_of(target), host_path, guest_path, read_only, e);
+    return workload_config_add_directory(workload_of(target), host_path, guest_path, read_only, e);
 }
 
 static status set_env(void *target, const char *value, err *e) {
@@ -114,20 +116,20 @@ static status set_env(void *target, const char *value, err *e) {
             return err_set(e, STATUS_INVALID, "%.40s is not set in the environment; write %.40s=VALUE", value,
                            value);
         }
-        return host_config_add_variable(config_of(target), value, inherited, e);
+        return workload_config_add_variable(workload_of(target), value, inherited, e);
     }
     auto_buf name;
     buf_init(&name, strlen(value) + 1);
     TRY(buf_append(&name, slice_of(value, (size_t)(equals - value))));
-    return host_config_add_variable(config_of(target), buf_text(&name), equals + 1, e);
+    return workload_config_add_variable(workload_of(target), buf_text(&name), equals + 1, e);
 }
 
 static status set_allow_http(void *target, const char *value, err *e) {
-    return network_policy_add(&config_of(target)->http_policy, slice_from_text(value), NETWORK_PORT_OF_HTTP,
+    return network_policy_add(&workload_of(target)->http_policy, slice_from_text(value), NETWORK_PORT_OF_HTTP,
                               e);
 }
 static status set_allow_net(void *target, const char *value, err *e) {
-    return network_policy_add(&config_of(target)->net_policy, slice_from_text(value), NETWORK_PORT_ANY, e);
+    return network_policy_add(&workload_of(target)->net_policy, slice_from_text(value), NETWORK_PORT_ANY, e);
 }
 
 static status set_stdio(void *target, const char *value, err *e) {
@@ -135,32 +137,32 @@ static status set_stdio(void *target, const char *value, err *e) {
     if (!inherit && strcmp(value, "none") != 0) {
         return err_set(e, STATUS_INVALID, "\"%.20s\" is neither inherit nor none", value);
     }
-    config_of(target)->stdio = inherit ? HOST_STDIO_INHERIT : HOST_STDIO_NONE;
+    workload_of(target)->stdio = inherit ? HOST_STDIO_INHERIT : HOST_STDIO_NONE;
     return STATUS_OK;
 }
 
 static status set_grant(void *target, const char *value, err *e) {
-    host_config *c = config_of(target);
+    workload_config *c = workload_of(target);
     return host_config_add_text(&c->grants, &c->grant_count, value, e);
 }
 static status set_refuse(void *target, const char *value, err *e) {
-    host_config *c = config_of(target);
+    workload_config *c = workload_of(target);
     return host_config_add_text(&c->refusals, &c->refusal_count, value, e);
 }
 static status set_strict(void *target, const char *value, err *e) {
     (void)value, (void)e;
-    config_of(target)->is_strict = true;
+    workload_of(target)->is_strict = true;
     return STATUS_OK;
 }
 
 static status set_max_memory(void *target, const char *value, err *e) {
-    return cli_parse_size(value, &config_of(target)->limits.memory_bytes_max, e);
+    return cli_parse_size(value, &workload_of(target)->limits.memory_bytes_max, e);
 }
 static status set_cpu_time(void *target, const char *value, err *e) {
-    return cli_parse_duration(value, &config_of(target)->limits.cpu_time_ns_max, e);
+    return cli_parse_duration(value, &workload_of(target)->limits.cpu_time_ns_max, e);
 }
 static status set_timeout(void *target, const char *value, err *e) {
-    return cli_parse_duration(value, &config_of(target)->limits.wall_time_ns_max, e);
+    return cli_parse_duration(value, &workload_of(target)->limits.wall_time_ns_max, e);
 }
 static status set_drain(void *target, const char *value, err *e) {
     return cli_parse_duration(value, &config_of(target)->drain_ns_max, e);
@@ -176,18 +178,18 @@ static status set_count(const char *value, uint64_t min, uint32_t *field, err *e
     return STATUS_OK;
 }
 static status set_max_instances(void *target, const char *value, err *e) {
-    return set_count(value, 1, &config_of(target)->limits.instances_max, e);
+    return set_count(value, 1, &workload_of(target)->limits.instances_max, e);
 }
 static status set_queue(void *target, const char *value, err *e) {
-    return set_count(value, 0, &config_of(target)->limits.queue_max, e);
+    return set_count(value, 0, &workload_of(target)->limits.queue_max, e);
 }
 static status set_reuse(void *target, const char *value, err *e) {
-    return set_count(value, 1, &config_of(target)->limits.reuse_max, e);
+    return set_count(value, 1, &workload_of(target)->limits.reuse_max, e);
 }
 
 static status set_name(void *target, const char *value, err *e) {
     (void)e;
-    replace_text(&config_of(target)->name, value);
+    replace_text(&workload_of(target)->name, value);
     return STATUS_OK;
 }
 static status set_cache(void *target, const char *value, err *e) {
@@ -202,12 +204,12 @@ static status set_ca_file(void *target, const char *value, err *e) {
 }
 static status set_unsigned(void *target, const char *value, err *e) {
     (void)value, (void)e;
-    config_of(target)->is_unsigned = true;
+    workload_of(target)->is_unsigned = true;
     return STATUS_OK;
 }
 static status set_token(void *target, const char *value, err *e) {
     (void)e;
-    replace_text(&config_of(target)->token_path, value);
+    replace_text(&workload_of(target)->token_path, value);
     return STATUS_OK;
 }
 static status set_trust(void *target, const char *value, err *e) {
@@ -249,12 +251,12 @@ static status set_suggest(void *target, const char *value, err *e) {
 
 static status set_component(void *target, const char *value, err *e) {
     (void)e;
-    host_config *c = config_of(target);
+    workload_config *c = workload_of(target);
     replace_text(&c->component_path, value);
     return STATUS_OK;
 }
 static status add_argument(void *target, const char *value, err *e) {
-    host_config *c = config_of(target);
+    workload_config *c = workload_of(target);
     return host_config_add_text(&c->arguments, &c->argument_count, value, e);
 }
 
@@ -334,7 +336,7 @@ static void cut_end(char *name, const char *end) {
 }
 
 // "path/to/hello.wasm" and "path/to/hello.signed.wasm" -> "hello"
-static void default_name(host_config *c) {
+static void default_name(workload_config *c) {
     const char *slash = strrchr(c->component_path, '/');
     char *name = mem_text_dup(slash == NULL ? c->component_path : slash + 1);
     cut_end(name, ".wasm");
@@ -370,8 +372,9 @@ static int start(run_args *args) {
     err e = {0};
     int code = CLI_EXIT_OK;
     host_config *c = &args->config;
-    if (c->name == NULL) {
-        default_name(c);
+    workload_config *w = &c->workloads[0];
+    if (w->name == NULL) {
+        default_name(w);
     }
     cli_default_trust(&c->trust_usual);
     c->is_json = args->output == CLI_JSON;
@@ -383,15 +386,25 @@ static int start(run_args *args) {
     host_observer observer = start_table_observer(&args->output);
     const host_monitor monitor = {args, supervising, ending};
     observer.monitor = args->metrics_address != NULL ? &monitor : NULL;
-    status s = args->suggest ? start_table_suggest(c, args->output, &e) : host_run(c, &observer, &code, &e);
+    status s = args->suggest ? start_table_suggest(w, args->output, &e) : host_run(c, &observer, &code, &e);
     return s == STATUS_OK ? code : cli_fail(&e, args->output);
+}
+
+// One workload, which gets every request.
+static status init_config(host_config *c, err *e) {
+    workload_config *w;
+    host_config_init(c);
+    TRY(host_config_add_workload(c, &w, e));
+    return workload_config_add_route(w, NULL, "/", e);
 }
 
 int cli_run(int argc, char **argv) {
     run_args args = {.metrics_fd = -1};
-    host_config_init(&args.config);
     err e = {0};
-    status s = cli_parse(&command, argc, argv, &args, &e);
+    status s = init_config(&args.config, &e);
+    if (s == STATUS_OK) {
+        s = cli_parse(&command, argc, argv, &args, &e);
+    }
     int code = CLI_EXIT_OK;
     if (s == STATUS_OK) {
         code = start(&args);

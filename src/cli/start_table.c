@@ -85,14 +85,7 @@ static void print_json_line(json_value *document, FILE *out) {
     json_free(document);
 }
 
-void start_table_print(const grants *g, cli_output output, FILE *out) {
-    if (output == CLI_JSON) {
-        json_value *document = json_object_new();
-        json_put_text(document, "event", slice_from_text("grants"));
-        json_put(document, "imports", start_table_json(g));
-        print_json_line(document, out);
-        return;
-    }
+void start_table_print(const grants *g, FILE *out) {
     bool colour = cli_use_colour(fileno(out));
     size_t width = name_width(g);
     if (grants_count(g) == 0) {
@@ -154,7 +147,7 @@ static status suggest(const grants *g, cli_output output, err *e) {
     return STATUS_OK;
 }
 
-status start_table_suggest(const host_config *config, cli_output output, err *e) {
+status start_table_suggest(const workload_config *config, cli_output output, err *e) {
     auto_buf bytes = {0};
     component *c;
     TRY(host_load_component(config->component_path, &bytes, &c, e));
@@ -239,35 +232,77 @@ json_value *start_table_writ_json(const vetting *v) {
     return writ;
 }
 
-static void on_identified(void *context, const host_identity *identity, const vetting *v) {
+// Lines that many workloads have begin with whose they are.
+static void print_workload(const host_config *config, uint32_t workload, FILE *out) {
+    if (config->workload_count > 1) {
+        auto_buf name;
+        buf_init(&name, LINE_BYTES_MAX);
+        cli_append_printable(&name, slice_sub(slice_from_text(config->workloads[workload].name), 0, 120));
+        fprintf(out, "writ: %.*s\n", SLICE_ARG(buf_slice(&name)));
+    }
+}
+
+static void put_workload(json_value *document, const host_config *config, uint32_t workload) {
+    if (config->workload_count > 1) {
+        json_put_text(document, "workload", slice_from_text(config->workloads[workload].name));
+    }
+}
+
+static json_value *spiffe_json(const host_identity *identity, const vetting *v) {
+    spiffe_id id;
+    return host_identity_of_workload(identity, v, &id) ? json_text(spiffe_id_text(&id)) : json_null_new();
+}
+
+static void print_identities_json(const host_config *config, const host_identity *identity,
+                                  const vetting *vettings, const char *end) {
+    json_value *document = json_object_new();
+    json_put_text(document, "event", slice_from_text("identity"));
+    json_put_text(document, "host", spiffe_id_text(&host_identity_svid(identity)->id));
+    json_put_text(document, "expires", slice_from_text(end));
+    if (config->workload_count == 1) {
+        json_put(document, "workload", spiffe_json(identity, vettings));
+    } else {
+        json_value *list = json_object_new();
+        for (size_t i = 0; i < config->workload_count; i++) {
+            json_put(list, config->workloads[i].name, spiffe_json(identity, &vettings[i]));
+        }
+        json_put(document, "workloads", list);
+    }
+    print_json_line(document, stderr);
+}
+
+static void on_identified(void *context, const host_config *config, const host_identity *identity,
+                          const vetting *vettings) {
     const svid *s = host_identity_svid(identity);
     char end[DATE_TEXT_BYTES];
-    spiffe_id workload;
-    bool is_named = host_identity_of_workload(identity, v, &workload);
     (void)date_text((uint64_t)s->not_after_s, end);
     if (*(cli_output *)context == CLI_JSON) {
-        json_value *document = json_object_new();
-        json_put_text(document, "event", slice_from_text("identity"));
-        json_put_text(document, "host", spiffe_id_text(&s->id));
-        json_put_text(document, "expires", slice_from_text(end));
-        json_put(document, "workload", is_named ? json_text(spiffe_id_text(&workload)) : json_null_new());
-        print_json_line(document, stderr);
+        print_identities_json(config, identity, vettings, end);
         return;
     }
     fprintf(stderr, "  %-8s %s, until %s\n", "HOST", s->id.text, end);
-    fprintf(stderr, "  %-8s %s\n", "SPIFFE", is_named ? workload.text : "none, since nobody vouches for it");
+    for (uint32_t i = 0; i < config->workload_count; i++) {
+        spiffe_id id;
+        bool is_named = host_identity_of_workload(identity, &vettings[i], &id);
+        print_workload(config, i, stderr);
+        fprintf(stderr, "  %-8s %s\n", "SPIFFE", is_named ? id.text : "none, since nobody vouches for it");
+    }
 }
 
-static void on_vetted(void *context, const host_config *config, const vetting *v) {
+static void on_vetted(void *context, const host_config *config, uint32_t workload, const vetting *v) {
     if (*(cli_output *)context == CLI_JSON) {
         json_value *document = json_object_new();
         json_put_text(document, "event", slice_from_text("writ"));
+        put_workload(document, config, workload);
         json_put(document, "writ", start_table_writ_json(v));
         print_json_line(document, stderr);
-    } else if (vetting_is_signed(v)) {
+        return;
+    }
+    print_workload(config, workload, stderr);
+    if (vetting_is_signed(v)) {
         print_signed(v, stderr);
     } else {
-        print_unsigned(v, config->component_path, stderr);
+        print_unsigned(v, config->workloads[workload].component_path, stderr);
     }
 }
 
@@ -285,9 +320,17 @@ void start_table_metrics(const char *address, uint16_t port, cli_output output) 
     print_json_line(document, stderr);
 }
 
-static void on_decided(void *context, const host_config *config, const grants *decisions) {
-    (void)config;
-    start_table_print(decisions, *(cli_output *)context, stderr);
+static void on_decided(void *context, const host_config *config, uint32_t workload, const grants *decisions) {
+    if (*(cli_output *)context == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put_text(document, "event", slice_from_text("grants"));
+        put_workload(document, config, workload);
+        json_put(document, "imports", start_table_json(decisions));
+        print_json_line(document, stderr);
+        return;
+    }
+    print_workload(config, workload, stderr);
+    start_table_print(decisions, stderr);
 }
 
 static void on_compiling(void *context, size_t done, size_t total) {

@@ -7,8 +7,8 @@
 #include "cli/cli.h"
 #include "host/host.h"
 
-// One row per import to `out` (a JSON object in one line for CLI_JSON).
-void start_table_print(const grants *decisions, cli_output output, FILE *out);
+// One row per import to `out`.
+void start_table_print(const grants *decisions, FILE *out);
 
 // As rows of a JSON array, for inspect and for `-o json`.
 json_value *start_table_json(const grants *decisions);
@@ -17,7 +17,7 @@ json_value *start_table_json(const grants *decisions);
 json_value *start_table_writ_json(const vetting *v);
 
 // writ run --suggest-grants: prints the options to stdout.
-status start_table_suggest(const host_config *config, cli_output output, err *e) WRIT_MUST_USE;
+status start_table_suggest(const workload_config *config, cli_output output, err *e) WRIT_MUST_USE;
 
 // Where metrics are served.
 void start_table_metrics(const char *address, uint16_t port, cli_output output);

@@ -16,7 +16,8 @@
 // Of a memory at ENGINE_SMALL. Larger ones are refused there; the warning says so.
 #define SMALL_MEMORY_BYTES_MAX (64 * MIB)
 #define SMALL_INSTANCES_MAX 16u
-#define GUARD_BYTES (32 * MIB) // Wasmtime's default, after each memory
+#define POOL_PROBE_MAX (1u << 16) // more than any address space takes
+#define GUARD_BYTES (32 * MIB)    // Wasmtime's default, after each memory
 // Address space left for everything else after the reservation.
 #define HEADROOM_BYTES (192 * MIB)
 
@@ -120,6 +121,20 @@ engine_level engine_level_choose(const engine_options *options) {
         }
     }
     return ENGINE_ON_DEMAND;
+}
+
+uint32_t engine_pool_capacity(const engine_options *options) {
+    engine_options o = options_at(options, ENGINE_POOLED);
+    uint32_t has = 0, too_many = 1u + (o.instances_max < POOL_PROBE_MAX ? o.instances_max : POOL_PROBE_MAX);
+    while (too_many - has > 1) {
+        o.instances_max = has + (too_many - has) / 2;
+        if (address_space_has(reserved_bytes(&o))) {
+            has = o.instances_max;
+        } else {
+            too_many = o.instances_max;
+        }
+    }
+    return has;
 }
 
 const char *engine_level_name(engine_level level) {

@@ -66,5 +66,8 @@ const engine_sizes *engine_sizes_of(const engine *g);
 const char *engine_level_name(engine_level level); // "pooled", "small", "on-demand"
 // The level that ENGINE_AUTO would choose now. Cheap: probes the address space, makes no engine.
 engine_level engine_level_choose(const engine_options *options);
+// How many instances of options->instances_max a pool at ENGINE_POOLED has room for now; 0 when the machine
+// gives no such pool. Cheap likewise.
+uint32_t engine_pool_capacity(const engine_options *options);
 // The pinned engine's name and version, such as "wasmtime 50.0.1".
 const char *engine_version(void);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bounds of a workload that hold over all of its workers: how many instances run, how many requests wait.
 //
-// One page that all workers of a workload map; each writes its own row and adds up the rows of all. To take a
-// place a worker counts itself first and looks at the sum afterwards, so the bound is never passed; two that
-// take the last place at the same moment may both be told no, and try again. A worker that was taken over can
-// lie in this page: it can starve the others of its workload, and nothing else. The supervisor clears the row
-// of a worker that ended.
+// One page for each workload, that all workers map; each writes its own row and adds up the rows of all. To
+// take a place a worker counts itself first and looks at the sum afterwards, so the bound is never passed;
+// two that take the last place at the same moment may both be told no, and try again. A worker that was taken
+// over can lie in these pages: it can starve the others, and nothing else. The supervisor clears the rows of
+// a worker that ended.
 #pragma once
 
 #include <stdatomic.h>

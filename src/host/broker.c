@@ -7,9 +7,6 @@
 
 // Nobody waits longer for a connection, whatever a worker says.
 #define DURATION_NS_MAX 300000000000ull
-// A request that was cancelled may still be on its way here when its successor comes.
-enum { IN_FLIGHT_MAX = 2 * REMOTE_IN_FLIGHT_MAX };
-
 typedef struct pending {
     broker *broker;
     uint64_t worker_id; // the worker's number for it; 0 = free
@@ -20,12 +17,18 @@ struct broker {
     loop *loop;
     connector *local;
     channel *channel;
-    pending pending[IN_FLIGHT_MAX];
+    uint32_t workload_count;
+    uint32_t max;
+    pending pending[];
 };
 
-status broker_new(loop *l, connector *local, channel *c, broker **ret, err *e) {
+status broker_new(loop *l, connector *local, channel *c, uint32_t workload_count, broker **ret, err *e) {
     (void)e;
-    broker *b = MEM_NEW(broker);
+    // A request that was cancelled may still be on its way here when its successor comes.
+    uint32_t max = 2 * workload_count * remote_connector_share(workload_count);
+    broker *b = mem_zalloc(sizeof *b + max * sizeof b->pending[0]);
+    b->workload_count = workload_count;
+    b->max = max;
     b->loop = l;
     b->local = local;
     b->channel = c;
@@ -37,7 +40,7 @@ void broker_free(broker *b) {
     if (b == NULL) {
         return;
     }
-    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+    for (size_t i = 0; i < b->max; i++) {
         if (b->pending[i].worker_id != 0) {
             connector_cancel(b->local, b->pending[i].local_id);
         }
@@ -66,7 +69,7 @@ static void on_done(void *arg, const connect_result *result) {
 }
 
 static pending *find(broker *b, uint64_t worker_id) {
-    for (size_t i = 0; i < IN_FLIGHT_MAX; i++) {
+    for (size_t i = 0; i < b->max; i++) {
         if (b->pending[i].worker_id == worker_id) {
             return &b->pending[i];
         }
@@ -82,6 +85,10 @@ static void refuse(broker *b, uint64_t worker_id, const err *why) {
 status broker_request(broker *b, const channel_packet *p, err *e) {
     message_connect m;
     TRY(message_read_connect(p, &m, e));
+    if (m.request.workload >= b->workload_count) {
+        return err_set(e, STATUS_INVALID, "it asks for a connection of workload %u, which is none",
+                       m.request.workload);
+    }
     pending *slot = find(b, 0);
     if (slot == NULL || find(b, m.id) != NULL) {
         return err_set(e, STATUS_INVALID,

@@ -8,8 +8,9 @@
 
 typedef struct broker broker;
 
-// Both borrowed.
-status broker_new(loop *l, connector *local, channel *c, broker **ret, err *e) WRIT_MUST_USE;
+// All borrowed. `workload_count`: a request for another workload breaks the protocol too.
+status broker_new(loop *l, connector *local, channel *c, uint32_t workload_count, broker **ret,
+                  err *e) WRIT_MUST_USE;
 void broker_free(broker *b); // accepts NULL; cancels what is on its way
 
 // STATUS_INVALID when the packet is malformed or over the bound.

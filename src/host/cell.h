@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum { CELL_BYTES = 4096 };
+#include "host/config.h"
 
 typedef enum cell_state {
     CELL_STARTING,
@@ -17,20 +17,21 @@ typedef enum cell_state {
     CELL_DRAINING,
 } cell_state;
 
-typedef struct cell {
-    _Atomic uint64_t heartbeat_ns; // clock_now_ns of the last turn of the worker's loop
-    _Atomic uint32_t state;        // cell_state
-    _Atomic uint32_t instances;    // running now
-    _Atomic uint32_t queued;       // requests that wait for an instance
-    _Atomic uint64_t requests;     // begun since the start
+typedef struct cell_work {                   // of one workload in this worker
+    _Alignas(64) _Atomic uint32_t instances; // running now
+    _Atomic uint32_t queued;                 // requests that wait for an instance
+    _Atomic uint64_t requests;               // begun since the start
     _Atomic uint64_t traps;
     _Atomic uint64_t timeouts; // by wall or CPU time
     _Atomic uint64_t rejected; // 503 because of the bounds
     _Atomic uint64_t cpu_ns;   // of guests
-    uint8_t unused[CELL_BYTES - 9 * sizeof(uint64_t)];
-} cell;
+} cell_work;
 
-_Static_assert(sizeof(cell) <= CELL_BYTES, "one page per worker");
+typedef struct cell {
+    _Alignas(64) _Atomic uint64_t heartbeat_ns; // clock_now_ns of the last turn of the worker's loop
+    _Atomic uint32_t state;                     // cell_state
+    cell_work work[HOST_WORKLOADS_MAX];
+} cell;
 
 // Counters have one writer, so no read-modify-write is needed.
 static inline void cell_add(_Atomic uint64_t *counter, uint64_t n) {

@@ -35,20 +35,31 @@ void artifacts_done(artifacts *a) {
 // Any worker may be the one that all instances run on: the bound holds over the sum of them (admission.h).
 engine_options compile_engine_options(const host_config *config, bool compiles) {
     engine_options o = engine_options_default();
-    o.instances_max = config->limits.instances_max;
-    o.table_elements_max = config->limits.table_elements_max;
+    uint64_t instances = host_config_instances(config);
+    o.instances_max = instances < UINT32_MAX ? (uint32_t)instances : UINT32_MAX;
+    o.table_elements_max = 0;
+    for (size_t i = 0; i < config->workload_count; i++) {
+        uint32_t n = config->workloads[i].limits.table_elements_max;
+        o.table_elements_max = n > o.table_elements_max ? n : o.table_elements_max;
+    }
     o.compiles = compiles;
     return o;
 }
 
-void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c,
-                        uint32_t processes) {
-    size_t count = component_module_count(c);
-    slice *modules = mem_calloc(count + 1, sizeof *modules);
+void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *const *list,
+                        size_t count, uint32_t processes) {
+    size_t total = 0;
     for (size_t i = 0; i < count; i++) {
-        modules[i] = component_module_bytes(c, i);
+        total += component_module_count(list[i]);
     }
-    engine_options_fit(o, facts, modules, count, processes);
+    slice *modules = mem_calloc(total + 1, sizeof *modules);
+    slice *next = modules;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < component_module_count(list[i]); j++) {
+            *next++ = component_module_bytes(list[i], j);
+        }
+    }
+    engine_options_fit(o, facts, modules, total, processes);
     mem_free(modules);
 }
 

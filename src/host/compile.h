@@ -18,11 +18,13 @@ typedef struct artifacts {
 
 void artifacts_done(artifacts *a); // accepts a zeroed one
 
-// The sizes that every process of a workload gives its engine.
+// The sizes that every process that runs the workloads gives its engine: their instances must fit together,
+// so that none has to wait for another's.
 engine_options compile_engine_options(const host_config *config, bool compiles);
 
-// Adds what depends on the component; does not change which native code fits.
-void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *c, uint32_t processes);
+// Adds what depends on the components; does not change which native code fits.
+void compile_fit_engine(engine_options *o, const engine_facts *facts, const component *const *list,
+                        size_t count, uint32_t processes);
 // Warns when the machine gave less than was asked for. `l` may be NULL.
 void compile_report_engine(const engine *g, logger *l);
 

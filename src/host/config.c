@@ -2,6 +2,7 @@
 #include "host/config.h"
 
 #include "base/mem.h"
+#include "host/routes.h"
 #include "os/random.h"
 
 static const uint64_t second_ns = 1000000000;
@@ -10,16 +11,12 @@ host_limits host_limits_default(void) {
     return (host_limits){
         .memory_bytes_max = 256u << 20,
         .table_elements_max = 100000,
-        .instances_max = 1000,
         .queue_max = 1000,
         .reuse_max = 1,
         .files_max = 64,
         .sockets_max = 64,
         .streams_max = 1024,
         .resources_max = 4096,
-        .header_count_max = 100,
-        .header_bytes_max = 32 << 10,
-        .connections_max = 10000,
         .log_bytes_per_second_max = 64 << 10,
     };
 }
@@ -29,11 +26,12 @@ void host_config_init(host_config *c) {
         .listen_address = mem_text_dup("127.0.0.1"),
         .listen_port = 8000,
         .workers = -1,
-        .limits = host_limits_default(),
+        .header_count_max = 100,
+        .header_bytes_max = 32 << 10,
+        .connections_max = 10000,
         .hang_ns_max = second_ns,
         .drain_ns_max = 10 * second_ns,
     };
-    random_fill(c->metadata_key, sizeof c->metadata_key);
 }
 
 static void free_list(char **list, size_t count) {
@@ -43,7 +41,7 @@ static void free_list(char **list, size_t count) {
     mem_free(list);
 }
 
-void host_config_done(host_config *c) {
+static void workload_config_done(workload_config *c) {
     for (size_t i = 0; i < c->directory_count; i++) {
         mem_free(c->directories[i].host_path);
         mem_free(c->directories[i].guest_path);
@@ -52,8 +50,13 @@ void host_config_done(host_config *c) {
         mem_free(c->variables[i].name);
         mem_free(c->variables[i].value);
     }
+    for (size_t i = 0; i < c->route_count; i++) {
+        mem_free(c->routes[i].host);
+        mem_free(c->routes[i].path);
+    }
     mem_free(c->directories);
     mem_free(c->variables);
+    mem_free(c->routes);
     free_list(c->arguments, c->argument_count);
     free_list(c->grants, c->grant_count);
     free_list(c->refusals, c->refusal_count);
@@ -61,10 +64,18 @@ void host_config_done(host_config *c) {
     network_policy_done(&c->net_policy);
     mem_free(c->component_path);
     mem_free(c->name);
+    mem_free(c->token_path);
+}
+
+void host_config_done(host_config *c) {
+    for (size_t i = 0; i < c->workload_count; i++) {
+        workload_config_done(&c->workloads[i]);
+    }
+    mem_free(c->workloads);
+    mem_free(c->name);
     mem_free(c->listen_address);
     mem_free(c->cache_directory);
     mem_free(c->ca_file);
-    mem_free(c->token_path);
     mem_free(c->trust_usual);
     mem_free(c->trust_named);
     mem_free(c->settings_path);
@@ -73,13 +84,91 @@ void host_config_done(host_config *c) {
     *c = (host_config){0};
 }
 
+status host_config_add_workload(host_config *c, workload_config **ret, err *e) {
+    if (c->workload_count >= HOST_WORKLOADS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a host runs at most %d workloads", HOST_WORKLOADS_MAX);
+    }
+    c->workloads = mem_resize(c->workloads, (c->workload_count + 1) * sizeof c->workloads[0]);
+    workload_config *w = &c->workloads[c->workload_count++];
+    *w = (workload_config){.limits = host_limits_default()};
+    random_fill(w->metadata_key, sizeof w->metadata_key);
+    *ret = w;
+    return STATUS_OK;
+}
+
+uint32_t host_config_find(const host_config *c, slice name) {
+    for (uint32_t i = 0; i < c->workload_count; i++) {
+        if (slice_equal_text(name, c->workloads[i].name)) {
+            return i;
+        }
+    }
+    return HOST_WORKLOADS_MAX;
+}
+
+bool host_config_calls_out(const host_config *c) {
+    for (size_t i = 0; i < c->workload_count; i++) {
+        if (!network_policy_is_empty(&c->workloads[i].http_policy)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// --- instances ---------------------------------------------------------------------------------------------
+
+// Together the same as one alone, while that leaves each enough.
+static uint32_t default_instances(const host_config *c) {
+    uint32_t part =
+        c->workload_count > 1 ? HOST_INSTANCES_DEFAULT / (uint32_t)c->workload_count : HOST_INSTANCES_DEFAULT;
+    return part > HOST_INSTANCES_DEFAULT_MIN ? part : HOST_INSTANCES_DEFAULT_MIN;
+}
+
+uint64_t host_config_instances(const host_config *c) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->workload_count; i++) {
+        uint32_t n = c->workloads[i].limits.instances_max;
+        sum += n > 0 ? n : default_instances(c);
+    }
+    return sum;
+}
+
+static status refuse_sum(uint64_t named, size_t rest, uint32_t capacity, err *e) {
+    return err_set(
+        e, STATUS_LIMIT,
+        "the workloads name %llu instances at one time, %zu more workloads need at least one each, "
+        "and this machine has address space for %u (see `ulimit -v`): lower the most instances of "
+        "some",
+        (unsigned long long)named, rest, capacity);
+}
+
+status host_config_share_instances(host_config *c, uint32_t capacity, err *e) {
+    uint64_t named = 0;
+    size_t rest = 0;
+    for (size_t i = 0; i < c->workload_count; i++) {
+        named += c->workloads[i].limits.instances_max;
+        rest += c->workloads[i].limits.instances_max == 0;
+    }
+    if (named + rest > capacity) {
+        return refuse_sum(named, rest, capacity, e);
+    }
+    uint64_t part = rest == 0 ? 0 : (capacity - named) / rest;
+    part = part < default_instances(c) ? part : default_instances(c);
+    for (size_t i = 0; i < c->workload_count; i++) {
+        uint32_t *n = &c->workloads[i].limits.instances_max;
+        *n = *n > 0 ? *n : (uint32_t)part;
+    }
+    return STATUS_OK;
+}
+
+// --- lists -------------------------------------------------------------------------------------------------
+
 static status has_room(size_t count, const char *what, err *e) {
     return count < HOST_LIST_MAX ? STATUS_OK
                                  : err_set(e, STATUS_LIMIT, "more than %d %s", HOST_LIST_MAX, what);
 }
 
-status host_config_add_directory(host_config *c, const char *host_path, const char *guest_path,
-                                 bool read_only, err *e) {
+status workload_config_add_directory(workload_config *c, const char *host_path, const char *guest_path,
+                                     bool read_only, err *e) {
     TRY(has_room(c->directory_count, "directories", e));
     c->directories = mem_resize(c->directories, (c->directory_count + 1) * sizeof c->directories[0]);
     c->directories[c->directory_count++] = (host_directory){
@@ -87,11 +176,22 @@ status host_config_add_directory(host_config *c, const char *host_path, const ch
     return STATUS_OK;
 }
 
-status host_config_add_variable(host_config *c, const char *name, const char *value, err *e) {
+status workload_config_add_variable(workload_config *c, const char *name, const char *value, err *e) {
     TRY(has_room(c->variable_count, "variables", e));
     c->variables = mem_resize(c->variables, (c->variable_count + 1) * sizeof c->variables[0]);
     c->variables[c->variable_count++] =
         (host_variable){.name = mem_text_dup(name), .value = mem_text_dup(value)};
+    return STATUS_OK;
+}
+
+status workload_config_add_route(workload_config *c, const char *host, const char *path, err *e) {
+    if (c->route_count >= HOST_ROUTES_MAX) {
+        return err_set(e, STATUS_LIMIT, "a workload has at most %d routes", HOST_ROUTES_MAX);
+    }
+    TRY(route_check(host, path, e));
+    c->routes = mem_resize(c->routes, (c->route_count + 1) * sizeof c->routes[0]);
+    c->routes[c->route_count++] =
+        (host_route){.host = host == NULL ? NULL : mem_text_dup(host), .path = mem_text_dup(path)};
     return STATUS_OK;
 }
 

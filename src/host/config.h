@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What to run and with which authority and limits: the checked form of the command line (later also of a
 // manifest). Filled by cli/, read by everything in host/. Borrows nothing: `host_config_done` frees it all.
+//
+//   host_config       what the host has once
+//   workload_config   one component, configured to run here; the host runs a list of them. Their number is
+//   their
+//                     place in this list, in all processes.
 #pragma once
 
 #include "base/attributes.h"
@@ -11,7 +16,12 @@
 #define HOST_WALL_NS_MAX 30000000000ull
 
 enum {
-    HOST_LIST_MAX = 1024, // entries of each list below
+    HOST_LIST_MAX = 1024,     // entries of each list below, unless it says another
+    HOST_WORKLOADS_MAX = 128, // of one host
+    HOST_ROUTES_MAX = 64,     // of one workload
+    HOST_ROUTE_BYTES_MAX = 1024,
+    HOST_INSTANCES_DEFAULT = 1000, // of a workload alone; several share it, down to the least
+    HOST_INSTANCES_DEFAULT_MIN = 100,
 };
 
 typedef struct host_directory {
@@ -24,6 +34,12 @@ typedef struct host_variable {
     char *name;
     char *value;
 } host_variable;
+
+// Which requests a workload is for. Rules: host/routes.h.
+typedef struct host_route {
+    char *host; // "api.example.org", "*.example.org", or NULL for any
+    char *path; // prefix of whole segments, "/" for all
+} host_route;
 
 typedef enum host_stdio {
     HOST_STDIO_DEFAULT, // commands inherit, HTTP workloads get none
@@ -38,28 +54,24 @@ typedef struct host_limits {
     uint64_t cpu_time_ns_max; // of one call; 0 = the default: HOST_CPU_NS_MAX of a request, none of a command
     uint64_t
         wall_time_ns_max;   // of one call; 0 = the default: HOST_WALL_NS_MAX of a request, none of a command
-    uint32_t instances_max; // at one time, over all workers
+    uint32_t instances_max; // at one time, over all workers; 0 = the default (host_config_share_instances)
     uint32_t queue_max;     // requests waiting for an instance, over all workers
     uint32_t reuse_max;     // requests that one instance may serve; 1 = fresh for each
     uint32_t files_max;     // open files and directories of one instance
     uint32_t sockets_max;   // of one instance
     uint32_t streams_max;   // of one instance
     uint32_t resources_max; // handles of one instance
-    uint32_t header_count_max;         // of one request
-    uint32_t header_bytes_max;         // of one request, names and values together
-    uint32_t connections_max;          // accepted by one worker
     uint64_t log_bytes_per_second_max; // of the workload, per worker
 } host_limits;
 
 host_limits host_limits_default(void);
 
-typedef struct host_config {
+typedef struct workload_config {
     char *component_path;
-    char *name; // of the workload, in logs; the file's base name without .wasm by default
+    char *name; // unique on this host; in logs and messages
 
-    char *listen_address; // literal address
-    uint16_t listen_port; // 0 = any free one
-    int workers;          // 0 = everything in one process; -1 = one per core
+    host_route *routes; // of one that serves
+    size_t route_count;
 
     host_directory *directories;
     size_t directory_count;
@@ -78,8 +90,26 @@ typedef struct host_config {
     bool is_strict; // refuse inert interfaces too
 
     // Whether it may run at all (host/vetting.h); for the process that starts it, not for workers.
-    bool is_unsigned;    // --unsigned: run it although nobody vouches for it
-    char *token_path;    // --token: of a token beside the component, or NULL
+    bool is_unsigned; // --unsigned: run it although nobody vouches for it
+    char *token_path; // --token: of a token beside the component, or NULL
+
+    host_limits limits;
+    uint64_t metadata_key[2]; // random per run, the same for all workers: hides inode numbers from guests
+} workload_config;
+
+typedef struct host_config {
+    char *name; // in log lines that are about no workload; NULL = that of the only one, or "host"
+    workload_config *workloads;
+    size_t workload_count;
+
+    char *listen_address;      // literal address
+    uint16_t listen_port;      // 0 = any free one
+    int workers;               // 0 = everything in one process; -1 = one per core
+    uint32_t header_count_max; // of one request
+    uint32_t header_bytes_max; // of one request, names and values together
+    uint32_t connections_max;  // accepted by one worker
+
+    // Whom this host believes (host/vetting.h); for the process that starts it, not for workers.
     char *trust_usual;   // the user's own trust store; NULL = there is none
     char *trust_named;   // --trust, or NULL
     char *settings_path; // --config, or NULL
@@ -88,22 +118,39 @@ typedef struct host_config {
     char *spiffe_endpoint; // "unix:///path", or NULL: this host has none
     char *spiffe_audience; // of a JWT-SVID, or NULL
 
-    host_limits limits;
-    char *cache_directory;    // NULL = the user's cache directory
-    char *ca_file;            // additional certificate authorities for outgoing TLS, or NULL
-    uint64_t hang_ns_max;     // a worker whose loop has not turned for this long is replaced
-    uint64_t drain_ns_max;    // what running requests get after SIGTERM
-    uint64_t metadata_key[2]; // random per run, the same for all workers: hides inode numbers from guests
+    char *cache_directory; // NULL = the user's cache directory
+    char *ca_file;         // additional certificate authorities for outgoing TLS, or NULL
+    uint64_t hang_ns_max;  // a worker whose loop has not turned for this long is replaced
+    uint64_t drain_ns_max; // what running requests get after SIGTERM
     bool is_verbose;
     bool is_json; // log lines and tables as JSON
 } host_config;
 
-// A configuration with every default set; all strings and lists owned.
+// A configuration with every default set and no workload; all strings and lists owned.
 void host_config_init(host_config *c);
 void host_config_done(host_config *c);
 
+// Appends a workload with every default set, valid until the next is added. STATUS_LIMIT over
+// HOST_WORKLOADS_MAX.
+status host_config_add_workload(host_config *c, workload_config **ret, err *e) WRIT_MUST_USE;
+// The number of the workload of that name, or HOST_WORKLOADS_MAX.
+uint32_t host_config_find(const host_config *c, slice name);
+
+// Whether any workload may make outgoing HTTP requests.
+bool host_config_calls_out(const host_config *c);
+
+// How many instances may run at one time, all workloads together.
+uint64_t host_config_instances(const host_config *c);
+// Gives each workload whose instances_max is 0 its part of `capacity`: the default, or an equal part of what
+// the others leave. STATUS_LIMIT with the numbers when a part would be less than one.
+status host_config_share_instances(host_config *c, uint32_t capacity, err *e) WRIT_MUST_USE;
+
 // Appends to the lists; they copy. STATUS_LIMIT over HOST_LIST_MAX.
-status host_config_add_directory(host_config *c, const char *host_path, const char *guest_path,
-                                 bool read_only, err *e) WRIT_MUST_USE;
-status host_config_add_variable(host_config *c, const char *name, const char *value, err *e) WRIT_MUST_USE;
+status workload_config_add_directory(workload_config *c, const char *host_path, const char *guest_path,
+                                     bool read_only, err *e) WRIT_MUST_USE;
+status workload_config_add_variable(workload_config *c, const char *name, const char *value,
+                                    err *e) WRIT_MUST_USE;
+// `host` may be NULL. STATUS_INVALID for what is no route (host/routes.h), STATUS_LIMIT over HOST_ROUTES_MAX.
+status workload_config_add_route(workload_config *c, const char *host, const char *path,
+                                 err *e) WRIT_MUST_USE;
 status host_config_add_text(char ***list, size_t *count, const char *text, err *e) WRIT_MUST_USE;

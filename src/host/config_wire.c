@@ -41,11 +41,16 @@ typedef struct number_field {
     size_t offset;
 } number_field;
 
-#define FIELD(kind, name) \
+#define HOST(kind, name) \
     { kind, offsetof(host_config, name) }
-static const number_field number_fields[] = {
-    FIELD(NUMBER_U16, listen_port),
-    FIELD(NUMBER_INT, workers),
+#define FIELD(kind, name) \
+    { kind, offsetof(workload_config, name) }
+static const number_field host_fields[] = {
+    HOST(NUMBER_U16, listen_port),      HOST(NUMBER_INT, workers),         HOST(NUMBER_U32, header_count_max),
+    HOST(NUMBER_U32, header_bytes_max), HOST(NUMBER_U32, connections_max), HOST(NUMBER_U64, hang_ns_max),
+    HOST(NUMBER_U64, drain_ns_max),     HOST(NUMBER_BOOL, is_verbose),     HOST(NUMBER_BOOL, is_json),
+};
+static const number_field workload_fields[] = {
     FIELD(NUMBER_STDIO, stdio),
     FIELD(NUMBER_BOOL, is_strict),
     FIELD(NUMBER_U64, limits.memory_bytes_max),
@@ -59,20 +64,16 @@ static const number_field number_fields[] = {
     FIELD(NUMBER_U32, limits.sockets_max),
     FIELD(NUMBER_U32, limits.streams_max),
     FIELD(NUMBER_U32, limits.resources_max),
-    FIELD(NUMBER_U32, limits.header_count_max),
-    FIELD(NUMBER_U32, limits.header_bytes_max),
-    FIELD(NUMBER_U32, limits.connections_max),
     FIELD(NUMBER_U64, limits.log_bytes_per_second_max),
-    FIELD(NUMBER_U64, hang_ns_max),
-    FIELD(NUMBER_U64, drain_ns_max),
     FIELD(NUMBER_U64, metadata_key[0]),
     FIELD(NUMBER_U64, metadata_key[1]),
-    FIELD(NUMBER_BOOL, is_verbose),
-    FIELD(NUMBER_BOOL, is_json),
 };
-enum { NUMBER_FIELDS = sizeof number_fields / sizeof number_fields[0] };
+enum {
+    HOST_FIELDS = sizeof host_fields / sizeof host_fields[0],
+    WORKLOAD_FIELDS = sizeof workload_fields / sizeof workload_fields[0],
+};
 
-static void write_number(wire_writer *w, const host_config *c, number_field f) {
+static void write_number(wire_writer *w, const void *c, number_field f) {
     const void *at = (const uint8_t *)c + f.offset;
     switch (f.kind) {
     case NUMBER_U64:
@@ -96,7 +97,7 @@ static void write_number(wire_writer *w, const host_config *c, number_field f) {
     }
 }
 
-static void read_number(wire_reader *r, host_config *c, number_field f) {
+static void read_number(wire_reader *r, void *c, number_field f) {
     void *at = (uint8_t *)c + f.offset;
     switch (f.kind) {
     case NUMBER_U64:
@@ -137,36 +138,68 @@ static void write_policy(wire_writer *w, const network_policy *p) {
     }
 }
 
+static void write_workload(wire_writer *w, const workload_config *c) {
+    write_text(w, c->component_path);
+    write_text(w, c->name);
+    for (size_t i = 0; i < WORKLOAD_FIELDS; i++) {
+        write_number(w, c, workload_fields[i]);
+    }
+    wire_write_u32(w, (uint32_t)c->route_count);
+    for (size_t i = 0; i < c->route_count; i++) {
+        write_text(w, c->routes[i].host);
+        write_text(w, c->routes[i].path);
+    }
+    wire_write_u32(w, (uint32_t)c->directory_count);
+    for (size_t i = 0; i < c->directory_count; i++) {
+        write_text(w, c->directories[i].host_path);
+        write_text(w, c->directories[i].guest_path);
+        wire_write_bool(w, c->directories[i].read_only);
+    }
+    wire_write_u32(w, (uint32_t)c->variable_count);
+    for (size_t i = 0; i < c->variable_count; i++) {
+        write_text(w, c->variables[i].name);
+        write_text(w, c->variables[i].value);
+    }
+    write_list(w, c->arguments, c->argument_count);
+    write_list(w, c->grants, c->grant_count);
+    write_list(w, c->refusals, c->refusal_count);
+    write_policy(w, &c->http_policy);
+    write_policy(w, &c->net_policy);
+}
+
 status config_wire_write(const host_config *c, buf *ret, err *e) {
     wire_writer w = wire_writer_of(ret);
-    write_text(&w, c->component_path);
     write_text(&w, c->name);
     write_text(&w, c->listen_address);
     write_text(&w, c->ca_file);
-    for (size_t i = 0; i < NUMBER_FIELDS; i++) {
-        write_number(&w, c, number_fields[i]);
+    for (size_t i = 0; i < HOST_FIELDS; i++) {
+        write_number(&w, c, host_fields[i]);
     }
-    wire_write_u32(&w, (uint32_t)c->directory_count);
-    for (size_t i = 0; i < c->directory_count; i++) {
-        write_text(&w, c->directories[i].host_path);
-        write_text(&w, c->directories[i].guest_path);
-        wire_write_bool(&w, c->directories[i].read_only);
+    wire_write_u32(&w, (uint32_t)c->workload_count);
+    for (size_t i = 0; i < c->workload_count; i++) {
+        write_workload(&w, &c->workloads[i]);
     }
-    wire_write_u32(&w, (uint32_t)c->variable_count);
-    for (size_t i = 0; i < c->variable_count; i++) {
-        write_text(&w, c->variables[i].name);
-        write_text(&w, c->variables[i].value);
-    }
-    write_list(&w, c->arguments, c->argument_count);
-    write_list(&w, c->grants, c->grant_count);
-    write_list(&w, c->refusals, c->refusal_count);
-    write_policy(&w, &c->http_policy);
-    write_policy(&w, &c->net_policy);
     return w.has_failed ? err_set(e, STATUS_LIMIT, "the configuration is larger than %zu bytes", ret->max)
                         : STATUS_OK;
 }
 
-static status read_directories(wire_reader *r, host_config *c, err *e) {
+static status read_routes(wire_reader *r, workload_config *c, err *e) {
+    status s = STATUS_OK;
+    for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
+        char *host = NULL, *path = NULL;
+        read_text(r, &host);
+        read_text(r, &path);
+        if (path != NULL) {
+            s = workload_config_add_route(c, host, path, e);
+        }
+        r->has_failed = r->has_failed || path == NULL;
+        mem_free(host);
+        mem_free(path);
+    }
+    return s;
+}
+
+static status read_directories(wire_reader *r, workload_config *c, err *e) {
     status s = STATUS_OK;
     for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
         char *host_path = NULL, *guest_path = NULL;
@@ -174,7 +207,7 @@ static status read_directories(wire_reader *r, host_config *c, err *e) {
         read_text(r, &guest_path);
         bool read_only = wire_read_bool(r);
         if (host_path != NULL && guest_path != NULL) {
-            s = host_config_add_directory(c, host_path, guest_path, read_only, e);
+            s = workload_config_add_directory(c, host_path, guest_path, read_only, e);
         }
         mem_free(host_path);
         mem_free(guest_path);
@@ -182,14 +215,14 @@ static status read_directories(wire_reader *r, host_config *c, err *e) {
     return s;
 }
 
-static status read_variables(wire_reader *r, host_config *c, err *e) {
+static status read_variables(wire_reader *r, workload_config *c, err *e) {
     status s = STATUS_OK;
     for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
         char *name = NULL, *value = NULL;
         read_text(r, &name);
         read_text(r, &value);
         if (name != NULL && value != NULL) {
-            s = host_config_add_variable(c, name, value, e);
+            s = workload_config_add_variable(c, name, value, e);
         }
         mem_free(name);
         mem_free(value);
@@ -218,24 +251,36 @@ static status read_policy(wire_reader *r, network_policy *p, network_default_por
     return STATUS_OK;
 }
 
+static status read_workload(wire_reader *r, workload_config *c, err *e) {
+    read_text(r, &c->component_path);
+    read_text(r, &c->name);
+    for (size_t i = 0; i < WORKLOAD_FIELDS; i++) {
+        read_number(r, c, workload_fields[i]);
+    }
+    TRY(read_routes(r, c, e));
+    TRY(read_directories(r, c, e));
+    TRY(read_variables(r, c, e));
+    TRY(read_list(r, &c->arguments, &c->argument_count, e));
+    TRY(read_list(r, &c->grants, &c->grant_count, e));
+    TRY(read_list(r, &c->refusals, &c->refusal_count, e));
+    TRY(read_policy(r, &c->http_policy, NETWORK_PORT_OF_HTTP, e));
+    TRY(read_policy(r, &c->net_policy, NETWORK_PORT_ANY, e));
+    r->has_failed = r->has_failed || c->stdio > HOST_STDIO_NONE || c->name == NULL;
+    return STATUS_OK;
+}
+
 status config_wire_read(slice bytes, host_config *c, err *e) {
     wire_reader r = wire_reader_of(bytes);
-    read_text(&r, &c->component_path);
     read_text(&r, &c->name);
     read_text(&r, &c->listen_address);
     read_text(&r, &c->ca_file);
-    for (size_t i = 0; i < NUMBER_FIELDS; i++) {
-        read_number(&r, c, number_fields[i]);
+    for (size_t i = 0; i < HOST_FIELDS; i++) {
+        read_number(&r, c, host_fields[i]);
     }
-    TRY(read_directories(&r, c, e));
-    TRY(read_variables(&r, c, e));
-    TRY(read_list(&r, &c->arguments, &c->argument_count, e));
-    TRY(read_list(&r, &c->grants, &c->grant_count, e));
-    TRY(read_list(&r, &c->refusals, &c->refusal_count, e));
-    TRY(read_policy(&r, &c->http_policy, NETWORK_PORT_OF_HTTP, e));
-    TRY(read_policy(&r, &c->net_policy, NETWORK_PORT_ANY, e));
-    if (!wire_read_is_done(&r) || c->stdio > HOST_STDIO_NONE) {
-        return err_set(e, STATUS_INVALID, "the configuration is malformed");
+    for (uint32_t n = wire_read_u32(&r); n > 0 && !r.has_failed; n--) {
+        workload_config *w;
+        TRY(host_config_add_workload(c, &w, e));
+        TRY(read_workload(&r, w, e));
     }
-    return STATUS_OK;
+    return wire_read_is_done(&r) ? STATUS_OK : err_set(e, STATUS_INVALID, "the configuration is malformed");
 }

@@ -18,7 +18,7 @@
 #include "host/grants_writ.h"
 
 struct grants {
-    const host_config *config;
+    const workload_config *config;
     size_t count;
     grant_decision *decisions;
     const host_interface **interfaces; // what each decision binds; NULL where refused
@@ -55,7 +55,7 @@ static void decide(grant_decision *d, grant_state state, const char *why, const 
 }
 
 // The authority that the configuration names for an interface; fills the sentence when there is some.
-static bool has_authority(const host_config *c, wasi_authority authority, bool is_command, char *why,
+static bool has_authority(const workload_config *c, wasi_authority authority, bool is_command, char *why,
                           size_t why_bytes) {
     switch (authority) {
     case WASI_AUTHORITY_NONE:
@@ -107,7 +107,7 @@ static const char *inert_reason(wasi_authority authority) {
     return "";
 }
 
-static void decide_offered(const host_config *c, const wasi_offer *offer, slice name, bool is_command,
+static void decide_offered(const workload_config *c, const wasi_offer *offer, slice name, bool is_command,
                            grant_decision *d) {
     char option[sizeof d->option], why[sizeof d->why];
     bool named = any_covers(c->grants, c->grant_count, name);
@@ -168,7 +168,7 @@ static bool exports_command(const component *c) {
     return false;
 }
 
-status grants_new(const component *c, const host_config *config, const grants_writ *writ, grants **ret,
+status grants_new(const component *c, const workload_config *config, const grants_writ *writ, grants **ret,
                   err *e) {
     size_t count = component_import_count(c);
     if (count > GRANTS_IMPORTS_MAX) { // each is compared with every rule

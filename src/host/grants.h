@@ -40,7 +40,7 @@ typedef struct grants grants;
 // Decides over every import. `writ` is NULL for a component that runs unsigned. All are borrowed; `c` and
 // `config` until grants_free, `writ` for the call. Never fails because of a refusal: see grants_check.
 // STATUS_LIMIT over GRANTS_IMPORTS_MAX.
-status grants_new(const component *c, const host_config *config, const grants_writ *writ, grants **ret,
+status grants_new(const component *c, const workload_config *config, const grants_writ *writ, grants **ret,
                   err *e) WRIT_MUST_USE;
 void grants_free(grants *g);
 

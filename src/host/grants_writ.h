@@ -9,7 +9,7 @@ typedef struct grants_question {
     slice name;
     const semver *version; // NULL: the import has none
     wasi_authority authority;
-    const host_config *config;
+    const workload_config *config;
 } grants_question;
 
 // Whether writ and trust cover the import, and every rule of the configuration that would give it authority.

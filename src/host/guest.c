@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a run proceeds: step() resumes the task. The task finishes (then the run ends), has used its time slice
-// (then it queues itself behind whatever else the loop has to do), or waits (then a wake queues it). The
+// (then it queues itself behind the other guests of its workload), or waits (then a wake queues it). The
 // deadline's timer and guest_cancel end the run between two steps; freeing the task unwinds it.
 #include "host/guest.h"
 
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "os/clock.h"
+
+#define TURN_NS 1000000u // of one workload in one turn of the loop
 
 struct guest {
     guest_place place;
@@ -15,7 +18,8 @@ struct guest {
     component_instance *instance;
     core_task *task; // NULL between runs
     guest_run_options run;
-    loop_soon soon;
+    list_node turn; // in place.queue
+    bool is_queued;
     loop_timer deadline;
     bool is_cancelled;
     bool is_broken; // must not run again
@@ -23,13 +27,55 @@ struct guest {
     err e;
 };
 
-static void step(void *arg);
+static void step(guest *g);
 static void on_deadline(void *arg);
 
-static void wake(void *waker) {
-    guest *g = waker;
-    loop_soon_add(g->place.loop, &g->soon);
+// --- turns -------------------------------------------------------------------------------------------------
+
+static void queue_add(guest *g) {
+    guest_queue *q = g->place.queue;
+    if (!g->is_queued) {
+        g->is_queued = true;
+        list_push_back(&q->waiting, &g->turn);
+        loop_soon_add(q->loop, &q->soon);
+    }
 }
+
+static void queue_remove(guest *g) {
+    if (g->is_queued) {
+        g->is_queued = false;
+        list_remove(&g->turn);
+    }
+}
+
+static void run_queue(void *arg) {
+    guest_queue *q = arg;
+    uint64_t end = clock_now_ns() + TURN_NS;
+    do {
+        list_node *n = list_pop_front(&q->waiting);
+        if (n == NULL) {
+            return;
+        }
+        guest *g = LIST_ENTRY(n, guest, turn);
+        g->is_queued = false;
+        step(g);
+    } while (clock_now_ns() < end);
+    if (!list_empty(&q->waiting)) {
+        loop_soon_add(q->loop, &q->soon);
+    }
+}
+
+void guest_queue_init(guest_queue *q, loop *l) {
+    *q = (guest_queue){.loop = l};
+    list_init(&q->waiting);
+    loop_soon_init(&q->soon, run_queue, q);
+}
+
+void guest_queue_done(guest_queue *q) { loop_soon_cancel(&q->soon); }
+
+// --- a guest -----------------------------------------------------------------------------------------------
+
+static void wake(void *waker) { queue_add(waker); }
 
 status guest_new(const guest_place *place, guest **ret, err *e) {
     core_store *store = NULL;
@@ -37,7 +83,7 @@ status guest_new(const guest_place *place, guest **ret, err *e) {
     guest *g = MEM_NEW(guest);
     g->place = *place;
     g->store = store;
-    loop_soon_init(&g->soon, step, g);
+    list_init(&g->turn);
     loop_timer_init(&g->deadline, place->loop, on_deadline, g);
     wasi_instance_options o = {.workload = &place->workload->wasi,
                                .loop = place->loop,
@@ -55,7 +101,7 @@ status guest_new(const guest_place *place, guest **ret, err *e) {
 }
 
 static void stop_run(guest *g) {
-    loop_soon_cancel(&g->soon);
+    queue_remove(g);
     loop_timer_stop(&g->deadline);
     if (g->task != NULL) {
         g->store->ops->task_free(g->task);
@@ -109,15 +155,14 @@ static void end_run(guest *g, guest_outcome outcome) {
     g->run.ended(g->run.context, g, &end);
 }
 
-static void step(void *arg) {
-    guest *g = arg;
+static void step(guest *g) {
     if (g->is_cancelled) {
         err_set(&g->e, STATUS_CANCELLED, "given up");
         end_run(g, GUEST_CANCELLED);
     } else if (g->store->ops->task_resume(g->task)) {
         end_run(g, outcome_of(g));
     } else if (engine_store_is_runnable(g->store)) {
-        loop_soon_add(g->place.loop, &g->soon);
+        queue_add(g);
     }
 }
 
@@ -139,13 +184,17 @@ void guest_run(guest *g, const guest_run_options *options) {
     if (options->deadline_ns != 0) {
         loop_timer_start_at(&g->deadline, options->deadline_ns);
     }
-    step(g);
+    if (list_empty(&g->place.queue->waiting)) {
+        step(g);
+    } else {
+        queue_add(g);
+    }
 }
 
 void guest_cancel(guest *g) {
     if (g->task != NULL) {
         g->is_cancelled = true;
-        loop_soon_add(g->place.loop, &g->soon);
+        queue_add(g);
     }
 }
 

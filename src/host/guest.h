@@ -3,26 +3,42 @@
 // request, a command) is a body that its owner gives.
 //
 //   guest_new    a store from the pool; nothing has run yet
-//   guest_run    instantiates if that has not happened yet, then runs the body as a task: starts at once,
-//   goes on
-//                when something that it waits for happens or others had their turn
+//   guest_run    instantiates if that has not happened yet, then runs the body as a task: starts at once
+//   unless
+//                others of its workload wait for their turn, goes on when something that it waits for happens
+//                or others had their turn
 //   `ended`      is called once per run, from guest_run itself or from the loop; may free or run the guest
 //   again
+//
+// Turns: the guests of one workload that could run wait in a queue of their own, and each turn of the loop
+// gives every such queue about one time slice. So a workload with a thousand busy guests takes as much of a
+// worker as one with a single busy guest, and a turn of the loop stays short.
 //
 // Belongs to the thread of its loop.
 #pragma once
 
+#include "base/list.h"
 #include "host/admission.h"
 #include "host/cell.h"
 #include "host/workload.h"
 #include "loop/loop.h"
 #include "net/connector.h"
 
-typedef struct guest_place { // where guests live: the same for all of a worker
+typedef struct guest_queue { // of the guests of one workload that could run
+    list_node waiting;
+    loop_soon soon;
+    loop *loop;
+} guest_queue;
+
+void guest_queue_init(guest_queue *q, loop *l);
+void guest_queue_done(guest_queue *q); // all guests must be gone; accepts a zeroed one
+
+typedef struct guest_place { // where guests live: the same for all of a workload in a worker
     const workload *workload;
     loop *loop;
     connector *connector;
-    cell *cell;
+    cell_work *cell;
+    guest_queue *queue;
     admission admission;
     struct http_client *http; // NULL when outgoing requests are not granted
 } guest_place;

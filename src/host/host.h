@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs one workload on this machine: the entry points that cli/ calls.
+// Runs workloads on this machine: the entry points that cli/ calls.
 #pragma once
 
 #include "host/config.h"
@@ -7,7 +7,7 @@
 #include "host/status.h"
 #include "loop/loop.h"
 
-// Somebody who watches a workload from its supervisor's loop while it runs.
+// Somebody who watches the workloads from their supervisor's loop while they run.
 typedef struct host_monitor {
     void *context;
     // Before the first worker starts; a failure stops the start. `s` and the loop are valid until `ending`.
@@ -16,15 +16,17 @@ typedef struct host_monitor {
 } host_monitor;
 
 // What the caller wants to be told (and shows to people). Called in the process that called host_run, on its
-// thread.
+// thread. `workload` is a number in the configuration.
 typedef struct host_observer {
     void *context;
     // It may run (or is allowed to although nobody vouches for it); before its bytes are decoded.
-    void (*vetted)(void *context, const host_config *config, const vetting *v);
-    // This host has a SPIFFE identity (--spiffe), valid during the run; after `vetted`.
-    void (*identified)(void *context, const host_identity *identity, const vetting *v);
+    void (*vetted)(void *context, const host_config *config, uint32_t workload, const vetting *v);
+    // This host has a SPIFFE identity (--spiffe), valid during the run; after all are vetted. `vettings`: one
+    // for each workload.
+    void (*identified)(void *context, const host_config *config, const host_identity *identity,
+                       const vetting *vettings);
     // The gate has decided; called before anything starts, and also when the start will be refused.
-    void (*decided)(void *context, const host_config *config, const grants *decisions);
+    void (*decided)(void *context, const host_config *config, uint32_t workload, const grants *decisions);
     // Compiling takes long enough for a person to wonder: `done` of `total` core modules are ready.
     void (*compiling)(void *context, size_t done, size_t total);
     // All workers serve. `url` such as "http://127.0.0.1:8000/".
@@ -32,12 +34,12 @@ typedef struct host_observer {
     const host_monitor *monitor; // or NULL
 } host_observer;
 
-// Loads, checks, compiles (or finds in the cache) and runs the component: serves until SIGTERM or SIGINT when
-// it exports wasi:http/incoming-handler, or executes it once when it exports wasi:cli/run. `ret_exit`
-// receives the exit status for the process (a command's own; 0 after a graceful shutdown). On failure before
-// the start nothing runs and `e` says why.
-status host_run(const host_config *config, const host_observer *observer, int *ret_exit,
-                err *e) WRIT_MUST_USE;
+// Loads, checks, compiles (or finds in the cache) and runs the workloads: serves until SIGTERM or SIGINT
+// those that export wasi:http/incoming-handler, each where its routes say; one that exports wasi:cli/run is
+// executed once, when it is the only one. `ret_exit` receives the exit status for the process (a command's
+// own; 0 after a graceful shutdown). Everything that can be refused is refused before anything runs, and `e`
+// says why. What the configuration leaves to the machine (instances_max of 0) is filled in.
+status host_run(host_config *config, const host_observer *observer, int *ret_exit, err *e) WRIT_MUST_USE;
 
 // Reads and decodes the component of the configuration without running anything and without asking who
 // vouches for it: for inspect and --suggest-grants. `ret_bytes` is owned by the caller (buf_done) and must

@@ -17,6 +17,7 @@
 enum { TRIES_MAX = 8 }; // sockets of one attempt at one time
 
 typedef struct local_connector local_connector;
+typedef struct local_part local_part;
 typedef struct attempt attempt;
 
 typedef struct connect_try { // one address
@@ -29,6 +30,7 @@ typedef struct connect_try { // one address
 struct attempt {
     list_node node;
     local_connector *local;
+    local_part *part;
     uint64_t id;
     connect_request wanted;
     char host[CONNECT_HOST_BYTES_MAX];
@@ -56,15 +58,22 @@ typedef struct pin {
 enum { PINS_MAX = 128 }; // the oldest goes first
 #define PIN_NS (10 * 60 * 1000000000ull)
 
-struct local_connector {
-    connector base;
+// What one workload has of it: none can use up what another needs.
+struct local_part {
+    const workload_config *config;
     pin pins[PINS_MAX];
     size_t next_pin;
+    uint32_t count; // of attempts
+};
+
+struct local_connector {
+    connector base;
     loop *loop;
-    const host_config *config;
+    uint32_t part_count;
+    uint32_t share; // attempts of one workload
     list_node attempts;
-    uint32_t count;
     uint64_t last_id;
+    local_part parts[]; // by number of the workload
 };
 
 static void attempt_free(attempt *a) {
@@ -79,7 +88,7 @@ static void attempt_free(attempt *a) {
         fd_close(a->tries[i].fd);
     }
     list_remove(&a->node);
-    a->local->count--;
+    a->part->count--;
     mem_free(a);
 }
 
@@ -105,7 +114,8 @@ static void on_deadline(void *arg) { fail(arg, STATUS_TIMEOUT, NULL); }
 // --- policy ------------------------------------------------------------------------------------------------
 
 static const network_policy *policy_of(const attempt *a) {
-    return a->wanted.purpose == CONNECT_HTTP ? &a->local->config->http_policy : &a->local->config->net_policy;
+    const workload_config *c = a->part->config;
+    return a->wanted.purpose == CONNECT_HTTP ? &c->http_policy : &c->net_policy;
 }
 
 static const char *option_of(const attempt *a) {
@@ -289,7 +299,7 @@ static bool same_ip(const loop_address *a, const loop_address *b) {
 }
 
 static void remember(attempt *a, const loop_address *address) {
-    pin *p = &a->local->pins[a->local->next_pin++ % PINS_MAX];
+    pin *p = &a->part->pins[a->part->next_pin++ % PINS_MAX];
     p->address = *address;
     memcpy(p->host, a->host, a->wanted.host.len);
     p->host_bytes = (uint8_t)a->wanted.host.len;
@@ -299,7 +309,7 @@ static void remember(attempt *a, const loop_address *address) {
 // Whether a name that was looked up lately leads to this address and may be reached at this port.
 static bool is_pinned(const attempt *a, const loop_address *address) {
     for (size_t i = 0; i < PINS_MAX; i++) {
-        const pin *p = &a->local->pins[i];
+        const pin *p = &a->part->pins[i];
         if (p->host_bytes > 0 && p->expires_ns > loop_now_ns(a->local->loop) &&
             same_ip(&p->address, address) &&
             check_address(a, slice_of(p->host, p->host_bytes), address, a->wanted.port, NULL) == STATUS_OK) {
@@ -459,11 +469,15 @@ static status local_request(connector *c, const connect_request *wanted, connect
     if (wanted->host.len > CONNECT_HOST_BYTES_MAX) {
         return err_set(e, STATUS_INVALID, "a host name has at most %d bytes", CONNECT_HOST_BYTES_MAX);
     }
-    if (l->count >= LOCAL_CONNECTIONS_MAX) {
-        return err_set(e, STATUS_LIMIT, "%d connections are being made already", LOCAL_CONNECTIONS_MAX);
+    if (wanted->workload >= l->part_count) {
+        return err_set(e, STATUS_INVALID, "there is no workload %u", wanted->workload);
+    }
+    local_part *part = &l->parts[wanted->workload];
+    if (part->count >= l->share) {
+        return err_set(e, STATUS_LIMIT, "%u connections of this workload are being made already", l->share);
     }
     attempt *a = MEM_NEW(attempt);
-    *a = (attempt){.local = l, .id = ++l->last_id, .wanted = *wanted, .done = done, .arg = arg};
+    *a = (attempt){.local = l, .part = part, .id = ++l->last_id, .wanted = *wanted, .done = done, .arg = arg};
     memcpy(a->host, wanted->host.len > 0 ? wanted->host.data : (const uint8_t *)"", wanted->host.len);
     a->wanted.host = slice_of(a->host, wanted->host.len);
     for (size_t i = 0; i < TRIES_MAX; i++) {
@@ -473,7 +487,7 @@ static status local_request(connector *c, const connect_request *wanted, connect
     loop_timer_init(&a->deadline, l->loop, on_deadline, a);
     loop_timer_init(&a->next_try, l->loop, on_next_try, a);
     list_push_back(&l->attempts, &a->node);
-    l->count++;
+    part->count++;
     loop_soon_add(l->loop, &a->soon);
     *ret_id = a->id;
     return STATUS_OK;
@@ -494,8 +508,16 @@ static const connector_ops local_ops = {local_request, local_cancel};
 
 status local_connector_new(loop *l, const host_config *config, connector **ret, err *e) {
     (void)e;
-    local_connector *c = MEM_NEW(local_connector);
-    *c = (local_connector){.base.ops = &local_ops, .loop = l, .config = config};
+    uint32_t count = (uint32_t)config->workload_count;
+    uint32_t share = count == 0 ? 0 : LOCAL_CONNECTIONS_MAX / count;
+    local_connector *c = mem_zalloc(sizeof *c + count * sizeof c->parts[0]);
+    c->base.ops = &local_ops;
+    c->loop = l;
+    c->part_count = count;
+    c->share = share > LOCAL_SHARE_MIN ? share : LOCAL_SHARE_MIN;
+    for (uint32_t i = 0; i < count; i++) {
+        c->parts[i].config = &config->workloads[i];
+    }
     list_init(&c->attempts);
     *ret = &c->base;
     return STATUS_OK;

@@ -40,6 +40,7 @@ status message_send_start(channel *c, const message_start *m, const int *fds, si
     draft_init(&d);
     wire_write_u32(&d.w, m->worker);
     wire_write_u32(&d.w, m->worker_count);
+    wire_write_u32(&d.w, m->workload_count);
     wire_write_u32(&d.w, m->module_count);
     wire_write_u32(&d.w, m->directory_count);
     wire_write_u8(&d.w, m->engine_level);
@@ -52,13 +53,14 @@ status message_read_start(const channel_packet *p, message_start *ret, err *e) {
     message_start m;
     m.worker = wire_read_u32(&r);
     m.worker_count = wire_read_u32(&r);
+    m.workload_count = wire_read_u32(&r);
     m.module_count = wire_read_u32(&r);
     m.directory_count = wire_read_u32(&r);
     m.engine_level = wire_read_u8(&r);
     m.has_listener = wire_read_bool(&r);
     bool is_sound = p->type == MESSAGE_START && m.worker < m.worker_count &&
-                    m.worker_count <= MESSAGE_WORKERS_MAX && m.module_count <= MESSAGE_MODULES_MAX &&
-                    m.directory_count <= HOST_LIST_MAX &&
+                    m.worker_count <= MESSAGE_WORKERS_MAX && m.workload_count <= HOST_WORKLOADS_MAX &&
+                    m.module_count <= MESSAGE_MODULES_MAX && m.directory_count <= MESSAGE_DIRECTORIES_MAX &&
                     p->fd_count == MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u);
     TRY(check_read(&r, is_sound, p, e));
     *ret = m;
@@ -158,9 +160,10 @@ static void write_field(wire_writer *w, const log_field *f) {
     }
 }
 
-status message_send_log(channel *c, const log_record *record, err *e) {
+status message_send_log(channel *c, uint32_t workload, const log_record *record, err *e) {
     draft d;
     draft_init(&d);
+    wire_write_u32(&d.w, workload);
     wire_write_u8(&d.w, (uint8_t)record->level);
     wire_write_bytes(&d.w, slice_sub(record->event, 0, LOG_EVENT_BYTES_MAX));
     wire_write_bytes(&d.w, slice_sub(record->message, 0, LOG_TEXT_BYTES_MAX));
@@ -212,6 +215,7 @@ static bool read_field(wire_reader *r, char name[LOG_NAME_BYTES_MAX + 1], log_fi
 
 status message_read_log(const channel_packet *p, message_log *ret, err *e) {
     wire_reader r = read_payload(p);
+    uint32_t workload = wire_read_u32(&r);
     uint8_t level = wire_read_u8(&r);
     slice event = wire_read_bytes(&r, LOG_EVENT_BYTES_MAX);
     slice message = wire_read_bytes(&r, LOG_TEXT_BYTES_MAX);
@@ -221,6 +225,7 @@ status message_read_log(const channel_packet *p, message_log *ret, err *e) {
         is_sound = read_field(&r, ret->names[i], &ret->fields[i]);
     }
     TRY(check_read(&r, is_sound, p, e));
+    ret->workload = workload;
     ret->record = (log_record){(log_level)level, event, message, ret->fields, count};
     return STATUS_OK;
 }

@@ -14,7 +14,8 @@
 typedef enum message_type {
     // to a worker
     MESSAGE_START = 1,   // with the descriptors of message_start_fd
-    MESSAGE_MODULES,     // the next artifacts, as descriptors, until all announced ones have come
+    MESSAGE_COMPONENTS,  // the next components' bytes, as descriptors, until those of all workloads have come
+    MESSAGE_MODULES,     // the next artifacts, likewise: those of the first workload, of the second, ...
     MESSAGE_DIRECTORIES, // the next directories, likewise
     MESSAGE_DRAIN,       // take no new requests, end when the running ones are done
     MESSAGE_CONNECTED,   // with one descriptor unless it failed or was a name lookup
@@ -31,22 +32,23 @@ typedef enum message_type {
 
 enum message_start_fd {      // in this order
     MESSAGE_START_CONFIG,    // memory file: config_wire.h
-    MESSAGE_START_COMPONENT, // memory file: the component's bytes
     MESSAGE_START_CELL,      // memory file: cell.h
-    MESSAGE_START_ADMISSION, // memory file: admission.h
+    MESSAGE_START_ADMISSION, // memory file: one page of admission.h for each workload
     MESSAGE_START_LISTENER,  // present when it serves
     MESSAGE_START_FDS_MAX,
 };
 
 enum {
-    MESSAGE_MODULES_MAX = 4096,
+    MESSAGE_MODULES_MAX = 8192, // of all workloads together
+    MESSAGE_DIRECTORIES_MAX = 4096,
     MESSAGE_WORKERS_MAX = 256,
 };
 
 typedef struct message_start {
     uint32_t worker;       // 0, 1, ...
-    uint32_t worker_count; // limits of the workload hold over all of them
-    uint32_t module_count;
+    uint32_t worker_count; // limits of a workload hold over all of them
+    uint32_t workload_count;
+    uint32_t module_count; // of all workloads together
     uint32_t directory_count;
     uint8_t engine_level; // the artifacts were compiled for
     bool has_listener;
@@ -83,7 +85,7 @@ status message_receive_all_fds(channel *c, message_type type, int timeout_ms, in
                                err *e) WRIT_MUST_USE;
 status message_send_failed(channel *c, const err *why, err *e) WRIT_MUST_USE;
 status message_send_finished(channel *c, uint8_t exit_status, err *e) WRIT_MUST_USE;
-status message_send_log(channel *c, const log_record *record, err *e) WRIT_MUST_USE;
+status message_send_log(channel *c, uint32_t workload, const log_record *record, err *e) WRIT_MUST_USE;
 status message_send_connect(channel *c, const message_connect *m, err *e) WRIT_MUST_USE;
 status message_send_cancel(channel *c, uint64_t id, err *e) WRIT_MUST_USE;
 status message_send_connected(channel *c, const message_connected *m, int fd,
@@ -99,7 +101,10 @@ status message_read_connect(const channel_packet *p, message_connect *ret, err *
 status message_read_cancel(const channel_packet *p, uint64_t *ret_id, err *e) WRIT_MUST_USE;
 status message_read_connected(const channel_packet *p, message_connected *ret, err *e) WRIT_MUST_USE;
 
+enum { MESSAGE_LOG_OF_WORKER = UINT32_MAX }; // of no workload
+
 typedef struct message_log { // a record with room for its parts
+    uint32_t workload;       // whose event it is; the worker's own word for it
     log_record record;
     log_field fields[LOG_FIELDS_MAX];
     char names[LOG_FIELDS_MAX][LOG_NAME_BYTES_MAX + 1];

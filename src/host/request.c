@@ -136,7 +136,7 @@ static void keep_guest(request *q) {
 static void on_ended(void *context, guest *g, const guest_end *end) {
     (void)g;
     request *q = context;
-    cell *c = q->pool->place->cell;
+    cell_work *c = q->pool->place->cell;
     switch (end->outcome) {
     case GUEST_RETURNED:
         finish(q, HTTP_INCOMING_RETURNED);
@@ -281,6 +281,11 @@ static void run_waiting(void *arg) {
 static void reject(request_pool *p, http_exchange *x) {
     cell_add(&p->place->cell->rejected, 1);
     reply(x, 503, "too many requests are waiting\n");
+    http_exchange_release(x);
+}
+
+void request_reject_unrouted(http_exchange *x) {
+    reply(x, 404, "no workload of this host has a route for this host name and path\n");
     http_exchange_release(x);
 }
 

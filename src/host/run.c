@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// host_run: from a configuration to a running workload. Everything that can be refused is refused before a
+// host_run: from a configuration to running workloads. Everything that can be refused is refused before a
 // process starts or a port opens.
 #include <signal.h>
 #include <stdio.h>
@@ -13,12 +13,13 @@
 #include "host/local_connector.h"
 #include "host/log.h"
 #include "host/message.h"
+#include "host/prepared.h"
+#include "host/routes.h"
 #include "host/runner.h"
 #include "host/supervisor.h"
 #include "loop/signal.h"
 #include "os/clock.h"
 #include "os/fd.h"
-#include "os/memory_file.h"
 #include "os/process.h"
 #include "os/sandbox.h"
 #include "os/socket.h"
@@ -27,25 +28,22 @@
 enum { URL_BYTES = 96, WORKERS_MAX = MESSAGE_WORKERS_MAX };
 
 typedef struct run {
-    const host_config *config;
+    host_config *config;
     const host_observer *observer;
     logger *logger;
-    buf bytes;
-    vetting vetting;
-    host_identity *identity; // NULL without --spiffe
-    component *component;
-    workload_kind kind;
+    prepared_workload *workloads; // one for each of the configuration
+    vetting *vettings;            // likewise
+    host_identity *identity;      // NULL without --spiffe
+    bool is_command;
     int worker_count; // 0 = in this process
-    int component_fd;
     engine_options engine_options;
-    artifacts artifacts;
-    int *directory_fds;
-    size_t directories_open;
     int *listener_fds;
     size_t listeners_open;
     char url[URL_BYTES];
     uint64_t started_ns;
 } run;
+
+static size_t count_of(const run *r) { return r->config->workload_count; }
 
 static void trace(run *r, const char *phase) {
     uint64_t us = (clock_now_ns() - r->started_ns) / 1000u;
@@ -53,50 +51,78 @@ static void trace(run *r, const char *phase) {
                  "start: %s after %llu us", phase, (unsigned long long)us);
 }
 
-// --- before anything runs ----------------------------------------------------------------------------------
-
-static int count_workers(const host_config *c, workload_kind kind) {
-    uint32_t wanted = c->workers >= 0 ? (uint32_t)c->workers : process_cpu_count();
-    if (wanted == 0 || kind == WORKLOAD_COMMAND) {
-        return wanted == 0 ? 0 : 1;
+// Which of the workloads a failure is about; a host with one has no other.
+static status name_failure(const run *r, size_t number, status s, err *e) {
+    if (s == STATUS_OK || count_of(r) == 1) {
+        return s;
     }
-    wanted = wanted < WORKERS_MAX ? wanted : WORKERS_MAX;
-    return (int)(wanted < c->limits.instances_max ? wanted : c->limits.instances_max);
+    return err_wrap(e, "workload \"%s\"", r->config->workloads[number].name);
 }
 
-// Not silent anywhere: whoever reads the log later must see it too.
-static void report_vetting(run *r) {
-    const vetting *v = &r->vetting;
-    const token_claims *c = vetting_claims(v);
-    if (!vetting_is_signed(v)) {
-        slice reason = slice_from_text(refusal_name(v->found.reason));
-        logger_event(r->logger, LOG_WARN, "unsigned", LOG_FIELDS(LOG_TEXT("reason", reason)),
-                     "UNSIGNED: nobody whom this host trusts vouches for %s (%s); it runs because of "
-                     "--unsigned",
-                     r->config->component_path, refusal_name(v->found.reason));
-        return;
+// --- before anything runs ----------------------------------------------------------------------------------
+
+static status check_names(const host_config *c, err *e) {
+    for (uint32_t i = 0; i < c->workload_count; i++) {
+        if (host_config_find(c, slice_from_text(c->workloads[i].name)) != i) {
+            return err_set(e, STATUS_INVALID, "two workloads have the name \"%s\"", c->workloads[i].name);
+        }
     }
-    nkey_text issuer = nkey_public_text(&c->issuer), subject = nkey_public_text(&c->subject);
-    logger_event(r->logger, LOG_VERBOSE, "signed",
-                 LOG_FIELDS(LOG_TEXT("issuer", slice_from_text(issuer.text)),
-                            LOG_TEXT("subject", slice_from_text(subject.text)),
-                            LOG_NUMBER("revision", c->revision)),
-                 "signed by %s", issuer.text);
+    return c->workload_count > 0 ? STATUS_OK : err_set(e, STATUS_INVALID, "there is no workload to run");
+}
+
+// Each workload as many instances as it may have beside the others, when all run at one time in one worker.
+static status share_instances(run *r, err *e) {
+    engine_options o = compile_engine_options(r->config, false);
+    uint32_t capacity = count_of(r) > 1 ? engine_pool_capacity(&o) : o.instances_max;
+    if (capacity == 0) {
+        capacity = o.instances_max; // smaller engines say themselves what they lack
+    } else if (capacity < o.instances_max) {
+        capacity -= capacity / 8; // for what a worker maps beside it
+    }
+    return host_config_share_instances(r->config, capacity, e);
+}
+
+static int count_workers(const run *r) {
+    const host_config *c = r->config;
+    uint32_t wanted = c->workers >= 0 ? (uint32_t)c->workers : process_cpu_count();
+    uint32_t useful = 0;
+    if (wanted == 0 || r->is_command) {
+        return wanted == 0 ? 0 : 1;
+    }
+    for (size_t i = 0; i < count_of(r); i++) {
+        uint32_t n = c->workloads[i].limits.instances_max;
+        useful = n > useful ? n : useful;
+    }
+    wanted = wanted < WORKERS_MAX ? wanted : WORKERS_MAX;
+    return (int)(wanted < useful ? wanted : useful);
+}
+
+static status start_loggers(run *r, err *e) {
+    const host_config *c = r->config;
+    const char *only = c->workload_count == 1 ? c->workloads[0].name : "host";
+    logger_options o = {
+        .workload = slice_from_text(c->name != NULL ? c->name : only),
+        .is_json = c->is_json,
+        .is_verbose = c->is_verbose,
+        .fd = STDERR_FILENO,
+    };
+    TRY(logger_new(&o, &r->logger, e));
+    for (size_t i = 0; i < count_of(r); i++) {
+        o.workload = slice_from_text(c->workloads[i].name);
+        o.bytes_per_second_max = c->workloads[i].limits.log_bytes_per_second_max;
+        TRY(logger_new(&o, &r->workloads[i].logger, e));
+    }
+    return STATUS_OK;
 }
 
 // Before anything else looks at the bytes.
 static status vet(run *r, err *e) {
-    TRY(host_read_component(r->config->component_path, &r->bytes, e));
-    vetting_examine(r->config, buf_slice(&r->bytes), clock_wall_now().seconds, &r->vetting);
-    if (vetting_is_no_component(&r->vetting)) {
-        TRY(host_decode_component(r->config->component_path, buf_slice(&r->bytes), &r->component, e));
+    const prepared_context context = {r->config, r->observer};
+    for (size_t i = 0; i < count_of(r); i++) {
+        status s = prepared_vet(&r->workloads[i], &context, &r->vettings[i], e);
+        TRY(name_failure(r, i, s, e));
     }
-    TRY(vetting_check(&r->vetting, r->config, e));
     trace(r, "writ verified");
-    if (r->observer != NULL && r->observer->vetted != NULL) {
-        r->observer->vetted(r->observer->context, r->config, &r->vetting);
-    }
-    report_vetting(r);
     return STATUS_OK;
 }
 
@@ -112,22 +138,45 @@ static status identify(run *r, err *e) {
     TRY(host_identity_fetch(r->identity, e));
     trace(r, "SPIFFE identity fetched");
     if (r->observer != NULL && r->observer->identified != NULL) {
-        r->observer->identified(r->observer->context, r->identity, &r->vetting);
+        r->observer->identified(r->observer->context, r->config, r->identity, r->vettings);
     }
     return STATUS_OK;
 }
 
-static status decide(run *r, err *e) {
-    grants *g = NULL;
-    grants_writ writ;
-    TRY(workload_kind_of(r->component, &r->kind, e));
-    TRY(grants_new(r->component, r->config, vetting_writ(&r->vetting, &writ), &g, e));
-    if (r->observer != NULL && r->observer->decided != NULL) {
-        r->observer->decided(r->observer->context, r->config, g);
+// Every route leads to a workload that serves; one that serves without a route is no mistake among others,
+// but nobody outside reaches it.
+static status check_routes(run *r, err *e) {
+    routes *all;
+    TRY(routes_new(r->config, &all, e));
+    size_t count = routes_count(all);
+    routes_free(all);
+    for (size_t i = 0; i < count_of(r); i++) {
+        const workload_config *c = r->workloads[i].config;
+        bool serves = r->workloads[i].kind == WORKLOAD_HTTP;
+        if (!serves && c->route_count > 0 && !r->is_command) {
+            return err_set(e, STATUS_INVALID,
+                           "workload \"%s\" has a route, but its component does not export "
+                           "wasi:http/incoming-handler",
+                           c->name);
+        }
+        if (serves && c->route_count == 0) {
+            logger_event(r->workloads[i].logger, LOG_WARN, "no-route", NULL, 0,
+                         "no route leads to it: it is not served");
+        }
     }
-    status s = grants_check(g, e);
-    grants_free(g);
-    return s;
+    return count > 0 || r->is_command
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "no workload has a route, so there is nothing to serve");
+}
+
+static status decide(run *r, err *e) {
+    const prepared_context context = {r->config, r->observer};
+    for (size_t i = 0; i < count_of(r); i++) {
+        status s = prepared_decide(&r->workloads[i], &context, &r->vettings[i], e);
+        TRY(name_failure(r, i, s, e));
+    }
+    r->is_command = r->workloads[0].kind == WORKLOAD_COMMAND; // then it is the only one
+    return check_routes(r, e);
 }
 
 static status open_listeners(run *r, err *e) {
@@ -145,11 +194,29 @@ static status open_listeners(run *r, err *e) {
     return STATUS_OK;
 }
 
+// What goes to workers in lists has a bound over all workloads, too.
+static status check_sums(const run *r, err *e) {
+    size_t modules = 0, directories = 0;
+    for (size_t i = 0; i < count_of(r); i++) {
+        modules += component_module_count(r->workloads[i].component);
+        directories += r->config->workloads[i].directory_count;
+    }
+    if (modules > MESSAGE_MODULES_MAX || directories > MESSAGE_DIRECTORIES_MAX) {
+        return err_set(
+            e, STATUS_LIMIT,
+            "the workloads have %zu core modules and %zu directories together; a host takes %d and "
+            "%d",
+            modules, directories, MESSAGE_MODULES_MAX, MESSAGE_DIRECTORIES_MAX);
+    }
+    return STATUS_OK;
+}
+
 static status open_all(run *r, err *e) {
-    r->directory_fds = mem_calloc(r->config->directory_count + 1, sizeof *r->directory_fds);
-    TRY(workload_open_directories(r->config, r->directory_fds, e));
-    r->directories_open = r->config->directory_count;
-    return r->kind == WORKLOAD_HTTP ? open_listeners(r, e) : STATUS_OK;
+    TRY(check_sums(r, e));
+    for (size_t i = 0; i < count_of(r); i++) {
+        TRY(name_failure(r, i, prepared_open(&r->workloads[i], e), e));
+    }
+    return r->is_command ? STATUS_OK : open_listeners(r, e);
 }
 
 static void warn_about_machine(run *r) {
@@ -162,37 +229,45 @@ static void warn_about_machine(run *r) {
 }
 
 // Where the trust store asks for it, what has started becomes the oldest that may start.
-static void on_started(void *context) {
-    run *r = context;
-    const vetting *v = &r->vetting;
+static void note_revision(logger *l, const vetting *v) {
     bool is_raised = false;
     err e = {0};
     if (!vetting_is_signed(v) || v->trust_path == NULL || !v->found.trust.ratchet) {
         return;
     }
     if (trust_note_revision(v->trust_path, &v->found.trust, &v->found.claims, &is_raised, &e) != STATUS_OK) {
-        logger_event(r->logger, LOG_WARN, "ratchet", NULL, 0,
+        logger_event(l, LOG_WARN, "ratchet", NULL, 0,
                      "older revisions of this component may still start here: %s", e.message);
     } else if (is_raised) {
-        logger_event(
-            r->logger, LOG_INFO, "ratchet", LOG_FIELDS(LOG_NUMBER("revision", v->found.claims.revision)),
-            "revisions of this component below %d are refused from now on", (int)v->found.claims.revision);
+        logger_event(l, LOG_INFO, "ratchet", LOG_FIELDS(LOG_NUMBER("revision", v->found.claims.revision)),
+                     "revisions of this component below %d are refused from now on",
+                     (int)v->found.claims.revision);
+    }
+}
+
+static void on_started(void *context) {
+    run *r = context;
+    for (size_t i = 0; i < count_of(r); i++) {
+        note_revision(r->workloads[i].logger, &r->vettings[i]);
     }
 }
 
 // --- with workers ------------------------------------------------------------------------------------------
 
 static status compile(run *r, engine *here, err *e) {
-    compile_job job = {
-        .config = r->config,
-        .component = r->component,
-        .component_fd = here == NULL ? r->component_fd : -1,
-        .observer = r->observer,
-        .logger = r->logger,
-        .options = r->engine_options,
-        .engine = here,
-    };
-    TRY(compile_modules(&job, &r->artifacts, e));
+    for (size_t i = 0; i < count_of(r); i++) {
+        prepared_workload *p = &r->workloads[i];
+        compile_job job = {
+            .config = r->config,
+            .component = p->component,
+            .component_fd = here == NULL ? p->component_fd : -1,
+            .observer = r->observer,
+            .logger = p->logger,
+            .options = r->engine_options,
+            .engine = here,
+        };
+        TRY(name_failure(r, i, compile_modules(&job, &p->artifacts, e), e));
+    }
     trace(r, "native code ready");
     return STATUS_OK;
 }
@@ -211,22 +286,19 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
     r->engine_options = compile_engine_options(r->config, false);
     choose_level(r, &facts);
     TRY(compile(r, NULL, e));
-    // From here on only workers need the component.
-    component_free(r->component);
-    r->component = NULL;
-    buf_done(&r->bytes);
+    for (size_t i = 0; i < count_of(r); i++) { // from here on only workers need the components
+        prepared_drop_component(&r->workloads[i]);
+    }
     supervisor_options o = {
         .config = r->config,
+        .workloads = r->workloads,
+        .vettings = r->vettings,
         .observer = r->observer,
-        .vetting = &r->vetting,
         .identity = r->identity,
         .logger = r->logger,
-        .kind = r->kind,
+        .is_command = r->is_command,
         .worker_count = r->worker_count,
-        .artifacts = &r->artifacts,
         .level = r->engine_options.level,
-        .component_fd = r->component_fd,
-        .directory_fds = r->directory_fds,
         .listener_fds = r->listener_fds,
         .url = r->url,
         .started = on_started,
@@ -246,8 +318,8 @@ typedef struct single {
     runner *runner;
     loop_signal *signals[2];
     cell cell;
-    admission_page admission;
-    expiry expiry;
+    admission_page *admissions; // one for each workload
+    expiry *expiries;           // likewise
     host_status status;
     bool is_monitored;
     int exit_status;
@@ -261,7 +333,7 @@ static void on_finished(void *context, uint8_t exit_status) {
 }
 
 static void on_signal(single *p, int number) {
-    if (p->is_draining || p->run->kind == WORKLOAD_COMMAND) {
+    if (p->is_draining || p->run->is_command) {
         p->exit_status = 128 + number;
         loop_stop(p->loop);
         return;
@@ -275,61 +347,113 @@ static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
 static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
 
 static void read_figures(void *source, host_figures *ret) {
+    (void)source;
+    *ret = (host_figures){0};
+}
+
+static void read_workload(void *source, uint32_t number, workload_figures *ret) {
     const single *p = source;
-    *ret = (host_figures){.running = admission_count(&p->admission, 0, ADMISSION_RUNNING),
-                          .waiting = admission_count(&p->admission, 0, ADMISSION_WAITING)};
-    host_figures_add(ret, &p->cell);
+    const admission_page *page = &p->admissions[number];
+    *ret = (workload_figures){.running = admission_count(page, 0, ADMISSION_RUNNING),
+                              .waiting = admission_count(page, 0, ADMISSION_WAITING)};
+    workload_figures_add(ret, &p->cell.work[number]);
 }
 
 static status start_watchers(single *p, err *e) {
-    uint64_t end;
-    const host_monitor *m = p->run->observer != NULL ? p->run->observer->monitor : NULL;
-    if (vetting_expiry(&p->run->vetting, &end)) {
-        expiry_start(&p->expiry, p->loop, p->run->logger, vetting_claims(&p->run->vetting)->issued_at_s, end,
-                     NULL, NULL);
+    const run *r = p->run;
+    const host_monitor *m = r->observer != NULL ? r->observer->monitor : NULL;
+    for (size_t i = 0; i < count_of(r); i++) {
+        uint64_t end;
+        if (vetting_expiry(&r->vettings[i], &end)) {
+            expiry_start(&p->expiries[i], p->loop, r->workloads[i].logger,
+                         vetting_claims(&r->vettings[i])->issued_at_s, end, NULL, NULL);
+        }
     }
-    p->status = (host_status){p->run->config, &p->run->vetting, p, read_figures, p->run->identity};
-    if (p->run->identity != NULL) {
-        host_identity_watch(p->run->identity, p->loop);
+    p->status = (host_status){r->config, r->vettings, p, read_figures, read_workload, r->identity};
+    if (r->identity != NULL) {
+        host_identity_watch(r->identity, p->loop);
     }
     p->is_monitored = m != NULL;
     return m == NULL ? STATUS_OK : m->supervising(m->context, p->loop, &p->status, e);
 }
 
-static status prepare_single(single *p, err *e) {
+static status make_engine(single *p, err *e) {
     run *r = p->run;
-    TRY(loop_new(NULL, &p->loop, e));
-    TRY(local_connector_new(p->loop, r->config, &p->connector, e));
-    if (!network_policy_is_empty(&r->config->http_policy)) {
-        TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
-    }
-    r->engine_options = compile_engine_options(r->config, true);
     engine_facts facts;
+    r->engine_options = compile_engine_options(r->config, true);
     choose_level(r, &facts);
-    compile_fit_engine(&r->engine_options, &facts, r->component, 1);
+    const component **list = mem_calloc(count_of(r) + 1, sizeof *list);
+    for (size_t i = 0; i < count_of(r); i++) {
+        list[i] = r->workloads[i].component;
+    }
+    compile_fit_engine(&r->engine_options, &facts, list, count_of(r), 1);
+    mem_free(list);
     TRY(engine_new(&r->engine_options, &p->engine, e));
     compile_report_engine(p->engine, r->logger);
-    TRY(compile(r, p->engine, e));
+    return compile(r, p->engine, e);
+}
+
+static status make_runner(single *p, err *e) {
+    run *r = p->run;
+    runner_workload *list = mem_calloc(count_of(r) + 1, sizeof *list);
+    for (size_t i = 0; i < count_of(r); i++) {
+        const prepared_workload *w = &r->workloads[i];
+        list[i] = (runner_workload){w->logger, &w->artifacts, w->component, w->directory_fds};
+    }
     runner_options o = {
         .config = r->config,
+        .workloads = list,
         .loop = p->loop,
-        .logger = r->logger,
         .connector = p->connector,
         .roots = p->roots,
         .cell = &p->cell,
         .engine = p->engine,
-        .artifacts = &r->artifacts,
-        .component = r->component,
-        .directory_fds = r->directory_fds,
         .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
-        .admission = {&p->admission, 0, 1},
+        .admissions = p->admissions,
+        .worker = 0,
+        .worker_count = 1,
         .finished = on_finished,
         .context = p,
     };
-    TRY(runner_new(&o, &p->runner, e));
+    status s = runner_new(&o, &p->runner, e);
+    mem_free(list);
+    return s;
+}
+
+static status prepare_single(single *p, err *e) {
+    const run *r = p->run;
+    p->admissions = mem_calloc(count_of(r) + 1, sizeof *p->admissions);
+    p->expiries = mem_calloc(count_of(r) + 1, sizeof *p->expiries);
+    TRY(loop_new(NULL, &p->loop, e));
+    TRY(local_connector_new(p->loop, r->config, &p->connector, e));
+    if (host_config_calls_out(r->config)) {
+        TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
+    }
+    TRY(make_engine(p, e));
+    TRY(make_runner(p, e));
     TRY(start_watchers(p, e));
     TRY(loop_signal_new(p->loop, SIGINT, on_sigint, p, &p->signals[0], e));
     return loop_signal_new(p->loop, SIGTERM, on_sigterm, p, &p->signals[1], e);
+}
+
+static void release_single(single *p) {
+    const run *r = p->run;
+    for (size_t i = 0; i < count_of(r); i++) {
+        expiry_stop(&p->expiries[i]);
+    }
+    host_identity_unwatch(r->identity);
+    if (p->is_monitored) {
+        r->observer->monitor->ending(r->observer->monitor->context);
+    }
+    runner_free(p->runner);
+    local_connector_free(p->connector);
+    trust_roots_free(p->roots);
+    loop_signal_free(p->signals[0]);
+    loop_signal_free(p->signals[1]);
+    engine_free(p->engine);
+    loop_free(p->loop);
+    mem_free(p->admissions);
+    mem_free(p->expiries);
 }
 
 static status run_single(run *r, int *ret_exit, err *e) {
@@ -340,71 +464,62 @@ static status run_single(run *r, int *ret_exit, err *e) {
     }
     if (s == STATUS_OK) {
         on_started(r);
-        if (r->kind == WORKLOAD_HTTP && r->observer != NULL && r->observer->serving != NULL) {
+        if (!r->is_command && r->observer != NULL && r->observer->serving != NULL) {
             r->observer->serving(r->observer->context, r->url, 0);
         }
         loop_run(p.loop);
         *ret_exit = p.exit_status;
     }
-    expiry_stop(&p.expiry);
-    host_identity_unwatch(r->identity);
-    if (p.is_monitored) {
-        r->observer->monitor->ending(r->observer->monitor->context);
-    }
-    runner_free(p.runner);
-    local_connector_free(p.connector);
-    trust_roots_free(p.roots);
-    loop_signal_free(p.signals[0]);
-    loop_signal_free(p.signals[1]);
-    engine_free(p.engine);
-    loop_free(p.loop);
+    release_single(&p);
     return s;
 }
 
 // --- the whole ---------------------------------------------------------------------------------------------
 
 static status run_checked(run *r, int *ret_exit, err *e) {
+    TRY(share_instances(r, e));
     TRY(vet(r, e));
     TRY(identify(r, e));
-    TRY(host_decode_component(r->config->component_path, buf_slice(&r->bytes), &r->component, e));
-    trace(r, "component decoded");
     TRY(decide(r, e));
-    r->worker_count = count_workers(r->config, r->kind);
+    trace(r, "components decoded, imports decided");
+    r->worker_count = count_workers(r);
     TRY(open_all(r, e));
-    TRY(memory_file_from_bytes("writ-component", buf_slice(&r->bytes), &r->component_fd, e));
     (void)signal(SIGPIPE, SIG_IGN);
     return r->worker_count == 0 ? run_single(r, ret_exit, e) : run_supervised(r, ret_exit, e);
 }
 
+static void init(run *r) {
+    r->workloads = mem_calloc(count_of(r) + 1, sizeof *r->workloads);
+    r->vettings = mem_calloc(count_of(r) + 1, sizeof *r->vettings);
+    for (uint32_t i = 0; i < count_of(r); i++) {
+        r->workloads[i] =
+            (prepared_workload){.config = &r->config->workloads[i], .number = i, .component_fd = -1};
+    }
+}
+
 static void release(run *r) {
-    artifacts_done(&r->artifacts);
-    for (size_t i = 0; i < r->directories_open; i++) {
-        fd_close(r->directory_fds[i]);
+    for (size_t i = 0; i < count_of(r); i++) {
+        prepared_done(&r->workloads[i]);
+        vetting_done(&r->vettings[i]);
     }
     for (size_t i = 0; i < r->listeners_open; i++) {
         fd_close(r->listener_fds[i]);
     }
-    mem_free(r->directory_fds);
+    mem_free(r->workloads);
+    mem_free(r->vettings);
     mem_free(r->listener_fds);
-    fd_close(r->component_fd);
-    component_free(r->component);
-    buf_done(&r->bytes);
-    vetting_done(&r->vetting);
     host_identity_free(r->identity);
     logger_free(r->logger);
 }
 
-status host_run(const host_config *config, const host_observer *observer, int *ret_exit, err *e) {
-    run r = {.config = config, .observer = observer, .component_fd = -1, .started_ns = clock_now_ns()};
-    logger_options log = {
-        .workload = slice_from_text(config->name),
-        .is_json = config->is_json,
-        .is_verbose = config->is_verbose,
-        .fd = STDERR_FILENO,
-        .bytes_per_second_max = config->limits.log_bytes_per_second_max,
-    };
-    TRY(logger_new(&log, &r.logger, e));
-    status s = run_checked(&r, ret_exit, e);
+status host_run(host_config *config, const host_observer *observer, int *ret_exit, err *e) {
+    run r = {.config = config, .observer = observer, .started_ns = clock_now_ns()};
+    TRY(check_names(config, e));
+    init(&r);
+    status s = start_loggers(&r, e);
+    if (s == STATUS_OK) {
+        s = run_checked(&r, ret_exit, e);
+    }
     release(&r);
     return s;
 }

@@ -6,51 +6,78 @@
 #include "host/service.h"
 #include "net/http_client.h"
 
+typedef struct part { // of one workload
+    workload *workload;
+    http_client *http;
+    guest_queue queue;
+} part;
+
 struct runner {
     runner_options options;
-    workload *workload;
-    guest_place place;
-    http_client *http;
-    service *service; // WORKLOAD_HTTP
+    size_t count;
+    part *parts;
+    guest_place *places;
+    service *service; // when they serve
     command *command; // WORKLOAD_COMMAND
 };
 
 // Outgoing requests, when the workload may make any.
-static status make_client(runner *r, err *e) {
-    if (network_policy_is_empty(&r->options.config->http_policy)) {
+static status make_client(const runner *r, uint32_t number, part *p, err *e) {
+    if (network_policy_is_empty(&r->options.config->workloads[number].http_policy)) {
         return STATUS_OK;
     }
     http_client_options o = http_client_options_default();
     o.connector = r->options.connector;
     o.roots = r->options.roots;
-    return http_client_new(r->options.loop, &o, &r->http, e);
+    o.workload = number;
+    return http_client_new(r->options.loop, &o, &p->http, e);
+}
+
+static status make_part(runner *r, uint32_t number, err *e) {
+    const runner_options *o = &r->options;
+    const runner_workload *from = &o->workloads[number];
+    part *p = &r->parts[number];
+    workload_options w = {
+        .config = &o->config->workloads[number],
+        .number = number,
+        .is_alone = r->count == 1,
+        .component = from->component,
+        .artifacts = from->artifacts,
+        .engine = o->engine,
+        .logger = from->logger,
+        .directory_fds = from->directory_fds,
+    };
+    TRY(workload_new(&w, &p->workload, e));
+    TRY(make_client(r, number, p, e));
+    guest_queue_init(&p->queue, o->loop);
+    r->places[number] = (guest_place){
+        .workload = p->workload,
+        .loop = o->loop,
+        .connector = o->connector,
+        .cell = &o->cell->work[number],
+        .queue = &p->queue,
+        .admission = {&o->admissions[number], o->worker, o->worker_count},
+        .http = p->http,
+    };
+    return STATUS_OK;
 }
 
 status runner_new(const runner_options *options, runner **ret, err *e) {
-    workload_options w = {
-        .config = options->config,
-        .component = options->component,
-        .artifacts = options->artifacts,
-        .engine = options->engine,
-        .logger = options->logger,
-        .directory_fds = options->directory_fds,
-    };
     runner *r = MEM_NEW(runner);
     r->options = *options;
-    status s = workload_new(&w, &r->workload, e);
-    if (s == STATUS_OK) {
-        s = make_client(r, e);
+    r->count = options->config->workload_count;
+    r->parts = mem_calloc(r->count + 1, sizeof *r->parts);
+    r->places = mem_calloc(r->count + 1, sizeof *r->places);
+    for (uint32_t i = 0; i < r->count; i++) {
+        status s = make_part(r, i, e);
+        if (s != STATUS_OK) {
+            runner_free(r);
+            return options->config->workload_count == 1
+                       ? s
+                       : err_wrap(e, "workload \"%s\"", options->config->workloads[i].name);
+        }
     }
-    if (s != STATUS_OK) {
-        runner_free(r);
-        return s;
-    }
-    r->place = (guest_place){.workload = r->workload,
-                             .loop = options->loop,
-                             .connector = options->connector,
-                             .cell = options->cell,
-                             .admission = options->admission,
-                             .http = r->http};
+    r->options.workloads = NULL;
     *ret = r;
     return STATUS_OK;
 }
@@ -63,12 +90,14 @@ static void on_ended(void *context, uint8_t exit_status) {
 static void on_drained(void *context) { on_ended(context, 0); }
 
 status runner_start(runner *r, err *e) {
-    cell_set(&r->place.cell->state, CELL_SERVING);
-    if (r->workload->kind == WORKLOAD_COMMAND) {
-        return command_start(&r->place, on_ended, r, &r->command, e);
+    cell_set(&r->options.cell->state, CELL_SERVING);
+    if (r->options.listener_fd < 0) {
+        return command_start(&r->places[0], on_ended, r, &r->command, e);
     }
     service_options o = {
-        .place = &r->place,
+        .config = r->options.config,
+        .loop = r->options.loop,
+        .places = r->places,
         .listener_fd = r->options.listener_fd,
         .drained = on_drained,
         .context = r,
@@ -77,7 +106,7 @@ status runner_start(runner *r, err *e) {
 }
 
 void runner_drain(runner *r, uint64_t deadline_ns) {
-    cell_set(&r->place.cell->state, CELL_DRAINING);
+    cell_set(&r->options.cell->state, CELL_DRAINING);
     if (r->service != NULL) {
         service_drain(r->service, deadline_ns);
     } else {
@@ -86,11 +115,17 @@ void runner_drain(runner *r, uint64_t deadline_ns) {
 }
 
 void runner_free(runner *r) {
-    if (r != NULL) {
-        service_free(r->service);
-        command_free(r->command);
-        http_client_free(r->http);
-        workload_free(r->workload);
-        mem_free(r);
+    if (r == NULL) {
+        return;
     }
+    service_free(r->service);
+    command_free(r->command);
+    for (size_t i = 0; i < r->count; i++) {
+        guest_queue_done(&r->parts[i].queue);
+        http_client_free(r->parts[i].http);
+        workload_free(r->parts[i].workload);
+    }
+    mem_free(r->parts);
+    mem_free(r->places);
+    mem_free(r);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs one workload in this process: the same in a worker and in the single process of --workers 0, which
+// Runs all workloads in this process: the same in a worker and in the single process of --workers 0, which
 // differ only in where connections and log lines go and in what they gave up before runner_start.
 #pragma once
 
@@ -11,19 +11,25 @@
 
 typedef struct runner runner;
 
-typedef struct runner_options {
-    const host_config *config; // borrowed, like everything below
-    loop *loop;
+typedef struct runner_workload { // what belongs to one
     logger *logger;
+    const artifacts *artifacts;
+    const component *component;
+    const int *directory_fds;
+} runner_workload;
+
+typedef struct runner_options {
+    const host_config *config;        // borrowed, like everything below
+    const runner_workload *workloads; // one for each of the configuration; borrowed for runner_new
+    loop *loop;
     connector *connector;
     struct trust_roots *roots; // for outgoing TLS, read while files could be; NULL = none
     cell *cell;
     engine *engine;
-    const artifacts *artifacts;
-    const component *component;
-    const int *directory_fds;
-    int listener_fd;     // -1 for a command
-    admission admission; // over all workers
+    int listener_fd;            // -1 for a command
+    admission_page *admissions; // one for each workload, over all workers
+    uint32_t worker;            // our row in them
+    uint32_t worker_count;
     // The command has ended, or everything is drained. From the loop, or from runner_start or runner_drain.
     void (*finished)(void *context, uint8_t exit_status);
     void *context;

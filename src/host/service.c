@@ -3,17 +3,25 @@
 
 #include "base/mem.h"
 #include "host/request.h"
+#include "host/routes.h"
 #include "net/http_server.h"
 
 struct service {
     service_options options;
     http_server *server;
-    request_pool *pool;
+    routes *routes;
+    request_pool **pools; // one for each workload; NULL of one that does not serve
 };
 
 static void on_request(void *arg, http_exchange *x) {
     service *s = arg;
-    request_admit(s->pool, x);
+    const http_request *r = http_exchange_request(x);
+    uint32_t number = routes_find(s->routes, r->authority, r->path_with_query);
+    if (number == ROUTES_NONE || s->pools[number] == NULL) {
+        request_reject_unrouted(x);
+        return;
+    }
+    request_admit(s->pools[number], x);
 }
 
 static void on_drained(void *arg) {
@@ -21,21 +29,33 @@ static void on_drained(void *arg) {
     s->options.drained(s->options.context);
 }
 
-static http_server_options server_options(const host_limits *l) {
+static http_server_options server_options(const host_config *c) {
     http_server_options o = http_server_options_default();
-    o.connections_max = l->connections_max;
-    o.header_count_max = l->header_count_max;
-    o.header_bytes_max = l->header_bytes_max;
+    o.connections_max = c->connections_max;
+    o.header_count_max = c->header_count_max;
+    o.header_bytes_max = c->header_bytes_max;
     return o;
+}
+
+static void make_pools(service *s) {
+    size_t count = s->options.config->workload_count;
+    s->pools = mem_calloc(count + 1, sizeof *s->pools);
+    for (size_t i = 0; i < count; i++) {
+        const guest_place *place = &s->options.places[i];
+        s->pools[i] = place->workload->kind == WORKLOAD_HTTP ? request_pool_new(place) : NULL;
+    }
 }
 
 status service_new(const service_options *options, service **ret, err *e) {
     service *s = MEM_NEW(service);
     s->options = *options;
-    s->pool = request_pool_new(options->place);
-    http_server_options o = server_options(&options->place->workload->config->limits);
+    make_pools(s);
+    http_server_options o = server_options(options->config);
     http_server_handler handler = {s, on_request, on_drained};
-    status code = http_server_new(options->place->loop, options->listener_fd, &o, &handler, &s->server, e);
+    status code = routes_new(options->config, &s->routes, e);
+    if (code == STATUS_OK) {
+        code = http_server_new(options->loop, options->listener_fd, &o, &handler, &s->server, e);
+    }
     if (code != STATUS_OK) {
         service_free(s);
         return code;
@@ -48,8 +68,12 @@ void service_drain(service *s, uint64_t deadline_ns) { http_server_drain(s->serv
 
 void service_free(service *s) {
     if (s != NULL) {
-        request_pool_free(s->pool); // releases every exchange
+        for (size_t i = 0; i < s->options.config->workload_count; i++) {
+            request_pool_free(s->pools[i]); // releases every exchange
+        }
         http_server_free(s->server);
+        routes_free(s->routes);
+        mem_free(s->pools);
         mem_free(s);
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Serves a workload over HTTP in one process: admits requests, queues them within a bound, runs each in a
-// guest.
+// Serves workloads over HTTP in one process: finds out which one a request is for, admits requests, queues
+// them within a bound, runs each in a guest. Bounds are those of the workload.
 //
-//   accepted -> running      while fewer than the workload's instances run
+//   accepted -> 404          when no route matches
+//            -> running      while fewer than the workload's instances run
 //            -> queued       while fewer than its queue wait
 //            -> 503 at once  beyond that, with Retry-After
 //   running  -> answered     by the guest
@@ -16,7 +17,9 @@
 typedef struct service service;
 
 typedef struct service_options {
-    const guest_place *place; // borrowed
+    const host_config *config; // borrowed, like everything here
+    loop *loop;
+    const guest_place *places; // one for each workload of the configuration
     int listener_fd;
     void (*drained)(void *context);
     void *context;

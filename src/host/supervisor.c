@@ -28,16 +28,17 @@ typedef struct supervisor {
     const supervisor_options *options;
     loop *loop;
     slot_place place;
-    memory_map admission_page;
+    memory_map admission_pages;
     worker_slot *slots;
     phase phase;
     loop_timer watch;
     loop_timer deadline;
     uint64_t watched_ns;
     loop_signal *signals[SIGNALS];
-    expiry expiry;
+    expiry *expiries; // one for each workload
     host_status status;
-    host_figures ended; // counters of workers that are gone
+    uint64_t worker_restarts;
+    workload_figures *ended; // for each workload, the counters of workers that are gone
     bool is_monitored;
     int exit_status;
     bool has_result; // of a command
@@ -46,7 +47,8 @@ typedef struct supervisor {
 } supervisor;
 
 static logger *log_of(const supervisor *v) { return v->options->logger; }
-static bool is_command(const supervisor *v) { return v->options->kind == WORKLOAD_COMMAND; }
+static bool is_command(const supervisor *v) { return v->options->is_command; }
+static size_t workload_count(const supervisor *v) { return v->options->config->workload_count; }
 
 // --- ending ------------------------------------------------------------------------------------------------
 
@@ -200,7 +202,7 @@ static uint64_t back_off(worker_slot *s, uint64_t lived_ns) {
 
 static void replace(supervisor *v, worker_slot *s) {
     uint64_t now = clock_now_ns();
-    v->ended.worker_restarts++;
+    v->worker_restarts++;
     uint64_t delay = back_off(s, now - s->started_ns);
     s->died_ns = now;
     if (delay > 0) {
@@ -265,26 +267,43 @@ static void on_watch(void *arg) {
 // On the thread of the loop, so the slots do not change under it.
 static void read_figures(void *source, host_figures *ret) {
     const supervisor *v = source;
-    *ret = v->ended;
-    ret->workers = (uint32_t)v->options->worker_count;
+    *ret =
+        (host_figures){.workers = (uint32_t)v->options->worker_count, .worker_restarts = v->worker_restarts};
     for (uint32_t i = 0; v->slots != NULL && i < ret->workers; i++) {
-        const worker_slot *s = &v->slots[i];
-        ret->workers_serving += s->state == SLOT_SERVING;
-        ret->running += admission_count(v->place.admission, i, ADMISSION_RUNNING);
-        ret->waiting += admission_count(v->place.admission, i, ADMISSION_WAITING);
-        host_figures_add(ret, slot_cell(s));
+        ret->workers_serving += v->slots[i].state == SLOT_SERVING;
+    }
+}
+
+static void read_workload(void *source, uint32_t number, workload_figures *ret) {
+    const supervisor *v = source;
+    const admission_page *page = &v->place.admissions[number];
+    *ret = v->ended[number];
+    for (uint32_t i = 0; v->slots != NULL && i < (uint32_t)v->options->worker_count; i++) {
+        const cell *c = slot_cell(&v->slots[i]);
+        ret->running += admission_count(page, i, ADMISSION_RUNNING);
+        ret->waiting += admission_count(page, i, ADMISSION_WAITING);
+        if (c != NULL) {
+            workload_figures_add(ret, &c->work[number]);
+        }
+    }
+}
+
+static void start_expiries(supervisor *v) {
+    const supervisor_options *o = v->options;
+    for (size_t i = 0; o->vettings != NULL && i < workload_count(v); i++) {
+        uint64_t end;
+        if (vetting_expiry(&o->vettings[i], &end)) {
+            expiry_start(&v->expiries[i], v->loop, o->workloads[i].logger,
+                         vetting_claims(&o->vettings[i])->issued_at_s, end, NULL, NULL);
+        }
     }
 }
 
 static status start_watchers(supervisor *v, err *e) {
     const supervisor_options *o = v->options;
-    uint64_t end;
-    if (o->vetting != NULL && vetting_expiry(o->vetting, &end)) {
-        expiry_start(&v->expiry, v->loop, log_of(v), vetting_claims(o->vetting)->issued_at_s, end, NULL,
-                     NULL);
-    }
+    start_expiries(v);
     const host_monitor *m = o->observer != NULL ? o->observer->monitor : NULL;
-    v->status = (host_status){o->config, o->vetting, v, read_figures, o->identity};
+    v->status = (host_status){o->config, o->vettings, v, read_figures, read_workload, o->identity};
     if (o->identity != NULL) {
         host_identity_watch(o->identity, v->loop);
     }
@@ -293,7 +312,9 @@ static status start_watchers(supervisor *v, err *e) {
 }
 
 static void stop_watchers(supervisor *v) {
-    expiry_stop(&v->expiry);
+    for (size_t i = 0; i < workload_count(v); i++) {
+        expiry_stop(&v->expiries[i]);
+    }
     host_identity_unwatch(v->options->identity);
     if (v->is_monitored) {
         v->options->observer->monitor->ending(v->options->observer->monitor->context);
@@ -318,9 +339,10 @@ static status prepare(supervisor *v, err *e) {
     loop_timer_init(&v->watch, v->loop, on_watch, v);
     loop_timer_init(&v->deadline, v->loop, on_deadline, v);
     TRY(write_config(v, e));
-    TRY(memory_file_shared("writ-admission", sizeof(admission_page), &v->place.admission_fd, e));
-    TRY(memory_map_shared(v->place.admission_fd, sizeof(admission_page), &v->admission_page, e));
-    v->place.admission = v->admission_page.data;
+    size_t pages = workload_count(v) * sizeof(admission_page);
+    TRY(memory_file_shared("writ-admission", pages, &v->place.admission_fd, e));
+    TRY(memory_map_shared(v->place.admission_fd, pages, &v->admission_pages, e));
+    v->place.admissions = v->admission_pages.data;
     TRY(local_connector_new(v->loop, v->options->config, &v->place.connector, e));
     for (size_t i = 0; i < SIGNALS; i++) {
         TRY(loop_signal_new(v->loop, numbers[i], callbacks[i], v, &v->signals[i], e));
@@ -355,8 +377,10 @@ static void release(supervisor *v) {
     local_connector_free(v->place.connector);
     fd_close(v->place.config_fd);
     fd_close(v->place.admission_fd);
-    memory_map_done(&v->admission_page);
+    memory_map_done(&v->admission_pages);
     loop_free(v->loop);
+    mem_free(v->expiries);
+    mem_free(v->ended);
 }
 
 status supervisor_run(const supervisor_options *options, int *ret_exit, err *e) {
@@ -366,8 +390,10 @@ status supervisor_run(const supervisor_options *options, int *ret_exit, err *e) 
         .config_fd = -1,
         .admission_fd = -1,
         .events = {&v, on_ready, on_failed, on_finished, on_ended},
-        .ended = &v.ended,
     };
+    v.expiries = mem_calloc(workload_count(&v) + 1, sizeof *v.expiries);
+    v.ended = mem_calloc(workload_count(&v) + 1, sizeof *v.ended);
+    v.place.ended = v.ended;
     status s = prepare(&v, e);
     if (s == STATUS_OK) {
         s = start_watchers(&v, e);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The supervisor: starts the workers of a workload, watches them, replaces those that die or hang, makes
-// their connections, writes their log lines, and ends them.
+// The supervisor: starts the workers of a host's workloads, watches them, replaces those that die or hang,
+// makes their connections, writes their log lines, and ends them.
 //
 // It never runs guest code and holds no engine. A worker's word is believed for nothing but its own state:
 // packets are decoded strictly (a malformed one costs the worker its life), what it asks for is checked
@@ -10,20 +10,18 @@
 #include "host/compile.h"
 #include "host/host.h"
 #include "host/log.h"
-#include "host/workload.h"
+#include "host/prepared.h"
 
 typedef struct supervisor_options {
-    const host_config *config; // borrowed, like everything here
+    const host_config *config;          // borrowed, like everything here
+    const prepared_workload *workloads; // one for each of the configuration
+    const vetting *vettings;            // what is known of their writs, likewise; or NULL
     const host_observer *observer;
-    const vetting *vetting;  // what is known of the component's writ
     host_identity *identity; // of this host, or NULL
     logger *logger;
-    workload_kind kind;
+    bool is_command; // the only workload is one
     int worker_count;
-    const artifacts *artifacts;
-    engine_level level; // of the artifacts
-    int component_fd;   // memory file
-    const int *directory_fds;
+    engine_level level;      // of the artifacts
     const int *listener_fds; // one per worker, or NULL; they stay open here, so that what waits on a dead
                              // worker's socket is served by its replacement
     const char *url;

@@ -32,7 +32,7 @@ static status load_trust(const host_config *config, vetting *v, err *e) {
 }
 
 // An empty file is no token, and must not read as "none was given".
-static status load_token(const host_config *config, vetting *v, slice *ret, err *e) {
+static status load_token(const workload_config *config, vetting *v, slice *ret, err *e) {
     *ret = slice_empty();
     if (config->token_path == NULL) {
         return STATUS_OK;
@@ -102,10 +102,11 @@ static bool is_merely_untrusted(refusal r) {
     return r == REFUSAL_UNSIGNED || r == REFUSAL_UNKNOWN_ISSUER || r == REFUSAL_WRONG_ISSUER;
 }
 
-void vetting_examine(const host_config *config, slice bytes, uint64_t now_s, vetting *ret) {
+void vetting_examine(const host_config *host, const workload_config *config, slice bytes, uint64_t now_s,
+                     vetting *ret) {
     *ret = (vetting){0};
     err e = {0};
-    if (load_trust(config, ret, &e) != STATUS_OK) {
+    if (load_trust(host, ret, &e) != STATUS_OK) {
         host_failed(ret, &e);
     }
     verify_input input = {.bytes = bytes, .trust = ret->trust, .now_s = now_s};
@@ -139,7 +140,7 @@ static const char *word_of(const char *path, buf *ret) {
     return s == STATUS_OK && buf_text(ret) != NULL ? buf_text(ret) : path;
 }
 
-static status refuse_unsigned(const vetting *v, const host_config *config, err *e) {
+static status refuse_unsigned(const vetting *v, const workload_config *config, err *e) {
     auto_buf word = {0};
     const char *path = config->component_path, *typed = word_of(path, &word);
     if (v->settings.is_locked) {
@@ -155,10 +156,11 @@ static status refuse_unsigned(const vetting *v, const host_config *config, err *
                    path, typed, typed);
 }
 
-static status refuse_unknown(const vetting *v, const host_config *config, err *e) {
+static status refuse_unknown(const vetting *v, const host_config *host, const workload_config *config,
+                             err *e) {
     auto_buf path_word = {0}, store_word = {0};
     const char *path = config->component_path, *store = v->trust_path;
-    bool is_usual = store == NULL || (config->trust_named == NULL && v->settings.trust_store == NULL);
+    bool is_usual = store == NULL || (host->trust_named == NULL && v->settings.trust_store == NULL);
     return err_set(e, STATUS_DENIED,
                    "%s was signed by %s, whom this host does not trust.\n"
                    "  if you know whose key that is:  writ trust add%s%s %s%s%s",
@@ -168,7 +170,7 @@ static status refuse_unknown(const vetting *v, const host_config *config, err *e
                    v->settings.is_locked ? "" : word_of(path, &path_word));
 }
 
-status vetting_check(vetting *v, const host_config *config, err *e) {
+status vetting_check(vetting *v, const host_config *host, const workload_config *config, err *e) {
     refusal why = v->found.reason;
     v->allows_unsigned = false;
     if (v->host_error.code != STATUS_OK) {
@@ -190,7 +192,7 @@ status vetting_check(vetting *v, const host_config *config, err *e) {
         return refuse_unsigned(v, config, e);
     }
     if (why == REFUSAL_UNKNOWN_ISSUER) {
-        return refuse_unknown(v, config, e);
+        return refuse_unknown(v, host, config, e);
     }
     return err_set(e, STATUS_DENIED, "%s: refused (%s): %s%s", config->component_path, refusal_name(why),
                    v->found.error.message,

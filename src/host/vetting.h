@@ -33,13 +33,15 @@ typedef struct vetting {
 } vetting;
 
 // Fills everything that can be found out and never fails; what went wrong with this host stands in
-// `host_error`. The bytes need not outlive the call. `config` must.
-void vetting_examine(const host_config *config, slice bytes, uint64_t now_s, vetting *ret);
+// `host_error`. The bytes need not outlive the call. `host` must.
+void vetting_examine(const host_config *host, const workload_config *config, slice bytes, uint64_t now_s,
+                     vetting *ret);
 void vetting_done(vetting *v); // accepts a zeroed one
 
 // Whether it may run under this configuration (with or without --unsigned). STATUS_DENIED with the commands
 // that lead on; STATUS_INVALID when the bytes are no component; the code of `host_error`.
-status vetting_check(vetting *v, const host_config *config, err *e) WRIT_MUST_USE;
+status vetting_check(vetting *v, const host_config *host, const workload_config *config,
+                     err *e) WRIT_MUST_USE;
 
 // The bytes are not even a sequence of sections: whoever decodes them can say what they are instead.
 static inline bool vetting_is_no_component(const vetting *v) {

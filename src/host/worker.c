@@ -27,26 +27,37 @@ enum {
     HEARTBEATS_PER_HANG = 8,   // in the time after which a worker counts as hung
 };
 
-typedef struct worker {
+typedef struct worker worker;
+
+typedef struct part { // of one workload
+    worker *worker;
+    uint32_t number;
+    memory_map bytes;
+    component *component;
+    artifacts artifacts; // borrows from the list of all
+    const int *directory_fds;
+    logger *logger;
+} part;
+
+struct worker {
     channel channel;
     message_start start;
     int fds[MESSAGE_START_FDS_MAX];
-    int *directory_fds;
-    artifacts artifacts;
+    int *component_fds, *module_fds, *directory_fds; // of all workloads, one after the other
     host_config config;
-    memory_map config_bytes, component_bytes, cell_page, admission_page;
+    memory_map config_bytes, cell_page, admission_pages;
+    part *parts; // one for each workload
     loop *loop;
     logger *logger;
     connector *connector;
     trust_roots *roots;
-    component *component;
     engine_facts facts;
     engine_options engine_options;
     engine *engine;
     runner *runner;
     loop_watch watch;
     loop_timer heartbeat;
-} worker;
+};
 
 // --- receiving ---------------------------------------------------------------------------------------------
 
@@ -61,39 +72,64 @@ static status receive_start(worker *w, err *e) {
     return s;
 }
 
+static status receive_list(worker *w, message_type type, uint32_t count, int **ret, err *e) {
+    *ret = mem_calloc(count + 1u, sizeof **ret);
+    return message_receive_all_fds(&w->channel, type, START_TIMEOUT_MS, *ret, count, e);
+}
+
+static status map_all(worker *w, err *e) {
+    size_t pages = w->start.workload_count * sizeof(admission_page);
+    TRY(memory_map_read(w->fds[MESSAGE_START_CONFIG], CONFIG_WIRE_BYTES_MAX, &w->config_bytes, e));
+    TRY(memory_map_shared(w->fds[MESSAGE_START_CELL], sizeof(cell), &w->cell_page, e));
+    TRY(memory_map_shared(w->fds[MESSAGE_START_ADMISSION], pages, &w->admission_pages, e));
+    return config_wire_read(memory_map_slice(&w->config_bytes), &w->config, e);
+}
+
+// Gives each workload its own of what came for all.
+static status divide(worker *w, err *e) {
+    size_t directories = 0;
+    component_limits limits = component_limits_default();
+    w->parts = mem_calloc(w->start.workload_count + 1u, sizeof *w->parts);
+    for (uint32_t i = 0; i < w->start.workload_count; i++) {
+        part *p = &w->parts[i];
+        p->worker = w;
+        p->number = i;
+        p->directory_fds = w->directory_fds + directories;
+        directories += w->config.workloads[i].directory_count;
+        TRY(memory_map_read(w->component_fds[i], limits.bytes_max, &p->bytes, e));
+    }
+    return directories == w->start.directory_count
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "the configuration names another number of directories");
+}
+
 static status receive_all(worker *w, err *e) {
     TRY(receive_start(w, e));
-    int *modules = mem_calloc(w->start.module_count + 1u, sizeof *modules);
-    w->artifacts.fds = modules;
-    w->directory_fds = mem_calloc(w->start.directory_count + 1u, sizeof *w->directory_fds);
-    TRY(message_receive_all_fds(&w->channel, MESSAGE_MODULES, START_TIMEOUT_MS, modules,
-                                w->start.module_count, e));
-    w->artifacts.count = w->start.module_count;
-    TRY(message_receive_all_fds(&w->channel, MESSAGE_DIRECTORIES, START_TIMEOUT_MS, w->directory_fds,
-                                w->start.directory_count, e));
-    component_limits limits = component_limits_default();
-    TRY(memory_map_read(w->fds[MESSAGE_START_CONFIG], CONFIG_WIRE_BYTES_MAX, &w->config_bytes, e));
-    TRY(memory_map_read(w->fds[MESSAGE_START_COMPONENT], limits.bytes_max, &w->component_bytes, e));
-    TRY(memory_map_shared(w->fds[MESSAGE_START_CELL], CELL_BYTES, &w->cell_page, e));
-    TRY(memory_map_shared(w->fds[MESSAGE_START_ADMISSION], sizeof(admission_page), &w->admission_page, e));
-    TRY(config_wire_read(memory_map_slice(&w->config_bytes), &w->config, e));
-    if (w->config.directory_count != w->start.directory_count) {
-        return err_set(e, STATUS_INVALID, "the configuration names another number of directories");
+    const message_start *m = &w->start;
+    TRY(receive_list(w, MESSAGE_COMPONENTS, m->workload_count, &w->component_fds, e));
+    TRY(receive_list(w, MESSAGE_MODULES, m->module_count, &w->module_fds, e));
+    TRY(receive_list(w, MESSAGE_DIRECTORIES, m->directory_count, &w->directory_fds, e));
+    TRY(map_all(w, e));
+    if (w->config.workload_count != m->workload_count) {
+        return err_set(e, STATUS_INVALID, "the configuration names another number of workloads");
     }
-    return STATUS_OK;
+    return divide(w, e);
 }
 
 // --- shutting in -------------------------------------------------------------------------------------------
 
 // Landlock for the granted directories, and for the native code, which is loaded through /proc/self/fd.
 static status restrict_files(worker *w, err *e) {
-    size_t count = w->config.directory_count + w->artifacts.count;
-    sandbox_directory *list = mem_calloc(count + 1, sizeof *list);
-    for (size_t i = 0; i < w->config.directory_count; i++) {
-        list[i] = (sandbox_directory){w->directory_fds[i], !w->config.directories[i].read_only};
+    size_t count = 0;
+    sandbox_directory *list = mem_calloc(w->start.directory_count + w->start.module_count + 1u, sizeof *list);
+    for (size_t i = 0; i < w->config.workload_count; i++) {
+        const workload_config *c = &w->config.workloads[i];
+        for (size_t j = 0; j < c->directory_count; j++) {
+            list[count++] = (sandbox_directory){w->parts[i].directory_fds[j], !c->directories[j].read_only};
+        }
     }
-    for (size_t i = 0; i < w->artifacts.count; i++) {
-        list[w->config.directory_count + i] = (sandbox_directory){w->artifacts.fds[i], false};
+    for (size_t i = 0; i < w->start.module_count; i++) {
+        list[count++] = (sandbox_directory){w->module_fds[i], false};
     }
     status s = sandbox_restrict_files(list, count, e);
     mem_free(list);
@@ -101,16 +137,22 @@ static status restrict_files(worker *w, err *e) {
 }
 
 static status restrict_calls(worker *w, err *e) {
-    sandbox_calls calls = {.opens_files = w->config.directory_count > 0, .accepts_connections = true};
+    sandbox_calls calls = {.opens_files = w->start.directory_count > 0, .accepts_connections = true};
     status s = sandbox_restrict_calls(&calls, e);
     return s == STATUS_UNSUPPORTED ? STATUS_OK : s;
 }
 
 // --- running -----------------------------------------------------------------------------------------------
 
+// A supervisor that is behind loses lines, not us.
 static void send_log(void *context, const log_record *record) {
     worker *w = context;
-    (void)!message_send_log(&w->channel, record, NULL); // a supervisor that is behind loses lines, not us
+    (void)!message_send_log(&w->channel, MESSAGE_LOG_OF_WORKER, record, NULL);
+}
+
+static void send_log_of_part(void *context, const log_record *record) {
+    part *p = context;
+    (void)!message_send_log(&p->worker->channel, p->number, record, NULL);
 }
 
 static cell *cell_of(worker *w) { return w->cell_page.data; }
@@ -158,45 +200,83 @@ static void on_channel(void *arg, unsigned events) {
     remote_connector_flush(w->connector);
 }
 
-static status load_engine(worker *w, err *e) {
+static status decode_all(worker *w, err *e) {
     component_limits limits = component_limits_default();
-    TRY(component_decode(memory_map_slice(&w->component_bytes), &limits, &w->component, e));
-    compile_fit_engine(&w->engine_options, &w->facts, w->component, w->start.worker_count);
+    size_t modules = 0;
+    for (size_t i = 0; i < w->config.workload_count; i++) {
+        part *p = &w->parts[i];
+        TRY(component_decode(memory_map_slice(&p->bytes), &limits, &p->component, e));
+        p->artifacts = (artifacts){component_module_count(p->component), w->module_fds + modules};
+        modules += p->artifacts.count;
+        if (modules > w->start.module_count) {
+            return err_set(e, STATUS_INTERNAL, "there is native code for %u core modules only",
+                           w->start.module_count);
+        }
+    }
+    return STATUS_OK;
+}
+
+static void fit_engine(worker *w) {
+    const component **list = mem_calloc(w->config.workload_count + 1, sizeof *list);
+    for (size_t i = 0; i < w->config.workload_count; i++) {
+        list[i] = w->parts[i].component;
+    }
+    compile_fit_engine(&w->engine_options, &w->facts, list, w->config.workload_count, w->start.worker_count);
+    mem_free(list);
+}
+
+static status load_engine(worker *w, err *e) {
+    TRY(decode_all(w, e));
+    fit_engine(w);
     TRY(engine_new(&w->engine_options, &w->engine, e));
     compile_report_engine(w->engine, w->start.worker == 0 ? w->logger : NULL);
     return STATUS_OK;
 }
 
-static status load(worker *w, err *e) {
-    TRY(loop_new(NULL, &w->loop, e));
-    logger_options log = {
-        .workload = slice_from_text(w->config.name),
-        .is_verbose = w->config.is_verbose,
-        .fd = -1,
-        .sink = send_log,
-        .context = w,
-        .bytes_per_second_max = w->config.limits.log_bytes_per_second_max,
-    };
+static status make_loggers(worker *w, err *e) {
+    logger_options log = {.is_verbose = w->config.is_verbose, .fd = -1, .sink = send_log, .context = w};
     TRY(logger_new(&log, &w->logger, e));
-    TRY(remote_connector_new(w->loop, &w->channel, &w->connector, e));
-    TRY(load_engine(w, e));
+    log.sink = send_log_of_part;
+    for (size_t i = 0; i < w->config.workload_count; i++) {
+        log.context = &w->parts[i];
+        log.bytes_per_second_max = w->config.workloads[i].limits.log_bytes_per_second_max;
+        TRY(logger_new(&log, &w->parts[i].logger, e));
+    }
+    return STATUS_OK;
+}
+
+static status load_runner(worker *w, err *e) {
+    runner_workload *list = mem_calloc(w->config.workload_count + 1, sizeof *list);
+    for (size_t i = 0; i < w->config.workload_count; i++) {
+        const part *p = &w->parts[i];
+        list[i] = (runner_workload){p->logger, &p->artifacts, p->component, p->directory_fds};
+    }
     runner_options r = {
         .config = &w->config,
+        .workloads = list,
         .loop = w->loop,
-        .logger = w->logger,
         .connector = w->connector,
         .roots = w->roots,
         .cell = cell_of(w),
         .engine = w->engine,
-        .artifacts = &w->artifacts,
-        .component = w->component,
-        .directory_fds = w->directory_fds,
         .listener_fd = w->start.has_listener ? w->fds[MESSAGE_START_LISTENER] : -1,
-        .admission = {w->admission_page.data, w->start.worker, w->start.worker_count},
+        .admissions = w->admission_pages.data,
+        .worker = w->start.worker,
+        .worker_count = w->start.worker_count,
         .finished = on_finished,
         .context = w,
     };
-    return runner_new(&r, &w->runner, e);
+    status s = runner_new(&r, &w->runner, e);
+    mem_free(list);
+    return s;
+}
+
+static status load(worker *w, err *e) {
+    TRY(loop_new(NULL, &w->loop, e));
+    TRY(make_loggers(w, e));
+    TRY(remote_connector_new(w->loop, &w->channel, w->start.workload_count, &w->connector, e));
+    TRY(load_engine(w, e));
+    return load_runner(w, e);
 }
 
 static status start(worker *w, err *e) {
@@ -209,13 +289,13 @@ static status start(worker *w, err *e) {
 
 static status prepare(worker *w, err *e) {
     TRY(receive_all(w, e));
-    if (!network_policy_is_empty(&w->config.http_policy)) { // while files can be read
+    if (host_config_calls_out(&w->config)) { // while files can be read
         TRY(trust_roots_new(w->config.ca_file, &w->roots, e));
     }
     w->engine_options = compile_engine_options(&w->config, false);
     w->engine_options.level = (engine_level)w->start.engine_level;
     engine_facts_read(&w->engine_options, &w->facts); // while /proc can be read
-    TRY(sandbox_drop_privileges(w->config.limits.connections_max + DESCRIPTORS_SPARE, e));
+    TRY(sandbox_drop_privileges(w->config.connections_max + DESCRIPTORS_SPARE, e));
     TRY(restrict_files(w, e));
     TRY(load(w, e));
     return restrict_calls(w, e);

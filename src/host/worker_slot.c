@@ -23,8 +23,17 @@ void slot_init(worker_slot *s, const slot_place *place, uint32_t index) {
 
 static const supervisor_options *options_of(const worker_slot *s) { return s->place->options; }
 
+static size_t workload_count(const worker_slot *s) { return options_of(s)->config->workload_count; }
+
+static void keep_figures(worker_slot *s) {
+    const cell *c = slot_cell(s);
+    for (size_t i = 0; c != NULL && i < workload_count(s); i++) {
+        workload_figures_add(&s->place->ended[i], &c->work[i]);
+    }
+}
+
 static void close_process(worker_slot *s) {
-    host_figures_add(s->place->ended, slot_cell(s));
+    keep_figures(s);
     loop_watch_stop(&s->process_watch);
     loop_watch_stop(&s->channel_watch);
     broker_free(s->broker);
@@ -62,7 +71,10 @@ static bool may_log(worker_slot *s, size_t bytes) {
     if (now - s->log_refilled_ns >= 1000000000u) {
         uint32_t dropped = s->log_dropped;
         s->log_refilled_ns = now;
-        s->log_bytes = options_of(s)->config->limits.log_bytes_per_second_max + LOG_OWN_BYTES;
+        s->log_bytes = LOG_OWN_BYTES;
+        for (size_t i = 0; i < workload_count(s); i++) {
+            s->log_bytes += options_of(s)->config->workloads[i].limits.log_bytes_per_second_max;
+        }
         s->log_dropped = 0;
         if (dropped > 0) {
             logger_event(l, LOG_WARN, "log-dropped",
@@ -81,6 +93,10 @@ static bool may_log(worker_slot *s, size_t bytes) {
 static status on_log_packet(worker_slot *s, const channel_packet *p, err *e) {
     message_log m;
     TRY(message_read_log(p, &m, e));
+    bool is_own = m.workload == MESSAGE_LOG_OF_WORKER;
+    if (!is_own && m.workload >= workload_count(s)) {
+        return err_set(e, STATUS_INVALID, "it logs for workload %u, which is none", m.workload);
+    }
     if (!may_log(s, p->len)) {
         return STATUS_OK;
     }
@@ -88,7 +104,7 @@ static status on_log_packet(worker_slot *s, const channel_packet *p, err *e) {
     size_t n = m.record.field_count < LOG_FIELDS_MAX ? m.record.field_count : LOG_FIELDS_MAX - 1;
     m.fields[n] = LOG_NUMBER("worker", s->index);
     m.record.field_count = n + 1;
-    logger_record(options_of(s)->logger, &m.record);
+    logger_record(is_own ? options_of(s)->logger : options_of(s)->workloads[m.workload].logger, &m.record);
     return STATUS_OK;
 }
 
@@ -199,7 +215,9 @@ static void on_process(void *arg, unsigned events) {
         return;
     }
     close_process(s);
-    admission_clear(s->place->admission, s->index);
+    for (size_t i = 0; i < workload_count(s); i++) {
+        admission_clear(&s->place->admissions[i], s->index);
+    }
     s->place->events.ended(s->place->events.context, s, x);
 }
 
@@ -209,7 +227,7 @@ static status spawn(worker_slot *s, err *e) {
     channel theirs = {-1};
     auto_fd error_fd = -1;
     // A command's standard output and error are ours; guests that serve write to the log.
-    bool is_quiet = options_of(s)->kind == WORKLOAD_HTTP;
+    bool is_quiet = !options_of(s)->is_command;
     if (is_quiet) {
         TRY(process_error_pipe(&s->error_fd, &error_fd, e));
     }
@@ -225,32 +243,49 @@ static status spawn(worker_slot *s, err *e) {
     return code;
 }
 
-static status send_work(worker_slot *s, err *e) {
+static status send_start(worker_slot *s, err *e) {
     const supervisor_options *o = options_of(s);
-    int fds[MESSAGE_START_FDS_MAX] = {s->place->config_fd, o->component_fd, s->cell_fd,
-                                      s->place->admission_fd, -1};
+    int fds[MESSAGE_START_FDS_MAX] = {s->place->config_fd, s->cell_fd, s->place->admission_fd, -1};
     message_start m = {
         .worker = s->index,
         .worker_count = (uint32_t)o->worker_count,
-        .module_count = (uint32_t)o->artifacts->count,
-        .directory_count = (uint32_t)o->config->directory_count,
+        .workload_count = (uint32_t)workload_count(s),
         .engine_level = (uint8_t)o->level,
         .has_listener = o->listener_fds != NULL,
     };
+    for (size_t i = 0; i < m.workload_count; i++) {
+        m.module_count += (uint32_t)o->workloads[i].artifacts.count;
+        m.directory_count += (uint32_t)o->config->workloads[i].directory_count;
+    }
     if (m.has_listener) {
         // The predecessor shared this socket and may have changed it before it died.
         TRY(s->is_replacement ? socket_listen_again(o->listener_fds[s->index], e) : STATUS_OK);
         fds[MESSAGE_START_LISTENER] = o->listener_fds[s->index];
     }
-    TRY(message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e));
-    TRY(message_send_all_fds(&s->channel, MESSAGE_MODULES, o->artifacts->fds, o->artifacts->count, e));
-    return message_send_all_fds(&s->channel, MESSAGE_DIRECTORIES, o->directory_fds,
-                                o->config->directory_count, e);
+    return message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e);
+}
+
+static status send_work(worker_slot *s, err *e) {
+    const prepared_workload *list = options_of(s)->workloads;
+    size_t count = workload_count(s);
+    TRY(send_start(s, e));
+    for (size_t i = 0; i < count; i++) {
+        TRY(message_send_all_fds(&s->channel, MESSAGE_COMPONENTS, &list[i].component_fd, 1, e));
+    }
+    for (size_t i = 0; i < count; i++) {
+        const artifacts *a = &list[i].artifacts;
+        TRY(message_send_all_fds(&s->channel, MESSAGE_MODULES, a->fds, a->count, e));
+    }
+    for (size_t i = 0; i < count; i++) {
+        TRY(message_send_all_fds(&s->channel, MESSAGE_DIRECTORIES, list[i].directory_fds,
+                                 list[i].config->directory_count, e));
+    }
+    return STATUS_OK;
 }
 
 static status watch(worker_slot *s, err *e) {
     loop *l = s->place->loop;
-    TRY(broker_new(l, s->place->connector, &s->channel, &s->broker, e));
+    TRY(broker_new(l, s->place->connector, &s->channel, (uint32_t)workload_count(s), &s->broker, e));
     TRY(loop_watch_start(&s->channel_watch, l, s->channel.fd, LOOP_READABLE, on_channel, s, e));
     if (s->error_fd >= 0) {
         TRY(loop_watch_start(&s->error_watch, l, s->error_fd, LOOP_READABLE, on_errors, s, e));
@@ -266,9 +301,9 @@ status slot_start(worker_slot *s, err *e) {
     s->started_ns = clock_now_ns();
     s->last_beat = 0;
     s->last_change_ns = s->started_ns;
-    status code = memory_file_shared("writ-cell", CELL_BYTES, &s->cell_fd, e);
+    status code = memory_file_shared("writ-cell", sizeof(cell), &s->cell_fd, e);
     if (code == STATUS_OK) {
-        code = memory_map_shared(s->cell_fd, CELL_BYTES, &s->cell_page, e);
+        code = memory_map_shared(s->cell_fd, sizeof(cell), &s->cell_page, e);
     }
     if (code == STATUS_OK) {
         code = spawn(s, e);

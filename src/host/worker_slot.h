@@ -34,9 +34,9 @@ typedef struct slot_place { // the same for all slots
     connector *connector; // that connects for all
     int config_fd;
     int admission_fd;
-    admission_page *admission;
+    admission_page *admissions; // one for each workload
     slot_events events;
-    host_figures *ended; // receives the counters of workers that end
+    workload_figures *ended; // for each workload, receives the counters of workers that end
 } slot_place;
 
 struct worker_slot {

@@ -58,7 +58,7 @@ static status check_entry(const component_item *item, const char *name, const ch
     return err_set(e, STATUS_INVALID, "%.*s does not export the function %s", SLICE_ARG(item->name), name);
 }
 
-status workload_kind_of(const component *c, workload_kind *ret, err *e) {
+status workload_kind_of(const component *c, bool is_alone, workload_kind *ret, err *e) {
     const component_item *handler = find_export(c, "wasi:http/incoming-handler");
     const component_item *run = find_export(c, "wasi:cli/run");
     if (handler != NULL) {
@@ -67,9 +67,19 @@ status workload_kind_of(const component *c, workload_kind *ret, err *e) {
                            "func(request: own<incoming-request>, response-out: own<response-outparam>)",
                            is_handle_type, e);
     }
+    if (run != NULL && !is_alone) {
+        return err_set(
+            e, STATUS_UNSUPPORTED,
+            "the component exports wasi:cli/run and not wasi:http/incoming-handler: a command runs "
+            "alone, with writ run");
+    }
     if (run != NULL) {
         *ret = WORKLOAD_COMMAND;
         return check_entry(run, "run", "func() -> result", is_run_type, e);
+    }
+    if (!is_alone) {
+        *ret = WORKLOAD_LIBRARY;
+        return STATUS_OK;
     }
     return err_set(
         e, STATUS_UNSUPPORTED,
@@ -77,7 +87,7 @@ status workload_kind_of(const component *c, workload_kind *ret, err *e) {
         "nothing to run; `writ inspect` shows what it exports");
 }
 
-status workload_open_directories(const host_config *config, int *ret_fds, err *e) {
+status workload_open_directories(const workload_config *config, int *ret_fds, err *e) {
     for (size_t i = 0; i < config->directory_count; i++) {
         status s = fd_open_directory(config->directories[i].host_path, &ret_fds[i], e);
         if (s != STATUS_OK) {
@@ -90,7 +100,7 @@ status workload_open_directories(const host_config *config, int *ret_fds, err *e
     return STATUS_OK;
 }
 
-static wasi_stdio stdio_of(const host_config *c, workload_kind kind) {
+static wasi_stdio stdio_of(const workload_config *c, workload_kind kind) {
     switch (c->stdio) {
     case HOST_STDIO_NONE:
         return WASI_STDIO_NONE;
@@ -132,7 +142,7 @@ static wasi_limits limits_of(const host_limits *l) {
 }
 
 static void fill_lists(workload *w, const workload_options *o) {
-    const host_config *c = o->config;
+    const workload_config *c = o->config;
     slice *arguments = ARENA_ARRAY(&w->arena, slice, c->argument_count + 1);
     wasi_variable *variables = ARENA_ARRAY(&w->arena, wasi_variable, c->variable_count + 1);
     wasi_directory *directories = ARENA_ARRAY(&w->arena, wasi_directory, c->directory_count + 1);
@@ -159,8 +169,9 @@ static void fill_lists(workload *w, const workload_options *o) {
 }
 
 static void fill_authority(workload *w, const workload_options *o) {
-    const host_config *c = o->config;
+    const workload_config *c = o->config;
     w->wasi.name = slice_from_text(c->name);
+    w->wasi.number = w->number;
     fill_lists(w, o);
     w->wasi.stdio = stdio_of(c, w->kind);
     w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry};
@@ -169,7 +180,7 @@ static void fill_authority(workload *w, const workload_options *o) {
     w->wasi.net_policy = &c->net_policy;
     w->wasi.limits = limits_of(&c->limits);
     // A command runs as long as it likes unless somebody said otherwise.
-    bool serves = w->kind == WORKLOAD_HTTP;
+    bool serves = w->kind != WORKLOAD_COMMAND;
     w->cpu_ns_max = c->limits.cpu_time_ns_max == 0 && serves ? HOST_CPU_NS_MAX : c->limits.cpu_time_ns_max;
     w->wall_ns_max =
         c->limits.wall_time_ns_max == 0 && serves ? HOST_WALL_NS_MAX : c->limits.wall_time_ns_max;
@@ -212,6 +223,9 @@ static status link_program(workload *w, err *e) {
     };
     TRY(component_link(w->component, &o, &w->program, e));
     share_memory(w);
+    if (w->kind == WORKLOAD_LIBRARY) {
+        return STATUS_OK;
+    }
     bool serves = w->kind == WORKLOAD_HTTP;
     slice interface = slice_from_text(serves ? "wasi:http/incoming-handler" : "wasi:cli/run");
     w->entry = component_program_export(w->program, interface, slice_from_text(serves ? "handle" : "run"));
@@ -223,7 +237,7 @@ static status link_program(workload *w, err *e) {
 }
 
 static status prepare(workload *w, const workload_options *o, err *e) {
-    TRY(workload_kind_of(w->component, &w->kind, e));
+    TRY(workload_kind_of(w->component, o->is_alone, &w->kind, e));
     TRY(grants_new(w->component, w->config, NULL, &w->grants, e));
     TRY(grants_check(w->grants, e));
     fill_authority(w, o);
@@ -234,6 +248,7 @@ static status prepare(workload *w, const workload_options *o, err *e) {
 status workload_new(const workload_options *options, workload **ret, err *e) {
     workload *w = MEM_NEW(workload);
     w->config = options->config;
+    w->number = options->number;
     w->engine = options->engine;
     w->logger = options->logger;
     w->component = options->component;

@@ -13,14 +13,18 @@
 
 typedef enum workload_kind {
     WORKLOAD_HTTP,    // exports wasi:http/incoming-handler
-    WORKLOAD_COMMAND, // exports wasi:cli/run
+    WORKLOAD_COMMAND, // exports wasi:cli/run; runs alone
+    WORKLOAD_LIBRARY, // exports neither: it is there to be called by other workloads
 } workload_kind;
 
-// What a component is for, by its exports. A component with both serves.
-status workload_kind_of(const component *c, workload_kind *ret, err *e) WRIT_MUST_USE;
+// What a component is for, by its exports. A component with both serves. `is_alone`: it is the only workload
+// of the host, so it must be one of the first two; among others it can be no command. STATUS_UNSUPPORTED.
+status workload_kind_of(const component *c, bool is_alone, workload_kind *ret, err *e) WRIT_MUST_USE;
 
 typedef struct workload_options {
-    const host_config *config;  // borrowed
+    const workload_config *config; // borrowed
+    uint32_t number;               // of it, on this host
+    bool is_alone;
     const component *component; // decoded; borrowed
     const artifacts *artifacts;
     engine *engine;           // borrowed
@@ -29,7 +33,8 @@ typedef struct workload_options {
 } workload_options;
 
 typedef struct workload {
-    const host_config *config;
+    const workload_config *config;
+    uint32_t number; // on this host
     engine *engine;
     logger *logger;
     const component *component;
@@ -38,7 +43,7 @@ typedef struct workload {
     size_t module_count;
     component_program *program;
     workload_kind kind;
-    const component_func *entry;
+    const component_func *entry; // NULL of a library
     wasi_workload wasi;
     engine_store_options store_options;
     uint64_t cpu_ns_max; // of one call; 0 = no limit
@@ -50,4 +55,4 @@ status workload_new(const workload_options *options, workload **ret, err *e) WRI
 void workload_free(workload *w); // accepts NULL; all instances must be gone
 
 // Opens the directories of the configuration, in order. On failure nothing stays open.
-status workload_open_directories(const host_config *config, int *ret_fds, err *e) WRIT_MUST_USE;
+status workload_open_directories(const workload_config *config, int *ret_fds, err *e) WRIT_MUST_USE;

@@ -42,7 +42,7 @@ typedef struct connect_request {
     slice host;           // a name, or a literal address without brackets; borrowed for the call
     uint16_t port;        // host order
     uint64_t deadline_ns; // of loop_now_ns
-    uint32_t workload;    // whose policy; 0 when the connector serves one workload only
+    uint32_t workload;    // whose policy: its number on this host
 } connect_request;
 
 typedef struct connect_result {

@@ -86,7 +86,8 @@ static int start_lookup(address_stream *s, slice name) {
     connect_request request = {.purpose = CONNECT_SOCKETS,
                                .action = CONNECT_RESOLVE,
                                .host = name,
-                               .deadline_ns = loop_now_ns(i->loop) + 30ull * 1000000000};
+                               .deadline_ns = loop_now_ns(i->loop) + 30ull * 1000000000,
+                               .workload = i->workload->number};
     err e = {0};
     status code = connector_request(i->connector, &request, on_addresses, s, &s->request_id, &e);
     connect_result refused = {.code = code, .fd = -1};

@@ -54,6 +54,7 @@ int guest_socket_request(guest_socket *s, connect_request *request) {
         return WASI_SOCKETS_NETWORK_ERROR_CODE_ACCESS_DENIED;
     }
     request->purpose = CONNECT_SOCKETS;
+    request->workload = i->workload->number;
     request->deadline_ns = loop_now_ns(i->loop) + request_ns_max;
     err e = {0};
     status code = connector_request(i->connector, request, on_answer, s, &s->request_id, &e);

@@ -5,40 +5,45 @@
 #include "test.h"
 
 typedef struct fixture {
+    workload_config workloads[2];
     host_config config;
-    vetting vetting;
+    vetting vettings[2];
     host_status status;
     buf text;
 } fixture;
 
 static void read_figures(void *source, host_figures *ret) {
     (void)source;
-    *ret = (host_figures){.workers = 2,
-                          .workers_serving = 1,
-                          .worker_restarts = 3,
-                          .running = 4,
-                          .waiting = 5,
-                          .requests = 6,
-                          .cpu_ns = 1002003004};
+    *ret = (host_figures){.workers = 2, .workers_serving = 1, .worker_restarts = 3};
+}
+
+static void read_workload(void *source, uint32_t number, workload_figures *ret) {
+    (void)source;
+    *ret = (workload_figures){.running = 4, .waiting = 5, .requests = 6 + number, .cpu_ns = 1002003004};
 }
 
 static void setup(fixture *f) {
     *f = (fixture){0};
-    f->config.name = (char *)"hello";
-    f->config.limits = host_limits_default();
-    f->status = (host_status){.config = &f->config, .vetting = &f->vetting, .read = read_figures};
+    for (size_t i = 0; i < 2; i++) {
+        f->workloads[i] =
+            (workload_config){.name = (char *)(i == 0 ? "hello" : "other"), .limits = host_limits_default()};
+    }
+    f->config.workloads = f->workloads;
+    f->config.workload_count = 1;
+    f->status = (host_status){
+        .config = &f->config, .vettings = f->vettings, .read = read_figures, .read_workload = read_workload};
 }
 
 static const char *text_of(fixture *f, metrics_format format) {
     buf_done(&f->text);
-    buf_init(&f->text, 32 << 10);
+    buf_init(&f->text, 64 << 10);
     EXPECT_OK(metrics_write(&f->status, format, &f->text));
     return buf_text(&f->text);
 }
 
 static void sign(fixture *f) {
-    f->vetting.found.has_token = true;
-    token_claims *c = &f->vetting.found.claims;
+    f->vettings[0].found.has_token = true;
+    token_claims *c = &f->vettings[0].found.claims;
     c->name = slice_from_text("shop/hello");
     c->issuer.kind = NKEY_ACCOUNT;
     c->subject.kind = NKEY_MODULE;
@@ -51,7 +56,7 @@ static void sign(fixture *f) {
 TEST(unsigned_says_so) {
     fixture f;
     setup(&f);
-    f.vetting.found.reason = REFUSAL_UNSIGNED;
+    f.vettings[0].found.reason = REFUSAL_UNSIGNED;
     const char *text = text_of(&f, METRICS_PROMETHEUS);
     EXPECT_CONTAINS(text, "\nwrit_workload_signed 0\n");
     EXPECT_CONTAINS(text, "signature=\"unsigned\",issuer=\"\",subject=\"\"");
@@ -102,13 +107,13 @@ TEST(labels_cannot_end_their_line) {
     fixture f;
     setup(&f);
     sign(&f);
-    f.vetting.found.claims.name = slice_from_text("a\"} 1\nwrit_workload_signed 1\n\\\x01");
+    f.vettings[0].found.claims.name = slice_from_text("a\"} 1\nwrit_workload_signed 1\n\\\x01");
     const char *text = text_of(&f, METRICS_PROMETHEUS);
     EXPECT_CONTAINS(text, "name=\"a\\\"} 1\\nwrit_workload_signed 1\\n\\\\?\",");
     static char name[4096];
     memset(name, 'x', sizeof name - 1);
     memcpy(name + 255, "\xc3\xa9", 2);
-    f.vetting.found.claims.name = slice_from_text(name);
+    f.vettings[0].found.claims.name = slice_from_text(name);
     text = text_of(&f, METRICS_PROMETHEUS);
     EXPECT_CONTAINS(text, "xxx\",signature=");
     buf_done(&f.text);
@@ -120,8 +125,24 @@ TEST(the_longest_text_fits_an_answer) {
     sign(&f);
     static char name[4096];
     memset(name, '"', sizeof name - 1);
-    f.config.name = name;
-    f.vetting.found.claims.name = f.vetting.found.claims.version = slice_from_text(name);
+    f.workloads[0].name = name;
+    f.vettings[0].found.claims.name = f.vettings[0].found.claims.version = slice_from_text(name);
     EXPECT(strlen(text_of(&f, METRICS_OPENMETRICS)) < 16 << 10);
+    buf_done(&f.text);
+}
+
+TEST(many_workloads_are_told_apart) {
+    fixture f;
+    setup(&f);
+    f.config.workload_count = 2;
+    const char *text = text_of(&f, METRICS_PROMETHEUS);
+    EXPECT_CONTAINS(text, "\nwrit_workload_requests_admitted_total{workload=\"hello\"} 6\n");
+    EXPECT_CONTAINS(text, "\nwrit_workload_requests_admitted_total{workload=\"other\"} 7\n");
+    EXPECT_CONTAINS(text, "writ_workload_signed{workload=\"other\"}");
+    EXPECT_CONTAINS(text, "refusals_total{workload=\"other\",reason=\"unsigned\"} 0\n");
+    EXPECT_CONTAINS(text, "cpu_seconds_total{workload=\"other\"} 1.002003\n");
+    const char *family = strstr(text, "# TYPE writ_workload_traps_total");
+    EXPECT(family != NULL && strstr(family + 1, "# TYPE writ_workload_traps_total") == NULL);
+    EXPECT_CONTAINS(text, "\nwrit_workers 2\n");
     buf_done(&f.text);
 }

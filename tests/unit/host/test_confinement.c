@@ -42,14 +42,16 @@ static bool make_component(const char *path) {
 
 static int run_command(const char *folder, const char *path) {
     host_config c;
+    workload_config *w;
     host_config_init(&c);
-    c.component_path = mem_text_dup(path);
-    c.name = mem_text_dup("confined");
-    c.cache_directory = mem_text_dup(folder);
-    c.is_unsigned = true;
     err e = {0};
     int exit_status = -1;
-    status s = host_config_add_directory(&c, folder, "/data", false, &e);
+    EXPECT_OK(host_config_add_workload(&c, &w, &e));
+    w->component_path = mem_text_dup(path);
+    w->name = mem_text_dup("confined");
+    c.cache_directory = mem_text_dup(folder);
+    w->is_unsigned = true;
+    status s = workload_config_add_directory(w, folder, "/data", false, &e);
     if (s == STATUS_OK) {
         s = host_run(&c, NULL, &exit_status, &e);
     }

@@ -59,14 +59,17 @@ static void on_supervisor_end(void *arg, unsigned events) {
 static bool world_init(world *w) {
     *w = (world){.listener = -1};
     host_config_init(&w->config);
+    for (int i = 0; i < 2; i++) {
+        EXPECT_OK(host_config_add_workload(&w->config, &(workload_config *){NULL}, NULL));
+    }
     socket_address a;
     EXPECT(socket_address_parse(slice_from_text("127.0.0.1"), 0, &a));
     bool ok = EXPECT_OK(socket_listen_group(&a, 1, &w->listener, NULL)) &&
               EXPECT_OK(loop_new(NULL, &w->l, NULL)) &&
               EXPECT_OK(channel_pair(1 << 20, &w->worker_end, &w->supervisor_end, NULL)) &&
               EXPECT_OK(local_connector_new(w->l, &w->config, &w->local, NULL)) &&
-              EXPECT_OK(remote_connector_new(w->l, &w->worker_end, &w->remote, NULL)) &&
-              EXPECT_OK(broker_new(w->l, w->local, &w->supervisor_end, &w->b, NULL)) &&
+              EXPECT_OK(remote_connector_new(w->l, &w->worker_end, 2, &w->remote, NULL)) &&
+              EXPECT_OK(broker_new(w->l, w->local, &w->supervisor_end, 2, &w->b, NULL)) &&
               EXPECT_OK(loop_watch_start(&w->worker_watch, w->l, w->worker_end.fd, LOOP_READABLE,
                                          on_worker_end, w, NULL)) &&
               EXPECT_OK(loop_watch_start(&w->supervisor_watch, w->l, w->supervisor_end.fd, LOOP_READABLE,
@@ -89,7 +92,8 @@ static void world_done(world *w) {
 }
 
 static void allow(world *w, const char *rule) {
-    EXPECT_OK(network_policy_add(&w->config.http_policy, slice_from_text(rule), NETWORK_PORT_ANY, NULL));
+    EXPECT_OK(network_policy_add(&w->config.workloads[0].http_policy, slice_from_text(rule), NETWORK_PORT_ANY,
+                                 NULL));
 }
 
 static void on_answer(void *arg, const connect_result *r) {
@@ -274,5 +278,66 @@ TEST(late_requests_time_out) {
     EXPECT_OK(connector_request(w.remote, &q, on_answer, &a, &id, NULL));
     wait_for(&w, &a);
     EXPECT_EQ(a.code, STATUS_TIMEOUT);
+    world_done(&w);
+}
+
+static void ask_as(world *w, uint32_t workload, answer *a) {
+    connect_request q = {.host = SLICE_LITERAL("127.0.0.1"), .port = w->port, .workload = workload};
+    q.deadline_ns = loop_now_ns(w->l) + 5000000000u;
+    uint64_t id = 0;
+    *a = (answer){.l = w->l, .fd = -1};
+    EXPECT_OK(connector_request(w->remote, &q, on_answer, a, &id, NULL));
+}
+
+TEST(each_workload_has_its_own_policy) {
+    world w;
+    REQUIRE(world_init(&w));
+    allow(&w, "127.0.0.1");
+    answer first, second;
+    ask_as(&w, 0, &first);
+    wait_for(&w, &first);
+    ask_as(&w, 1, &second);
+    wait_for(&w, &second);
+    EXPECT_EQ(first.code, STATUS_OK);
+    EXPECT_EQ(second.code, STATUS_DENIED);
+    fd_close(first.fd);
+    world_done(&w);
+}
+
+// However many one workload asks for, the other's go out at once.
+TEST(a_workload_does_not_wait_for_the_connections_of_another) {
+    world w;
+    REQUIRE(world_init(&w));
+    static answer answers[MANY];
+    for (size_t i = 0; i < MANY; i++) {
+        ask_as(&w, 0, &answers[i]);
+    }
+    answer other;
+    ask_as(&w, 1, &other);
+    size_t answered = 0;
+    while (other.count == 0) {
+        loop_run(w.l);
+    }
+    for (size_t i = 0; i < MANY; i++) {
+        answered += answers[i].count > 0;
+    }
+    EXPECT(answered < MANY / 2);
+    for (size_t i = 0; i < MANY; i++) {
+        wait_for(&w, &answers[i]);
+    }
+    EXPECT_EQ(w.broken, 0);
+    world_done(&w);
+}
+
+TEST(an_unknown_workload_breaks_the_protocol) {
+    world w;
+    REQUIRE(world_init(&w));
+    message_connect m = {.id = 1, .request = {.host = SLICE_LITERAL("127.0.0.1"), .port = 1, .workload = 2}};
+    m.request.deadline_ns = 1000000000u;
+    EXPECT_OK(message_send_connect(&w.worker_end, &m, NULL));
+    on_supervisor_end(&w, 0);
+    EXPECT_EQ(w.broken, 1);
+    uint64_t id;
+    EXPECT_STATUS(connector_request(w.local, &m.request, on_answer, NULL, &id, NULL), STATUS_INVALID);
     world_done(&w);
 }

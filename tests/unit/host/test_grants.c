@@ -8,7 +8,8 @@
 typedef struct fixture {
     buf binary;
     component *c;
-    host_config config;
+    host_config host;
+    workload_config *config;
     const grants_writ *writ;
     grants *g;
 } fixture;
@@ -16,7 +17,8 @@ typedef struct fixture {
 static void setup(fixture *f, const char *wat) {
     *f = (fixture){0};
     err e = {0};
-    host_config_init(&f->config);
+    host_config_init(&f->host);
+    REQUIRE(host_config_add_workload(&f->host, &f->config, NULL) == STATUS_OK);
     if (wat_decode(wat, &f->binary, &f->c, &e) != STATUS_OK) {
         printf("%s\n", e.message);
     }
@@ -26,14 +28,14 @@ static void decide(fixture *f) {
     err e = {0};
     grants_free(f->g);
     f->g = NULL;
-    EXPECT(grants_new(f->c, &f->config, f->writ, &f->g, &e) == STATUS_OK);
+    EXPECT(grants_new(f->c, f->config, f->writ, &f->g, &e) == STATUS_OK);
 }
 
 static void teardown(fixture *f) {
     grants_free(f->g);
     component_free(f->c);
     buf_done(&f->binary);
-    host_config_done(&f->config);
+    host_config_done(&f->host);
 }
 
 static const grant_decision *decision(const fixture *f, const char *name) {
@@ -75,8 +77,8 @@ TEST(nothing_named_means_no_authority) {
 TEST(options_grant_what_they_name_and_not_more) {
     fixture f;
     setup(&f, base_wat);
-    EXPECT(host_config_add_directory(&f.config, "/tmp", "/data", true, NULL) == STATUS_OK);
-    EXPECT(network_policy_add(&f.config.http_policy, slice_from_text("example.org"), NETWORK_PORT_OF_HTTP,
+    EXPECT(workload_config_add_directory(f.config, "/tmp", "/data", true, NULL) == STATUS_OK);
+    EXPECT(network_policy_add(&f.config->http_policy, slice_from_text("example.org"), NETWORK_PORT_OF_HTTP,
                               NULL) == STATUS_OK);
     decide(&f);
     EXPECT(is(&f, "wasi:filesystem/types@0.2.0", GRANT_GRANTED));
@@ -89,8 +91,9 @@ TEST(options_grant_what_they_name_and_not_more) {
 TEST(strict_refuses_what_is_inert_unless_named) {
     fixture f;
     setup(&f, base_wat);
-    f.config.is_strict = true;
-    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:sockets", NULL) == STATUS_OK);
+    f.config->is_strict = true;
+    EXPECT(host_config_add_text(&f.config->grants, &f.config->grant_count, "wasi:sockets", NULL) ==
+           STATUS_OK);
     decide(&f);
     err e = {0};
     EXPECT(grants_check(f.g, &e) == STATUS_DENIED);
@@ -105,13 +108,13 @@ TEST(strict_refuses_what_is_inert_unless_named) {
 TEST(suggestion_is_enough_and_smallest) {
     fixture f;
     setup(&f, "(component " EMPTY_IMPORT("wasi:cli/stdout@0.2.0") EMPTY_IMPORT("wasi:io/poll@0.2.0") ")");
-    f.config.is_strict = true;
+    f.config->is_strict = true;
     decide(&f);
     auto_buf line;
     buf_init(&line, 4096);
     EXPECT(grants_suggest(f.g, &line) == STATUS_OK);
     EXPECT(slice_equal_text(buf_slice(&line), "--grant wasi:cli/stdout"));
-    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:cli/stdout", NULL) ==
+    EXPECT(host_config_add_text(&f.config->grants, &f.config->grant_count, "wasi:cli/stdout", NULL) ==
            STATUS_OK);
     decide(&f);
     EXPECT(grants_check(f.g, NULL) == STATUS_OK);
@@ -121,9 +124,9 @@ TEST(suggestion_is_enough_and_smallest) {
 TEST(refuse_wins_over_everything) {
     fixture f;
     setup(&f, base_wat);
-    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:io/streams", NULL) ==
+    EXPECT(host_config_add_text(&f.config->grants, &f.config->grant_count, "wasi:io/streams", NULL) ==
            STATUS_OK);
-    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:io", NULL) == STATUS_OK);
+    EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:io", NULL) == STATUS_OK);
     decide(&f);
     EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_REFUSED));
     EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_INERT));
@@ -133,13 +136,13 @@ TEST(refuse_wins_over_everything) {
 TEST(a_pattern_is_a_whole_package_or_a_whole_interface) {
     fixture f;
     setup(&f, base_wat);
-    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:i", NULL) == STATUS_OK);
-    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:io/stream", NULL) ==
+    EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:i", NULL) == STATUS_OK);
+    EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:io/stream", NULL) ==
            STATUS_OK);
     decide(&f);
     EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_GRANTED));
-    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:io/streams@0.2.0", NULL) ==
-           STATUS_OK);
+    EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:io/streams@0.2.0",
+                                NULL) == STATUS_OK);
     decide(&f);
     EXPECT(is(&f, "wasi:io/streams@0.2.3", GRANT_REFUSED));
     teardown(&f);
@@ -149,7 +152,7 @@ TEST(what_nobody_offers_is_refused_without_an_option) {
     fixture f;
     setup(&f, "(component " EMPTY_IMPORT("acme:secret/store@1.0.0")
                   EMPTY_IMPORT("wasi:io/poll@0.3.0") "(import \"f\" (func)))");
-    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "acme:secret/store", NULL) ==
+    EXPECT(host_config_add_text(&f.config->grants, &f.config->grant_count, "acme:secret/store", NULL) ==
            STATUS_OK);
     decide(&f);
     EXPECT(is(&f, "acme:secret/store@1.0.0", GRANT_REFUSED));
@@ -165,7 +168,7 @@ TEST(what_nobody_offers_is_refused_without_an_option) {
 TEST(the_gate_binds_only_what_was_decided) {
     fixture f;
     setup(&f, "(component " EMPTY_IMPORT("wasi:io/poll@0.2.0") EMPTY_IMPORT("wasi:cli/stdout@0.2.0") ")");
-    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:cli/stdout", NULL) ==
+    EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:cli/stdout", NULL) ==
            STATUS_OK);
     decide(&f);
     component_gate gate = grants_gate(f.g);
@@ -194,7 +197,7 @@ TEST(commands_get_the_callers_stdio_by_default) {
                                            "(instance $run)))");
     decide(&f);
     EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_GRANTED));
-    f.config.stdio = HOST_STDIO_NONE;
+    f.config->stdio = HOST_STDIO_NONE;
     decide(&f);
     EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_INERT));
     teardown(&f);

@@ -14,7 +14,8 @@ static const char base_wat[] = "(component " EMPTY_IMPORT("wasi:io/streams@0.2.3
 typedef struct fixture {
     buf binary;
     component *c;
-    host_config config;
+    host_config host;
+    workload_config *config;
     arena memory;
     allowance lists[2]; // of the writ, of the trust
     grants_writ writ;
@@ -24,7 +25,8 @@ typedef struct fixture {
 static void setup(fixture *f) {
     *f = (fixture){0};
     err e = {0};
-    host_config_init(&f->config);
+    host_config_init(&f->host);
+    REQUIRE(host_config_add_workload(&f->host, &f->config, NULL) == STATUS_OK);
     arena_init(&f->memory, 1 << 20);
     if (wat_decode(base_wat, &f->binary, &f->c, &e) != STATUS_OK) {
         printf("%s\n", e.message);
@@ -37,7 +39,7 @@ static void teardown(fixture *f) {
     component_free(f->c);
     buf_done(&f->binary);
     arena_done(&f->memory);
-    host_config_done(&f->config);
+    host_config_done(&f->host);
 }
 
 // A list from its text form, entries separated by spaces.
@@ -59,7 +61,7 @@ static const grant_decision *decide(fixture *f, const char *name) {
     err e = {0};
     grants_free(f->g);
     f->g = NULL;
-    EXPECT(grants_new(f->c, &f->config, &f->writ, &f->g, &e) == STATUS_OK);
+    EXPECT(grants_new(f->c, f->config, &f->writ, &f->g, &e) == STATUS_OK);
     for (size_t i = 0; i < grants_count(f->g); i++) {
         if (slice_starts_with(grants_at(f->g, i)->import_name, name)) {
             return grants_at(f->g, i);
@@ -76,7 +78,7 @@ static bool admitted(fixture *f, const char *name, semver version) {
 }
 
 static void allow_http(fixture *f, const char *rule) {
-    EXPECT(network_policy_add(&f->config.http_policy, slice_from_text(rule), NETWORK_PORT_OF_HTTP, NULL) ==
+    EXPECT(network_policy_add(&f->config->http_policy, slice_from_text(rule), NETWORK_PORT_OF_HTTP, NULL) ==
            STATUS_OK);
 }
 
@@ -111,11 +113,12 @@ TEST(no_option_widens) {
     fixture f;
     setup(&f);
     f.writ.writ = list(&f, 0, "wasi:io wasi:http");
-    EXPECT(host_config_add_text(&f.config.grants, &f.config.grant_count, "wasi:sockets", NULL) == STATUS_OK);
-    EXPECT(network_policy_add(&f.config.net_policy, slice_from_text("a.org:1"), NETWORK_PORT_ANY, NULL) ==
+    EXPECT(host_config_add_text(&f.config->grants, &f.config->grant_count, "wasi:sockets", NULL) ==
+           STATUS_OK);
+    EXPECT(network_policy_add(&f.config->net_policy, slice_from_text("a.org:1"), NETWORK_PORT_ANY, NULL) ==
            STATUS_OK);
     EXPECT(decide(&f, "wasi:sockets/tcp")->state == GRANT_REFUSED);
-    f.config.is_strict = true;
+    f.config->is_strict = true;
     EXPECT(decide(&f, "wasi:sockets/tcp")->state == GRANT_REFUSED);
     teardown(&f);
 }
@@ -124,7 +127,8 @@ TEST(options_narrow) {
     fixture f;
     setup(&f);
     f.writ.writ = list(&f, 0, "*");
-    EXPECT(host_config_add_text(&f.config.refusals, &f.config.refusal_count, "wasi:http", NULL) == STATUS_OK);
+    EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:http", NULL) ==
+           STATUS_OK);
     EXPECT(decide(&f, HTTP)->state == GRANT_REFUSED);
     EXPECT(strstr(decide(&f, HTTP)->why, "--refuse") != NULL);
     teardown(&f);
@@ -183,10 +187,10 @@ TEST(sockets_have_hosts_too) {
     fixture f;
     setup(&f);
     f.writ.writ = list(&f, 0, "wasi:io wasi:http wasi:sockets;hosts=10.0.0.0/8:5432");
-    EXPECT(network_policy_add(&f.config.net_policy, slice_from_text("10.1.2.3:5432"), NETWORK_PORT_ANY,
+    EXPECT(network_policy_add(&f.config->net_policy, slice_from_text("10.1.2.3:5432"), NETWORK_PORT_ANY,
                               NULL) == STATUS_OK);
     EXPECT(decide(&f, "wasi:sockets/tcp")->state == GRANT_GRANTED);
-    EXPECT(network_policy_add(&f.config.net_policy, slice_from_text("10.1.2.3"), NETWORK_PORT_ANY, NULL) ==
+    EXPECT(network_policy_add(&f.config->net_policy, slice_from_text("10.1.2.3"), NETWORK_PORT_ANY, NULL) ==
            STATUS_OK);
     EXPECT(decide(&f, "wasi:sockets/tcp")->state == GRANT_REFUSED);
     EXPECT(strstr(decide(&f, "wasi:sockets/tcp")->why, "--allow-net 10.1.2.3/32 ") != NULL);

@@ -30,13 +30,14 @@ static void receive(pair *p, message_type type, size_t fds_max) {
 
 TEST(start_round_trip) {
     pair p = pair_new();
-    message_start m = {3, 4, 10, 2, 1, true}, got;
+    message_start m = {3, 4, 5, 10, 2, 1, true}, got;
     int fds[MESSAGE_START_FDS_MAX] = {0};
     EXPECT_OK(message_send_start(&p.a, &m, fds, MESSAGE_START_FDS_MAX, NULL));
     receive(&p, MESSAGE_START, MESSAGE_START_FDS_MAX);
     EXPECT_OK(message_read_start(&p.p, &got, NULL));
     EXPECT_EQ(got.worker, 3);
     EXPECT_EQ(got.worker_count, 4);
+    EXPECT_EQ(got.workload_count, 5);
     EXPECT_EQ(got.module_count, 10);
     EXPECT_EQ(got.directory_count, 2);
     EXPECT(got.has_listener);
@@ -74,9 +75,10 @@ TEST(log_round_trip) {
     r.fields = fields;
     r.field_count = 2;
     message_log got;
-    EXPECT_OK(message_send_log(&p.a, &r, NULL));
+    EXPECT_OK(message_send_log(&p.a, 6, &r, NULL));
     receive(&p, MESSAGE_LOG, 0);
     EXPECT_OK(message_read_log(&p.p, &got, NULL));
+    EXPECT_EQ(got.workload, 6);
     EXPECT_EQ(got.record.level, LOG_WARN);
     EXPECT_BYTES(got.record.event, r.event);
     EXPECT_BYTES(got.record.message, r.message);
@@ -97,7 +99,7 @@ TEST(largest_log_record_fits) {
     }
     log_record r = {LOG_INFO, SLICE_LITERAL("e"), {text, sizeof text}, fields, LOG_FIELDS_MAX};
     message_log got;
-    EXPECT_OK(message_send_log(&p.a, &r, NULL));
+    EXPECT_OK(message_send_log(&p.a, 6, &r, NULL));
     receive(&p, MESSAGE_LOG, 0);
     EXPECT_OK(message_read_log(&p.p, &got, NULL));
     EXPECT_EQ(got.record.message.len, LOG_TEXT_BYTES_MAX); // cut
@@ -114,17 +116,35 @@ static void expect_log_refused(const char *hex_name, slice payload) {
 
 TEST(hostile_log_records_are_refused) {
     expect_log_refused("empty", slice_of("", 0));
-    expect_log_refused("level 9", slice_of("\x09\1\0\0\0e\0\0\0\0\0", 11));
-    expect_log_refused("an event with a quote", slice_of("\x01\1\0\0\0\"\0\0\0\0\0", 11));
-    expect_log_refused("no event", slice_of("\x01\0\0\0\0\0\0\0\0\0", 10));
-    expect_log_refused("a length beyond the end", slice_of("\x01\xff\0\0\0e", 6));
-    expect_log_refused("a length of 4 GiB", slice_of("\x01\xff\xff\xff\xff", 5));
-    expect_log_refused("more fields than any", slice_of("\x01\1\0\0\0e\0\0\0\0\xff", 11));
-    expect_log_refused("a field that is missing", slice_of("\x01\1\0\0\0e\0\0\0\0\x01", 11));
+    expect_log_refused("level 9", slice_of("\0\0\0\0"
+                                           "\x09\1\0\0\0e\0\0\0\0\0",
+                                           15));
+    expect_log_refused("an event with a quote", slice_of("\0\0\0\0"
+                                                         "\x01\1\0\0\0\"\0\0\0\0\0",
+                                                         15));
+    expect_log_refused("no event", slice_of("\0\0\0\0"
+                                            "\x01\0\0\0\0\0\0\0\0\0",
+                                            14));
+    expect_log_refused("a length beyond the end", slice_of("\0\0\0\0"
+                                                           "\x01\xff\0\0\0e",
+                                                           10));
+    expect_log_refused("a length of 4 GiB", slice_of("\0\0\0\0"
+                                                     "\x01\xff\xff\xff\xff",
+                                                     9));
+    expect_log_refused("more fields than any", slice_of("\0\0\0\0"
+                                                        "\x01\1\0\0\0e\0\0\0\0\xff",
+                                                        15));
+    expect_log_refused("a field that is missing", slice_of("\0\0\0\0"
+                                                           "\x01\1\0\0\0e\0\0\0\0\x01",
+                                                           15));
     // Would replace what the line says itself.
     expect_log_refused("a field named time",
-                       slice_of("\x01\1\0\0\0e\0\0\0\0\x01\4\0\0\0time\1\0\0\0\0\0\0\0\0", 28));
-    expect_log_refused("something after the end", slice_of("\x01\1\0\0\0e\0\0\0\0\0x", 12));
+                       slice_of("\0\0\0\0"
+                                "\x01\1\0\0\0e\0\0\0\0\x01\4\0\0\0time\1\0\0\0\0\0\0\0\0",
+                                32));
+    expect_log_refused("something after the end", slice_of("\0\0\0\0"
+                                                           "\x01\1\0\0\0e\0\0\0\0\0x",
+                                                           16));
 }
 
 TEST(connect_round_trip) {
@@ -133,6 +153,7 @@ TEST(connect_round_trip) {
         .id = 7, .request = {.purpose = CONNECT_SOCKETS, .protocol = CONNECT_UDP, .action = CONNECT_BIND}};
     m.request.host = slice_from_text("api.example.org");
     m.request.port = 443;
+    m.request.workload = 12;
     m.request.deadline_ns = 5000;
     m.request.local.v6.sin6_family = AF_INET6;
     m.request.local.v6.sin6_port = htons(99);
@@ -147,6 +168,7 @@ TEST(connect_round_trip) {
     EXPECT_EQ(got.request.action, CONNECT_BIND);
     EXPECT_BYTES(got.request.host, m.request.host);
     EXPECT_EQ(got.request.port, 443);
+    EXPECT_EQ(got.request.workload, 12);
     EXPECT_EQ(ntohs(got.request.local.v6.sin6_port), 99);
     EXPECT(memcmp(&got.request.local.v6.sin6_addr, &in6addr_loopback, 16) == 0);
     pair_done(&p);

@@ -28,7 +28,8 @@ typedef struct fake {
     channel channel;
     int fds[MESSAGE_START_FDS_MAX];
     host_config config;
-    bool is_second; // the one before has died
+    uint32_t workload; // for which it speaks
+    bool is_second;    // the one before has died
 } fake;
 
 static void must(bool ok) {
@@ -58,8 +59,9 @@ static void begin(fake *f) {
     }
     host_config_init(&f->config);
     must(memory_map_read(f->fds[MESSAGE_START_CONFIG], CONFIG_WIRE_BYTES_MAX, &bytes, NULL) == STATUS_OK);
+    must(start.workload_count == 1);
     must(config_wire_read(memory_map_slice(&bytes), &f->config, NULL) == STATUS_OK);
-    f->is_second = !is_first_of(f->config.component_path);
+    f->is_second = !is_first_of(f->config.workloads[0].component_path);
     must(message_send_empty(&f->channel, MESSAGE_READY, NULL) == STATUS_OK);
 }
 
@@ -67,7 +69,7 @@ static void begin(fake *f) {
 static void say(fake *f, const char *text) {
     log_record r = {LOG_WARN, slice_from_text("words"), slice_from_text(text), NULL, 0};
     for (;;) {
-        status s = message_send_log(&f->channel, &r, NULL);
+        status s = message_send_log(&f->channel, f->workload, &r, NULL);
         if (s == STATUS_OK) {
             return;
         }
@@ -139,6 +141,28 @@ static void spoil_the_listener(fake *f) {
     process_end(3);
 }
 
+static void speak_for_others(fake *f) {
+    if (f->is_second) {
+        f->workload = MESSAGE_LOG_OF_WORKER;
+        say(f, "and now myself");
+        end_all(f);
+    }
+    f->workload = 1; // there is only 0
+    say(f, "I am somebody else");
+    (void)sleep(60);
+    process_end(0);
+}
+
+static void connect_for_others(fake *f) {
+    if (f->is_second) {
+        end_all(f);
+    }
+    message_connect m = {.id = 1, .request = {.host = SLICE_LITERAL("127.0.0.1"), .port = 1, .workload = 1}};
+    (void)!message_send_connect(&f->channel, &m, NULL);
+    (void)sleep(60);
+    process_end(0);
+}
+
 // A line that looks like one of ours.
 static void forge(fake *f) {
     (void)dprintf(STDERR_FILENO, "x\n2026-01-01T00:00:00.000Z info  forge: forged\n");
@@ -153,14 +177,16 @@ __attribute__((constructor)) static void be_a_worker(int argc, char **argv) {
                 {"fail", fail_late},
                 {"flood", flood},
                 {"spoil", spoil_the_listener},
-                {"forge", forge}};
+                {"forge", forge},
+                {"speak-for-others", speak_for_others},
+                {"connect-for-others", connect_for_others}};
     if (argc != 2 || strcmp(argv[1], "__worker") != 0) {
         return;
     }
     fake f = {0};
     begin(&f);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        if (strcmp(f.config.name, ways[i].name) == 0) {
+        if (strcmp(f.config.workloads[0].name, ways[i].name) == 0) {
             ways[i].run(&f);
         }
     }
@@ -176,13 +202,15 @@ typedef struct outcome {
     char log[1 << 16]; // its beginning
 } outcome;
 
-static void supervise(const char *way, workload_kind kind, outcome *ret) {
+static void supervise(const char *way, bool is_command, outcome *ret) {
     char folder[] = "/tmp/writ-test-XXXXXX", first[80];
     REQUIRE(mkdtemp(folder) != NULL);
     host_config c;
+    workload_config *w;
     host_config_init(&c);
-    c.name = mem_text_dup(way);
-    c.component_path = mem_text_dup(folder);
+    EXPECT_OK(host_config_add_workload(&c, &w, NULL));
+    w->name = mem_text_dup(way);
+    w->component_path = mem_text_dup(folder);
     int log_fd = memfd_create("log", MFD_CLOEXEC), component_fd = -1, listener = -1;
     err e;
     logger *l;
@@ -191,14 +219,13 @@ static void supervise(const char *way, workload_kind kind, outcome *ret) {
     EXPECT_OK(memory_file_from_bytes("component", slice_empty(), &component_fd, &e));
     EXPECT(socket_address_parse(slice_from_text("127.0.0.1"), 0, &a));
     EXPECT_OK(socket_listen_group(&a, 1, &listener, &e));
-    artifacts none = {0};
+    prepared_workload prepared = {.config = w, .logger = l, .component_fd = component_fd};
     supervisor_options o = {.config = &c,
+                            .workloads = &prepared,
                             .logger = l,
-                            .kind = kind,
+                            .is_command = is_command,
                             .worker_count = 1,
-                            .artifacts = &none,
-                            .component_fd = component_fd,
-                            .listener_fds = kind == WORKLOAD_HTTP ? &listener : NULL,
+                            .listener_fds = is_command ? NULL : &listener,
                             .url = ""};
     ret->code = supervisor_run(&o, &ret->exit_status, &e);
     ret->log_bytes = (size_t)lseek(log_fd, 0, SEEK_END);
@@ -225,7 +252,7 @@ static bool has(const outcome *o, const char *text) {
 
 TEST(last_words_are_heard_however_many) {
     static outcome o;
-    supervise("speak", WORKLOAD_COMMAND, &o);
+    supervise("speak", true, &o);
     EXPECT_OK(o.code);
     EXPECT_EQ(o.exit_status, 7);
     size_t count = 0;
@@ -237,7 +264,7 @@ TEST(last_words_are_heard_however_many) {
 
 TEST(a_worker_that_serves_cannot_fail_to_start) {
     static outcome o;
-    supervise("fail", WORKLOAD_HTTP, &o);
+    supervise("fail", false, &o);
     EXPECT_OK(o.code);
     EXPECT(has(&o, "is killed"));
     EXPECT(strstr(o.log, "I say that I cannot start") == NULL);
@@ -245,21 +272,37 @@ TEST(a_worker_that_serves_cannot_fail_to_start) {
 
 TEST(a_worker_cannot_flood_the_log) {
     static outcome o;
-    supervise("flood", WORKLOAD_HTTP, &o);
+    supervise("flood", false, &o);
     EXPECT_OK(o.code);
     EXPECT(o.log_bytes < (size_t)FLOOD * 1000 / 2);
 }
 
 TEST(a_spoilt_listener_is_repaired_for_the_replacement) {
     static outcome o;
-    supervise("spoil", WORKLOAD_HTTP, &o);
+    supervise("spoil", false, &o);
     EXPECT_OK(o.code);
     EXPECT(has(&o, ": it listens"));
 }
 
 TEST(a_worker_cannot_forge_lines) {
     static outcome o;
-    supervise("forge", WORKLOAD_HTTP, &o);
+    supervise("forge", false, &o);
     EXPECT_OK(o.code);
     EXPECT(has(&o, "worker 0 wrote: x\\n2026"));
+}
+
+TEST(a_worker_cannot_speak_for_a_workload_that_is_none) {
+    static outcome o;
+    supervise("speak-for-others", false, &o);
+    EXPECT_OK(o.code);
+    EXPECT(has(&o, "it logs for workload 1, which is none"));
+    EXPECT(has(&o, "and now myself"));
+    EXPECT(strstr(o.log, "I am somebody else") == NULL);
+}
+
+TEST(a_worker_cannot_connect_for_a_workload_that_is_none) {
+    static outcome o;
+    supervise("connect-for-others", false, &o);
+    EXPECT_OK(o.code);
+    EXPECT(has(&o, "it asks for a connection of workload 1, which is none"));
 }
