@@ -13,21 +13,25 @@ sys.path.insert(0, str(ROOT / "tests" / "guests"))
 import toolchains  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
+_reasons = {}  # why a peer cannot be had, so that not every test tries again
 
 
 def _folder(name, pins, install):
+    if name in _reasons:
+        raise unittest.SkipTest(_reasons[name])
     home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     cache = pathlib.Path(os.environ.get("WRIT_CACHE") or os.path.join(home, "writ"))
     try:
         return toolchains.tool_folder(types.SimpleNamespace(cache=cache), name, pins, install)
     except toolchains.BuildError as e:
-        raise unittest.SkipTest(f"{name} cannot be had here: {e}") from None
+        _reasons[name] = f"{name} cannot be had here: {e}"
+        raise unittest.SkipTest(_reasons[name]) from None
 
 
 def _go(name):
     """A program of tests/interop/NAME, built with the modules that its go.sum pins."""
     source = HERE / name
-    pins = [source / file for file in ("go.mod", "go.sum", "main.go")]
+    pins = [source / "go.mod", source / "go.sum", *sorted(source.glob("*.go"))]
 
     def install(folder):
         env = dict(os.environ, GOTOOLCHAIN="local", GOFLAGS="-mod=readonly", GOWORK="off", CGO_ENABLED="0",

@@ -108,6 +108,44 @@ class Show(DoubleCase):
                 self.assertEqual(5 if kind in ("big", "unavailable", "end") else 3,
                                  done.returncode, done.stderr)
 
+    def test_chains(self):
+        for kind in ("intermediate", "name-constraint-fits"):
+            with self.subTest(kind):
+                self.tell("x509", kind)
+                done = self.show(self.path)
+                self.assertEqual(0, done.returncode, done.stderr)
+
+    def test_forged_chains(self):
+        for kind, words in (
+            ("below-a-workload", "invalid CA certificate"),
+            ("usage-alone", "is no authority|invalid CA certificate"),
+            ("authority-without-usage", "does not lead to a trusted authority"),
+            ("path-length", "path length constraint exceeded"),
+            ("name-constraint", "permitted subtree violation"),
+            ("name-exclusion", "excluded subtree violation"),
+            ("expired-authority", "certificate has expired"),
+            ("foreign-authority", "does not lead to a trusted authority"),
+            ("same-name", "does not lead to a trusted authority"),
+            ("foreign-domain", "does not lead to a trusted authority"),
+            ("foreign-domain-in-certificate", "is not of the trust domain example.org"),
+            ("like-domain", "is not of the trust domain example.org"),
+            ("self-signed", "does not lead to a trusted authority"),
+            ("wrong-order", "has 0"),
+            ("critical", "unhandled critical extension"),
+            ("way-up", 'the path segment "..'),
+            ("nul", "not of printable ASCII"),
+            ("names-twice", "broken or there twice|names of a certificate are broken"),
+            ("many", "more than 64 certificates"),
+            ("weak-key", "an RSA key has 1024 bits"),
+            ("key-with-more", "not one in PKCS #8 form"),
+            ("no-key", "not one in PKCS #8 form"),
+        ):
+            with self.subTest(kind):
+                self.tell("x509", kind)
+                done = self.show(self.path)
+                self.assertEqual((5 if kind == "many" else 3, ""), (done.returncode, done.stdout), done.stderr)
+                self.assertRegex(done.stderr, words)
+
     def test_jwt(self):
         done = self.show(self.path, "--audience", "reports", "-o", "json")
         self.assertEqual(0, done.returncode, done.stderr)
@@ -137,6 +175,62 @@ class Show(DoubleCase):
                 done = self.show(self.path, "--audience", "reports")
                 self.assertIn(words, done.stderr)
                 self.assertEqual(3, done.returncode, done.stderr)
+
+    def test_forged_tokens(self):
+        audience, expiry = 'not for the audience "reports"', "does not say when it expires"
+        for kind, words in (
+            ("hmac-of-public-key", "another algorithm"),
+            ("signature-of-none", "another algorithm"),
+            ("lower-case", "another algorithm"),
+            ("other-curve", "not one for ES384"),
+            ("zero-signature", "the signature of a JWT-SVID is wrong"),
+            ("empty-signature", "wrong length"),
+            ("der-signature", "wrong length"),
+            ("own-key", "something else than alg, kid and typ"),
+            ("critical", "something else than alg, kid and typ"),
+            ("two-algorithms", "duplicate"),
+            ("two-subjects", "duplicate"),
+            ("partner-key", "not among those of the trust domain"),
+            ("four-parts", "not three parts"),
+            ("padded", "not three parts"),
+            ("not-yet", "is not yet valid"),
+            ("expiry-text", expiry),
+            ("expiry-null", expiry),
+            ("expiry-huge", expiry),
+            ("expiry-negative", expiry),
+            ("expiry-far", expiry),
+            ("audience-object", audience),
+            ("audience-nested", audience),
+            ("audience-mixed", audience),
+            ("audience-start", audience),
+            ("audience-zero", f"{audience}|JSON"),
+            ("audience-empty", audience),
+            ("like-domain", "not of the trust domain example.org"),
+            ("no-path", "has no path or"),
+            ("way-up", 'the path segment "..'),
+            ("no-claims", "has no subject"),
+        ):
+            with self.subTest(kind):
+                self.tell("jwt", kind)
+                done = self.show(self.path, "--audience", "reports")
+                self.assertEqual((3, ""), (done.returncode, done.stdout), done.stderr)
+                self.assertRegex(done.stderr, words)
+
+    def test_refused_keys(self):
+        for kind, words in (
+            ("twice", "two of one name"),
+            ("off-curve", "do not make one"),
+            ("other-use", "not among those of the trust domain"),
+            ("no-name", "not among those of the trust domain"),
+            ("no-list", 'no list "keys"'),
+            ("exponent-one", "exponent"),
+            ("short-rsa", "an RSA key has 1024 bits"),
+        ):
+            with self.subTest(kind):
+                self.tell("keys", kind)
+                done = self.show(self.path, "--audience", "reports")
+                self.assertEqual((3, ""), (done.returncode, done.stdout), done.stderr)
+                self.assertRegex(done.stderr, words)
 
     def test_no_answer(self):
         self.tell("x509", "silent")

@@ -4,6 +4,7 @@
 //
 //	x509 KIND   what FetchX509SVID sends from now on, also to streams that are open
 //	jwt KIND    what FetchJWTSVID sends from now on
+//	keys KIND   what FetchJWTBundles sends from now on
 //	cut         ends every open stream with UNAVAILABLE
 //	calls       how often FetchX509SVID was called
 //	open        how many of its streams are open
@@ -15,7 +16,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
@@ -50,12 +50,14 @@ type server struct {
 	cut     chan struct{} // closed to end the streams
 	x509    string
 	jwt     string
+	keys    string
 	calls   int
 	open    int
 	good    authority
 	other   authority
-	jwtKey  *ecdsa.PrivateKey
 	serial  int64
+
+	jwtKey, partnerKey *ecdsa.PrivateKey
 }
 
 func must[T any](value T, err error) T {
@@ -139,6 +141,9 @@ func (s *server) template(kind string) (*x509.Certificate, string) {
 
 func (s *server) x509Answer(kind string) *workload.X509SVIDResponse {
 	s.serial++
+	if forged := s.forgedX509(kind); forged != nil {
+		return forged
+	}
 	template, id := s.template(kind)
 	key := newKey()
 	issuer := s.good
@@ -236,6 +241,9 @@ func encode(bytes []byte) string { return base64.RawURLEncoding.EncodeToString(b
 func encodeJSON(value any) string { return encode(must(json.Marshal(value))) }
 
 func (s *server) token(kind, audience string) string {
+	if forged := s.forgedToken(kind); forged != "" {
+		return forged
+	}
 	header := map[string]any{"alg": "ES256", "kid": "one", "typ": "JWT"}
 	claims := map[string]any{"sub": hostID, "aud": []string{audience}, "exp": time.Now().Add(time.Hour).Unix()}
 	key := s.jwtKey
@@ -273,13 +281,7 @@ func (s *server) token(kind, audience string) string {
 	if kind == "alg-none" {
 		return text + "."
 	}
-	digest := sha256.Sum256([]byte(text))
-	r, z, err := ecdsa.Sign(rand.Reader, key, digest[:])
-	if err != nil {
-		panic(err)
-	}
-	signature := append(r.FillBytes(make([]byte, 32)), z.FillBytes(make([]byte, 32))...)
-	return text + "." + encode(signature)
+	return text + "." + encode(signES256(key, text))
 }
 
 func (s *server) FetchJWTSVID(ctx context.Context, r *workload.JWTSVIDRequest) (*workload.JWTSVIDResponse, error) {
@@ -302,14 +304,11 @@ func (s *server) FetchJWTBundles(_ *workload.JWTBundlesRequest, stream workload.
 	if err := checkMetadata(stream.Context()); err != nil {
 		return err
 	}
-	public := s.jwtKey.PublicKey
-	keys := must(json.Marshal(map[string]any{"keys": []any{
-		map[string]any{"kty": "EC", "crv": "P-256", "kid": "one", "x": encode(public.X.FillBytes(make([]byte, 32))),
-			"y": encode(public.Y.FillBytes(make([]byte, 32)))},
-		map[string]any{"kty": "OKP", "crv": "X448", "kid": "odd", "use": "jwt-svid", "x": "AAAA"},
-	}}))
+	s.mutex.Lock()
+	own, partner := s.keySet(s.keys), s.keySet("partner")
+	s.mutex.Unlock()
 	err := stream.Send(&workload.JWTBundlesResponse{Bundles: map[string][]byte{
-		"spiffe://example.org": keys, "spiffe://partner.example": []byte(`{"keys":[]}`)}})
+		"spiffe://example.org": own, "spiffe://partner.example": partner}})
 	if err == nil {
 		<-stream.Context().Done()
 	}
@@ -328,6 +327,8 @@ func (s *server) obey(words []string) string {
 		s.changed = make(chan struct{})
 	case len(words) == 2 && words[0] == "jwt":
 		s.jwt = words[1]
+	case len(words) == 2 && words[0] == "keys":
+		s.keys = words[1]
 	case len(words) == 1 && words[0] == "cut":
 		close(s.cut)
 		s.cut = make(chan struct{})
@@ -344,7 +345,7 @@ func (s *server) obey(words []string) string {
 func main() {
 	s := &server{
 		changed: make(chan struct{}), cut: make(chan struct{}), x509: "good", jwt: "good",
-		good: newAuthority("good"), other: newAuthority("other"), jwtKey: newKey(),
+		good: newAuthority("good"), other: newAuthority("other"), jwtKey: newKey(), partnerKey: newKey(),
 	}
 	listener := must(net.Listen("unix", os.Args[1]))
 	api := grpc.NewServer()
