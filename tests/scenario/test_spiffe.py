@@ -2,6 +2,7 @@
 """`writ spiffe show` and `writ run --spiffe`: against a workload API that misbehaves on demand
 (tests/interop/workload-api-go), and against a real SPIRE server and agent."""
 
+import base64
 import contextlib
 import json
 import os
@@ -391,6 +392,35 @@ class Run(DoubleCase):
         self.assertTrue(own)
         for worker in server.workers():
             self.assertEqual(set(), own & unix_sockets(worker))
+
+
+    @unittest.skipIf(os.geteuid() != 0, "only root may read the memory of these processes")
+    def test_key_stays_in_the_supervisor(self):
+        server = self.run_host("--metrics", "0", workers=2)
+        server.wait_line("svid-rotated")
+        self.assertEqual(200, server.get().status)
+        text = self.api.ask("key")[0]
+        key = bytes.fromhex(text)
+        self.assertGreater(copies(server.process.pid, key), 0, "else the test sees nothing")
+        for worker in server.workers():
+            self.assertEqual(0, copies(worker, key))
+        shown = server.log() + self.metrics(server)
+        for form in (text, base64.b64encode(key).decode()[:40]):
+            self.assertNotIn(form.lower(), shown.lower())
+
+
+def copies(pid, needle):
+    """How often these bytes are in the readable memory of a process."""
+    found = 0
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            span, rights = line.split()[:2]
+            begin, end = (int(x, 16) for x in span.split("-"))
+            if "r" in rights and "[v" not in line and end - begin <= 1 << 28:
+                with contextlib.suppress(OSError, OverflowError):
+                    memory.seek(begin)
+                    found += memory.read(end - begin).count(needle)
+    return found
 
 
 def unix_sockets(pid):

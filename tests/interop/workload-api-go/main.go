@@ -7,6 +7,7 @@
 //	keys KIND   what FetchJWTBundles sends from now on
 //	cut         ends every open stream with UNAVAILABLE
 //	calls       how often FetchX509SVID was called
+//	key         the private number of the key that was sent last, in hexadecimal
 //	open        how many of its streams are open
 package main
 
@@ -19,6 +20,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math/big"
@@ -56,6 +58,7 @@ type server struct {
 	good    authority
 	other   authority
 	serial  int64
+	last    []byte // the private number of the key that was sent last
 
 	jwtKey, partnerKey *ecdsa.PrivateKey
 }
@@ -154,6 +157,7 @@ func (s *server) x509Answer(kind string) *workload.X509SVIDResponse {
 	if kind == "wrong-key" {
 		key = newKey()
 	}
+	s.last = key.D.FillBytes(make([]byte, 32))
 	svid := &workload.X509SVID{
 		SpiffeId:    id,
 		X509Svid:    der,
@@ -334,6 +338,8 @@ func (s *server) obey(words []string) string {
 		s.cut = make(chan struct{})
 	case len(words) == 1 && words[0] == "calls":
 		return fmt.Sprint(s.calls)
+	case len(words) == 1 && words[0] == "key":
+		return hex.EncodeToString(s.last)
 	case len(words) == 1 && words[0] == "open":
 		return fmt.Sprint(s.open)
 	default:
