@@ -20,6 +20,10 @@ enum {
     REFUSAL_COUNT = REFUSAL_NOT_ALLOWED + 1,
 };
 
+// There are few places, so that slow clients do not keep them long; one that asks seldom connects anew.
+#define HEADER_NS_MAX 5000000000ull
+#define IDLE_NS_MAX 10000000000ull
+
 // --- the text ----------------------------------------------------------------------------------------------
 
 typedef struct writer {
@@ -376,6 +380,8 @@ status metrics_new(loop *l, int listen_fd, const host_status *s, metrics **ret, 
     m->status = s;
     http_server_options o = http_server_options_default();
     o.connections_max = CLIENTS_MAX;
+    o.header_ns_max = HEADER_NS_MAX;
+    o.idle_ns_max = IDLE_NS_MAX;
     o.header_bytes_max = 8 << 10;
     o.header_count_max = 64;
     o.target_bytes_max = 1 << 10;

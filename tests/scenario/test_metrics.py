@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """GET /metrics of a running workload: its format, its figures, and that nobody can stop the service through it."""
 
+import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import sys
+import time
 
 import harness
 from harness import Connection, guest, in_parallel, request, unsigned_guest
@@ -178,6 +181,24 @@ class Clients(Case):
                 for connection in silent:
                     connection.close()
                 self.until(lambda: self.value(server, "writ_workload_signed") == 1, 10, "metrics answer again")
+
+    def test_slow_ones_lose_their_places(self):
+        server = self.start()
+        slow = [Connection(server.metrics_port) for _ in range(16)]  # all the places that there are
+        for i, connection in enumerate(slow):
+            connection.send("GET /metrics HTTP/1.1\r\nx: " if i % 2 else "")
+        started = time.monotonic()
+        with Connection(server.metrics_port) as patient:
+            patient.send("GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")
+            while (left := 12 - (time.monotonic() - started)) > 0 and not select.select([patient.socket], [], [], 0)[0]:
+                for connection in slow[1::2]:  # a byte now and then buys no time
+                    with contextlib.suppress(OSError):
+                        connection.send("x")
+                select.select([patient.socket], [], [], min(left, 0.2))
+            self.assertLess(time.monotonic() - started, 12)
+            self.assertTrue(patient.socket.recv(100).startswith(b"HTTP/1.1 200 "))
+        for connection in slow:
+            connection.close()
 
     def test_nonsense(self):
         server = self.start()
