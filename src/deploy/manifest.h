@@ -85,6 +85,7 @@ typedef struct manifest_link {
     size_t interface_count;
     manifest_text target;
     const manifest_component *target_component; // NULL only with an error
+    bool has_source;                            // it was written, even if it is empty
     manifest_settings source_settings;
     manifest_settings target_settings;
 } manifest_link;

@@ -148,7 +148,7 @@ static json_value *link_json(const manifest_link *l) {
     json_put_text(object, "namespace", l->wit_namespace.value);
     json_put_text(object, "package", l->wit_package.value);
     json_put(object, "interfaces", list);
-    if (l->source_settings.config_count > 0 || l->source_settings.secret_count > 0) {
+    if (l->has_source) {
         json_value *source = json_object_new();
         put_settings(source, &l->source_settings);
         json_put(object, "source", source);

@@ -100,7 +100,7 @@ static void check_component(local *l, manifest_component *c) {
             check_configs(l, &trait->link.target_settings);
         }
     }
-    if (!c->is_capability && manifest_instances(c) == 0) {
+    if (!c->is_capability && !manifest_has(&c->shared_application) && manifest_instances(c) == 0) {
         problems_warn(l->found, c->at, "scale", "add a trait of type spreadscaler with `instances: N`",
                       "`%s` has no instances and never runs", utf8_shown(c->name.value, shown, sizeof shown));
     }

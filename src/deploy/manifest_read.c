@@ -52,7 +52,9 @@ static void read_properties(manifest_reader *r, const yaml_node *n, const char *
     }
     c->properties_at = n->at;
     manifest_check_keys(r, n, path, keys, true);
-    manifest_optional_text(r, n, path, "image", MANIFEST_STRICT, &c->image);
+    if (!manifest_optional_text(r, n, path, "image", MANIFEST_STRICT, &c->image)) {
+        c->properties_at.line = 0; // it has one, only not a right one
+    }
     manifest_optional_text(r, n, path, "id", MANIFEST_STRICT, &c->explicit_id);
     read_shared(r, yaml_get(n, "application"), manifest_path(r, "%s.application", path), c);
     manifest_read_configs(r, yaml_get(n, "config"), manifest_path(r, "%s.config", path), &c->settings);

@@ -20,20 +20,36 @@ static const char *shown(checker *c, slice text) {
 
 // --- metadata ----------------------------------------------------------------------------------------------
 
-// ^[-\w]+$ : letters and digits of any script, '_' and '-'. Beyond ASCII every printable character counts
-// as a letter; 1.x, which knows the tables of Unicode, refuses a few more.
+// Signs and symbols beyond ASCII that are in no word.
+static bool is_sign(uint32_t code) {
+    static const struct {
+        uint32_t first, last;
+    } blocks[] = {
+        {0x80, 0xa9},     {0xab, 0xb4},     {0xb6, 0xb9},       {0xbb, 0xbf},     {0xd7, 0xd7},
+        {0xf7, 0xf7},     {0x2000, 0x200b}, {0x200e, 0x203e},   {0x2041, 0x2053}, {0x2055, 0x2070},
+        {0x20a0, 0x20cf}, {0x2190, 0x245f}, {0x249c, 0x24b5},   {0x24ea, 0x2bff}, {0x2e00, 0x2e2e},
+        {0x2e30, 0x3004}, {0x3008, 0x3020}, {0xe000, 0xf8ff},   {0xfe10, 0xfe1f}, {0xfe35, 0xfe4c},
+        {0xfe50, 0xfe6f}, {0xff00, 0xff0f}, {0x1f000, 0x1faff},
+    };
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++) {
+        if (code >= blocks[i].first && code <= blocks[i].last) {
+            return true;
+        }
+    }
+    return utf8_is_control(code);
+}
+
+// ^[-\w]+$ : letters, marks and digits of any script, '_' and '-'. Beyond ASCII this goes by blocks; 1.x,
+// which knows the class of every character, refuses a few more.
 static bool is_name(slice text) {
     uint32_t at = 0, code;
     while (at < text.len) {
         if (!utf8_next(text.data, (uint32_t)text.len, &at, &code)) {
             return false;
         }
-        bool word = (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') ||
-                    (code >= '0' && code <= '9') || code == '_' || code == '-' ||
-                    (code >= 0xaa && code != 0xab && code != 0xac && code != 0xd7 && code != 0xf7 &&
-                     !(code >= 0x2000 && code <= 0x206f) && !(code >= 0x3000 && code <= 0x3004) &&
-                     !(code >= 0x1f000 && code <= 0x1faff) && !utf8_is_control(code));
-        if (!word) {
+        bool ascii = (code >= 'a' && code <= 'z') || (code >= 'A' && code <= 'Z') ||
+                     (code >= '0' && code <= '9') || code == '_' || code == '-';
+        if (code < 0x80 ? !ascii : is_sign(code)) {
             return false;
         }
     }
@@ -251,31 +267,43 @@ static void check_target(checker *c, const manifest_link *l) {
     }
 }
 
+enum { MISSING_SHOWN_MAX = 50 };
+
+typedef struct missing_list {
+    const manifest_text *at[MISSING_SHOWN_MAX];
+    size_t count;
+} missing_list;
+
+static void add_missing(missing_list *list, const manifest_text *target) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (slice_equal(list->at[i]->value, target->value)) {
+            return;
+        }
+    }
+    if (list->count < MISSING_SHOWN_MAX) {
+        list->at[list->count++] = target;
+    }
+}
+
 // The targets that are no components, all in one message, at the first of them.
 static void check_missing(checker *c) {
-    auto_buf list;
-    text_place at = {0};
-    buf_init(&list, PROBLEM_TEXT_BYTES_MAX);
+    missing_list list = {.count = 0};
     for (size_t i = 0; i < c->m->component_count; i++) {
         for (size_t t = 0; t < c->m->components[i].trait_count; t++) {
             const manifest_trait *trait = &c->m->components[i].traits[t];
-            if (trait->form != MANIFEST_LINK || trait->link.target_component != NULL) {
-                continue;
-            }
-            at = at.line == 0 ? trait->link.target.at : at;
-            // What does not fit any more is cut with the rest of the message.
-            if (buf_append_format(&list, "%s\"%s\"", list.len == 0 ? "" : ", ",
-                                  shown(c, trait->link.target.value)) != STATUS_OK) {
-                break;
+            if (trait->form == MANIFEST_LINK && trait->link.target_component == NULL) {
+                add_missing(&list, &trait->link.target);
             }
         }
     }
-    if (at.line != 0) {
-        const char *text = buf_text(&list);
-        problems_add(c->found, at, "missing-target",
+    const char *text = "";
+    for (size_t i = 0; i < list.count; i++) {
+        text = problems_text(c->found, "%s%s\"%s\"", text, i == 0 ? "" : ", ", shown(c, list.at[i]->value));
+    }
+    if (list.count > 0) {
+        problems_add(c->found, list.at[0]->at, "missing-target",
                      "write the name of a component of this manifest, or add one of that name",
-                     "The following capability component(s) are missing from the manifest: [%s]",
-                     text == NULL ? "" : text);
+                     "The following capability component(s) are missing from the manifest: [%s]", text);
     }
 }
 

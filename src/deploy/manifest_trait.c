@@ -119,6 +119,7 @@ static bool read_target(manifest_reader *r, const yaml_node *n, const char *path
 
 static bool read_source(manifest_reader *r, const yaml_node *n, const char *path, manifest_link *ret) {
     const yaml_node *source = yaml_get(n, "source");
+    ret->has_source = source != NULL || yaml_find(n, "source_config") != NULL;
     if (source != NULL) {
         return read_end(r, source, manifest_path(r, "%s.source", path), NULL, &ret->source_settings);
     }
