@@ -49,6 +49,11 @@ class SpiffeCase(harness.Case):
 
 
 class DoubleCase(SpiffeCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        peers.workload_api_go()  # the first call builds it, which takes longer than a test may
+
     def setUp(self):
         super().setUp()
         self.path = self.folder / "api.sock"
