@@ -110,6 +110,9 @@ typedef struct core_ops {
     status (*task_new)(core_store *store, core_task_body body, void *arg, core_task **ret, err *e);
     // Runs the task until it finishes (true) or suspends or has used its time slice (false).
     bool (*task_resume)(core_task *task);
+    // The same from inside a task of `caller`, another store of the engine: from a host function that its
+    // guest has called. The time that passes is not the caller's. Later resumes may come from the loop.
+    bool (*task_resume_within)(core_store *caller, core_task *task);
     // Cancels the task first if it has not finished (its suspend returns STATUS_CANCELLED and its stack
     // unwinds).
     void (*task_free)(core_task *task);

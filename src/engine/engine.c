@@ -53,6 +53,7 @@ static const core_ops engine_core_ops = {
     .suspend = store_suspend,
     .task_new = task_new,
     .task_resume = task_resume,
+    .task_resume_within = task_resume_within,
     .task_free = task_free,
 };
 

@@ -85,8 +85,10 @@ typedef struct engine_store {
     engine_clock clock;
     engine_stop stop;
     bool is_long_running; // has used up a time slice before: worth a precise clock
+    bool is_within;       // its slice is inside one of another store
     uint64_t slice_start_ns;
     uint64_t slice_start_cpu_ns;
+    uint64_t slice_others_ns; // of the slice so far: what stores that run within this one have spent
     uint64_t cpu_ns;
     uint64_t cpu_ns_max;
     uint64_t deadline_ns;
@@ -112,6 +114,7 @@ status error_consume(wasmtime_error_t *error, status code, const char *what, err
 status task_linker_new(wasm_engine_t *wasm, wasmtime_linker_t **ret, err *e);
 status task_new(core_store *s, core_task_body body, void *arg, core_task **ret, err *e);
 bool task_resume(core_task *t);
+bool task_resume_within(core_store *caller, core_task *t);
 void task_free(core_task *t);
 status store_suspend(core_store *s, err *e);
 // Suspends without saying that the task waits for something: used while a nested future is not ready.
@@ -124,6 +127,9 @@ bool store_stack_has_room(const engine_store *s);
 // --- store.c ---------------------------------------------------------------------------------------------
 void store_slice_begin(engine_store *s);
 void store_slice_end(engine_store *s);
+// A slice of `s` inside one of `outer`, from whose account it is taken.
+void store_slice_begin_within(engine_store *s);
+void store_slice_end_within(engine_store *s, engine_store *outer);
 // Stops the guest when it is over one of its limits; STATUS_TRAP then.
 status store_check_limits(engine_store *s, err *e);
 // Before guest code is entered: STATUS_TRAP or STATUS_CANCELLED when the store runs no guest code any more.

@@ -138,19 +138,35 @@ static engine_store *task_store(core_task *t) {
     return (engine_store *)(void *)((char *)t - offsetof(engine_store, task));
 }
 
-bool task_resume(core_task *t) {
-    engine_store *s = task_store(t);
+static bool task_poll(core_task *t) {
     CHECK(t->future != NULL);
-    s->is_runnable = false;
-    store_slice_begin(s);
     thread_mark_enter(&t->mark);
     bool finished = wasmtime_call_future_poll(t->future);
     thread_mark_leave(&t->mark);
-    store_slice_end(s);
     if (finished) {
         wasmtime_call_future_delete(t->future);
         t->future = NULL;
     }
+    return finished;
+}
+
+bool task_resume(core_task *t) {
+    engine_store *s = task_store(t);
+    s->is_runnable = false;
+    store_slice_begin(s);
+    bool finished = task_poll(t);
+    store_slice_end(s);
+    return finished;
+}
+
+bool task_resume_within(core_store *caller, core_task *t) {
+    engine_store *outer = store_of(caller);
+    engine_store *s = task_store(t);
+    CHECK(outer != s && outer->engine == s->engine); // whose ticker runs already
+    s->is_runnable = false;
+    store_slice_begin_within(s);
+    bool finished = task_poll(t);
+    store_slice_end_within(s, outer);
     return finished;
 }
 
