@@ -21,8 +21,8 @@
 // - Keys are 1 to key_bytes_max bytes of UTF-8, values 0 to value_bytes_max bytes of anything.
 // - A number is a value that is the decimal text of an s64; a key that is not there counts as 0, and so does
 //   increment by 0 create it. A value that is no number, and a sum out of range, is an error `other` and
-//   changes nothing. increment (u64) of a number below 0 that stays below 0 is an error `other`, though it
-//   was added.
+//   changes nothing. increment (u64) to a number
+//   below 0 is an error `other`; whether it was added is not said.
 // - compare-and-swap writes when the value is the expected one (none = the key is not there), and says
 // whether.
 // - set-many and delete-many happen as a whole or not at all, delete-many of missing keys is no error;
@@ -70,7 +70,8 @@ enum {
     KEYVALUE_VALUE_BYTES_MAX = 4 << 20, // likewise
     KEYVALUE_MANY_MAX = 4096,           // keys of one call
     KEYVALUE_CALL_BYTES_MAX = 16 << 20, // of a call's payload, and of an answer's
-    KEYVALUE_PAGE_KEYS_MAX = 1000,      // of one answer to list-keys
+    KEYVALUE_PAGE_KEYS_MAX = 1000,      // of one answer to list-keys, from us
+    KEYVALUE_KEYS_READ_MAX = 1 << 16,   // from others
 };
 
 typedef struct keyvalue_item {
@@ -124,7 +125,7 @@ status keyvalue_answer_decode(keyvalue_function f, slice payload, arena *a, keyv
 
 // --- for drivers -------------------------------------------------------------------------------------------
 
-// The settings that all drivers of the contract have: key-bytes-max, value-bytes-max, buckets.
+// The settings that all drivers of the contract have.
 typedef struct keyvalue_limits {
     size_t key_bytes_max;
     size_t value_bytes_max;
@@ -146,6 +147,7 @@ typedef struct keyvalue_request {
     keyvalue_call call;
     driver_call *origin; // deadline_ns, is_cancelled; its `data` is this
     list_node node;      // the driver's
+    loop_timer timer;    // the driver's; stopped when it is answered
     void *data;          // the driver's
     arena memory;        // for the driver too: of what the answer is made; bounded
 } keyvalue_request;
@@ -158,8 +160,9 @@ void keyvalue_reply(keyvalue_request *q, const keyvalue_answer *a);
 void keyvalue_reply_other(keyvalue_request *q, const char *format, ...)
     WRIT_FORMAT(2, 3); // the error `other`
 void keyvalue_fail(keyvalue_request *q, status code, const char *format, ...) WRIT_FORMAT(3, 4);
-// Whether doing it twice is the same as once, so that it may be sent again when a connection was lost.
-bool keyvalue_is_idempotent(keyvalue_function f);
+// Whether it changes nothing, so that it may be sent again when a connection was lost. (Not even `set` is
+// such a function: what another one wrote between the two would be lost.)
+bool keyvalue_is_read(keyvalue_function f);
 
 // The number that a value is; false when it is none. And the text of a number.
 bool keyvalue_number_read(slice value, int64_t *ret);

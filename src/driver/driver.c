@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "driver/driver.h"
+
+#include <stdio.h>
+
+#include "base/check.h"
+#include "driver/keyvalue/keyvalue.h"
+
+static const driver *const all[] = {&keyvalue_memory, &keyvalue_redis, &keyvalue_sqlite, NULL};
+
+const driver *const *driver_all(void) { return all; }
+
+bool driver_has_interface(const driver *d, slice interface) {
+    for (size_t i = 0; d->interfaces[i] != NULL; i++) {
+        if (slice_equal_text(interface, d->interfaces[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const driver *driver_find(slice name, slice interface) {
+    for (size_t i = 0; all[i] != NULL; i++) {
+        if (slice_equal_text(name, all[i]->name) && driver_has_interface(all[i], interface)) {
+            return all[i];
+        }
+    }
+    return NULL;
+}
+
+void driver_fail(driver_call *c, status code, const char *format, ...) {
+    CHECK(code != STATUS_OK);
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    err e = {0};
+    err_set(&e, code, "%s", text);
+    c->end(c, code, slice_empty(), &e);
+}
+
+// --- settings ----------------------------------------------------------------------------------------------
+
+status driver_values_text(const driver_values *v, const char *name, slice *ret) {
+    for (size_t i = 0; i < v->count; i++) {
+        if (slice_equal_text(v->values[i].name, name)) {
+            *ret = v->values[i].value;
+            return STATUS_OK;
+        }
+    }
+    return STATUS_NOT_FOUND;
+}
+
+status driver_values_number(const driver_values *v, const char *name, uint64_t min, uint64_t max,
+                            uint64_t *ret, err *e) {
+    slice text;
+    if (driver_values_text(v, name, &text) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    uint64_t number = 0;
+    if (!slice_to_u64(text, &number) || number < min || number > max) {
+        return err_set(e, STATUS_INVALID, "the setting %s is a number from %llu to %llu, not \"%.*s\"", name,
+                       (unsigned long long)min, (unsigned long long)max, SLICE_ARG(slice_sub(text, 0, 40)));
+    }
+    *ret = number;
+    return STATUS_OK;
+}
+
+status driver_values_bool(const driver_values *v, const char *name, bool *ret, err *e) {
+    slice text;
+    if (driver_values_text(v, name, &text) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    bool is_true = slice_equal_text(text, "true");
+    if (!is_true && !slice_equal_text(text, "false")) {
+        return err_set(e, STATUS_INVALID, "the setting %s is true or false, not \"%.*s\"", name,
+                       SLICE_ARG(slice_sub(text, 0, 40)));
+    }
+    *ret = is_true;
+    return STATUS_OK;
+}
+
+static const driver_setting *find_setting(const driver *d, slice name) {
+    for (const driver_setting *s = d->settings; s->name != NULL; s++) {
+        if (slice_equal_text(name, s->name)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+static status check_names(const driver *d, const driver_values *v, bool are_secret, err *e) {
+    for (size_t i = 0; i < v->count; i++) {
+        const driver_setting *s = find_setting(d, v->values[i].name);
+        slice shown = slice_sub(v->values[i].name, 0, 60);
+        if (s == NULL) {
+            return err_set(e, STATUS_INVALID, "the driver %s has no setting \"%.*s\"", d->name,
+                           SLICE_ARG(shown));
+        }
+        if (s->is_secret && !are_secret) {
+            return err_set(e, STATUS_INVALID, "%s is a credential: name a secret for it, not its value",
+                           s->name);
+        }
+        if (!s->is_secret && are_secret) {
+            return err_set(e, STATUS_INVALID, "%s is no credential of the driver %s", s->name, d->name);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (slice_equal(v->values[i].name, v->values[j].name)) {
+                return err_set(e, STATUS_INVALID, "%s is given twice", s->name);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
+status driver_open(const driver *d, const driver_environment *env, const driver_link_options *options,
+                   driver_link **ret, err *e) {
+    CHECK(d->version == DRIVER_VERSION);
+    TRY(check_names(d, &options->settings, false, e));
+    TRY(check_names(d, &options->credentials, true, e));
+    for (const driver_setting *s = d->settings; s->name != NULL; s++) {
+        slice value;
+        if (s->is_required && driver_values_text(&options->settings, s->name, &value) != STATUS_OK &&
+            driver_values_text(&options->credentials, s->name, &value) != STATUS_OK) {
+            return err_set(e, STATUS_INVALID, "the driver %s needs %s: %s", d->name, s->name, s->text);
+        }
+    }
+    return d->link_open(env, options, ret, e);
+}

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calls as commands of Redis, and replies as answers. Pure.
+//
+// A bucket is a prefix of keys: <prefix><bucket>:<key>, where '%' and ':' in the bucket's name are %25 and
+// %3A, so that no two pairs of bucket and key meet.
+#pragma once
+
+#include <hiredis/hiredis.h>
+
+#include "driver/keyvalue/keyvalue.h"
+
+typedef struct redis_command {
+    const slice *words;
+    size_t count;
+} redis_command;
+
+// From the request's memory. `cursor` is for list-keys. STATUS_LIMIT when memory is out.
+status redis_command_make(keyvalue_request *q, slice prefix, uint64_t cursor,
+                          redis_command *ret) WRIT_MUST_USE;
+
+typedef enum redis_verdict {
+    REDIS_ANSWERED, // `*ret` is the answer
+    REDIS_GO_ON,    // list-keys found nothing yet: once more from ret->cursor
+    REDIS_FAILED,   // `*ret_code`, and ret->message says why
+} redis_verdict;
+
+// The answer may be made of the reply's bytes and of the request's memory.
+redis_verdict redis_reply_read(keyvalue_request *q, slice prefix, const redisReply *reply,
+                               keyvalue_answer *ret, status *ret_code) WRIT_MUST_USE;
