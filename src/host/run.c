@@ -63,6 +63,9 @@ static status name_failure(const run *r, size_t number, status s, err *e) {
 
 static status check_names(const host_config *c, err *e) {
     for (uint32_t i = 0; i < c->workload_count; i++) {
+        if (c->workloads[i].name == NULL || c->workloads[i].name[0] == '\0') {
+            return err_set(e, STATUS_INVALID, "workload %u has no name", i);
+        }
         if (host_config_find(c, slice_from_text(c->workloads[i].name)) != i) {
             return err_set(e, STATUS_INVALID, "two workloads have the name \"%s\"", c->workloads[i].name);
         }

@@ -271,12 +271,24 @@ static status load_runner(worker *w, err *e) {
     return s;
 }
 
+// What they lead to is mapped; the numbers are for guests.
+static void close_loaded(worker *w) {
+    for (size_t i = 0; i < w->start.module_count; i++) {
+        fd_close(w->module_fds[i]);
+    }
+    for (size_t i = 0; i < w->start.workload_count; i++) {
+        fd_close(w->component_fds[i]);
+    }
+}
+
 static status load(worker *w, err *e) {
     TRY(loop_new(NULL, &w->loop, e));
     TRY(make_loggers(w, e));
     TRY(remote_connector_new(w->loop, &w->channel, w->start.workload_count, &w->connector, e));
     TRY(load_engine(w, e));
-    return load_runner(w, e);
+    TRY(load_runner(w, e));
+    close_loaded(w);
+    return STATUS_OK;
 }
 
 static status start(worker *w, err *e) {
