@@ -196,6 +196,7 @@ void abi_drop_host(const handle_type *type, uintptr_t rep, void *context) {
 status abi_lower_own(const handle_type *type, uintptr_t rep, abi_side *to, uint32_t *ret, err *e) {
     status s = handle_add(to->handles, type, rep, NULL, ret, e);
     if (s != STATUS_OK) {
+        to->memory.has_failed = true;
         abi_drop_host(type, rep, to->context);
     }
     return s;

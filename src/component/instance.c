@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "component/bridge.h"
 
 enum { UNFILLED = 0xff }; // kind of a slot that no step has filled yet
 
@@ -20,6 +21,7 @@ void instance_side(component_instance *i, uint32_t instance, const plan_options 
     ret->memory.may_leave = &state->may_leave;
     ret->memory.encoding = options->encoding;
     ret->memory.work = 0;
+    ret->memory.has_failed = false;
     ret->handles = &state->handles;
     ret->instance = instance;
     ret->types = types;
@@ -133,7 +135,7 @@ static status run_step(component_instance *i, const plan_step *s, err *e) {
 }
 
 // One block for everything whose size the plan knows.
-static component_instance *new_instance(const component_program *p) {
+static component_instance *allocate_instance(const component_program *p) {
     const plan *all = &p->plan;
     size_t bytes = sizeof(component_instance) + all->instance_count * sizeof(instance_state) +
                    all->slot_count * sizeof(core_extern) + all->core_count * sizeof(core_instance);
@@ -155,8 +157,14 @@ static component_instance *new_instance(const component_program *p) {
 
 status component_instantiate(const component_program *p, core_store *store, void *context,
                              component_instance **ret, err *e) {
-    component_instance *i = new_instance(p);
+    return instance_new(p, store, context, 0, ret, e);
+}
+
+status instance_new(const component_program *p, core_store *store, void *context, uint32_t depth,
+                    component_instance **ret, err *e) {
+    component_instance *i = allocate_instance(p);
     i->store = store;
+    i->depth = depth;
     i->context = context;
     void *owner_before = store->owner;
     store->owner = i;
@@ -189,6 +197,7 @@ void component_instance_free(component_instance *i) {
     if (i == NULL) {
         return;
     }
+    bridge_callees_free(i);
     for (uint32_t k = 0; k < i->program->plan.instance_count; k++) {
         drop_host_objects(i, &i->states[k].handles);
         handle_table_done(&i->states[k].handles);

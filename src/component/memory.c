@@ -52,8 +52,8 @@ status memory_list(memory_guest *m, uint32_t ptr, uint32_t count, uint32_t size,
     return memory_charge(m, bytes, e);
 }
 
-status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_t align, uint32_t bytes,
-                      const char *what, uint32_t *ret_ptr, uint8_t **ret, err *e) {
+static status call_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_t align, uint32_t bytes,
+                           const char *what, uint32_t *ret_ptr, uint8_t **ret, err *e) {
     if (m->realloc == NULL || m->realloc->kind != CORE_FUNC) {
         return err_set(e, STATUS_TRAP, "%s cannot be allocated: there is no realloc (yet)", what);
     }
@@ -79,6 +79,13 @@ status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_
     *ret_ptr = ptr;
     *ret = m->view.base + ptr;
     return STATUS_OK;
+}
+
+status memory_realloc(memory_guest *m, uint32_t old, uint32_t old_bytes, uint32_t align, uint32_t bytes,
+                      const char *what, uint32_t *ret_ptr, uint8_t **ret, err *e) {
+    status s = call_realloc(m, old, old_bytes, align, bytes, what, ret_ptr, ret, e);
+    m->has_failed = m->has_failed || s != STATUS_OK;
+    return s;
 }
 
 status memory_alloc(memory_guest *m, uint32_t align, uint64_t bytes, const char *what, uint32_t *ret_ptr,

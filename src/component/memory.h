@@ -36,6 +36,7 @@ typedef struct memory_guest {
     bool *may_leave;            // of the component instance; false while its realloc runs
     memory_encoding encoding;
     uint64_t work;         // of this call so far; see MEMORY_WORK_MAX
+    bool has_failed;       // its realloc trapped or returned what it may not: this side is at fault
     core_memory_view view; // as of the last time that guest code could have run
 } memory_guest;
 

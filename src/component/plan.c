@@ -333,7 +333,8 @@ static status make_lower(plan *p, plan_frame *f, const ast_def *def, plan_core *
     TRY(abi_layout_make(type, p->arena, &t->layout, e));
     if (func->host != NULL) {
         t->host = func->host;
-        t->interface = func->interface;
+        t->from = func->from;
+        t->interface = func->from->name;
         t->name = func->host->name;
         if (!type_match_func(type, f->types, func->host->type)) {
             return err_set(e, STATUS_INVALID, "%.*s %.*s is used with another type than it has",

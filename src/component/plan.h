@@ -85,6 +85,7 @@ struct plan_trampoline {
     slice interface; // for messages
     slice name;
     const host_func *host;       // LOWER_HOST
+    const host_interface *from;  // LOWER_HOST: the interface that `host` is of
     const plan_lift *lift;       // LOWER_GUEST
     plan_entering entering;      // LOWER_GUEST, RESOURCE_DROP of a guest's resource
     const handle_type *resource; // RESOURCE_*
@@ -108,7 +109,7 @@ struct plan_lift {
 typedef struct plan_func {
     const host_func *host; // or
     const plan_lift *lift;
-    slice interface; // of a host function
+    const host_interface *from; // of a host function
 } plan_func;
 
 typedef struct plan_frame plan_frame;

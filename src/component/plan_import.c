@@ -141,7 +141,7 @@ static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice n
         if (bound == NULL) {
             return plan_no_room(e);
         }
-        *bound = (plan_func){.host = func, .interface = h->name};
+        *bound = (plan_func){.host = func, .from = h};
         *ret = bound;
         return STATUS_OK;
     }

@@ -45,7 +45,13 @@ struct component_instance {
     core_instance *cores;
     const host_func *last_calls[COMPONENT_LAST_CALLS_MAX]; // a ring
     uint32_t call_count;
+    uint32_t depth;                // how many calls between components it is away from the first
+    struct bridge_callee *callees; // instances of other components that it has called, see bridge.h
 };
+
+// component_instantiate at some depth.
+status instance_new(const component_program *p, core_store *store, void *context, uint32_t depth,
+                    component_instance **ret, err *e) WRIT_MUST_USE;
 
 // The root instance whose code runs in this store.
 static inline component_instance *instance_of_store(core_store *store) {
@@ -71,6 +77,16 @@ status instance_call_core(component_instance *i, const plan_lift *lift, core_val
 // What follows when the results have been taken: borrows dropped, post-return.
 status instance_finish_call(component_instance *i, const plan_lift *lift, const handle_scope *scope,
                             const core_value *results, err *e) WRIT_MUST_USE;
+
+// Moves parameters from the caller's flat values to the callee's, allocating what is spilled.
+status trampoline_move_params(const abi_layout *l, abi_side *from, core_value *values, abi_side *to,
+                              core_value *flat, err *e) WRIT_MUST_USE;
+// Moves what the callee has returned: into `values` or to the caller's return area. `l` is of the type in
+// whose numbering `callee->types` is.
+status trampoline_move_result(const abi_layout *l, abi_side *callee, core_value *flat, abi_side *caller,
+                              core_value *values, uint32_t return_pointer, err *e) WRIT_MUST_USE;
+// Among the parameters that the caller passes; 0 when there is none.
+uint32_t trampoline_return_pointer(const abi_layout *l, const core_value *values);
 
 // The body of every function of ours; `env` is its plan_trampoline.
 status trampoline_body(void *env, core_store *store, core_value *values, size_t count, err *e);

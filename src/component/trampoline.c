@@ -42,9 +42,12 @@ size_t component_instance_last_calls(const component_instance *i,
 
 // --- fused calls -------------------------------------------------------------------------------------------
 
-static status move_params(const plan_trampoline *t, abi_side *from, core_value *values, abi_side *to,
-                          core_value *flat, err *e) {
-    const abi_layout *l = &t->layout;
+uint32_t trampoline_return_pointer(const abi_layout *l, const core_value *values) {
+    return l->result_spilled ? values[l->params_spilled ? 1 : l->flat_count].u32 : 0;
+}
+
+status trampoline_move_params(const abi_layout *l, abi_side *from, core_value *values, abi_side *to,
+                              core_value *flat, err *e) {
     uint32_t source = 0;
     uint32_t target = 0;
     uint8_t *ignored;
@@ -69,16 +72,15 @@ static status move_params(const plan_trampoline *t, abi_side *from, core_value *
     return STATUS_OK;
 }
 
-// Results go the other way; their resource types are numbered by the callee.
-static status move_result(const plan_trampoline *t, abi_side *callee, core_value *flat, abi_side *caller,
-                          core_value *values, uint32_t return_pointer, err *e) {
-    const ctype *type = t->lift->layout.type->result;
+status trampoline_move_result(const abi_layout *l, abi_side *callee, core_value *flat, abi_side *caller,
+                              core_value *values, uint32_t return_pointer, err *e) {
+    const ctype *type = l->type->result;
     if (type == NULL) {
         return STATUS_OK;
     }
     memory_refresh(&callee->memory);
     memory_refresh(&caller->memory);
-    if (!t->layout.result_spilled) {
+    if (!l->result_spilled) {
         core_value moved[1] = {{.u64 = 0}};
         TRY(abi_move(type, callee, abi_flat(flat), caller, abi_flat(moved), e));
         values[0] = moved[0];
@@ -102,12 +104,12 @@ static status call_guest_inside(const plan_trampoline *t, component_instance *i,
     instance_side(i, lift->instance, &lift->options, lift->types, &callee);
     caller.lends = lends;
     callee.scope = &scope;
-    uint32_t params = t->layout.params_spilled ? 1 : t->layout.flat_count;
-    uint32_t return_pointer = t->layout.result_spilled ? values[params].u32 : 0;
-    TRY(move_params(t, &caller, values, &callee, flat, e));
+    uint32_t return_pointer = trampoline_return_pointer(&t->layout, values);
+    TRY(trampoline_move_params(&t->layout, &caller, values, &callee, flat, e));
     TRY(instance_call_core(i, lift, flat, e));
     core_value results[1] = {flat[0]}; // post-return gets what the function returned
-    TRY(move_result(t, &callee, flat, &caller, values, return_pointer, e));
+    // Results go the other way; their resource types are numbered by the callee.
+    TRY(trampoline_move_result(&lift->layout, &callee, flat, &caller, values, return_pointer, e));
     return instance_finish_call(i, lift, &scope, results, e);
 }
 

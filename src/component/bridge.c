@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a callee. Its task is one loop: wait for a call, move the parameters in, call, leave the result
+// standing, and once the caller has taken it (on its own fiber, where its realloc runs) call post-return.
+// A fiber of its own that stays between calls costs two switches for a call and nothing to set up.
+#include "component/bridge.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "component/abi_internal.h"
+#include "component/bridge_failure.h"
+#include "component/host_call.h"
+#include "component/program.h"
+
+enum { BRIDGE_ARENA_BYTES_MAX = 16 << 20 };
+
+typedef struct bridge_func {      // beside the host_func of the same number
+    const component_func *callee; // after bridge_connect
+    bridge_failure failure;
+} bridge_func;
+
+struct bridge {
+    bridge_options options;
+    arena arena;
+    slice interface; // as the callee exports it
+    host_interface host;
+    host_func *host_funcs;
+    bridge_func *funcs;
+    const component_program *program;
+};
+
+typedef enum callee_phase {
+    CALLEE_READY,   // for a call; the last one's result may still stand
+    CALLEE_BUSY,    // with a call, or with what follows it
+    CALLEE_RESULTS, // have to be taken before post-return
+    CALLEE_ENDED,   // `e` says why; its task is over
+} callee_phase;
+
+struct bridge_callee {
+    bridge_callee *next; // of the same caller
+    bridge *bridge;
+    component_instance *caller;
+    bridge_room room;
+    core_task *task;
+    component_instance *instance;
+    callee_phase phase;
+    bool caller_waits;
+    // The call.
+    const bridge_func *func;
+    host_call *call; // on the caller's stack
+    core_value *values;
+    bool caller_failed; // the parameters could not be read
+    abi_side side;
+    handle_scope scope;
+    core_value flat[CTYPE_FLAT_PARAMS_MAX + 1];
+    status result;
+    err e;
+};
+
+// --- the callee's fiber ------------------------------------------------------------------------------------
+
+// Until the caller wants something again.
+static status stand_by(bridge_callee *c, callee_phase phase, err *e) {
+    core_store *s = c->room.store;
+    c->phase = phase;
+    while (c->phase != CALLEE_BUSY) {
+        TRY(s->ops->suspend(s, e));
+    }
+    return STATUS_OK;
+}
+
+static status move_in(bridge_callee *c, err *e) {
+    host_call *call = c->call;
+    status s = trampoline_move_params(&call->func->layout, &call->side, c->values, &c->side, c->flat, e);
+    c->caller_failed = s == STATUS_TRAP && !c->side.memory.has_failed;
+    return s;
+}
+
+static status perform(bridge_callee *c, err *e) {
+    const component_func *f = c->func->callee;
+    const plan_lift *lift = f->lift;
+    component_instance *i = c->instance;
+    instance_side(i, lift->instance, &lift->options, f->types, &c->side);
+    c->scope = (handle_scope){0};
+    c->side.scope = &c->scope;
+    TRY(instance_enter(i, &f->entering, e));
+    TRY(move_in(c, e));
+    TRY(instance_call_core(i, lift, c->flat, e));
+    core_value results[1] = {c->flat[0]};
+    if (lift->post_return != PLAN_NONE) {
+        TRY(stand_by(c, CALLEE_RESULTS, e));
+    }
+    TRY(instance_finish_call(i, lift, &c->scope, results, e));
+    instance_leave(i, &f->entering);
+    return STATUS_OK;
+}
+
+static status live(bridge_callee *c, err *e) {
+    TRY(instance_new(c->bridge->program, c->room.store, c->room.context, c->caller->depth + 1, &c->instance,
+                     e));
+    for (;;) {
+        TRY(perform(c, e));
+        TRY(stand_by(c, CALLEE_READY, e));
+    }
+}
+
+static void callee_body(core_store *store, void *arg) {
+    (void)store;
+    bridge_callee *c = arg;
+    c->result = live(c, &c->e);
+    c->phase = CALLEE_ENDED;
+}
+
+// --- making and ending -------------------------------------------------------------------------------------
+
+static void callee_free(bridge_callee *c) {
+    const bridge_options *o = &c->bridge->options;
+    c->room.store->ops->task_free(c->task);
+    component_instance_free(c->instance);
+    o->ops->close(o->target, &c->room);
+    mem_free(c);
+}
+
+static void callee_end(bridge_callee *c) {
+    bridge_callee **at = &c->caller->callees;
+    while (*at != c) {
+        at = &(*at)->next;
+    }
+    *at = c->next;
+    callee_free(c);
+}
+
+void bridge_callees_free(component_instance *caller) {
+    while (caller->callees != NULL) {
+        callee_end(caller->callees);
+    }
+}
+
+static status callee_new(component_instance *caller, bridge *b, bridge_callee **ret, err *e) {
+    const bridge_options *o = &b->options;
+    if (caller->depth + 1 >= BRIDGE_DEPTH_MAX) {
+        return err_set(e, STATUS_LIMIT, "components have called each other to a depth of %d, the limit",
+                       BRIDGE_DEPTH_MAX);
+    }
+    bridge_callee *c = MEM_NEW(bridge_callee);
+    c->bridge = b;
+    c->caller = caller;
+    status s = o->ops->open(o->target, caller->context, c, &c->room, e);
+    if (s != STATUS_OK) {
+        mem_free(c);
+        return s;
+    }
+    s = c->room.store->ops->task_new(c->room.store, callee_body, c, &c->task, e);
+    if (s != STATUS_OK) {
+        callee_free(c);
+        return s;
+    }
+    c->next = caller->callees;
+    caller->callees = c;
+    *ret = c;
+    return STATUS_OK;
+}
+
+// --- the caller's fiber ------------------------------------------------------------------------------------
+
+static status callee_find(component_instance *caller, bridge *b, bridge_callee **ret, err *e) {
+    bridge_callee *c = caller->callees;
+    while (c != NULL && c->bridge != b) {
+        c = c->next;
+    }
+    if (c == NULL) {
+        return callee_new(caller, b, ret, e);
+    }
+    if (c->phase != CALLEE_READY) {
+        return err_set(e, STATUS_TRAP, "a call of it is still running");
+    }
+    *ret = c;
+    return STATUS_OK;
+}
+
+// Until it stands by or has ended. Any other status than STATUS_OK is about the caller.
+static status run(bridge_callee *c, err *e) {
+    const bridge_options *o = &c->bridge->options;
+    core_store *caller = c->caller->store;
+    c->phase = CALLEE_BUSY;
+    (void)caller->ops->task_resume_within(caller, c->task);
+    status s = STATUS_OK;
+    while (c->phase == CALLEE_BUSY && s == STATUS_OK) {
+        o->ops->unfinished(o->target, &c->room);
+        c->caller_waits = true;
+        s = o->ops->wait(c->call, e);
+        c->caller_waits = false;
+    }
+    return s;
+}
+
+void bridge_callee_resume(bridge_callee *c) {
+    const bridge_options *o = &c->bridge->options;
+    if (c->phase != CALLEE_BUSY || !c->caller_waits) {
+        return;
+    }
+    (void)c->room.store->ops->task_resume(c->task);
+    if (c->phase == CALLEE_BUSY) {
+        o->ops->unfinished(o->target, &c->room);
+    } else {
+        o->ops->wake(c->caller->context);
+    }
+}
+
+typedef enum blame { BLAME_CALLEE, BLAME_CALLER } blame;
+
+static status take_result(bridge_callee *c, uint32_t return_pointer, blame *ret, err *e) {
+    host_call *call = c->call;
+    status s = trampoline_move_result(&c->func->callee->layout, &c->side, c->flat, &call->side, c->values,
+                                      return_pointer, e);
+    *ret = s == STATUS_CANCELLED || call->side.memory.has_failed ? BLAME_CALLER : BLAME_CALLEE;
+    return s;
+}
+
+static status reason_of_end(bridge_callee *c, blame *ret, err *e) {
+    const bridge_options *o = &c->bridge->options;
+    *ret = c->caller_failed ? BLAME_CALLER : BLAME_CALLEE;
+    *e = c->e;
+    if (!c->caller_failed) {
+        o->ops->explain(o->target, &c->room, e);
+    }
+    return c->result;
+}
+
+static status call_callee(bridge_callee *c, blame *ret, err *e) {
+    uint32_t return_pointer = trampoline_return_pointer(&c->call->func->layout, c->values);
+    *ret = BLAME_CALLER;
+    TRY(run(c, e));
+    if (c->phase == CALLEE_ENDED) {
+        return reason_of_end(c, ret, e);
+    }
+    TRY(take_result(c, return_pointer, ret, e));
+    if (c->phase == CALLEE_RESULTS) {
+        *ret = BLAME_CALLER;
+        TRY(run(c, e));
+    }
+    return c->phase == CALLEE_ENDED ? reason_of_end(c, ret, e) : STATUS_OK;
+}
+
+static status call_remote_inside(host_call *call, bridge *b, const bridge_func *f, core_value *values,
+                                 blame *ret, err *e) {
+    const bridge_options *o = &b->options;
+    bridge_callee *c;
+    *ret = BLAME_CALLEE;
+    TRY(callee_find(call->instance, b, &c, e));
+    c->func = f;
+    c->call = call;
+    c->values = values;
+    c->caller_failed = false;
+    o->ops->begin(o->target, &c->room, call->instance->context);
+    status s = call_callee(c, ret, e);
+    o->ops->end(o->target, &c->room);
+    if (s != STATUS_OK) {
+        callee_end(c);
+    }
+    return s;
+}
+
+// The body of every function of a bridge.
+static status call_remote(host_call *call, core_value *values, err *e) {
+    bridge *b = (bridge *)(uintptr_t)((const char *)call->func->from - offsetof(bridge, host));
+    const bridge_func *f = &b->funcs[call->func->host - b->host_funcs];
+    uint32_t return_pointer = trampoline_return_pointer(&call->func->layout, values);
+    blame at;
+    status s = call_remote_inside(call, b, f, values, &at, e);
+    if (WRIT_LIKELY(s == STATUS_OK) || s == STATUS_CANCELLED || at == BLAME_CALLER) {
+        return s;
+    }
+    if (f->failure.kind == BRIDGE_FAILURE_NONE) {
+        return err_wrap(e, "%.*s", SLICE_ARG(b->options.name)); // who calls adds the function
+    }
+    (void)err_wrap(e, "%.*s: %.*s %.*s", SLICE_ARG(b->options.name), SLICE_ARG(b->host.name),
+                   SLICE_ARG(call->func->name));
+    return bridge_failure_lower(&f->failure, call, slice_from_text(e->message), values, return_pointer, e);
+}
+
+// --- bridges -----------------------------------------------------------------------------------------------
+
+// The newest compatible version that the component exports.
+static const component_item *find_export(const component *c, slice interface, semver *ret_version) {
+    slice wanted;
+    semver wanted_version;
+    bool wants_version = component_name_split(interface, &wanted, &wanted_version);
+    const component_item *best = NULL;
+    for (size_t i = 0; i < component_export_count(c); i++) {
+        const component_item *item = component_export_at(c, i);
+        slice name;
+        semver version;
+        bool has_version = component_name_split(item->name, &name, &version);
+        bool fits = item->kind == COMPONENT_INSTANCE && slice_equal(name, wanted) &&
+                    (!wants_version || (has_version && semver_compatible(&version, &wanted_version)));
+        if (fits && (best == NULL || semver_compare(&version, ret_version) > 0)) {
+            best = item;
+            *ret_version = version;
+        }
+    }
+    return best;
+}
+
+static bool has_handle(const ctype_func *f) {
+    bool has = f->result != NULL && f->result->has_handle;
+    for (uint32_t i = 0; i < f->param_count; i++) {
+        has = has || f->params[i].type->has_handle;
+    }
+    return has;
+}
+
+static status check_func(const bridge *b, const component_item *f, err *e) {
+    if (f->func->is_async) {
+        return err_set(e, STATUS_UNSUPPORTED, "%.*s of %.*s is async, which this host does not run",
+                       SLICE_ARG(f->name), SLICE_ARG(b->options.name));
+    }
+    if (has_handle(f->func)) {
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "%.*s of %.*s passes resources, which cannot go from one component to another",
+                       SLICE_ARG(f->name), SLICE_ARG(b->options.name));
+    }
+    return STATUS_OK;
+}
+
+static status fill_funcs(bridge *b, const component_item *interface, err *e) {
+    b->funcs = ARENA_ARRAY(&b->arena, bridge_func, interface->item_count);
+    b->host_funcs = ARENA_ARRAY(&b->arena, host_func, interface->item_count);
+    b->host.funcs = b->host_funcs;
+    if (b->funcs == NULL || b->host_funcs == NULL) {
+        return err_set(e, STATUS_LIMIT, "%.*s exports too many functions", SLICE_ARG(b->options.name));
+    }
+    for (size_t i = 0; i < interface->item_count; i++) {
+        const component_item *item = &interface->items[i];
+        if (item->kind != COMPONENT_FUNC) {
+            continue;
+        }
+        TRY(check_func(b, item, e));
+        uint32_t n = b->host.func_count++;
+        b->host_funcs[n] = (host_func){.name = item->name, .type = item->func, .body = call_remote};
+        b->funcs[n].failure = bridge_failure_of(item->func->result);
+    }
+    return STATUS_OK;
+}
+
+static status fill(bridge *b, err *e) {
+    const bridge_options *o = &b->options;
+    semver version = {0};
+    const component_item *interface = find_export(o->component, o->interface, &version);
+    if (interface == NULL) {
+        return err_set(e, STATUS_NOT_FOUND, "%.*s does not export %.*s in a compatible version",
+                       SLICE_ARG(o->name), SLICE_ARG(o->interface));
+    }
+    b->interface = interface->name;
+    (void)component_name_split(interface->name, &b->host.name, &b->host.version);
+    return fill_funcs(b, interface, e);
+}
+
+status bridge_new(const bridge_options *options, bridge **ret, err *e) {
+    bridge *b = MEM_NEW(bridge);
+    b->options = *options;
+    arena_init(&b->arena, BRIDGE_ARENA_BYTES_MAX);
+    status s = fill(b, e);
+    if (s != STATUS_OK) {
+        bridge_free(b);
+        return s;
+    }
+    *ret = b;
+    return STATUS_OK;
+}
+
+void bridge_free(bridge *b) {
+    if (b == NULL) {
+        return;
+    }
+    arena_done(&b->arena);
+    mem_free(b);
+}
+
+const host_interface *bridge_interface(const bridge *b) { return &b->host; }
+
+status bridge_connect(bridge *b, const component_program *program, err *e) {
+    for (uint32_t i = 0; i < b->host.func_count; i++) {
+        bridge_func *f = &b->funcs[i];
+        const host_func *host = &b->host_funcs[i];
+        f->callee = component_program_export(program, b->interface, host->name);
+        if (f->callee == NULL || f->callee->lift == NULL) {
+            return err_set(e, STATUS_UNSUPPORTED, "%.*s exports %.*s again, which it imports itself",
+                           SLICE_ARG(b->options.name), SLICE_ARG(b->interface));
+        }
+        CHECK(f->callee->type == host->type);
+    }
+    b->program = program;
+    return STATUS_OK;
+}
