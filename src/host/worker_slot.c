@@ -10,6 +10,7 @@
 enum {
     CHANNEL_BYTES = 1 << 20,
     LOG_OWN_BYTES = 256 << 10, // a worker's own events in a second, beside those of its guests
+    LOG_SPARE_BYTES = 16 << 10,
 };
 #define START_NS_MAX 20000000000ull // for loading native code, on a slow disk
 
@@ -64,29 +65,40 @@ static status on_failed_packet(worker_slot *s, const channel_packet *p, err *e) 
     return STATUS_OK;
 }
 
+enum { LOG_OF_WORKER = HOST_WORKLOADS_MAX }; // in log_bytes
+
+// What a workload's lines take as packets, where the worker keeps to their bound: names and fields come on
+// top.
+static uint64_t log_bytes_of(const host_limits *l) {
+    return l->log_bytes_per_second_max < UINT64_MAX / 8 ? 4 * l->log_bytes_per_second_max + LOG_SPARE_BYTES
+                                                        : UINT64_MAX;
+}
+
+static void refill_log(worker_slot *s) {
+    for (size_t i = 0; i < workload_count(s); i++) {
+        s->log_bytes[i] = log_bytes_of(&options_of(s)->config->workloads[i].limits);
+    }
+    s->log_bytes[LOG_OF_WORKER] = LOG_OWN_BYTES;
+    if (s->log_dropped > 0) {
+        logger_event(options_of(s)->logger, LOG_WARN, "log-dropped",
+                     LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("count", s->log_dropped)),
+                     "worker %u logs too much: %u lines were dropped", s->index, s->log_dropped);
+    }
+    s->log_dropped = 0;
+}
+
 // Workers bound what their guests log; one that no longer does must not fill the operator's disk.
-static bool may_log(worker_slot *s, size_t bytes) {
-    logger *l = options_of(s)->logger;
+static bool may_log(worker_slot *s, uint32_t whose, size_t bytes) {
     uint64_t now = clock_now_ns();
     if (now - s->log_refilled_ns >= 1000000000u) {
-        uint32_t dropped = s->log_dropped;
         s->log_refilled_ns = now;
-        s->log_bytes = LOG_OWN_BYTES;
-        for (size_t i = 0; i < workload_count(s); i++) {
-            s->log_bytes += options_of(s)->config->workloads[i].limits.log_bytes_per_second_max;
-        }
-        s->log_dropped = 0;
-        if (dropped > 0) {
-            logger_event(l, LOG_WARN, "log-dropped",
-                         LOG_FIELDS(LOG_NUMBER("worker", s->index), LOG_NUMBER("count", dropped)),
-                         "worker %u logs too much: %u lines were dropped", s->index, dropped);
-        }
+        refill_log(s);
     }
-    if (bytes > s->log_bytes) {
+    if (bytes > s->log_bytes[whose]) {
         s->log_dropped++;
         return false;
     }
-    s->log_bytes -= bytes;
+    s->log_bytes[whose] -= bytes;
     return true;
 }
 
@@ -97,7 +109,7 @@ static status on_log_packet(worker_slot *s, const channel_packet *p, err *e) {
     if (!is_own && m.workload >= workload_count(s)) {
         return err_set(e, STATUS_INVALID, "it logs for workload %u, which is none", m.workload);
     }
-    if (!may_log(s, p->len)) {
+    if (!may_log(s, is_own ? LOG_OF_WORKER : m.workload, p->len)) {
         return STATUS_OK;
     }
     // Marked with who said it, whatever the record itself claims.
@@ -122,7 +134,7 @@ static void read_errors(worker_slot *s, size_t max) {
             loop_watch_stop(&s->error_watch);
             return;
         }
-        if (may_log(s, n)) {
+        if (may_log(s, LOG_OF_WORKER, n)) {
             logger_event(options_of(s)->logger, LOG_ERROR, "worker-output",
                          LOG_FIELDS(LOG_NUMBER("worker", s->index)), "worker %u wrote: %.*s", s->index,
                          (int)n, (const char *)text);

@@ -56,12 +56,12 @@ struct worker_slot {
     uint64_t died_ns;   // of the predecessor; 0 for the first
     uint64_t last_beat; // value of the heartbeat, and when it last changed
     uint64_t last_change_ns;
-    uint64_t log_bytes; // that its events may still use, and when that was filled up
-    uint64_t log_refilled_ns;
-    uint32_t log_dropped; // since then
-    uint32_t failures;    // in a row, of workers that did not live long
-    bool is_hung;         // we killed it for that
-    bool has_failed;      // it has said so
+    uint64_t log_bytes[HOST_WORKLOADS_MAX + 1]; // that events of each workload, and its own, may still use
+    uint64_t log_refilled_ns;                   // when that was filled up
+    uint32_t log_dropped;                       // since then
+    uint32_t failures;                          // in a row, of workers that did not live long
+    bool is_hung;                               // we killed it for that
+    bool has_failed;                            // it has said so
     bool was_ready;
     bool is_replacement;
 };
