@@ -33,7 +33,8 @@ static void append(problems *p, problem *one) {
 
 static void add(problems *p, problem one, const char *format, va_list arguments) {
     *(one.is_warning ? &p->warning_count : &p->error_count) += 1;
-    if (p->kept >= p->max) {
+    // Warnings leave half of the places to errors.
+    if (p->kept >= (one.is_warning ? p->max / 2 : p->max)) {
         return;
     }
     problem *kept = ARENA_NEW(p->memory, problem);

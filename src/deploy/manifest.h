@@ -223,5 +223,18 @@ json_value *manifest_to_json(const manifest *m);
 
 const manifest_component *manifest_find(const manifest *m, slice component_name);
 const manifest_policy *manifest_find_policy(const manifest *m, slice name);
+
+// What a link from an HTTP server to a component asks for, in the settings of the server of 1.x: where to
+// listen, and which requests are for the component.
+typedef struct manifest_serving {
+    const manifest_component *component;
+    slice address; // ADDR:PORT
+    slice host;    // empty: any
+    slice path;    // "/" for all
+    text_place at; // of the link
+} manifest_serving;
+
+// Whether `l`, a link of `server`, is one; fills `ret`. After manifest_check_local.
+bool manifest_serving_of(const manifest_component *server, const manifest_link *l, manifest_serving *ret);
 // How many instances may run at one time: of its scaler; 1 for a capability without one, 0 for a component.
 uint64_t manifest_instances(const manifest_component *c);

@@ -47,6 +47,8 @@ void manifest_read_workloads(manifest_reader *r);
 
 // The rules of 1.x over the whole.
 void manifest_check_rules(manifest *m);
+// What HTTP servers are asked for: settings that make no sense, and requests that two components claim.
+void manifest_check_servings(manifest *m);
 // As the message of 1.x shows a trait: keys sorted, one line.
 const char *manifest_node_text(manifest_reader *r, const yaml_node *n);
 json_value *manifest_node_json(const yaml_node *n);

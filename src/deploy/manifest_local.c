@@ -144,6 +144,7 @@ status manifest_check_local(manifest *m) {
         check_component(&l, &m->components[i]);
     }
     check_ids(&l);
+    manifest_check_servings(m);
     problems_sort(&m->found);
     return m->found.error_count > 0 ? STATUS_INVALID : STATUS_OK;
 }

@@ -128,7 +128,11 @@ static void read_grants(policy_reader *p) { p->w->grants = read_words(p); }
 static void read_refusals(policy_reader *p) { p->w->refusals = read_words(p); }
 static void read_components(policy_reader *p) { p->components = read_words(p); }
 
+// A name, or "*." and a domain.
 static bool is_host_name(slice text) {
+    if (slice_starts_with(text, "*.") && text.len > 2) {
+        text = slice_sub(text, 2, text.len);
+    }
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.data[i];
         bool ok = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';

@@ -207,7 +207,7 @@ TEST(what_a_workload_gets) {
     manifest *m = read_workload(
         "        components: shop\n        max-memory: 64M\n        cpu-time: 250ms\n        timeout: 5s\n"
         "        max-instances: 7\n        queue: 0\n        reuse: 3\n"
-        "        routes: |\n          shop.example/api\n          /x other.example\n"
+        "        routes: |\n          shop.example/api\n          /x *.example\n"
         "        env.MODE: production\n        env.N: 5\n        dir./data: ./data:ro\n"
         "        dir./tmp: /var/tmp/x\n        allow-http: api.example.com *.example.org:443\n"
         "        allow-net: 10.0.0.0/8:53\n        grant: wasi:sockets/tcp\n        refuse: wasi:cli\n"
@@ -224,7 +224,7 @@ TEST(what_a_workload_gets) {
     REQUIRE(w->route_count == 3 && w->variable_count == 2 && w->directory_count == 2);
     EXPECT(is_text(w->routes[0].host, "shop.example") && is_text(w->routes[0].path, "/api"));
     EXPECT(is_text(w->routes[1].host, "") && is_text(w->routes[1].path, "/x"));
-    EXPECT(is_text(w->routes[2].host, "other.example") && is_text(w->routes[2].path, "/"));
+    EXPECT(is_text(w->routes[2].host, "*.example") && is_text(w->routes[2].path, "/"));
     EXPECT(is_text(w->variables[0].key, "MODE") && is_text(w->variables[1].value, "5"));
     EXPECT(is_text(w->directories[0].guest_path, "/data") && is_text(w->directories[0].host_path, "./data") &&
            w->directories[0].read_only);
@@ -253,6 +253,7 @@ TEST(what_a_workload_policy_refuses) {
         {"        components: shop\n        queue: -1\n", "queue: `-1`", 13, 16},
         {"        components: shop\n        routes: Shop.example\n", "routes: `Shop.example`", 13, 17},
         {"        components: shop\n        routes: https://x/\n", "routes:", 13, 17},
+        {"        components: shop\n        routes: \"*.\"\n", "routes:", 13, 17},
         {"        components: shop\n        routes: x/?a\n", "routes:", 13, 17},
         {"        components: shop\n        env.: x\n", "env.: `x`", 13, 15},
         {"        components: shop\n        dir.data: x\n", "dir.data: `x`", 13, 19},
@@ -338,5 +339,69 @@ TEST(the_normalised_form) {
         "\"source\":{\"config\":[{\"name\":\"s\",\"properties\":{}}]},"
         "\"target\":{\"name\":\"c\",\"config\":[{\"name\":\"t\"}]}}},"
         "{\"type\":\"other\",\"properties\":{\"b\":[1,2.5,true,null,\"5\"],\"a\":{}}}]}]}}");
+    manifest_free(m);
+}
+
+// --- HTTP servers ------------------------------------------------------------------------------------------
+
+#define SERVER_LINK(target, settings)                                       \
+    "        - {type: link, properties: {target: " target ", name: " target \
+    ", namespace: wasi, package: http, interfaces: "                        \
+    "[incoming-handler], source: {config: [{name: " target ", properties: {" settings "}}]}}}\n"
+#define SERVER(settings)                                                                                  \
+    "    - {name: a, type: component, properties: {image: a.wasm}}\n"                                     \
+    "    - {name: b, type: component, properties: {image: b.wasm}}\n"                                     \
+    "    - name: web\n"                                                                                   \
+    "      type: capability\n"                                                                            \
+    "      properties: {image: \"ghcr.io/wasmcloud/http-server:0.27.0\", config: [{name: w, properties: " \
+    "{" settings "}}]}\n"                                                                                 \
+    "      traits:\n"
+
+static manifest *read_server(const char *body, status expected) {
+    manifest *m = read_body(body, STATUS_OK);
+    EXPECT_STATUS(manifest_check_local(m), expected);
+    return m;
+}
+
+TEST(requests_that_links_ask_for) {
+    manifest_serving s;
+    manifest *m =
+        read_server(SERVER("") SERVER_LINK("a", "address: \"127.0.0.1:80\"") SERVER_LINK("b", ""), STATUS_OK);
+    const manifest_component *web = &m->components[2];
+    REQUIRE(web->trait_count == 2 && manifest_serving_of(web, &web->traits[0].link, &s));
+    EXPECT(is_text(s.address, "127.0.0.1:80") && s.host.len == 0 && is_text(s.path, "/"));
+    EXPECT(s.component == &m->components[0]);
+    EXPECT(manifest_serving_of(web, &web->traits[1].link, &s) && is_text(s.address, "0.0.0.0:8000"));
+    EXPECT(!manifest_serving_of(&m->components[0], &web->traits[1].link, &s));
+    manifest_free(m);
+
+    m = read_server(SERVER("Routing_Mode: path, default_address: \"[::1]:1\"")
+                        SERVER_LINK("a", "PATH: /a, address: x") SERVER_LINK("b", "path: /b"),
+                    STATUS_OK);
+    EXPECT(manifest_serving_of(&m->components[2], &m->components[2].traits[0].link, &s));
+    EXPECT(is_text(s.address, "[::1]:1") && is_text(s.path, "/a") && s.host.len == 0);
+    manifest_free(m);
+
+    m = read_server(SERVER("routing_mode: host") SERVER_LINK("a", "host: a.example")
+                        SERVER_LINK("b", "host: b.example"),
+                    STATUS_OK);
+    EXPECT(manifest_serving_of(&m->components[2], &m->components[2].traits[1].link, &s));
+    EXPECT(is_text(s.host, "b.example") && is_text(s.path, "/"));
+    manifest_free(m);
+}
+
+TEST(requests_that_make_no_sense) {
+    manifest *m = read_server(SERVER("") SERVER_LINK("a", "") SERVER_LINK("b", ""), STATUS_INVALID);
+    expect_at(m, "`a` and `b` both claim the requests for / on 0.0.0.0:8000", "local-http", 13, 36);
+    manifest_free(m);
+    m = read_server(SERVER("routing_mode: path") SERVER_LINK("a", "path: /x") SERVER_LINK("b", "path: /x"),
+                    STATUS_INVALID);
+    expect_at(m, "`a` and `b` both claim the requests for /x on", "local-http", 13, 36);
+    manifest_free(m);
+    m = read_server(SERVER("routing_mode: host") SERVER_LINK("a", "path: /x"), STATUS_INVALID);
+    expect_at(m, "the server routes by host, and this link has none", "local-http", 12, 36);
+    manifest_free(m);
+    m = read_server(SERVER("routing_mode: wild") SERVER_LINK("a", ""), STATUS_INVALID);
+    expect_at(m, "unknown routing_mode: wild", "local-http", 10, 113);
     manifest_free(m);
 }
