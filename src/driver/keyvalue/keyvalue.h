@@ -142,6 +142,8 @@ typedef struct keyvalue_limits {
 status keyvalue_limits_read(const driver_values *settings, keyvalue_limits *ret, err *e) WRIT_MUST_USE;
 void keyvalue_limits_done(keyvalue_limits *l);
 
+enum { KEYVALUE_ROOM_BYTES = 192 };
+
 // A call that was decoded and is within the limits. Lives until its answer.
 typedef struct keyvalue_request {
     keyvalue_call call;
@@ -150,6 +152,8 @@ typedef struct keyvalue_request {
     loop_timer timer;    // the driver's; stopped when it is answered
     void *data;          // the driver's
     arena memory;        // for the driver too: of what the answer is made; bounded
+    // For what `data` points at, so that a small call needs no memory but this.
+    _Alignas(16) uint8_t room[KEYVALUE_ROOM_BYTES];
 } keyvalue_request;
 
 // The one way in: decodes and checks. When the call is wrong, or its bucket is none of ours, it is answered

@@ -134,8 +134,9 @@ static redis_connection *best(driver_link *k) {
 static void dispatch(driver_link *k, keyvalue_request *q) {
     redis_request *x = q->data;
     redis_connection *c = best(k);
+    redis_scratch scratch;
     redis_command command;
-    status code = c == NULL ? STATUS_CLOSED : redis_command_make(q, k->prefix, x->cursor, &command);
+    status code = c == NULL ? STATUS_CLOSED : redis_command_make(q, k->prefix, x->cursor, &scratch, &command);
     if (code == STATUS_OK) {
         code = redis_connection_send(c, command.words, command.count, q, &x->number);
     }
@@ -437,11 +438,8 @@ static void call(driver_link *k, driver_call *c) {
     if (q == NULL || answer_alone(q)) {
         return;
     }
-    redis_request *x = ARENA_NEW(&q->memory, redis_request);
-    if (x == NULL) {
-        keyvalue_fail(q, STATUS_LIMIT, "no memory");
-        return;
-    }
+    _Static_assert(sizeof(redis_request) <= sizeof q->room, "a request has room for it");
+    redis_request *x = (redis_request *)q->room;
     x->link = k;
     x->cursor = q->call.cursor;
     q->data = x;

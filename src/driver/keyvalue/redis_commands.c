@@ -33,9 +33,18 @@ static uint8_t *put_bucket(uint8_t *to, slice bucket) {
     return to;
 }
 
+// From the scratch (which may be NULL) while it lasts.
+static uint8_t *take(redis_scratch *s, arena *a, size_t len) {
+    if (s == NULL || len > sizeof s->bytes - s->used) {
+        return arena_alloc(a, len);
+    }
+    s->used += len;
+    return s->bytes + s->used - len;
+}
+
 // What all keys of the bucket begin with, and `key`. `data` is NULL when memory is out.
-static slice whole_key(arena *a, slice prefix, slice bucket, slice key) {
-    uint8_t *bytes = arena_alloc(a, prefix.len + 3 * bucket.len + 1 + key.len);
+static slice whole_key(redis_scratch *s, arena *a, slice prefix, slice bucket, slice key) {
+    uint8_t *bytes = take(s, a, prefix.len + 3 * bucket.len + 1 + key.len);
     if (bytes == NULL) {
         return slice_empty();
     }
@@ -60,11 +69,12 @@ static slice pattern(arena *a, slice start) {
     return slice_of(bytes, (size_t)(to - bytes));
 }
 
-static slice number_text(arena *a, uint64_t number, bool is_signed) {
+static slice number_text(redis_scratch *s, arena *a, uint64_t number, bool is_signed) {
     char text[32];
     int len = is_signed ? snprintf(text, sizeof text, "%" PRId64, (int64_t)number)
                         : snprintf(text, sizeof text, "%" PRIu64, number);
-    return arena_copy(a, slice_of(text, (size_t)len));
+    uint8_t *bytes = take(s, a, (size_t)len);
+    return bytes == NULL ? slice_empty() : slice_of(memcpy(bytes, text, (size_t)len), (size_t)len);
 }
 
 // --- commands ----------------------------------------------------------------------------------------------
@@ -76,7 +86,7 @@ static size_t make_many(keyvalue_request *q, slice prefix, slice *w) {
                      : c->function == KEYVALUE_SET_MANY ? "MSET"
                                                         : "DEL");
     for (size_t i = 0; i < c->count; i++) {
-        w[n] = whole_key(&q->memory, prefix, c->bucket, c->items[i].key);
+        w[n] = whole_key(NULL, &q->memory, prefix, c->bucket, c->items[i].key);
         if (w[n++].data == NULL) {
             return 0;
         }
@@ -89,11 +99,11 @@ static size_t make_many(keyvalue_request *q, slice prefix, slice *w) {
 
 static size_t make_list(keyvalue_request *q, slice start, uint64_t cursor, slice *w) {
     w[0] = literal("SCAN");
-    w[1] = number_text(&q->memory, cursor, false);
+    w[1] = number_text(NULL, &q->memory, cursor, false);
     w[2] = literal("MATCH");
     w[3] = pattern(&q->memory, start);
     w[4] = literal("COUNT");
-    w[5] = number_text(&q->memory, KEYVALUE_PAGE_KEYS_MAX, false);
+    w[5] = number_text(NULL, &q->memory, KEYVALUE_PAGE_KEYS_MAX, false);
     return w[1].data == NULL || w[3].data == NULL || w[5].data == NULL ? 0 : 6;
 }
 
@@ -108,7 +118,7 @@ static size_t make_swap(const keyvalue_call *c, slice key, slice *w) {
     return 7;
 }
 
-static size_t make_one(keyvalue_request *q, slice key, slice *w) {
+static size_t make_one(keyvalue_request *q, redis_scratch *s, slice key, slice *w) {
     const keyvalue_call *c = &q->call;
     w[1] = key;
     switch (c->function) {
@@ -129,22 +139,25 @@ static size_t make_one(keyvalue_request *q, slice key, slice *w) {
         return make_swap(c, key, w);
     default:
         w[0] = literal("INCRBY");
-        w[2] = number_text(&q->memory, c->delta, c->function == KEYVALUE_INCREMENT_SIGNED);
+        w[2] = number_text(s, &q->memory, c->delta, c->function == KEYVALUE_INCREMENT_SIGNED);
         return w[2].data == NULL ? 0 : 3;
     }
 }
 
-status redis_command_make(keyvalue_request *q, slice prefix, uint64_t cursor, redis_command *ret) {
+status redis_command_make(keyvalue_request *q, slice prefix, uint64_t cursor, redis_scratch *scratch,
+                          redis_command *ret) {
     const keyvalue_call *c = &q->call;
-    slice *words = ARENA_ARRAY(&q->memory, slice, 8 + 2 * c->count);
+    slice *words = scratch->words;
     size_t count = 0;
-    if (words != NULL && c->function >= KEYVALUE_GET_MANY) {
-        count = make_many(q, prefix, words);
-    } else if (words != NULL) {
-        slice key = whole_key(&q->memory, prefix, c->bucket, c->key);
+    scratch->used = 0;
+    if (c->function >= KEYVALUE_GET_MANY) {
+        words = ARENA_ARRAY(&q->memory, slice, 1 + 2 * c->count);
+        count = words == NULL ? 0 : make_many(q, prefix, words);
+    } else {
+        slice key = whole_key(scratch, &q->memory, prefix, c->bucket, c->key);
         if (key.data != NULL) {
             count = c->function == KEYVALUE_LIST_KEYS ? make_list(q, key, cursor, words)
-                                                      : make_one(q, key, words);
+                                                      : make_one(q, scratch, key, words);
         }
     }
     *ret = (redis_command){words, count};
@@ -208,7 +221,7 @@ static bool read_page(keyvalue_request *q, slice prefix, const redisReply *r, ke
         return false;
     }
     const redisReply *keys = r->element[1];
-    slice start = whole_key(&q->memory, prefix, q->call.bucket, slice_empty());
+    slice start = whole_key(NULL, &q->memory, prefix, q->call.bucket, slice_empty());
     keyvalue_item *items = ARENA_ARRAY(&q->memory, keyvalue_item, keys->elements);
     for (size_t i = 0; start.data != NULL && items != NULL && i < keys->elements; i++) {
         slice key = text_of(keys->element[i]);

@@ -14,8 +14,16 @@ typedef struct redis_command {
     size_t count;
 } redis_command;
 
-// From the request's memory. `cursor` is for list-keys. STATUS_LIMIT when memory is out.
-status redis_command_make(keyvalue_request *q, slice prefix, uint64_t cursor,
+// Where a command of one key is made, on the caller's stack; it must live until the command was sent.
+typedef struct redis_scratch {
+    slice words[8];
+    uint8_t bytes[2304]; // the longest key, and a number
+    size_t used;
+} redis_scratch;
+
+// In the scratch, and what does not fit there in the request's memory. `cursor` is for list-keys.
+// STATUS_LIMIT when memory is out.
+status redis_command_make(keyvalue_request *q, slice prefix, uint64_t cursor, redis_scratch *scratch,
                           redis_command *ret) WRIT_MUST_USE;
 
 typedef enum redis_verdict {

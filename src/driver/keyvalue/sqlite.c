@@ -303,13 +303,11 @@ static void call(driver_link *k, driver_call *c) {
         return;
     }
     keyvalue_request *q = keyvalue_receive(c, &k->limits);
-    waiting_request *w = q == NULL ? NULL : ARENA_NEW(&q->memory, waiting_request);
-    if (w == NULL) {
-        if (q != NULL) {
-            keyvalue_fail(q, STATUS_LIMIT, "no memory");
-        }
+    if (q == NULL) {
         return;
     }
+    _Static_assert(sizeof(waiting_request) <= sizeof q->room, "a request has room for it");
+    waiting_request *w = (waiting_request *)q->room;
     w->link = k;
     q->data = w;
     list_push_back(&k->waiting, &q->node);
