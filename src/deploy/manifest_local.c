@@ -71,7 +71,7 @@ static void check_image(local *l, manifest_component *c) {
 static void check_configs(local *l, const manifest_settings *s) {
     for (size_t i = 0; i < s->config_count; i++) {
         char shown[80];
-        if (!s->configs[i].has_properties) {
+        if (!s->configs[i].has_properties && manifest_has(&s->configs[i].name)) {
             problems_add(
                 l->found, s->configs[i].name.at, "local-config", "add `properties:` with its values",
                 "the configuration `%s` has no properties, and there is no lattice that could have it",
@@ -100,7 +100,8 @@ static void check_component(local *l, manifest_component *c) {
             check_configs(l, &trait->link.target_settings);
         }
     }
-    if (!c->is_capability && !manifest_has(&c->shared_application) && manifest_instances(c) == 0) {
+    if (!c->is_capability && !manifest_has(&c->shared_application) && manifest_has(&c->name) &&
+        manifest_instances(c) == 0) {
         problems_warn(l->found, c->at, "scale", "add a trait of type spreadscaler with `instances: N`",
                       "`%s` has no instances and never runs", utf8_shown(c->name.value, shown, sizeof shown));
     }
