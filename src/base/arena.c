@@ -12,9 +12,18 @@ struct arena_block {
     _Alignas(ARENA_ALIGN) uint8_t data[];
 };
 
+typedef struct arena_deferred {
+    struct arena_deferred *older;
+    void (*fn)(void *arg);
+    void *arg;
+} arena_deferred;
+
 void arena_init(arena *a, size_t max_bytes) { *a = (arena){.max = max_bytes}; }
 
 void arena_reset(arena *a) {
+    for (const arena_deferred *d = a->deferred; d != NULL; d = d->older) {
+        d->fn(d->arg);
+    }
     for (arena_block *b = a->blocks; b != NULL;) {
         arena_block *older = b->older;
         mem_free(b);
@@ -74,6 +83,15 @@ slice arena_copy(arena *a, slice bytes) {
         memcpy(p, bytes.data, bytes.len);
     }
     return slice_of(p, bytes.len);
+}
+
+bool arena_defer(arena *a, void (*fn)(void *arg), void *arg) {
+    arena_deferred *d = ARENA_NEW(a, arena_deferred);
+    if (d != NULL) {
+        *d = (arena_deferred){a->deferred, fn, arg};
+        a->deferred = d;
+    }
+    return d != NULL;
 }
 
 char *arena_text(arena *a, slice bytes) {

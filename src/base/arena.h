@@ -14,6 +14,7 @@ typedef struct arena {
     uint8_t *end;
     size_t used; // bytes handed out, with alignment
     size_t max;  // bytes
+    struct arena_deferred *deferred;
 } arena;
 
 void arena_init(arena *a, size_t max_bytes);
@@ -29,6 +30,10 @@ void *arena_calloc(arena *a, size_t count, size_t bytes) WRIT_MUST_USE; // zeroe
 // Copies; a NULL data with len > 0 reports failure.
 slice arena_copy(arena *a, slice bytes);
 char *arena_text(arena *a, slice bytes); // NUL-terminated copy, NULL on failure
+
+// Calls `fn` when the arena is freed, before its memory goes; the last one registered comes first. For what
+// lives as long but must not be freed as plain memory. False past the maximum: then nothing was registered.
+bool arena_defer(arena *a, void (*fn)(void *arg), void *arg) WRIT_MUST_USE;
 
 #define ARENA_NEW(a, type) ((type *)arena_zalloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_calloc((a), (count), sizeof(type)))

@@ -111,6 +111,7 @@ typedef struct wasi_workload {
     wasi_stdio stdio;
     wasi_log_sink log;
     const struct wasi_links *links;           // capability/links.h; NULL = none
+    const struct wasi_secrets *secrets;       // capability/secrets.h; NULL = none. Read anew by each call
     const struct network_policy *http_policy; // outgoing HTTP; NULL or empty = nothing
     const struct network_policy *net_policy;  // sockets; NULL or empty = nothing
     wasi_limits limits;

@@ -76,3 +76,19 @@ TEST(copies_bytes_and_text) {
     EXPECT_TEXT(arena_text(&a, slice_empty()), "");
     EXPECT(arena_copy(&a, slice_of("x", 4096)).data == NULL);
 }
+
+static char order[4];
+static void note(void *arg) { strncat(order, arg, 1); }
+
+TEST(what_was_deferred_is_done_once_and_the_last_first) {
+    auto_arena a;
+    char first[] = "1", second[] = "2";
+    arena_init(&a, 64);
+    EXPECT(arena_defer(&a, note, first) && arena_defer(&a, note, second));
+    EXPECT(!arena_defer(&a, note, first)); // past the maximum
+    EXPECT_TEXT(order, "");
+    arena_reset(&a);
+    EXPECT_TEXT(order, "21");
+    arena_reset(&a);
+    EXPECT_TEXT(order, "21");
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where secrets come from: the store of this machine, or a server.
+#pragma once
+
+#include "base/attributes.h"
+#include "base/err.h"
+#include "crypto/secret.h"
+
+typedef enum secret_kind { SECRET_TEXT = 1, SECRET_BYTES = 2 } secret_kind;
+
+typedef struct secret_value {
+    secret_kind kind; // text is UTF-8
+    secret bytes;
+    uint64_t version; // as the source counts; of no other meaning
+} secret_value;
+
+static inline void secret_value_free(secret_value *v) { secret_free(&v->bytes); }
+#define auto_secret_value WRIT_CLEANUP(secret_value_free) secret_value
+
+typedef struct secret_source {
+    const void *context;
+    // `field` and `version` may be NULL: the only field, the newest version. STATUS_NOT_FOUND; the message
+    // names the secret and never its value.
+    status (*get)(const void *context, const char *key, const char *field, const char *version,
+                  uint64_t now_s, secret_value *ret, err *e);
+} secret_source;
