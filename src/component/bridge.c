@@ -244,7 +244,7 @@ static status call_callee(bridge_callee *c, blame *ret, err *e) {
 static status call_remote_inside(host_call *call, bridge *b, const bridge_func *f, core_value *values,
                                  blame *ret, err *e) {
     const bridge_options *o = &b->options;
-    bridge_callee *c;
+    bridge_callee *c = NULL;
     *ret = BLAME_CALLEE;
     TRY(callee_find(call->instance, b, &c, e));
     c->func = f;
