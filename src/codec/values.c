@@ -8,7 +8,9 @@
 // --- reading -----------------------------------------------------------------------------------------------
 
 values_reader values_reader_of(slice bytes) {
-    return (values_reader){.start = bytes.data, .at = bytes.data, .end = bytes.data + bytes.len};
+    static const uint8_t nothing[1] = {0}; // an empty slice may have no address to count from
+    const uint8_t *start = bytes.data == NULL ? nothing : bytes.data;
+    return (values_reader){.start = start, .at = start, .end = start + bytes.len};
 }
 
 void values_read_fail(values_reader *r, const char *problem) {
