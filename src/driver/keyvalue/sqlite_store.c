@@ -16,8 +16,8 @@ typedef enum statement { GET, HAS, PUT, ERASE, LIST, STATEMENT_COUNT } statement
 static const char *const texts[STATEMENT_COUNT] = {
     [GET] = "SELECT value FROM keyvalue WHERE bucket = ?1 AND key = ?2",
     [HAS] = "SELECT 1 FROM keyvalue WHERE bucket = ?1 AND key = ?2",
-    [PUT] = "INSERT INTO keyvalue (bucket, key, value) VALUES (?1, ?2, ?3)"
-            " ON CONFLICT (bucket, key) DO UPDATE SET value = excluded.value",
+    [PUT] = ("INSERT INTO keyvalue (bucket, key, value) VALUES (?1, ?2, ?3)"
+             " ON CONFLICT (bucket, key) DO UPDATE SET value = excluded.value"),
     [ERASE] = "DELETE FROM keyvalue WHERE bucket = ?1 AND key = ?2",
     [LIST] = "SELECT number, key FROM keyvalue WHERE bucket = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
 };

@@ -2,6 +2,7 @@
 // Key-value in a SQLite file: the contract, what stays after closing, a full file, files that are none of
 // ours, and two links to one file.
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,13 +44,17 @@ TEST(links_to_one_file_lose_no_increment) {
     b.env.directory = a.directory;
     EXPECT_OK(kv_open(&a, &keyvalue_sqlite, NULL, NULL, NULL));
     EXPECT_OK(kv_open(&b, &keyvalue_sqlite, NULL, NULL, NULL));
+    kv_wait_up(&a);
+    kv_wait_up(&b);
     kv_pending *p = mem_calloc(400, sizeof *p);
     keyvalue_call c = kv_key_call(KEYVALUE_INCREMENT, "b", "n");
     c.delta = 1;
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 400; i++) { // two threads, in batches that grow while the other one writes
         kv_begin(i % 2 == 0 ? &a : &b, &p[i], &c, UINT64_MAX);
-        loop_turn(a.l, false);
-        loop_turn(b.l, false);
+        if (i % 20 == 19) {
+            loop_turn(a.l, false);
+            loop_turn(b.l, false);
+        }
     }
     for (int i = 0; i < 400; i++) {
         kv_wait(i % 2 == 0 ? &a : &b, &p[i]);
@@ -123,26 +128,34 @@ TEST(a_file_that_is_no_database_is_told_as_health) {
     kv_stop(&k);
 }
 
-TEST(a_locked_file_is_waited_for_until_the_deadline) {
-    kv a = {0};
-    kv b = {0};
-    kv_start(&a);
-    kv_start(&b);
-    b.env.directory = a.directory;
-    EXPECT_OK(kv_open(&a, &keyvalue_sqlite, NULL, NULL, NULL));
-    kv_wait_up(&a);
+TEST(calls_behind_a_locked_file_end_at_their_deadline) {
+    kv k = {0};
+    kv_start(&k);
+    EXPECT_OK(kv_open(&k, &keyvalue_sqlite, NULL, NULL, NULL));
+    kv_wait_up(&k);
+    char path[128];
+    sqlite3 *other = NULL;
+    snprintf(path, sizeof path, "%s/keyvalue.sqlite3", k.directory);
+    EXPECT_EQ(sqlite3_open(path, &other), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     keyvalue_call c = kv_key_call(KEYVALUE_SET, "b", "k");
-    kv_pending p[2] = {0};
-    kv_begin(&a, &p[0], &c, UINT64_MAX);       // goes to the thread
-    kv_begin(&a, &p[1], &c, loop_now_ns(a.l)); // waits behind it, and is late
-    kv_wait(&a, &p[1]);
-    EXPECT(p[1].code == STATUS_TIMEOUT || p[1].code == STATUS_OK);
-    kv_wait(&a, &p[0]);
+    kv_pending p[3] = {0};
+    kv_begin(&k, &p[0], &c, UINT64_MAX); // the thread's, which waits for the lock
+    kv_begin(&k, &p[1], &c, loop_now_fresh_ns(k.l) + 20000000);
+    kv_begin(&k, &p[2], &c, UINT64_MAX);
+    kv_wait(&k, &p[1]);
+    EXPECT_STATUS(p[1].code, STATUS_TIMEOUT);
+    EXPECT(!p[0].is_done && !p[2].is_done);
+    EXPECT_EQ(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    kv_wait(&k, &p[0]);
+    kv_wait(&k, &p[2]);
     EXPECT_STATUS(p[0].code, STATUS_OK);
-    kv_pending_done(&p[0]);
-    kv_pending_done(&p[1]);
-    kv_stop(&b);
-    kv_stop(&a);
+    EXPECT_STATUS(p[2].code, STATUS_OK);
+    for (int i = 0; i < 3; i++) {
+        kv_pending_done(&p[i]);
+    }
+    kv_stop(&k);
 }
 
 TEST(wrong_settings_are_refused) {
