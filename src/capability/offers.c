@@ -22,6 +22,9 @@
 #include "wasi/io_error.h"
 #include "wasi/io_poll.h"
 #include "wasi/io_streams.h"
+#include "wasi/keyvalue_atomics.h"
+#include "wasi/keyvalue_batch.h"
+#include "wasi/keyvalue_store.h"
 #include "wasi/logging_logging.h"
 #include "wasi/random_insecure.h"
 #include "wasi/random_insecure_seed.h"
@@ -33,6 +36,8 @@
 #include "wasi/sockets_tcp_create_socket.h"
 #include "wasi/sockets_udp.h"
 #include "wasi/sockets_udp_create_socket.h"
+#include "wasmcloud/bus_lattice.h"
+#include "wasmcloud/bus_lattice_1.h"
 
 static const wasi_offer offers[] = {
     {&wasi_cli_environment_interface, WASI_AUTHORITY_ENVIRONMENT},
@@ -56,6 +61,9 @@ static const wasi_offer offers[] = {
     {&wasi_io_error_interface, WASI_AUTHORITY_NONE},
     {&wasi_io_poll_interface, WASI_AUTHORITY_NONE},
     {&wasi_io_streams_interface, WASI_AUTHORITY_NONE},
+    {&wasi_keyvalue_atomics_interface, WASI_AUTHORITY_LINK},
+    {&wasi_keyvalue_batch_interface, WASI_AUTHORITY_LINK},
+    {&wasi_keyvalue_store_interface, WASI_AUTHORITY_LINK},
     {&wasi_logging_logging_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_insecure_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_insecure_seed_interface, WASI_AUTHORITY_NONE},
@@ -67,6 +75,8 @@ static const wasi_offer offers[] = {
     {&wasi_sockets_tcp_create_socket_interface, WASI_AUTHORITY_NETWORK},
     {&wasi_sockets_udp_interface, WASI_AUTHORITY_NETWORK},
     {&wasi_sockets_udp_create_socket_interface, WASI_AUTHORITY_NETWORK},
+    {&wasmcloud_bus_lattice_interface, WASI_AUTHORITY_NONE},
+    {&wasmcloud_bus_lattice_1_interface, WASI_AUTHORITY_NONE},
 };
 
 enum { OFFER_COUNT = sizeof offers / sizeof offers[0] };
@@ -74,11 +84,14 @@ enum { OFFER_COUNT = sizeof offers / sizeof offers[0] };
 size_t wasi_offer_count(void) { return OFFER_COUNT; }
 const wasi_offer *wasi_offer_at(size_t index) { return &offers[index]; }
 
-const wasi_offer *wasi_offer_find(slice name) {
+const wasi_offer *wasi_offer_find(slice name, const semver *version) {
+    const wasi_offer *found = NULL;
     for (size_t i = 0; i < OFFER_COUNT; i++) {
-        if (slice_equal(offers[i].interface->name, name)) {
-            return &offers[i];
+        const host_interface *offered = offers[i].interface;
+        if (slice_equal(offered->name, name)) {
+            bool fits = version != NULL && semver_compatible(version, &offered->version);
+            found = found == NULL || fits ? &offers[i] : found;
         }
     }
-    return NULL;
+    return found;
 }

@@ -14,6 +14,7 @@ typedef enum wasi_authority {
     WASI_AUTHORITY_NETWORK, // sockets, name lookup
     WASI_AUTHORITY_HTTP,    // outgoing requests
     WASI_AUTHORITY_CONFIG,  // the configuration of the workload
+    WASI_AUTHORITY_LINK,    // a contract: what is linked to it
 } wasi_authority;
 
 // All of these interfaces are imported by language run-times whether their programs use them or not, so each
@@ -23,8 +24,9 @@ typedef struct wasi_offer {
     wasi_authority authority;
 } wasi_offer;
 
-// By name without version; NULL when nothing offers it.
-const wasi_offer *wasi_offer_find(slice name);
+// By name; of several versions the one that is compatible with `version` (NULL: the newest), if one is. NULL
+// when nothing offers it.
+const wasi_offer *wasi_offer_find(slice name, const semver *version);
 
 size_t wasi_offer_count(void);
 const wasi_offer *wasi_offer_at(size_t index);

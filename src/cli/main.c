@@ -34,6 +34,7 @@ static const command commands[] = {
 static const command internal_commands[] = {
     {"__worker", NULL, host_worker_main},
     {"__compiler", NULL, host_compiler_main},
+    {"__drivers", NULL, host_drivers_main},
 };
 
 static void print_usage(FILE *out) {

@@ -6,6 +6,7 @@
 #include "api/metrics.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/link_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
 #include "cli/spiffe.h"
@@ -122,6 +123,28 @@ static status set_env(void *target, const char *value, err *e) {
     buf_init(&name, strlen(value) + 1);
     TRY(buf_append(&name, slice_of(value, (size_t)(equals - value))));
     return workload_config_add_variable(workload_of(target), buf_text(&name), equals + 1, e);
+}
+
+// INTERFACES[@NAME]=DRIVER[,SETTING=VALUE]...
+static status set_link(void *target, const char *value, err *e) {
+    return link_option_add(&workload_of(target)->links, slice_from_text(value), e);
+}
+
+static status set_config_value(void *target, const char *value, err *e) {
+    const char *equals = strchr(value, '=');
+    auto_buf name;
+    if (equals == NULL || equals == value) {
+        return err_set(e, STATUS_INVALID, "\"%.40s\" is not NAME=VALUE", value);
+    }
+    buf_init(&name, strlen(value) + 1);
+    TRY(buf_append(&name, slice_of(value, (size_t)(equals - value))));
+    return workload_config_add_value(workload_of(target), buf_text(&name), equals + 1, e);
+}
+
+static status set_data(void *target, const char *value, err *e) {
+    (void)e;
+    replace_text(&config_of(target)->data_directory, value);
+    return STATUS_OK;
 }
 
 static status set_allow_http(void *target, const char *value, err *e) {
@@ -291,6 +314,9 @@ static const cli_option options[] = {
     {"queue", 0, "N", "requests that may wait for an instance; more get 503 at once (1000)", set_queue},
     {"reuse", 0, "N", "requests that one instance may serve (1: fresh for each)", set_reuse},
     {"name", 'n', "NAME", "name of the workload in logs (the file's name)", set_name},
+    {"link", 0, "WHAT=DRIVER[,..]", "let a driver serve a contract, such as wasi:keyvalue=sqlite", set_link},
+    {"config-value", 0, "NAME=VALUE", "a value that wasi:config tells", set_config_value},
+    {"data", 0, "DIR", "where drivers keep their files (the user's data directory)", set_data},
     {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
     {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
     {"metrics", 0, "[ADDR:]PORT", "serve GET /metrics for Prometheus (127.0.0.1 without ADDR)", set_metrics},

@@ -231,6 +231,21 @@ status host_cache_directory(const char *named, buf *ret, err *e) {
     return err_set(e, STATUS_NOT_FOUND, "neither --cache nor HOME names a directory");
 }
 
+status host_data_directory(const char *named, buf *ret, err *e) {
+    const char *base = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+    if (named != NULL) {
+        return buf_append_text(ret, named);
+    }
+    if (base != NULL && base[0] == '/') {
+        return buf_append_format(ret, "%s/writ/data", base);
+    }
+    if (home != NULL && home[0] == '/') {
+        return buf_append_format(ret, "%s/.local/share/writ/data", home);
+    }
+    return err_set(e, STATUS_NOT_FOUND, "neither --data nor HOME names a directory");
+}
+
 // A cache that cannot be used costs time and nothing else.
 static void open_cache(const compile_job *job, engine_cache **ret) {
     auto_buf directory;

@@ -54,9 +54,15 @@ static void workload_config_done(workload_config *c) {
         mem_free(c->routes[i].host);
         mem_free(c->routes[i].path);
     }
+    for (size_t i = 0; i < c->value_count; i++) {
+        mem_free(c->values[i].name);
+        mem_free(c->values[i].value);
+    }
     mem_free(c->directories);
     mem_free(c->variables);
     mem_free(c->routes);
+    mem_free(c->values);
+    host_links_done(&c->links);
     free_list(c->arguments, c->argument_count);
     free_list(c->grants, c->grant_count);
     free_list(c->refusals, c->refusal_count);
@@ -75,6 +81,7 @@ void host_config_done(host_config *c) {
     mem_free(c->name);
     mem_free(c->listen_address);
     mem_free(c->cache_directory);
+    mem_free(c->data_directory);
     mem_free(c->ca_file);
     mem_free(c->trust_usual);
     mem_free(c->trust_named);
@@ -103,6 +110,21 @@ uint32_t host_config_find(const host_config *c, slice name) {
         }
     }
     return HOST_WORKLOADS_MAX;
+}
+
+status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->workload_count; i++) {
+        host_links *l = &c->workloads[i].links;
+        if (l->count > HOST_LINKS_MAX - count) {
+            return err_set(e, STATUS_LIMIT, "a host has at most %d links", HOST_LINKS_MAX);
+        }
+        for (size_t k = 0; k < l->count; k++) {
+            l->items[k].number = (uint32_t)count++;
+        }
+    }
+    *ret_count = (uint32_t)count;
+    return STATUS_OK;
 }
 
 bool host_config_calls_out(const host_config *c) {
@@ -173,6 +195,18 @@ status workload_config_add_directory(workload_config *c, const char *host_path, 
     c->directories = mem_resize(c->directories, (c->directory_count + 1) * sizeof c->directories[0]);
     c->directories[c->directory_count++] = (host_directory){
         .host_path = mem_text_dup(host_path), .guest_path = mem_text_dup(guest_path), .read_only = read_only};
+    return STATUS_OK;
+}
+
+status workload_config_add_value(workload_config *c, const char *name, const char *value, err *e) {
+    TRY(has_room(c->value_count, "values of the configuration", e));
+    for (size_t i = 0; i < c->value_count; i++) {
+        if (strcmp(c->values[i].name, name) == 0) {
+            return err_set(e, STATUS_EXISTS, "the configuration has two values for \"%s\"", name);
+        }
+    }
+    c->values = mem_resize(c->values, (c->value_count + 1) * sizeof c->values[0]);
+    c->values[c->value_count++] = (host_variable){.name = mem_text_dup(name), .value = mem_text_dup(value)};
     return STATUS_OK;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/attributes.h"
 #include "base/err.h"
+#include "host/links.h"
 #include "policy/network.h"
 
 #define HOST_CPU_NS_MAX 10000000000ull
@@ -83,6 +84,10 @@ typedef struct workload_config {
     network_policy net_policy;  // sockets
     host_stdio stdio;
 
+    host_links links;      // contracts of which a driver takes care
+    host_variable *values; // what wasi:config tells
+    size_t value_count;
+
     char **grants; // interfaces named by --grant, such as "wasi:sockets" or "wasi:sockets/tcp"
     size_t grant_count;
     char **refusals; // --refuse
@@ -119,6 +124,7 @@ typedef struct host_config {
     char *spiffe_audience; // of a JWT-SVID, or NULL
 
     char *cache_directory; // NULL = the user's cache directory
+    char *data_directory;  // for files of drivers; NULL = the user's (host_data_directory)
     char *ca_file;         // additional certificate authorities for outgoing TLS, or NULL
     uint64_t hang_ns_max;  // a worker whose loop has not turned for this long is replaced
     uint64_t drain_ns_max; // what running requests get after SIGTERM
@@ -136,6 +142,10 @@ status host_config_add_workload(host_config *c, workload_config **ret, err *e) W
 // The number of the workload of that name, or HOST_WORKLOADS_MAX.
 uint32_t host_config_find(const host_config *c, slice name);
 
+// Numbers the links of all workloads, in order, and returns how many there are. STATUS_LIMIT over
+// HOST_LINKS_MAX.
+status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) WRIT_MUST_USE;
+
 // Whether any workload may make outgoing HTTP requests.
 bool host_config_calls_out(const host_config *c);
 
@@ -150,6 +160,9 @@ status workload_config_add_directory(workload_config *c, const char *host_path, 
                                      bool read_only, err *e) WRIT_MUST_USE;
 status workload_config_add_variable(workload_config *c, const char *name, const char *value,
                                     err *e) WRIT_MUST_USE;
+// STATUS_EXISTS when there is a value of that name.
+status workload_config_add_value(workload_config *c, const char *name, const char *value,
+                                 err *e) WRIT_MUST_USE;
 // `host` may be NULL. STATUS_INVALID for what is no route (host/routes.h), STATUS_LIMIT over HOST_ROUTES_MAX.
 status workload_config_add_route(workload_config *c, const char *host, const char *path,
                                  err *e) WRIT_MUST_USE;

@@ -160,6 +160,12 @@ static void write_workload(wire_writer *w, const workload_config *c) {
         write_text(w, c->variables[i].name);
         write_text(w, c->variables[i].value);
     }
+    wire_write_u32(w, (uint32_t)c->value_count);
+    for (size_t i = 0; i < c->value_count; i++) {
+        write_text(w, c->values[i].name);
+        write_text(w, c->values[i].value);
+    }
+    host_links_put(&c->links, HOST_LINKS_FOR_WORKERS, w);
     write_list(w, c->arguments, c->argument_count);
     write_list(w, c->grants, c->grant_count);
     write_list(w, c->refusals, c->refusal_count);
@@ -215,14 +221,16 @@ static status read_directories(wire_reader *r, workload_config *c, err *e) {
     return s;
 }
 
-static status read_variables(wire_reader *r, workload_config *c, err *e) {
+typedef status (*add_pair)(workload_config *c, const char *name, const char *value, err *e);
+
+static status read_pairs(wire_reader *r, workload_config *c, add_pair add, err *e) {
     status s = STATUS_OK;
     for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
         char *name = NULL, *value = NULL;
         read_text(r, &name);
         read_text(r, &value);
         if (name != NULL && value != NULL) {
-            s = workload_config_add_variable(c, name, value, e);
+            s = add(c, name, value, e);
         }
         mem_free(name);
         mem_free(value);
@@ -259,7 +267,9 @@ static status read_workload(wire_reader *r, workload_config *c, err *e) {
     }
     TRY(read_routes(r, c, e));
     TRY(read_directories(r, c, e));
-    TRY(read_variables(r, c, e));
+    TRY(read_pairs(r, c, workload_config_add_variable, e));
+    TRY(read_pairs(r, c, workload_config_add_value, e));
+    host_links_take(r, &c->links);
     TRY(read_list(r, &c->arguments, &c->argument_count, e));
     TRY(read_list(r, &c->grants, &c->grant_count, e));
     TRY(read_list(r, &c->refusals, &c->refusal_count, e));

@@ -9,6 +9,7 @@
 //   7. run-times import it whether they use it or not                  -> inert; under --strict refused,
 //                                                                         unless --grant names it
 //   8. anything else                                                   -> granted by --grant, else refused
+// A contract without a link is refused like 8, because nobody imports one unawares; --grant binds it without.
 #include "host/grants.h"
 
 #include <stdio.h>
@@ -54,10 +55,27 @@ static void decide(grant_decision *d, grant_state state, const char *why, const 
     snprintf(d->option, sizeof d->option, "%s", option);
 }
 
+static bool is_linked(const workload_config *c, slice interface, char *why, size_t why_bytes) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->links.count; i++) {
+        const host_link *l = &c->links.items[i];
+        for (size_t k = 0; k < l->interface_count; k++) {
+            if (slice_equal_text(interface, l->interfaces[k])) {
+                snprintf(why, why_bytes, "linked to %s", l->target);
+                count++;
+            }
+        }
+    }
+    if (count > 1) {
+        snprintf(why, why_bytes, "%zu links", count);
+    }
+    return count > 0;
+}
+
 // The authority that the configuration names for an interface; fills the sentence when there is some.
-static bool has_authority(const workload_config *c, wasi_authority authority, bool is_command, char *why,
+static bool has_authority(const workload_config *c, const wasi_offer *offer, bool is_command, char *why,
                           size_t why_bytes) {
-    switch (authority) {
+    switch (offer->authority) {
     case WASI_AUTHORITY_NONE:
         snprintf(why, why_bytes, "carries no authority of its own");
         return true;
@@ -82,7 +100,11 @@ static bool has_authority(const workload_config *c, wasi_authority authority, bo
                  c->http_policy.rule_count == 1 ? "" : "s");
         return !network_policy_is_empty(&c->http_policy);
     case WASI_AUTHORITY_CONFIG:
-        break;
+        snprintf(why, why_bytes, "%zu value%s of its configuration", c->value_count,
+                 c->value_count == 1 ? "" : "s");
+        return c->value_count > 0;
+    case WASI_AUTHORITY_LINK:
+        return is_linked(c, offer->interface->name, why, why_bytes);
     }
     return false;
 }
@@ -101,6 +123,8 @@ static const char *inert_reason(wasi_authority authority) {
         return "every request is refused; --allow-http HOST grants a host";
     case WASI_AUTHORITY_CONFIG:
         return "empty; the workload has no configuration";
+    case WASI_AUTHORITY_LINK:
+        return "no link; every call is an error";
     case WASI_AUTHORITY_NONE:
         break;
     }
@@ -114,8 +138,11 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
     snprintf(option, sizeof option, "--grant %.*s", SLICE_ARG(name));
     if (any_covers(c->refusals, c->refusal_count, name)) {
         decide(d, GRANT_REFUSED, "refused by --refuse", "");
-    } else if (has_authority(c, offer->authority, is_command, why, sizeof why)) {
+    } else if (has_authority(c, offer, is_command, why, sizeof why)) {
         decide(d, GRANT_GRANTED, why, "");
+    } else if (offer->authority == WASI_AUTHORITY_LINK && !named) {
+        snprintf(option, sizeof option, "--link %.*s=DRIVER", SLICE_ARG(name));
+        decide(d, GRANT_REFUSED, "nothing is linked to it", option);
     } else if (!c->is_strict || named) {
         decide(d, GRANT_INERT, inert_reason(offer->authority), "");
     } else {
@@ -134,7 +161,7 @@ static void decide_import(grants *g, const component_item *item, const grants_wr
         decide(d, GRANT_REFUSED, "the host offers interfaces only, and this import is none", "");
         return;
     }
-    const wasi_offer *offer = wasi_offer_find(name);
+    const wasi_offer *offer = wasi_offer_find(name, has_version ? &version : NULL);
     if (offer == NULL) {
         decide(d, GRANT_REFUSED, "nothing on this host offers this interface", "");
         return;

@@ -53,7 +53,12 @@ status host_decode_component(const char *path, slice bytes, component **ret, err
 // ($XDG_CACHE_HOME/writ/code, or $HOME/.cache/writ/code). STATUS_NOT_FOUND when nothing names one.
 status host_cache_directory(const char *named, buf *ret, err *e) WRIT_MUST_USE;
 
+// Where drivers keep their files: `named` (--data) when it is not NULL, else $XDG_DATA_HOME/writ/data or
+// $HOME/.local/share/writ/data. STATUS_NOT_FOUND when nothing names one.
+status host_data_directory(const char *named, buf *ret, err *e) WRIT_MUST_USE;
+
 // The main function of the processes that the supervisor starts from the same binary ("__worker",
 // "__compiler"). Returns the exit status.
 int host_worker_main(int argc, char **argv);
 int host_compiler_main(int argc, char **argv);
+int host_drivers_main(int argc, char **argv);

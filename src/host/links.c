@@ -54,17 +54,14 @@ static void *grow(void *list, size_t count, size_t size) {
     return is_full ? mem_resize(list, (count == 0 ? 1 : 2 * count) * size) : list;
 }
 
-status host_links_add(host_links *l, uint32_t workload, const char *name, const char *driver, host_link **ret,
-                      err *e) {
+status host_links_add(host_links *l, const char *name, const char *driver, host_link **ret, err *e) {
     if (l->count == HOST_LINKS_MAX) {
         return err_set(e, STATUS_LIMIT, "more than %d links", HOST_LINKS_MAX);
     }
     l->items = grow(l->items, l->count, sizeof *l->items);
     host_link *made = &l->items[l->count++];
-    *made = (host_link){.workload = workload,
-                        .name = mem_text_dup(name),
-                        .driver = mem_text_dup(driver),
-                        .target = mem_text_dup(driver)};
+    *made = (host_link){
+        .name = mem_text_dup(name), .driver = mem_text_dup(driver), .target = mem_text_dup(driver)};
     *ret = made;
     return STATUS_OK;
 }
@@ -108,7 +105,7 @@ static void write_settings(wire_writer *w, const host_setting *list, size_t coun
 }
 
 static void write_link(wire_writer *w, const host_link *l, bool is_for_drivers) {
-    wire_write_u32(w, l->workload);
+    wire_write_u32(w, l->number);
     wire_write_bytes(w, slice_from_text(l->name));
     wire_write_bytes(w, slice_from_text(l->driver));
     wire_write_bytes(w, slice_from_text(l->target));
@@ -121,12 +118,16 @@ static void write_link(wire_writer *w, const host_link *l, bool is_for_drivers) 
     write_settings(w, l->credentials, is_for_drivers ? l->credential_count : 0);
 }
 
+void host_links_put(const host_links *l, host_links_audience audience, wire_writer *w) {
+    wire_write_u32(w, (uint32_t)l->count);
+    for (size_t i = 0; i < l->count; i++) {
+        write_link(w, &l->items[i], audience == HOST_LINKS_FOR_DRIVERS);
+    }
+}
+
 status host_links_write(const host_links *l, host_links_audience audience, buf *ret, err *e) {
     wire_writer w = wire_writer_of(ret);
-    wire_write_u32(&w, (uint32_t)l->count);
-    for (size_t i = 0; i < l->count; i++) {
-        write_link(&w, &l->items[i], audience == HOST_LINKS_FOR_DRIVERS);
-    }
+    host_links_put(l, audience, &w);
     return w.has_failed ? err_set(e, STATUS_LIMIT, "the links together are too large") : STATUS_OK;
 }
 
@@ -151,7 +152,7 @@ static void read_settings(wire_reader *r, host_setting **list, size_t *count) {
 }
 
 static void read_link(wire_reader *r, host_link *l) {
-    l->workload = wire_read_u32(r);
+    l->number = wire_read_u32(r);
     l->name = read_text(r, NAME_BYTES_MAX);
     l->driver = read_text(r, NAME_BYTES_MAX);
     l->target = read_text(r, NAME_BYTES_MAX);
@@ -166,13 +167,17 @@ static void read_link(wire_reader *r, host_link *l) {
     read_settings(r, &l->credentials, &l->credential_count);
 }
 
+void host_links_take(wire_reader *r, host_links *ret) {
+    uint32_t n = read_count(r, HOST_LINKS_MAX);
+    ret->items = mem_calloc(n + 1u, sizeof *ret->items);
+    for (uint32_t i = 0; i < n && !r->has_failed; i++) {
+        ret->count = i + 1u;
+        read_link(r, &ret->items[i]);
+    }
+}
+
 status host_links_read(slice bytes, host_links *ret, err *e) {
     wire_reader r = wire_reader_of(bytes);
-    uint32_t n = read_count(&r, HOST_LINKS_MAX);
-    ret->items = mem_calloc(n + 1u, sizeof *ret->items);
-    for (uint32_t i = 0; i < n && !r.has_failed; i++) {
-        ret->count = i + 1u;
-        read_link(&r, &ret->items[i]);
-    }
+    host_links_take(&r, ret);
     return wire_read_is_done(&r) ? STATUS_OK : err_set(e, STATUS_INVALID, "the list of links is malformed");
 }

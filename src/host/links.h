@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The links of a host as configuration: which workload reaches which driver, for which contracts, with which
-// settings. The number of a link is its place in the list; it is what workers and drivers know it by.
+// settings. The number of a link is its place in the list of all links of a host: workers and drivers know it
+// by that.
 #pragma once
 
 #include "base/attributes.h"
@@ -21,7 +22,7 @@ typedef struct host_setting {
 } host_setting;
 
 typedef struct host_link {
-    uint32_t workload; // whose imports it serves
+    uint32_t number;   // host_config_number_links
     char *name;        // "default"
     char **interfaces; // without versions: "wasi:keyvalue/store"
     size_t interface_count;
@@ -42,7 +43,7 @@ typedef struct host_links {
 void host_links_done(host_links *l); // wipes credentials; accepts a zeroed list
 
 // Each copies. STATUS_LIMIT over the numbers above. The pointer is valid until the next link is added.
-status host_links_add(host_links *l, uint32_t workload, const char *name, const char *driver, host_link **ret,
+status host_links_add(host_links *l, const char *name, const char *driver, host_link **ret,
                       err *e) WRIT_MUST_USE;
 status host_link_add_interface(host_link *l, slice interface, err *e) WRIT_MUST_USE;
 status host_link_add_setting(host_link *l, slice name, slice value, err *e) WRIT_MUST_USE;
@@ -54,3 +55,8 @@ typedef enum host_links_audience { HOST_LINKS_FOR_DRIVERS, HOST_LINKS_FOR_WORKER
 status host_links_write(const host_links *l, host_links_audience audience, buf *ret, err *e) WRIT_MUST_USE;
 // Fills a zeroed list; host_links_done it in any case.
 status host_links_read(slice bytes, host_links *ret, err *e) WRIT_MUST_USE;
+// The same as part of a larger message.
+struct wire_reader;
+struct wire_writer;
+void host_links_put(const host_links *l, host_links_audience audience, struct wire_writer *w);
+void host_links_take(struct wire_reader *r, host_links *ret);

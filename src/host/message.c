@@ -45,6 +45,7 @@ status message_send_start(channel *c, const message_start *m, const int *fds, si
     wire_write_u32(&d.w, m->directory_count);
     wire_write_u8(&d.w, m->engine_level);
     wire_write_bool(&d.w, m->has_listener);
+    wire_write_u32(&d.w, m->link_count);
     return draft_send(&d, c, MESSAGE_START, fds, fd_count, e);
 }
 
@@ -58,9 +59,11 @@ status message_read_start(const channel_packet *p, message_start *ret, err *e) {
     m.directory_count = wire_read_u32(&r);
     m.engine_level = wire_read_u8(&r);
     m.has_listener = wire_read_bool(&r);
+    m.link_count = wire_read_u32(&r);
     bool is_sound = p->type == MESSAGE_START && m.worker < m.worker_count &&
                     m.worker_count <= MESSAGE_WORKERS_MAX && m.workload_count <= HOST_WORKLOADS_MAX &&
                     m.module_count <= MESSAGE_MODULES_MAX && m.directory_count <= MESSAGE_DIRECTORIES_MAX &&
+                    m.link_count <= HOST_LINKS_MAX &&
                     p->fd_count == MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u);
     TRY(check_read(&r, is_sound, p, e));
     *ret = m;
@@ -69,6 +72,23 @@ status message_read_start(const channel_packet *p, message_start *ret, err *e) {
 
 status message_send_empty(channel *c, message_type type, err *e) {
     return channel_send(c, (uint32_t)type, slice_empty(), NULL, 0, e);
+}
+
+status message_send_fd(channel *c, message_type type, int fd, err *e) {
+    return channel_send(c, (uint32_t)type, slice_empty(), &fd, 1, e);
+}
+
+status message_send_serve(channel *c, int links_fd, slice directory, err *e) {
+    draft d;
+    draft_init(&d);
+    wire_write_bytes(&d.w, directory);
+    return draft_send(&d, c, MESSAGE_SERVE, &links_fd, 1, e);
+}
+
+status message_read_serve(const channel_packet *p, slice *ret_directory, err *e) {
+    wire_reader r = read_payload(p);
+    *ret_directory = wire_read_bytes(&r, CHANNEL_PAYLOAD_BYTES_MAX);
+    return check_read(&r, p->type == MESSAGE_SERVE && p->fd_count == 1, p, e);
 }
 
 status message_read_empty(const channel_packet *p, err *e) {

@@ -19,6 +19,11 @@ typedef enum message_type {
     MESSAGE_DIRECTORIES, // the next directories, likewise
     MESSAGE_DRAIN,       // take no new requests, end when the running ones are done
     MESSAGE_CONNECTED,   // with one descriptor unless it failed or was a name lookup
+    MESSAGE_LINKS,       // with two: the page of links (memory file), the connection to the drivers
+    MESSAGE_DRIVERS,     // with one: a new connection to the drivers
+    // to the drivers
+    MESSAGE_SERVE = 50, // with one: their links (memory file); the payload is their directory
+    MESSAGE_ATTACH,     // with one: the connection of a worker
     // from a worker
     MESSAGE_READY = 100, // it serves
     MESSAGE_FAILED,      // it could not start, and why; the process ends
@@ -52,6 +57,7 @@ typedef struct message_start {
     uint32_t directory_count;
     uint8_t engine_level; // the artifacts were compiled for
     bool has_listener;
+    uint32_t link_count; // of all workloads; not 0: MESSAGE_LINKS comes after the directories
 } message_start;
 
 typedef struct message_failed {
@@ -78,6 +84,9 @@ typedef struct message_connected {
 status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count,
                           err *e) WRIT_MUST_USE;
 status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, READY
+// DRIVERS, ATTACH: a message that is its descriptor, which the caller keeps.
+status message_send_fd(channel *c, message_type type, int fd, err *e) WRIT_MUST_USE;
+status message_send_serve(channel *c, int links_fd, slice directory, err *e) WRIT_MUST_USE;
 // The whole list in as many packets as it takes, and the other side of it. On failure nothing was received.
 status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count,
                             err *e) WRIT_MUST_USE;
@@ -95,6 +104,7 @@ status message_send_connected(channel *c, const message_connected *m, int fd,
 // STATUS_INVALID when it is malformed.
 status message_read_start(const channel_packet *p, message_start *ret, err *e) WRIT_MUST_USE;
 status message_read_empty(const channel_packet *p, err *e) WRIT_MUST_USE;
+status message_read_serve(const channel_packet *p, slice *ret_directory, err *e) WRIT_MUST_USE;
 status message_read_failed(const channel_packet *p, message_failed *ret, err *e) WRIT_MUST_USE;
 status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e) WRIT_MUST_USE;
 status message_read_connect(const channel_packet *p, message_connect *ret, err *e) WRIT_MUST_USE;

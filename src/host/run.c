@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "crypto/trust_roots.h"
 #include "host/compile.h"
+#include "host/drivers.h"
 #include "host/expiry.h"
 #include "host/host.h"
 #include "host/local_connector.h"
@@ -18,6 +19,7 @@
 #include "host/runner.h"
 #include "host/supervisor.h"
 #include "loop/signal.h"
+#include "net/rpc.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/process.h"
@@ -25,7 +27,7 @@
 #include "os/socket.h"
 #include "os/socket_open.h"
 
-enum { URL_BYTES = 96, WORKERS_MAX = MESSAGE_WORKERS_MAX };
+enum { URL_BYTES = 96, PATH_BYTES_MAX = 4096, WORKERS_MAX = MESSAGE_WORKERS_MAX };
 
 typedef struct run {
     host_config *config;
@@ -39,6 +41,7 @@ typedef struct run {
     engine_options engine_options;
     int *listener_fds;
     size_t listeners_open;
+    uint32_t link_count;
     char url[URL_BYTES];
     uint64_t started_ns;
 } run;
@@ -214,7 +217,25 @@ static status check_sums(const run *r, err *e) {
     return STATUS_OK;
 }
 
+// Drivers need a directory that is theirs whatever their process does with its own.
+static status place_drivers(run *r, err *e) {
+    auto_buf path;
+    buf_init(&path, PATH_BYTES_MAX);
+    TRY(host_config_number_links(r->config, &r->link_count, e));
+    if (r->link_count == 0) {
+        return STATUS_OK;
+    }
+    TRY(host_data_directory(r->config->data_directory, &path, e));
+    if (path.len == 0 || path.data[0] != '/') {
+        return err_set(e, STATUS_INVALID, "the directory for data must be an absolute path");
+    }
+    mem_free(r->config->data_directory);
+    r->config->data_directory = mem_text_dup(buf_text(&path));
+    return STATUS_OK;
+}
+
 static status open_all(run *r, err *e) {
+    TRY(place_drivers(r, e));
     TRY(check_sums(r, e));
     for (size_t i = 0; i < count_of(r); i++) {
         TRY(name_failure(r, i, prepared_open(&r->workloads[i], e), e));
@@ -303,6 +324,8 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
         .worker_count = r->worker_count,
         .level = r->engine_options.level,
         .listener_fds = r->listener_fds,
+        .link_count = r->link_count,
+        .data_directory = r->config->data_directory,
         .url = r->url,
         .started = on_started,
         .context = r,
@@ -319,6 +342,8 @@ typedef struct single {
     trust_roots *roots;
     engine *engine;
     runner *runner;
+    drivers *drivers; // a process of their own here too
+    rpc *connection;  // to them; NULL while there is none
     loop_signal *signals[2];
     cell cell;
     admission_page *admissions; // one for each workload
@@ -396,6 +421,48 @@ static status make_engine(single *p, err *e) {
     return compile(r, p->engine, e);
 }
 
+static void on_connection_closed(void *arg, status why, const err *e) {
+    (void)why, (void)e; // a new process comes, see connect_drivers
+    single *p = arg;
+    rpc_free(p->connection);
+    p->connection = NULL;
+}
+
+static void connect_drivers(void *context) {
+    single *p = context;
+    int fd = -1;
+    const rpc_handler handler = {.arg = p, .on_closed = on_connection_closed};
+    err e = {0};
+    rpc_free(p->connection);
+    p->connection = NULL;
+    status s = drivers_connect(p->drivers, &fd, &e);
+    if (s == STATUS_OK) {
+        s = rpc_new(p->loop, fd, NULL, &handler, &p->connection, &e);
+    }
+    if (s != STATUS_OK) {
+        p->connection = NULL;
+        logger_event(p->run->logger, LOG_ERROR, "worker-drivers", NULL, 0, "no connection to the drivers: %s",
+                     e.message);
+    }
+}
+
+static status start_drivers(single *p, err *e) {
+    const run *r = p->run;
+    const drivers_options o = {.config = r->config,
+                               .link_count = r->link_count,
+                               .loop = p->loop,
+                               .logger = r->logger,
+                               .directory = r->config->data_directory,
+                               .replaced = connect_drivers,
+                               .context = p};
+    if (r->link_count == 0) {
+        return STATUS_OK;
+    }
+    TRY(drivers_new(&o, &p->drivers, e));
+    connect_drivers(p);
+    return STATUS_OK;
+}
+
 static status make_runner(single *p, err *e) {
     run *r = p->run;
     runner_workload *list = mem_calloc(count_of(r) + 1, sizeof *list);
@@ -411,6 +478,9 @@ static status make_runner(single *p, err *e) {
         .roots = p->roots,
         .cell = &p->cell,
         .engine = p->engine,
+        .link_states = p->drivers == NULL ? NULL : drivers_states(p->drivers),
+        .link_count = r->link_count,
+        .drivers = &p->connection,
         .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
         .admissions = p->admissions,
         .worker = 0,
@@ -433,6 +503,7 @@ static status prepare_single(single *p, err *e) {
         TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
     }
     TRY(make_engine(p, e));
+    TRY(start_drivers(p, e));
     TRY(make_runner(p, e));
     TRY(start_watchers(p, e));
     TRY(loop_signal_new(p->loop, SIGINT, on_sigint, p, &p->signals[0], e));
@@ -449,6 +520,8 @@ static void release_single(single *p) {
         r->observer->monitor->ending(r->observer->monitor->context);
     }
     runner_free(p->runner);
+    rpc_free(p->connection);
+    drivers_free(p->drivers);
     local_connector_free(p->connector);
     trust_roots_free(p->roots);
     loop_signal_free(p->signals[0]);

@@ -46,6 +46,9 @@ static status make_part(runner *r, uint32_t number, err *e) {
         .engine = o->engine,
         .logger = from->logger,
         .directory_fds = from->directory_fds,
+        .link_states = o->link_states,
+        .link_count = o->link_count,
+        .drivers = o->drivers,
     };
     TRY(workload_new(&w, &p->workload, e));
     TRY(make_client(r, number, p, e));

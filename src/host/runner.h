@@ -26,6 +26,9 @@ typedef struct runner_options {
     struct trust_roots *roots; // for outgoing TLS, read while files could be; NULL = none
     cell *cell;
     engine *engine;
+    const _Atomic uint32_t *link_states; // of the links of all workloads, by number (capability/links.h)
+    uint32_t link_count;
+    struct rpc *const *drivers; // where links lead; what it points at may come and go
     int listener_fd;            // -1 for a command
     admission_page *admissions; // one for each workload, over all workers
     uint32_t worker;            // our row in them

@@ -28,6 +28,7 @@ typedef struct supervisor {
     const supervisor_options *options;
     loop *loop;
     slot_place place;
+    drivers *drivers; // NULL when no workload has a link
     memory_map admission_pages;
     worker_slot *slots;
     phase phase;
@@ -350,7 +351,33 @@ static status prepare(supervisor *v, err *e) {
     return STATUS_OK;
 }
 
+static void on_drivers_replaced(void *context) {
+    supervisor *v = context;
+    for (int i = 0; v->slots != NULL && i < v->options->worker_count; i++) {
+        slot_connect_drivers(&v->slots[i]);
+    }
+}
+
+// Before the workers, which could not say more than that nobody is there.
+static status start_drivers(supervisor *v, err *e) {
+    const supervisor_options *o = v->options;
+    const drivers_options d = {.config = o->config,
+                               .link_count = o->link_count,
+                               .loop = v->loop,
+                               .logger = log_of(v),
+                               .directory = o->data_directory,
+                               .replaced = on_drivers_replaced,
+                               .context = v};
+    if (o->link_count == 0) {
+        return STATUS_OK;
+    }
+    TRY(drivers_new(&d, &v->drivers, e));
+    v->place.drivers = v->drivers;
+    return STATUS_OK;
+}
+
 static status start_all(supervisor *v, err *e) {
+    TRY(start_drivers(v, e));
     v->slots = mem_calloc((size_t)v->options->worker_count, sizeof *v->slots);
     for (int i = 0; i < v->options->worker_count; i++) {
         slot_init(&v->slots[i], &v->place, (uint32_t)i);
@@ -369,6 +396,7 @@ static void release(supervisor *v) {
         slot_done(&v->slots[i]);
     }
     mem_free(v->slots);
+    drivers_free(v->drivers);
     for (size_t i = 0; i < SIGNALS; i++) {
         loop_signal_free(v->signals[i]);
     }

@@ -21,9 +21,11 @@ typedef struct supervisor_options {
     logger *logger;
     bool is_command; // the only workload is one
     int worker_count;
-    engine_level level;      // of the artifacts
-    const int *listener_fds; // one per worker, or NULL; they stay open here, so that what waits on a dead
-                             // worker's socket is served by its replacement
+    engine_level level;         // of the artifacts
+    const int *listener_fds;    // one per worker, or NULL; they stay open here, so that what waits on a dead
+                                // worker's socket is served by its replacement
+    uint32_t link_count;        // of all workloads
+    const char *data_directory; // for files of drivers, absolute; NULL when there are no links
     const char *url;
     void (*started)(void *context); // all workers were ready; once
     void *context;

@@ -15,6 +15,7 @@
 #include "host/remote_connector.h"
 #include "host/runner.h"
 #include "host/worker.h"
+#include "net/rpc.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/memory_file.h"
@@ -45,8 +46,10 @@ struct worker {
     int fds[MESSAGE_START_FDS_MAX];
     int *component_fds, *module_fds, *directory_fds; // of all workloads, one after the other
     host_config config;
-    memory_map config_bytes, cell_page, admission_pages;
-    part *parts; // one for each workload
+    memory_map config_bytes, cell_page, admission_pages, link_states;
+    int drivers_fd;
+    rpc *drivers; // NULL while there are none
+    part *parts;  // one for each workload
     loop *loop;
     logger *logger;
     connector *connector;
@@ -103,12 +106,25 @@ static status divide(worker *w, err *e) {
                : err_set(e, STATUS_INVALID, "the configuration names another number of directories");
 }
 
+static status receive_links(worker *w, err *e) {
+    int fds[2];
+    if (w->start.link_count == 0) {
+        return STATUS_OK;
+    }
+    TRY(message_receive_all_fds(&w->channel, MESSAGE_LINKS, START_TIMEOUT_MS, fds, 2, e));
+    w->drivers_fd = fds[1];
+    status s = memory_map_watch(fds[0], w->start.link_count * sizeof(uint32_t), &w->link_states, e);
+    fd_close(fds[0]);
+    return s;
+}
+
 static status receive_all(worker *w, err *e) {
     TRY(receive_start(w, e));
     const message_start *m = &w->start;
     TRY(receive_list(w, MESSAGE_COMPONENTS, m->workload_count, &w->component_fds, e));
     TRY(receive_list(w, MESSAGE_MODULES, m->module_count, &w->module_fds, e));
     TRY(receive_list(w, MESSAGE_DIRECTORIES, m->directory_count, &w->directory_fds, e));
+    TRY(receive_links(w, e));
     TRY(map_all(w, e));
     if (w->config.workload_count != m->workload_count) {
         return err_set(e, STATUS_INVALID, "the configuration names another number of workloads");
@@ -169,6 +185,22 @@ static void on_finished(void *context, uint8_t exit_status) {
     process_end(0);
 }
 
+static void on_drivers_closed(void *arg, status why, const err *e) {
+    (void)why, (void)e; // the supervisor sees the end of the process, and sends a new connection
+    worker *w = arg;
+    rpc_free(w->drivers);
+    w->drivers = NULL;
+}
+
+static void connect_drivers(worker *w, int fd) {
+    const rpc_handler handler = {.arg = w, .on_closed = on_drivers_closed};
+    rpc_free(w->drivers);
+    w->drivers = NULL;
+    if (fd >= 0 && rpc_new(w->loop, fd, NULL, &handler, &w->drivers, NULL) != STATUS_OK) {
+        w->drivers = NULL;
+    }
+}
+
 static void on_packet(worker *w, channel_packet *p) {
     switch (p->type) {
     case MESSAGE_DRAIN:
@@ -176,6 +208,9 @@ static void on_packet(worker *w, channel_packet *p) {
         break;
     case MESSAGE_CONNECTED:
         remote_connector_answer(w->connector, p);
+        break;
+    case MESSAGE_DRIVERS:
+        connect_drivers(w, channel_packet_take(p, 0));
         break;
     default:
         process_end(1); // the supervisor is of another kind than we are
@@ -259,6 +294,9 @@ static status load_runner(worker *w, err *e) {
         .roots = w->roots,
         .cell = cell_of(w),
         .engine = w->engine,
+        .link_states = w->link_states.data,
+        .link_count = w->start.link_count,
+        .drivers = &w->drivers,
         .listener_fd = w->start.has_listener ? w->fds[MESSAGE_START_LISTENER] : -1,
         .admissions = w->admission_pages.data,
         .worker = w->start.worker,
@@ -292,6 +330,9 @@ static status load(worker *w, err *e) {
 }
 
 static status start(worker *w, err *e) {
+    if (w->drivers_fd >= 0) {
+        connect_drivers(w, w->drivers_fd);
+    }
     loop_timer_init(&w->heartbeat, w->loop, on_heartbeat, w);
     on_heartbeat(w);
     TRY(loop_watch_start(&w->watch, w->loop, w->channel.fd, LOOP_READABLE, on_channel, w, e));
@@ -317,7 +358,7 @@ int worker_main(worker_shut_in shut_in) {
     process_begin_child();
     process_set_name("writ-worker");
     (void)signal(SIGPIPE, SIG_IGN);
-    worker w = {.channel = {PROCESS_CHANNEL_FD}};
+    worker w = {.channel = {PROCESS_CHANNEL_FD}, .drivers_fd = -1};
     host_config_init(&w.config);
     err e = {0};
     status s = prepare(&w, &e);

@@ -264,6 +264,7 @@ static status send_start(worker_slot *s, err *e) {
         .workload_count = (uint32_t)workload_count(s),
         .engine_level = (uint8_t)o->level,
         .has_listener = o->listener_fds != NULL,
+        .link_count = o->link_count,
     };
     for (size_t i = 0; i < m.workload_count; i++) {
         m.module_count += (uint32_t)o->workloads[i].artifacts.count;
@@ -275,6 +276,16 @@ static status send_start(worker_slot *s, err *e) {
         fds[MESSAGE_START_LISTENER] = o->listener_fds[s->index];
     }
     return message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e);
+}
+
+static status send_links(worker_slot *s, err *e) {
+    auto_fd connection = -1;
+    if (s->place->drivers == NULL) {
+        return STATUS_OK;
+    }
+    TRY(drivers_connect(s->place->drivers, &connection, e));
+    const int fds[] = {drivers_page_fd(s->place->drivers), connection};
+    return message_send_all_fds(&s->channel, MESSAGE_LINKS, fds, 2, e);
 }
 
 static status send_work(worker_slot *s, err *e) {
@@ -292,7 +303,7 @@ static status send_work(worker_slot *s, err *e) {
         TRY(message_send_all_fds(&s->channel, MESSAGE_DIRECTORIES, list[i].directory_fds,
                                  list[i].config->directory_count, e));
     }
-    return STATUS_OK;
+    return send_links(s, e);
 }
 
 static status watch(worker_slot *s, err *e) {
@@ -345,6 +356,23 @@ static void on_planned(void *arg) {
 void slot_plan_restart(worker_slot *s, uint64_t delay_ns) {
     s->is_replacement = true;
     loop_timer_start_in(&s->restart, delay_ns);
+}
+
+void slot_connect_drivers(worker_slot *s) {
+    auto_fd connection = -1;
+    err e = {0};
+    if (s->state == SLOT_EMPTY) {
+        return;
+    }
+    status sent = drivers_connect(s->place->drivers, &connection, &e);
+    if (sent == STATUS_OK) {
+        sent = message_send_fd(&s->channel, MESSAGE_DRIVERS, connection, &e);
+    }
+    if (sent != STATUS_OK) {
+        logger_event(options_of(s)->logger, LOG_ERROR, "worker-drivers",
+                     LOG_FIELDS(LOG_NUMBER("worker", s->index)), "worker %u stays without drivers: %s",
+                     s->index, e.message);
+    }
 }
 
 void slot_drain(worker_slot *s) {

@@ -6,6 +6,7 @@
 #include "host/admission.h"
 #include "host/broker.h"
 #include "host/cell.h"
+#include "host/drivers.h"
 #include "host/supervisor.h"
 #include "loop/loop.h"
 #include "os/memory_file.h"
@@ -32,6 +33,7 @@ typedef struct slot_place { // the same for all slots
     const supervisor_options *options;
     loop *loop;
     connector *connector; // that connects for all
+    drivers *drivers;     // NULL when no workload has a link
     int config_fd;
     int admission_fd;
     admission_page *admissions; // one for each workload
@@ -69,6 +71,8 @@ struct worker_slot {
 void slot_init(worker_slot *s, const slot_place *place, uint32_t index);
 status slot_start(worker_slot *s, err *e) WRIT_MUST_USE;
 void slot_plan_restart(worker_slot *s, uint64_t delay_ns);
+// Gives a worker that serves a new connection to the drivers.
+void slot_connect_drivers(worker_slot *s);
 void slot_drain(worker_slot *s);
 void slot_kill(worker_slot *s);
 // Whether its heartbeat has not changed for too long, seen at `now_ns`.

@@ -127,7 +127,7 @@ static void log_entry(void *context, wasi_instance *instance, wasi_log_level lev
     workload *w = context;
     logger_guest_event(
         w->logger, levels[level], "log",
-        LOG_FIELDS(LOG_TEXT("level", slice_from_text(names[level])), LOG_TEXT("context", part)),
+        LOG_FIELDS(LOG_TEXT("severity", slice_from_text(names[level])), LOG_TEXT("context", part)),
         "%s: %.*s%s%.*s", names[level], SLICE_ARG(part), part.len > 0 ? ": " : "", SLICE_ARG(message));
 }
 
@@ -168,11 +168,52 @@ static void fill_lists(workload *w, const workload_options *o) {
     w->wasi.directory_count = c->directory_count;
 }
 
+static void fill_values(workload *w) {
+    const workload_config *c = w->config;
+    wasi_variable *items = ARENA_ARRAY(&w->arena, wasi_variable, c->value_count + 1);
+    CHECK(items != NULL); // HOST_LIST_MAX of them fit
+    for (size_t i = 0; i < c->value_count; i++) {
+        items[i] = (wasi_variable){slice_from_text(c->values[i].name), slice_from_text(c->values[i].value)};
+    }
+    w->values = (wasi_config){items, c->value_count};
+    w->wasi.config = &w->values;
+}
+
+static status fill_links(workload *w, const workload_options *o, err *e) {
+    const host_links *from = &w->config->links;
+    size_t count = 0, next = 0;
+    for (size_t i = 0; i < from->count; i++) {
+        count += from->items[i].interface_count;
+    }
+    wasi_link *items = ARENA_ARRAY(&w->arena, wasi_link, count);
+    if (items == NULL) {
+        return err_set(e, STATUS_LIMIT, "%zu links are more than a workload may have", count);
+    }
+    for (size_t i = 0; i < from->count; i++) {
+        const host_link *l = &from->items[i];
+        if (l->number >= o->link_count) {
+            return err_set(e, STATUS_INVALID, "the configuration has a link that the host does not have");
+        }
+        for (size_t k = 0; k < l->interface_count; k++) {
+            items[next++] = (wasi_link){.interface = slice_from_text(l->interfaces[k]),
+                                        .name = slice_from_text(l->name),
+                                        .target = slice_from_text(l->target),
+                                        .number = l->number,
+                                        .timeout_ns = l->timeout_ns,
+                                        .state = &o->link_states[l->number]};
+        }
+    }
+    w->links = (wasi_links){items, count, o->drivers};
+    w->wasi.links = &w->links;
+    return STATUS_OK;
+}
+
 static void fill_authority(workload *w, const workload_options *o) {
     const workload_config *c = o->config;
     w->wasi.name = slice_from_text(c->name);
     w->wasi.number = w->number;
     fill_lists(w, o);
+    fill_values(w);
     w->wasi.stdio = stdio_of(c, w->kind);
     w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry};
     w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};
@@ -241,6 +282,7 @@ static status prepare(workload *w, const workload_options *o, err *e) {
     TRY(grants_new(w->component, w->config, NULL, &w->grants, e));
     TRY(grants_check(w->grants, e));
     fill_authority(w, o);
+    TRY(fill_links(w, o, e));
     TRY(load_modules(w, o->artifacts, e));
     return link_program(w, e);
 }

@@ -3,7 +3,7 @@
 // imports linked, its authority opened. Immutable once made; every request or command starts from it.
 #pragma once
 
-#include "capability/wasi.h"
+#include "capability/links.h"
 #include "component/component.h"
 #include "engine/engine.h"
 #include "engine/store.h"
@@ -27,9 +27,12 @@ typedef struct workload_options {
     bool is_alone;
     const component *component; // decoded; borrowed
     const artifacts *artifacts;
-    engine *engine;           // borrowed
-    logger *logger;           // borrowed
-    const int *directory_fds; // one for each of config->directories; borrowed
+    engine *engine;                      // borrowed
+    logger *logger;                      // borrowed
+    const int *directory_fds;            // one for each of config->directories; borrowed
+    const _Atomic uint32_t *link_states; // by number of the link; borrowed, like what `drivers` points at
+    uint32_t link_count;
+    struct rpc *const *drivers;
 } workload_options;
 
 typedef struct workload {
@@ -45,6 +48,8 @@ typedef struct workload {
     workload_kind kind;
     const component_func *entry; // NULL of a library
     wasi_workload wasi;
+    wasi_links links;
+    wasi_config values;
     engine_store_options store_options;
     uint64_t cpu_ns_max; // of one call; 0 = no limit
     uint64_t wall_ns_max;

@@ -9,7 +9,11 @@
 
 #include "os/fd.h"
 
-enum { SEALS_SIZE = F_SEAL_SHRINK | F_SEAL_GROW, SEALS_ALL = SEALS_SIZE | F_SEAL_WRITE | F_SEAL_SEAL };
+enum {
+    SEALS_SIZE = F_SEAL_SHRINK | F_SEAL_GROW,
+    SEALS_ALL = SEALS_SIZE | F_SEAL_WRITE | F_SEAL_SEAL,
+    SEALS_PUBLISHED = SEALS_SIZE | F_SEAL_FUTURE_WRITE,
+};
 
 status memory_file_new(const char *name, int *ret_fd, err *e) {
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -91,6 +95,37 @@ status memory_file_shared(const char *name, size_t bytes, int *ret_fd, err *e) {
     return STATUS_OK;
 }
 
+static status map(int fd, size_t bytes, int protection, memory_map *ret, err *e) {
+    void *data = NULL;
+    if (bytes > 0) {
+        data = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
+        if (data == MAP_FAILED) {
+            return err_set_errno(e, errno, "map a memory file");
+        }
+    }
+    *ret = (memory_map){data, bytes};
+    return STATUS_OK;
+}
+
+status memory_file_published(const char *name, size_t bytes, int *ret_fd, memory_map *ret, err *e) {
+    auto_fd fd = -1;
+    memory_map made;
+    TRY(memory_file_new(name, &fd, e));
+    if (ftruncate(fd, (off_t)bytes) != 0) {
+        return err_set_errno(e, errno, "size a memory file");
+    }
+    TRY(map(fd, bytes, PROT_READ | PROT_WRITE, &made, e));
+    status s = seal(fd, SEALS_PUBLISHED | F_SEAL_SEAL, e); // mappings from before may still write
+    if (s != STATUS_OK) {
+        memory_map_done(&made);
+        return s;
+    }
+    *ret = made;
+    *ret_fd = fd;
+    fd = -1;
+    return STATUS_OK;
+}
+
 static status check_file(int fd, int seals_wanted, size_t *ret_bytes, err *e) {
     struct stat st;
     int seals = fcntl(fd, F_GET_SEALS);
@@ -104,24 +139,21 @@ static status check_file(int fd, int seals_wanted, size_t *ret_bytes, err *e) {
     return STATUS_OK;
 }
 
-static status map(int fd, size_t bytes, int protection, memory_map *ret, err *e) {
-    void *data = NULL;
-    if (bytes > 0) {
-        data = mmap(NULL, bytes, protection, MAP_SHARED, fd, 0);
-        if (data == MAP_FAILED) {
-            return err_set_errno(e, errno, "map a memory file");
-        }
-    }
-    *ret = (memory_map){data, bytes};
-    return STATUS_OK;
-}
-
 status memory_map_read(int fd, size_t max, memory_map *ret, err *e) {
     size_t bytes = 0;
     TRY(check_file(fd, SEALS_SIZE | F_SEAL_WRITE, &bytes, e));
     if (bytes > max) {
         return err_set(e, STATUS_LIMIT, "the memory file has %zu bytes; at most %zu are accepted", bytes,
                        max);
+    }
+    return map(fd, bytes, PROT_READ, ret, e);
+}
+
+status memory_map_watch(int fd, size_t bytes, memory_map *ret, err *e) {
+    size_t actual = 0;
+    TRY(check_file(fd, SEALS_PUBLISHED, &actual, e));
+    if (actual != bytes) {
+        return err_set(e, STATUS_INVALID, "the memory file has %zu bytes instead of %zu", actual, bytes);
     }
     return map(fd, bytes, PROT_READ, ret, e);
 }

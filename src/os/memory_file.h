@@ -22,15 +22,22 @@ status memory_file_seal(int fd, err *e) WRIT_MUST_USE;
 // A zeroed file of fixed size that every holder may write.
 status memory_file_shared(const char *name, size_t bytes, int *ret_fd, err *e) WRIT_MUST_USE;
 
+// A zeroed file of fixed size, mapped here for writing; everybody else can only read it, and sees each write.
+typedef struct memory_map memory_map;
+status memory_file_published(const char *name, size_t bytes, int *ret_fd, memory_map *ret,
+                             err *e) WRIT_MUST_USE;
+
 // A mapping of a whole memory file. Checks that its size cannot change, so that access never faults, and for
 // read-only mappings that its contents cannot change either.
-typedef struct memory_map {
+struct memory_map {
     void *data;
     size_t len;
-} memory_map;
+};
 
 status memory_map_read(int fd, size_t max, memory_map *ret, err *e) WRIT_MUST_USE;
 status memory_map_shared(int fd, size_t bytes, memory_map *ret, err *e) WRIT_MUST_USE; // exactly `bytes` long
-void memory_map_done(memory_map *m);                                                   // accepts a zeroed one
+// Of a published file: what it shows changes.
+status memory_map_watch(int fd, size_t bytes, memory_map *ret, err *e) WRIT_MUST_USE;
+void memory_map_done(memory_map *m); // accepts a zeroed one
 
 static inline slice memory_map_slice(const memory_map *m) { return slice_of(m->data, m->len); }

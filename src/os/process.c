@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -122,6 +123,11 @@ static bool wait_for(process *p, int flags, process_exit *ret) {
     int result;
     do {
         result = waitid(P_PIDFD, (id_t)p->pidfd, &info, WEXITED | flags);
+        if (result != 0 && errno == EAGAIN) { // an event loop has made the descriptor non-blocking
+            struct pollfd ended = {.fd = p->pidfd, .events = POLLIN};
+            (void)poll(&ended, 1, -1);
+            errno = EINTR;
+        }
     } while (result != 0 && errno == EINTR);
     CHECK(result == 0);
     if (info.si_pid == 0) {

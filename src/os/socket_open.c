@@ -207,3 +207,13 @@ int socket_error(int fd) {
     socklen_t length = sizeof error;
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == 0 ? error : errno;
 }
+
+status socket_stream_pair(int *ret_a, int *ret_b, err *e) {
+    int fds[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) {
+        return err_set_errno(e, errno, "make a pair of sockets");
+    }
+    *ret_a = fds[0];
+    *ret_b = fds[1];
+    return STATUS_OK;
+}

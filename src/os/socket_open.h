@@ -27,6 +27,9 @@ status socket_listen_group(socket_address *a, size_t count, int *ret_fds, err *e
 // stays.
 status socket_listen_again(int fd, err *e) WRIT_MUST_USE;
 
+// Two connected local stream sockets, close-on-exec and non-blocking.
+status socket_stream_pair(int *ret_a, int *ret_b, err *e) WRIT_MUST_USE;
+
 // A non-blocking stream or datagram socket, bound to `local` (may be NULL): an IPv6 one hears no IPv4.
 // Returns 0 or an errno value.
 int socket_open_bound(int type, int family, const socket_address *local, int *ret_fd);

@@ -6,15 +6,16 @@
 static void fill(host_links *l) {
     err e;
     host_link *a = NULL, *b = NULL;
-    EXPECT_OK(host_links_add(l, 3, "default", "redis", &a, &e));
+    EXPECT_OK(host_links_add(l, "default", "redis", &a, &e));
     EXPECT_OK(host_link_add_interface(a, slice_from_text("wasi:keyvalue/store"), &e));
     EXPECT_OK(host_link_add_interface(a, slice_from_text("wasi:keyvalue/atomics"), &e));
     EXPECT_OK(host_link_add_interface(a, slice_from_text("wasi:keyvalue/batch"), &e));
     EXPECT_OK(host_link_add_setting(a, slice_from_text("url"), slice_from_text("redis://cache"), &e));
     EXPECT_OK(host_link_add_setting(a, slice_from_text("empty"), slice_empty(), &e));
     EXPECT_OK(host_link_add_credential(a, slice_from_text("password"), slice_from_text("hunter2"), &e));
+    a->number = 3;
     a->timeout_ns = 5;
-    EXPECT_OK(host_links_add(l, 0, "second", "sqlite", &b, &e));
+    EXPECT_OK(host_links_add(l, "second", "sqlite", &b, &e));
     EXPECT_OK(host_link_add_interface(b, slice_from_text("a:b/c"), &e));
 }
 
@@ -28,7 +29,7 @@ TEST(drivers_read_what_was_written) {
     EXPECT_OK(host_links_read(buf_slice(&bytes), &back, &e));
     EXPECT_EQ(back.count, 2);
     const host_link *a = &back.items[0];
-    EXPECT_EQ(a->workload, 3);
+    EXPECT_EQ(a->number, 3);
     EXPECT_TEXT(a->name, "default");
     EXPECT_TEXT(a->driver, "redis");
     EXPECT_TEXT(a->target, "redis");
@@ -90,7 +91,7 @@ TEST(numbers_have_limits) {
     err e;
     host_links l = {0};
     host_link *one = NULL;
-    EXPECT_OK(host_links_add(&l, 0, "default", "d", &one, &e));
+    EXPECT_OK(host_links_add(&l, "default", "d", &one, &e));
     for (int i = 0; i < HOST_LINK_INTERFACES_MAX; i++) {
         EXPECT_OK(host_link_add_interface(one, slice_from_text("a:b/c"), &e));
     }

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/link_option.h"
+
+#include "base/mem.h"
+#include "driver/driver.h"
+
+// The text up to `byte`, which is taken off `rest` with what precedes it; all of it when `byte` is not there.
+static slice take_until(slice *rest, uint8_t byte) {
+    size_t at = slice_find(*rest, 0, byte);
+    slice taken = slice_sub(*rest, 0, at == SIZE_MAX ? rest->len : at);
+    *rest = at == SIZE_MAX ? slice_empty() : slice_sub(*rest, at + 1, rest->len);
+    return taken;
+}
+
+static bool covers(slice what, slice interface) {
+    return slice_equal(what, interface) || (interface.len > what.len && interface.data[what.len] == '/' &&
+                                            slice_equal(slice_sub(interface, 0, what.len), what));
+}
+
+static status list_drivers(slice what, slice driver_name, err *e) {
+    auto_buf names;
+    buf_init(&names, 512);
+    for (const driver *const *d = driver_all(); *d != NULL; d++) {
+        for (size_t i = 0; (*d)->interfaces[i] != NULL; i++) {
+            if (covers(what, slice_from_text((*d)->interfaces[i]))) {
+                (void)!buf_append_format(&names, "%s%s", names.len > 0 ? ", " : "", (*d)->name);
+                break;
+            }
+        }
+    }
+    return names.len == 0
+               ? err_set(e, STATUS_INVALID, "no driver serves %.*s", SLICE_ARG(slice_sub(what, 0, 80)))
+               : err_set(e, STATUS_INVALID, "there is no driver \"%.*s\" for %.*s; there are: %.*s",
+                         SLICE_ARG(slice_sub(driver_name, 0, 40)), SLICE_ARG(slice_sub(what, 0, 80)),
+                         SLICE_ARG(buf_slice(&names)));
+}
+
+static status add_interfaces(host_link *l, slice what, slice driver_name, err *e) {
+    for (const driver *const *d = driver_all(); *d != NULL; d++) {
+        for (size_t i = 0; slice_equal_text(driver_name, (*d)->name) && (*d)->interfaces[i] != NULL; i++) {
+            slice interface = slice_from_text((*d)->interfaces[i]);
+            if (covers(what, interface)) {
+                TRY(host_link_add_interface(l, interface, e));
+            }
+        }
+    }
+    return l->interface_count > 0 ? STATUS_OK : list_drivers(what, driver_name, e);
+}
+
+static status add_settings(host_link *l, slice rest, err *e) {
+    while (rest.len > 0) {
+        slice setting = take_until(&rest, ',');
+        slice value = setting;
+        slice name = take_until(&value, '=');
+        if (name.len == 0 || name.len == setting.len) {
+            return err_set(e, STATUS_INVALID, "\"%.*s\" is not SETTING=VALUE",
+                           SLICE_ARG(slice_sub(setting, 0, setting.len < 60 ? setting.len : 60)));
+        }
+        TRY(host_link_add_setting(l, name, value, e));
+    }
+    return STATUS_OK;
+}
+
+static char *text_of(slice s) {
+    char *text = mem_zalloc(s.len + 1);
+    if (s.len > 0) {
+        memcpy(text, s.data, s.len);
+    }
+    return text;
+}
+
+static status add(host_links *l, slice what, slice link_name, slice driver_name, slice settings, err *e) {
+    host_link *made = NULL;
+    char *name = text_of(link_name.len > 0 ? link_name : slice_from_text("default"));
+    char *driver_text = text_of(driver_name);
+    status s = host_links_add(l, name, driver_text, &made, e);
+    mem_free(name);
+    mem_free(driver_text);
+    TRY(s);
+    TRY(add_interfaces(made, what, driver_name, e));
+    return add_settings(made, settings, e);
+}
+
+status link_option_add(host_links *l, slice text, err *e) {
+    slice rest = text;
+    slice left = take_until(&rest, '=');
+    slice driver_name = take_until(&rest, ',');
+    slice link_name = left;
+    slice what = take_until(&link_name, '@');
+    if (what.len == 0 || driver_name.len == 0 || memchr(text.data, 0, text.len) != NULL) {
+        return err_set(e, STATUS_INVALID,
+                       "\"%.*s\" is not INTERFACES[@NAME]=DRIVER[,SETTING=VALUE]..., such as "
+                       "wasi:keyvalue=sqlite,path=counter.db",
+                       SLICE_ARG(slice_sub(text, 0, text.len < 80 ? text.len : 80)));
+    }
+    return add(l, what, link_name, driver_name, rest, e);
+}
