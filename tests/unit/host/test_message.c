@@ -30,7 +30,7 @@ static void receive(pair *p, message_type type, size_t fds_max) {
 
 TEST(start_round_trip) {
     pair p = pair_new();
-    message_start m = {3, 4, 5, 10, 2, 1, true}, got;
+    message_start m = {3, 4, 5, 10, 2, 1, true, 6}, got;
     int fds[MESSAGE_START_FDS_MAX] = {0};
     EXPECT_OK(message_send_start(&p.a, &m, fds, MESSAGE_START_FDS_MAX, NULL));
     receive(&p, MESSAGE_START, MESSAGE_START_FDS_MAX);
@@ -41,6 +41,7 @@ TEST(start_round_trip) {
     EXPECT_EQ(got.module_count, 10);
     EXPECT_EQ(got.directory_count, 2);
     EXPECT(got.has_listener);
+    EXPECT_EQ(got.link_count, 6);
     channel_packet_done(&p.p);
     // A listener that is announced and does not come.
     EXPECT_OK(message_send_start(&p.a, &m, fds, MESSAGE_START_FDS_MAX - 1, NULL));
