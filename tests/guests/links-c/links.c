@@ -83,6 +83,11 @@ static void say_error(answer *a, const keyvalue_error_t *e) {
 static void get(answer *a, keyvalue_borrow_bucket_t bucket, links_string_t key) {
     keyvalue_error_t e;
     links_option_list_u8_t value;
+    for (uint64_t times = asked_number("times", 1); times > 1; times--) {
+        if (keyvalue_method_bucket_get(bucket, &key, &value, &e)) {
+            links_option_list_u8_free(&value);
+        }
+    }
     if (!keyvalue_method_bucket_get(bucket, &key, &value, &e)) {
         say_error(a, &e);
     } else if (value.is_some) {
