@@ -169,7 +169,8 @@ class redis:
 
     def __init__(self, folder):
         if shutil.which("redis-server") is None or shutil.which("redis-benchmark") is None:
-            raise RuntimeError("redis-server or redis-benchmark is missing: apt-get install redis-server redis-tools")
+            raise RuntimeError("redis-server or redis-benchmark is missing: "
+                               "apt-get install redis-server redis-tools")
         self.port = free_port()
         self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
                                          "--appendonly", "no", "--dir", str(folder)], stdout=subprocess.DEVNULL)
@@ -179,8 +180,8 @@ class redis:
         """Calls in a second, of so many clients that each wait for their answer."""
         arguments = {"get": ["GET", "b:k"], "incrby": ["INCRBY", "native", "1"]}[command]
         count = 20000 * seconds * (1 if connections == 1 else 4)
-        out = subprocess.run(["redis-benchmark", "-p", str(self.port), "-c", str(connections), "-n", str(count), "--csv",
-                              *arguments], check=True, capture_output=True, text=True).stdout
+        command = ["redis-benchmark", "-p", str(self.port), "-c", str(connections), "-n", str(count), "--csv"]
+        out = subprocess.run([*command, *arguments], check=True, capture_output=True, text=True).stdout
         line = next(line for line in out.splitlines() if line.startswith('"' + arguments[0]))
         return float(line.split(",")[1].strip('"'))
 

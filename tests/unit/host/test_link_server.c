@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// With the driver that keeps everything in memory, over a real pair of sockets.
+#include "host/link_server.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "driver/keyvalue/keyvalue.h"
+#include "net/rpc.h"
+#include "test.h"
+
+typedef struct place {
+    loop *loop;
+    host_links links;
+    link_server *server;
+    rpc *worker;
+    bool has_ended;
+    status code;
+    char text[ERR_MESSAGE_BYTES_MAX];
+    size_t len;
+} place;
+
+static void add_link(host_links *l, const char *name, const char *interface) {
+    host_link *one = NULL;
+    EXPECT_OK(host_links_add(l, "default", name, &one, NULL));
+    EXPECT_OK(host_link_add_interface(one, slice_from_text(interface), NULL));
+}
+
+static void place_init(place *p) {
+    int fds[2];
+    *p = (place){0};
+    EXPECT_OK(loop_new(NULL, &p->loop, NULL));
+    add_link(&p->links, "memory", "wasi:keyvalue/store");
+    add_link(&p->links, "memory", "wasi:keyvalue/atomics");
+    const link_server_options o = {.loop = p->loop, .links = &p->links};
+    EXPECT_OK(link_server_new(&o, &p->server, NULL));
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    EXPECT_OK(link_server_attach(p->server, fds[0], NULL));
+    EXPECT_OK(rpc_new(p->loop, fds[1], NULL, &(rpc_handler){0}, &p->worker, NULL));
+}
+
+static void place_done(place *p) {
+    link_server_free(p->server, 1000000000);
+    rpc_free(p->worker);
+    loop_turn(p->loop, false);
+    host_links_done(&p->links);
+    loop_free(p->loop);
+}
+
+static void on_ended(void *arg, const rpc_result *result) {
+    place *p = arg;
+    p->has_ended = true;
+    p->code = result->code;
+    p->len = 0;
+    if (result->code == STATUS_OK && result->payload.len <= sizeof p->text) {
+        p->len = result->payload.len;
+        memcpy(p->text, result->payload.data, p->len);
+    } else if (result->e != NULL) {
+        snprintf(p->text, sizeof p->text, "%s", result->e->message);
+    }
+}
+
+static status call(place *p, uint32_t link, const char *interface, const keyvalue_call *c) {
+    buf payload;
+    rpc_call pending = {0};
+    buf_init(&payload, 1024);
+    EXPECT_OK(keyvalue_call_encode(c, &payload, NULL));
+    const rpc_message m = {link, slice_from_text(interface),
+                           slice_from_text(keyvalue_function_name(c->function)), buf_slice(&payload)};
+    p->has_ended = false;
+    EXPECT_OK(rpc_call_start(p->worker, &pending, &m, UINT64_MAX, on_ended, p, NULL));
+    while (!p->has_ended) {
+        loop_turn(p->loop, true);
+    }
+    buf_done(&payload);
+    return p->code;
+}
+
+static const keyvalue_call increment = {
+    .function = KEYVALUE_INCREMENT, .bucket = SLICE_LITERAL("b"), .key = SLICE_LITERAL("k"), .delta = 5};
+static const keyvalue_call get = {
+    .function = KEYVALUE_GET, .bucket = SLICE_LITERAL("b"), .key = SLICE_LITERAL("k")};
+
+TEST(calls_reach_the_driver) {
+    place p;
+    place_init(&p);
+    EXPECT_STATUS(call(&p, 1, "wasi:keyvalue/atomics", &increment), STATUS_OK);
+    EXPECT_BYTES(slice_of(p.text, p.len), slice_of("\x00\x05", 2)); // ok(5)
+    place_done(&p);
+}
+
+TEST(a_call_stays_within_its_link) {
+    place p;
+    place_init(&p);
+    EXPECT_STATUS(call(&p, 0, "wasi:keyvalue/atomics", &increment), STATUS_DENIED);
+    EXPECT_STATUS(call(&p, 2, "wasi:keyvalue/store", &get), STATUS_DENIED);
+    EXPECT_STATUS(call(&p, UINT32_MAX, "wasi:keyvalue/store", &get), STATUS_DENIED);
+    EXPECT_TEXT(p.text, "there is no such link");
+    EXPECT_STATUS(call(&p, 0, "wasi:keyvalue/store", &get), STATUS_OK);
+    place_done(&p);
+}
+
+TEST(workers_come_and_go) {
+    place p;
+    int fds[2];
+    place_init(&p);
+    for (int i = 0; i < 10; i++) {
+        EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+        EXPECT_OK(link_server_attach(p.server, fds[0], NULL));
+        close(fds[1]);
+        loop_turn(p.loop, true);
+    }
+    EXPECT_STATUS(call(&p, 0, "wasi:keyvalue/store", &get), STATUS_OK);
+    place_done(&p);
+}
+
+TEST(everything_that_cannot_be_opened_is_told_at_once) {
+    host_links l = {0};
+    loop *lp = NULL;
+    link_server *s = NULL;
+    err e;
+    EXPECT_OK(loop_new(NULL, &lp, NULL));
+    add_link(&l, "nothing", "wasi:keyvalue/store");
+    add_link(&l, "memory", "wasi:keyvalue/store");
+    add_link(&l, "memory", "wasi:sql/query");
+    EXPECT_OK(host_link_add_setting(&l.items[1], slice_from_text("colour"), slice_from_text("red"), &e));
+    const link_server_options o = {.loop = lp, .links = &l};
+    EXPECT_STATUS(link_server_new(&o, &s, &e), STATUS_NOT_FOUND);
+    EXPECT_CONTAINS(e.message, "there is no driver \"nothing\" for wasi:keyvalue/store");
+    EXPECT_CONTAINS(e.message, "no setting \"colour\"");
+    EXPECT_CONTAINS(e.message, "there is no driver \"memory\" for wasi:sql/query");
+    host_links_done(&l);
+    loop_free(lp);
+}
