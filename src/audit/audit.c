@@ -454,7 +454,7 @@ status audit_open(const audit_options *o, audit **ret, err *e) {
 static void finish(audit *a) {
     bool can_sync = a->missed == 0 ? is_ours_still(a) : catch_up(a, NULL) == STATUS_OK;
     if (can_sync && !a->is_broken) {
-        (void)!(sync_log(a, true, NULL) == STATUS_OK);
+        WRIT_UNUSED status synced = sync_log(a, true, NULL);
     }
 }
 

@@ -95,7 +95,7 @@ bool audit_mark_parse(slice text, audit_mark *ret) {
 static slice sealed_text(uint64_t seq, const uint8_t body_hash[HASH_BYTES], char text[SEALED_BYTES_MAX]) {
     char hex[HASH_HEX_BYTES];
     hash_hex(body_hash, hex);
-    int len = snprintf(text, SEALED_BYTES_MAX, "writ audit line 1\n%" PRIu64 "\n%s", seq, hex);
+    int len = snprintf(text, SEALED_BYTES_MAX, "writ-audit-line 1\n%" PRIu64 "\n%s", seq, hex);
     return slice_of(text, (size_t)len);
 }
 

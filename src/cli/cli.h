@@ -38,6 +38,7 @@ int cli_diff(int argc, char **argv);
 int cli_bundle(int argc, char **argv);
 int cli_spiffe(int argc, char **argv);
 int cli_manifest(int argc, char **argv);
+int cli_audit(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 
