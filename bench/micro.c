@@ -70,7 +70,7 @@ static const host_interface api = {
 // `context` is what stands for bench:host/api.
 static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
     (void)version;
-    const wasi_offer *offer = wasi_offer_find(name);
+    const wasi_offer *offer = wasi_offer_find(name, version);
     *ret = slice_equal(name, api.name) ? context : offer != NULL ? offer->interface : NULL;
     return *ret != NULL ? STATUS_OK : err_set(e, STATUS_NOT_FOUND, "nobody offers %.*s", SLICE_ARG(name));
 }
@@ -167,9 +167,10 @@ static void room_close(void *target, bridge_room *room) {
 }
 
 // With limits, as a host has.
-static void room_begin(void *target, bridge_room *room, void *caller) {
-    (void)target, (void)caller;
+static status room_begin(void *target, bridge_room *room, host_call *caller, err *e) {
+    (void)target, (void)caller, (void)e;
     engine_store_budget(room->store, 1000000000, clock_now_ns() + 10000000000);
+    return STATUS_OK;
 }
 
 static void room_nothing(void *target, bridge_room *room) { (void)target, (void)room; }

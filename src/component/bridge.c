@@ -206,6 +206,17 @@ void bridge_callee_resume(bridge_callee *c) {
     }
 }
 
+void bridge_callee_give_up(bridge_callee *c, const char *why) {
+    if (c->phase != CALLEE_BUSY || !c->caller_waits) {
+        return;
+    }
+    c->room.store->ops->task_free(c->task); // unwinds it
+    c->task = NULL;
+    c->phase = CALLEE_ENDED;
+    c->result = err_set(&c->e, STATUS_TIMEOUT, "%s", why);
+    c->bridge->options.ops->wake(c->caller->context);
+}
+
 typedef enum blame { BLAME_CALLEE, BLAME_CALLER } blame;
 
 static status take_result(bridge_callee *c, uint32_t return_pointer, blame *ret, err *e) {
@@ -251,7 +262,7 @@ static status call_remote_inside(host_call *call, bridge *b, const bridge_func *
     c->call = call;
     c->values = values;
     c->caller_failed = false;
-    o->ops->begin(o->target, &c->room, call->instance->context);
+    TRY(o->ops->begin(o->target, &c->room, call, e)); // this instance may do for the next call
     status s = call_callee(c, ret, e);
     o->ops->end(o->target, &c->room);
     if (s != STATUS_OK) {

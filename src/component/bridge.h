@@ -42,8 +42,8 @@ typedef struct bridge_ops {
     status (*open)(void *target, void *caller, bridge_callee *callee, bridge_room *ret, err *e);
     // After the callee's task and instance are gone: frees the store.
     void (*close)(void *target, bridge_room *room);
-    // Around each call: limits, accounts.
-    void (*begin)(void *target, bridge_room *room, void *caller);
+    // Around each call: limits, accounts. A failure of `begin` is one of the call.
+    status (*begin)(void *target, bridge_room *room, host_call *caller, err *e);
     void (*end)(void *target, bridge_room *room);
     // The callee has not finished. When it used up its time slice, the embedder has the loop call
     // bridge_callee_resume soon; when it waits, whoever wakes it does.
@@ -73,6 +73,9 @@ status bridge_connect(bridge *b, const component_program *program, err *e) WRIT_
 
 // From the loop: goes on with a callee that was left unfinished. Harmless at any other time.
 void bridge_callee_resume(bridge_callee *c);
+
+// Likewise: ends a callee that waits, and its call fails with `why`.
+void bridge_callee_give_up(bridge_callee *c, const char *why);
 
 // For component_instance_free: the caller's task has ended, what it has called goes.
 void bridge_callees_free(component_instance *caller);

@@ -178,6 +178,7 @@ void engine_store_budget(core_store *core, uint64_t cpu_ns_max, uint64_t deadlin
 }
 
 engine_stop engine_store_stop(const core_store *s) { return store_of_const(s)->stop; }
+uint64_t engine_store_deadline_ns(const core_store *s) { return store_of_const(s)->deadline_ns; }
 uint64_t engine_store_cpu_ns(const core_store *s) { return store_of_const(s)->cpu_ns; }
 bool engine_store_is_runnable(const core_store *s) { return store_of_const(s)->is_runnable; }
 const engine_trap *engine_store_trap(const core_store *s) { return &store_of_const(s)->trap; }

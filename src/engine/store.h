@@ -35,6 +35,9 @@ void engine_store_free(core_store *s); // accepts NULL
 // Limits of the next call: starts both accounts anew. 0 = no limit.
 void engine_store_budget(core_store *s, uint64_t cpu_ns_max, uint64_t deadline_ns);
 
+// The deadline of the budget; 0 = none.
+uint64_t engine_store_deadline_ns(const core_store *s);
+
 typedef enum engine_stop {
     ENGINE_STOP_NONE,
     ENGINE_STOP_CPU,       // over its CPU time

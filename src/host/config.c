@@ -50,6 +50,11 @@ static void workload_config_done(workload_config *c) {
         mem_free(c->variables[i].name);
         mem_free(c->variables[i].value);
     }
+    for (size_t i = 0; i < c->callee_count; i++) {
+        mem_free(c->callees[i].interface);
+        mem_free(c->callees[i].workload);
+    }
+    mem_free(c->callees);
     for (size_t i = 0; i < c->route_count; i++) {
         mem_free(c->routes[i].host);
         mem_free(c->routes[i].path);
@@ -226,6 +231,34 @@ status workload_config_add_route(workload_config *c, const char *host, const cha
     c->routes = mem_resize(c->routes, (c->route_count + 1) * sizeof c->routes[0]);
     c->routes[c->route_count++] =
         (host_route){.host = host == NULL ? NULL : mem_text_dup(host), .path = mem_text_dup(path)};
+    return STATUS_OK;
+}
+
+const host_callee *workload_config_callee(const workload_config *c, slice interface) {
+    for (size_t i = 0; i < c->callee_count; i++) {
+        if (slice_equal_text(interface, c->callees[i].interface)) {
+            return &c->callees[i];
+        }
+    }
+    return NULL;
+}
+
+status workload_config_add_callee(workload_config *c, const char *interface, const char *workload, err *e) {
+    TRY(has_room(c->callee_count, "linked workloads", e));
+    const host_callee *other = workload_config_callee(c, slice_from_text(interface));
+    if (other != NULL) {
+        return err_set(e, STATUS_INVALID, "%s is linked to workload \"%s\" already", interface,
+                       other->workload);
+    }
+    if (strchr(interface, '@') != NULL || strchr(interface, '/') == NULL) {
+        return err_set(e, STATUS_INVALID,
+                       "\"%s\" is not the name of an interface without a version, such as "
+                       "example:shop/catalog",
+                       interface);
+    }
+    c->callees = mem_resize(c->callees, (c->callee_count + 1) * sizeof c->callees[0]);
+    c->callees[c->callee_count++] =
+        (host_callee){.interface = mem_text_dup(interface), .workload = mem_text_dup(workload)};
     return STATUS_OK;
 }
 

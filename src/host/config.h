@@ -42,6 +42,12 @@ typedef struct host_route {
     char *path; // prefix of whole segments, "/" for all
 } host_route;
 
+// An interface that the workload imports and another workload exports (host/callee.h).
+typedef struct host_callee {
+    char *interface; // without a version: "example:shop/catalog"
+    char *workload;  // its name
+} host_callee;
+
 typedef enum host_stdio {
     HOST_STDIO_DEFAULT, // commands inherit, HTTP workloads get none
     HOST_STDIO_INHERIT,
@@ -84,6 +90,8 @@ typedef struct workload_config {
     network_policy net_policy;  // sockets
     host_stdio stdio;
 
+    host_callee *callees; // one for each interface at most
+    size_t callee_count;
     host_links links;      // contracts of which a driver takes care
     host_variable *values; // what wasi:config tells
     size_t value_count;
@@ -166,4 +174,9 @@ status workload_config_add_value(workload_config *c, const char *name, const cha
 // `host` may be NULL. STATUS_INVALID for what is no route (host/routes.h), STATUS_LIMIT over HOST_ROUTES_MAX.
 status workload_config_add_route(workload_config *c, const char *host, const char *path,
                                  err *e) WRIT_MUST_USE;
+// `interface` without a version. STATUS_INVALID when it has one, or is linked already.
+status workload_config_add_callee(workload_config *c, const char *interface, const char *workload,
+                                  err *e) WRIT_MUST_USE;
+// The workload that an interface of this name is linked to, or NULL.
+const host_callee *workload_config_callee(const workload_config *c, slice interface);
 status host_config_add_text(char ***list, size_t *count, const char *text, err *e) WRIT_MUST_USE;

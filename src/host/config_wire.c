@@ -166,6 +166,11 @@ static void write_workload(wire_writer *w, const workload_config *c) {
         write_text(w, c->values[i].value);
     }
     host_links_put(&c->links, HOST_LINKS_FOR_WORKERS, w);
+    wire_write_u32(w, (uint32_t)c->callee_count);
+    for (size_t i = 0; i < c->callee_count; i++) {
+        write_text(w, c->callees[i].interface);
+        write_text(w, c->callees[i].workload);
+    }
     write_list(w, c->arguments, c->argument_count);
     write_list(w, c->grants, c->grant_count);
     write_list(w, c->refusals, c->refusal_count);
@@ -238,6 +243,22 @@ static status read_pairs(wire_reader *r, workload_config *c, add_pair add, err *
     return s;
 }
 
+static status read_callees(wire_reader *r, workload_config *c, err *e) {
+    status s = STATUS_OK;
+    for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
+        char *interface = NULL, *workload = NULL;
+        read_text(r, &interface);
+        read_text(r, &workload);
+        if (interface != NULL && workload != NULL) {
+            s = workload_config_add_callee(c, interface, workload, e);
+        }
+        r->has_failed = r->has_failed || interface == NULL || workload == NULL;
+        mem_free(interface);
+        mem_free(workload);
+    }
+    return s;
+}
+
 static status read_list(wire_reader *r, char ***list, size_t *count, err *e) {
     status s = STATUS_OK;
     for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
@@ -270,6 +291,7 @@ static status read_workload(wire_reader *r, workload_config *c, err *e) {
     TRY(read_pairs(r, c, workload_config_add_variable, e));
     TRY(read_pairs(r, c, workload_config_add_value, e));
     host_links_take(r, &c->links);
+    TRY(read_callees(r, c, e));
     TRY(read_list(r, &c->arguments, &c->argument_count, e));
     TRY(read_list(r, &c->grants, &c->grant_count, e));
     TRY(read_list(r, &c->refusals, &c->refusal_count, e));

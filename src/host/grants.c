@@ -4,6 +4,7 @@
 //   2. its writ, or the trust in who signed it, does not cover it      -> refused, no option helps
 //   3. a rule of the configuration reaches further than they allow     -> refused, a narrower rule helps
 //   4. --refuse names it or its package                                -> refused
+//      another workload is linked to it                                -> granted, by that workload
 //   5. the configuration names authority for it                        -> granted
 //   6. it carries no authority of its own (values, streams, clocks ...) -> granted
 //   7. run-times import it whether they use it or not                  -> inert; under --strict refused,
@@ -150,6 +151,21 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
     }
 }
 
+// An import that another workload of this host satisfies. It carries no authority of this host's: what the
+// callee may do is decided over the callee's own imports.
+static void decide_callee(grants *g, const host_callee *callee, const grants_question *q,
+                          const grants_writ *writ, grant_decision *d) {
+    char why[sizeof d->why];
+    if (!grants_writ_allows(writ, q, d)) {
+        d->state = GRANT_REFUSED;
+    } else if (any_covers(g->config->refusals, g->config->refusal_count, q->name)) {
+        decide(d, GRANT_REFUSED, "refused by --refuse", "");
+    } else {
+        snprintf(why, sizeof why, "calls workload \"%.100s\"", callee->workload);
+        decide(d, GRANT_GRANTED, why, "");
+    }
+}
+
 static void decide_import(grants *g, const component_item *item, const grants_writ *writ, bool is_command,
                           grant_decision *d, const host_interface **ret) {
     slice name;
@@ -159,6 +175,12 @@ static void decide_import(grants *g, const component_item *item, const grants_wr
     *ret = NULL;
     if (item->kind != COMPONENT_INSTANCE) {
         decide(d, GRANT_REFUSED, "the host offers interfaces only, and this import is none", "");
+        return;
+    }
+    const host_callee *callee = workload_config_callee(g->config, name);
+    if (callee != NULL) {
+        const grants_question q = {name, has_version ? &version : NULL, WASI_AUTHORITY_NONE, g->config};
+        decide_callee(g, callee, &q, writ, d);
         return;
     }
     const wasi_offer *offer = wasi_offer_find(name, has_version ? &version : NULL);
@@ -254,6 +276,19 @@ status grants_check(const grants *g, err *e) {
     return err_set(e, STATUS_DENIED, "refused to start: %zu import%s not granted%.*s%s", refused,
                    refused == 1 ? " is" : "s are", SLICE_ARG(buf_slice(&text)),
                    shown < refused ? "\n  ..." : "");
+}
+
+void grants_bind_callee(grants *g, const host_interface *h) {
+    for (size_t i = 0; i < g->count; i++) {
+        slice name;
+        semver version;
+        bool has_version = component_name_split(g->decisions[i].import_name, &name, &version);
+        if (g->decisions[i].state == GRANT_GRANTED && slice_equal(name, h->name) &&
+            workload_config_callee(g->config, name) != NULL &&
+            (!has_version || semver_compatible(&version, &h->version))) {
+            g->interfaces[i] = h;
+        }
+    }
 }
 
 static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {

@@ -50,6 +50,9 @@ const grant_decision *grants_at(const grants *g, size_t index);
 // STATUS_DENIED when anything is refused, with every refusal and its option in one message.
 status grants_check(const grants *g, err *e) WRIT_MUST_USE;
 
+// What an import that another workload satisfies is bound to (host/callee.h); only where that was granted.
+void grants_bind_callee(grants *g, const host_interface *h);
+
 // Binds granted and inert interfaces; refuses all others.
 component_gate grants_gate(const grants *g);
 

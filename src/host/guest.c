@@ -18,8 +18,7 @@ struct guest {
     component_instance *instance;
     core_task *task; // NULL between runs
     guest_run_options run;
-    list_node turn; // in place.queue
-    bool is_queued;
+    guest_turn turn; // in place.queue
     loop_timer deadline;
     bool is_cancelled;
     bool is_broken; // must not run again
@@ -27,24 +26,28 @@ struct guest {
     err e;
 };
 
-static void step(guest *g);
+static void step(void *arg);
 static void on_deadline(void *arg);
 
 // --- turns -------------------------------------------------------------------------------------------------
 
-static void queue_add(guest *g) {
-    guest_queue *q = g->place.queue;
-    if (!g->is_queued) {
-        g->is_queued = true;
-        list_push_back(&q->waiting, &g->turn);
+void guest_turn_init(guest_turn *t, void (*run)(void *arg), void *arg) {
+    *t = (guest_turn){.run = run, .arg = arg};
+    list_init(&t->node);
+}
+
+void guest_queue_add(guest_queue *q, guest_turn *t) {
+    if (!t->is_queued) {
+        t->is_queued = true;
+        list_push_back(&q->waiting, &t->node);
         loop_soon_add(q->loop, &q->soon);
     }
 }
 
-static void queue_remove(guest *g) {
-    if (g->is_queued) {
-        g->is_queued = false;
-        list_remove(&g->turn);
+void guest_turn_cancel(guest_turn *t) {
+    if (t->is_queued) {
+        t->is_queued = false;
+        list_remove(&t->node);
     }
 }
 
@@ -56,9 +59,9 @@ static void run_queue(void *arg) {
         if (n == NULL) {
             return;
         }
-        guest *g = LIST_ENTRY(n, guest, turn);
-        g->is_queued = false;
-        step(g);
+        guest_turn *t = LIST_ENTRY(n, guest_turn, node);
+        t->is_queued = false;
+        t->run(t->arg);
     } while (clock_now_ns() < end);
     if (!list_empty(&q->waiting)) {
         loop_soon_add(q->loop, &q->soon);
@@ -75,6 +78,8 @@ void guest_queue_done(guest_queue *q) { loop_soon_cancel(&q->soon); }
 
 // --- a guest -----------------------------------------------------------------------------------------------
 
+static void queue_add(guest *g) { guest_queue_add(g->place.queue, &g->turn); }
+
 static void wake(void *waker) { queue_add(waker); }
 
 status guest_new(const guest_place *place, guest **ret, err *e) {
@@ -83,7 +88,7 @@ status guest_new(const guest_place *place, guest **ret, err *e) {
     guest *g = MEM_NEW(guest);
     g->place = *place;
     g->store = store;
-    list_init(&g->turn);
+    guest_turn_init(&g->turn, step, g);
     loop_timer_init(&g->deadline, place->loop, on_deadline, g);
     wasi_instance_options o = {.workload = &place->workload->wasi,
                                .loop = place->loop,
@@ -101,7 +106,7 @@ status guest_new(const guest_place *place, guest **ret, err *e) {
 }
 
 static void stop_run(guest *g) {
-    queue_remove(g);
+    guest_turn_cancel(&g->turn);
     loop_timer_stop(&g->deadline);
     if (g->task != NULL) {
         g->store->ops->task_free(g->task);
@@ -155,7 +160,8 @@ static void end_run(guest *g, guest_outcome outcome) {
     g->run.ended(g->run.context, g, &end);
 }
 
-static void step(guest *g) {
+static void step(void *arg) {
+    guest *g = arg;
     if (g->is_cancelled) {
         err_set(&g->e, STATUS_CANCELLED, "given up");
         end_run(g, GUEST_CANCELLED);

@@ -24,6 +24,13 @@
 #include "loop/loop.h"
 #include "net/connector.h"
 
+typedef struct guest_turn { // one that may wait in the queue
+    list_node node;
+    bool is_queued;
+    void (*run)(void *arg);
+    void *arg;
+} guest_turn;
+
 typedef struct guest_queue { // of the guests of one workload that could run
     list_node waiting;
     loop_soon soon;
@@ -32,6 +39,11 @@ typedef struct guest_queue { // of the guests of one workload that could run
 
 void guest_queue_init(guest_queue *q, loop *l);
 void guest_queue_done(guest_queue *q); // all guests must be gone; accepts a zeroed one
+
+void guest_turn_init(guest_turn *t, void (*run)(void *arg), void *arg);
+// `run` is called from the loop, once; nothing when it waits already.
+void guest_queue_add(guest_queue *q, guest_turn *t);
+void guest_turn_cancel(guest_turn *t);
 
 typedef struct guest_place { // where guests live: the same for all of a workload in a worker
     const workload *workload;

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "crypto/trust_roots.h"
+#include "host/callee.h"
 #include "host/compile.h"
 #include "host/drivers.h"
 #include "host/expiry.h"
@@ -175,6 +176,19 @@ static status check_routes(run *r, err *e) {
                : err_set(e, STATUS_INVALID, "no workload has a route, so there is nothing to serve");
 }
 
+// Whatever a workload is to call is there.
+static status check_callees(run *r, err *e) {
+    const component **components = mem_calloc(count_of(r) + 1, sizeof *components);
+    callees *found = NULL;
+    for (size_t i = 0; i < count_of(r); i++) {
+        components[i] = r->workloads[i].component;
+    }
+    status s = callees_new(r->config, components, &found, e);
+    callees_free(found);
+    mem_free(components);
+    return s;
+}
+
 static status decide(run *r, err *e) {
     const prepared_context context = {r->config, r->observer};
     for (size_t i = 0; i < count_of(r); i++) {
@@ -182,6 +196,7 @@ static status decide(run *r, err *e) {
         TRY(name_failure(r, i, s, e));
     }
     r->is_command = r->workloads[0].kind == WORKLOAD_COMMAND; // then it is the only one
+    TRY(check_callees(r, e));
     return check_routes(r, e);
 }
 

@@ -2,6 +2,7 @@
 #include "host/runner.h"
 
 #include "base/mem.h"
+#include "host/callee.h"
 #include "host/command.h"
 #include "host/service.h"
 #include "net/http_client.h"
@@ -17,6 +18,7 @@ struct runner {
     size_t count;
     part *parts;
     guest_place *places;
+    callees *callees;
     service *service; // when they serve
     command *command; // WORKLOAD_COMMAND
 };
@@ -49,6 +51,7 @@ static status make_part(runner *r, uint32_t number, err *e) {
         .link_states = o->link_states,
         .link_count = o->link_count,
         .drivers = o->drivers,
+        .callees = r->callees,
     };
     TRY(workload_new(&w, &p->workload, e));
     TRY(make_client(r, number, p, e));
@@ -65,20 +68,37 @@ static status make_part(runner *r, uint32_t number, err *e) {
     return STATUS_OK;
 }
 
+static status find_callees(runner *r, err *e) {
+    const component **components = mem_calloc(r->count + 1, sizeof *components);
+    for (size_t i = 0; i < r->count; i++) {
+        components[i] = r->options.workloads[i].component;
+    }
+    status s = callees_new(r->options.config, components, &r->callees, e);
+    mem_free(components);
+    return s;
+}
+
+static status make_parts(runner *r, err *e) {
+    TRY(find_callees(r, e));
+    for (uint32_t i = 0; i < r->count; i++) {
+        status s = make_part(r, i, e);
+        if (s != STATUS_OK) {
+            return r->count == 1 ? s : err_wrap(e, "workload \"%s\"", r->options.config->workloads[i].name);
+        }
+    }
+    return callees_connect(r->callees, r->places, e);
+}
+
 status runner_new(const runner_options *options, runner **ret, err *e) {
     runner *r = MEM_NEW(runner);
     r->options = *options;
     r->count = options->config->workload_count;
     r->parts = mem_calloc(r->count + 1, sizeof *r->parts);
     r->places = mem_calloc(r->count + 1, sizeof *r->places);
-    for (uint32_t i = 0; i < r->count; i++) {
-        status s = make_part(r, i, e);
-        if (s != STATUS_OK) {
-            runner_free(r);
-            return options->config->workload_count == 1
-                       ? s
-                       : err_wrap(e, "workload \"%s\"", options->config->workloads[i].name);
-        }
+    status s = make_parts(r, e);
+    if (s != STATUS_OK) {
+        runner_free(r);
+        return s;
     }
     r->options.workloads = NULL;
     *ret = r;
@@ -128,6 +148,7 @@ void runner_free(runner *r) {
         http_client_free(r->parts[i].http);
         workload_free(r->parts[i].workload);
     }
+    callees_free(r->callees);
     mem_free(r->parts);
     mem_free(r->places);
     mem_free(r);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "component/type_format.h"
 #include "engine/module.h"
+#include "host/callee.h"
 #include "os/fd.h"
 
 enum { ARENA_BYTES_MAX = 1 << 20, CALL_ARENA_BYTES_MAX = 16 << 20 };
@@ -283,6 +284,9 @@ static status prepare(workload *w, const workload_options *o, err *e) {
     TRY(grants_check(w->grants, e));
     fill_authority(w, o);
     TRY(fill_links(w, o, e));
+    if (o->callees != NULL) {
+        callees_offer(o->callees, w->number, w->grants);
+    }
     TRY(load_modules(w, o->artifacts, e));
     return link_program(w, e);
 }

@@ -33,6 +33,8 @@ typedef struct workload_options {
     const _Atomic uint32_t *link_states; // by number of the link; borrowed, like what `drivers` points at
     uint32_t link_count;
     struct rpc *const *drivers;
+    // What stands behind imports that other workloads satisfy; NULL = nothing.
+    const struct callees *callees;
 } workload_options;
 
 typedef struct workload {

@@ -67,10 +67,11 @@ static void home_close(void *target, bridge_room *room) {
     u->closed++;
 }
 
-static void home_begin(void *target, bridge_room *room, void *caller) {
-    (void)caller;
+static status home_begin(void *target, bridge_room *room, host_call *caller, err *e) {
+    (void)caller, (void)e;
     const app_unit *u = target;
     engine_store_budget(room->store, u->cpu_ns_max, 0);
+    return STATUS_OK;
 }
 
 static void home_end(void *target, bridge_room *room) {

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/callee.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "component/bridge.h"
+
+enum { REASON_BYTES_MAX = ERR_MESSAGE_BYTES_MAX };
+
+typedef struct callee_link { // one import of one workload
+    uint32_t from;
+    uint32_t to;
+    bridge *bridge;
+    const guest_place *place; // of `to`; after callees_connect
+} callee_link;
+
+struct callees {
+    callee_link **items; // each stays where it is: bridges refer to it
+    size_t count;
+};
+
+typedef struct room {
+    const guest_place *place;
+    bridge_callee *callee;
+    core_store *store;
+    wasi_instance *wasi;
+    guest_turn turn;
+    loop_timer deadline;
+    uint64_t deadline_ns; // of the call; 0 = none
+} room;
+
+// --- one callee --------------------------------------------------------------------------------------------
+
+static void on_turn(void *arg) {
+    room *r = arg;
+    bridge_callee_resume(r->callee);
+}
+
+static void on_wake(void *arg) {
+    room *r = arg;
+    guest_queue_add(r->place->queue, &r->turn);
+}
+
+static void on_deadline(void *arg) {
+    room *r = arg;
+    bridge_callee_give_up(r->callee, "past its deadline, while it waited");
+}
+
+static status fill_room(room *r, err *e) {
+    const guest_place *p = r->place;
+    TRY(engine_store_new(p->workload->engine, &p->workload->store_options, &r->store, e));
+    wasi_instance_options o = {.workload = &p->workload->wasi,
+                               .loop = p->loop,
+                               .connector = p->connector,
+                               .http = p->http,
+                               .wake = on_wake,
+                               .waker = r};
+    return wasi_instance_new(&o, &r->wasi, e);
+}
+
+static void free_room(room *r) {
+    guest_turn_cancel(&r->turn);
+    loop_timer_stop(&r->deadline);
+    wasi_instance_free(r->wasi);
+    engine_store_free(r->store);
+    admission_give(&r->place->admission, ADMISSION_RUNNING);
+    mem_free(r);
+}
+
+static status open_room(void *target, void *caller, bridge_callee *callee, bridge_room *ret, err *e) {
+    (void)caller;
+    const callee_link *l = target;
+    const guest_place *p = l->place;
+    uint32_t max = p->workload->config->limits.instances_max;
+    if (!admission_take(&p->admission, ADMISSION_RUNNING, max)) {
+        return err_set(e, STATUS_LIMIT, "it runs %u instances already, which is its limit", max);
+    }
+    room *r = MEM_NEW(room);
+    r->place = p;
+    r->callee = callee;
+    guest_turn_init(&r->turn, on_turn, r);
+    loop_timer_init(&r->deadline, p->loop, on_deadline, r);
+    status s = fill_room(r, e);
+    if (s != STATUS_OK) {
+        free_room(r);
+        return s;
+    }
+    *ret = (bridge_room){r->store, r->wasi, r};
+    return STATUS_OK;
+}
+
+static void close_room(void *target, bridge_room *b) {
+    (void)target;
+    free_room(b->own);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
+
+static status begin_call(void *target, bridge_room *b, host_call *caller, err *e) {
+    (void)target, (void)e;
+    room *r = b->own;
+    const workload *w = r->place->workload;
+    uint64_t own = w->wall_ns_max == 0 ? 0 : loop_now_fresh_ns(r->place->loop) + w->wall_ns_max;
+    r->deadline_ns = earlier(own, engine_store_deadline_ns(host_call_store(caller)));
+    engine_store_budget(r->store, w->cpu_ns_max, r->deadline_ns);
+    cell_add(&r->place->cell->requests, 1);
+    return STATUS_OK;
+}
+
+static void end_call(void *target, bridge_room *b) {
+    (void)target;
+    room *r = b->own;
+    loop_timer_stop(&r->deadline);
+    cell_add(&r->place->cell->cpu_ns, engine_store_cpu_ns(r->store));
+}
+
+static void left_unfinished(void *target, bridge_room *b) {
+    (void)target;
+    room *r = b->own;
+    if (r->deadline_ns != 0) {
+        loop_timer_start_at(&r->deadline, r->deadline_ns);
+    }
+    if (engine_store_is_runnable(r->store)) {
+        guest_queue_add(r->place->queue, &r->turn);
+    }
+}
+
+static bool is_timeout(engine_stop stop) { return stop == ENGINE_STOP_CPU || stop == ENGINE_STOP_DEADLINE; }
+
+static void describe(const room *r, engine_stop stop, const err *e, char text[REASON_BYTES_MAX]) {
+    const engine_trap *trap = engine_store_trap(r->store);
+    if (r->wasi->has_exited) {
+        (void)snprintf(text, REASON_BYTES_MAX, "it ended itself with exit status %u", r->wasi->exit_code);
+    } else if (stop != ENGINE_STOP_NONE && stop != ENGINE_STOP_CANCELLED) {
+        (void)snprintf(text, REASON_BYTES_MAX, "%s", engine_stop_name(stop));
+    } else if (trap->kind != ENGINE_TRAP_NONE) {
+        (void)snprintf(text, REASON_BYTES_MAX, "%s", trap->message);
+    } else {
+        (void)snprintf(text, REASON_BYTES_MAX, "%s", e->message);
+    }
+}
+
+// The callee's own log has all there is to say, its functions too; the caller gets the reason.
+static void explain(void *target, const bridge_room *b, err *e) {
+    (void)target;
+    const room *r = b->own;
+    const workload *w = r->place->workload;
+    engine_stop stop = engine_store_stop(r->store);
+    const engine_trap *trap = engine_store_trap(r->store);
+    char text[REASON_BYTES_MAX], full[REASON_BYTES_MAX * 2];
+    describe(r, stop, e, text);
+    bool is_late = is_timeout(stop) || e->code == STATUS_TIMEOUT;
+    cell_add(is_late ? &r->place->cell->timeouts : &r->place->cell->traps, 1);
+    (void)snprintf(full, sizeof full, "%s", text);
+    if (trap->kind != ENGINE_TRAP_NONE && stop == ENGINE_STOP_NONE && !r->wasi->has_exited) {
+        engine_trap_format(trap, full, sizeof full);
+    }
+    logger_guest_event(w->logger, LOG_ERROR, is_late ? "timeout" : "trap",
+                       LOG_FIELDS(LOG_TEXT("reason", slice_from_text(full))),
+                       "called by another workload: %s", full);
+    err_set(e, e->code, "%s", text);
+}
+
+static status wait_for_it(host_call *caller, err *e) { return wasi_instance_suspend(caller, e); }
+static void wake_caller(void *caller) { wasi_instance_wake(caller); }
+
+static const bridge_ops ops = {
+    .open = open_room,
+    .close = close_room,
+    .begin = begin_call,
+    .end = end_call,
+    .unfinished = left_unfinished,
+    .explain = explain,
+    .wait = wait_for_it,
+    .wake = wake_caller,
+};
+
+// --- all of them -------------------------------------------------------------------------------------------
+
+static status add_link(callees *c, const host_config *config, const component *const *components,
+                       uint32_t from, const host_callee *h, slice import, err *e) {
+    uint32_t to = host_config_find(config, slice_from_text(h->workload));
+    if (to == HOST_WORKLOADS_MAX) {
+        return err_set(e, STATUS_INVALID,
+                       "workload \"%s\" is to call \"%s\" for %.*s, which this host does not run",
+                       config->workloads[from].name, h->workload, SLICE_ARG(import));
+    }
+    callee_link *l = MEM_NEW(callee_link);
+    c->items = mem_resize(c->items, (c->count + 1) * sizeof *c->items);
+    c->items[c->count++] = l;
+    l->from = from;
+    l->to = to;
+    bridge_options o = {.name = slice_from_text(config->workloads[to].name),
+                        .component = components[to],
+                        .interface = import,
+                        .ops = &ops,
+                        .target = l};
+    status s = bridge_new(&o, &l->bridge, e);
+    return s == STATUS_OK ? s : err_wrap(e, "workload \"%s\"", config->workloads[from].name);
+}
+
+static status add_links_of(callees *c, const host_config *config, const component *const *components,
+                           uint32_t from, err *e) {
+    const component *x = components[from];
+    for (size_t i = 0; i < component_import_count(x); i++) {
+        const component_item *item = component_import_at(x, i);
+        slice name;
+        semver version;
+        (void)component_name_split(item->name, &name, &version);
+        const host_callee *h = workload_config_callee(&config->workloads[from], name);
+        if (h != NULL && item->kind == COMPONENT_INSTANCE) {
+            TRY(add_link(c, config, components, from, h, item->name, e));
+        }
+    }
+    return STATUS_OK;
+}
+
+status callees_new(const host_config *config, const component *const *components, callees **ret, err *e) {
+    callees *c = MEM_NEW(callees);
+    for (uint32_t i = 0; i < config->workload_count; i++) {
+        status s = add_links_of(c, config, components, i, e);
+        if (s != STATUS_OK) {
+            callees_free(c);
+            return s;
+        }
+    }
+    *ret = c;
+    return STATUS_OK;
+}
+
+void callees_free(callees *c) {
+    if (c == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        bridge_free(c->items[i]->bridge);
+        mem_free(c->items[i]);
+    }
+    mem_free(c->items);
+    mem_free(c);
+}
+
+void callees_offer(const callees *c, uint32_t from, grants *g) {
+    for (size_t i = 0; i < c->count; i++) {
+        if (c->items[i]->from == from) {
+            grants_bind_callee(g, bridge_interface(c->items[i]->bridge));
+        }
+    }
+}
+
+status callees_connect(callees *c, const guest_place *places, err *e) {
+    for (size_t i = 0; i < c->count; i++) {
+        callee_link *l = c->items[i];
+        l->place = &places[l->to];
+        TRY(bridge_connect(l->bridge, l->place->workload->program, e));
+    }
+    return STATUS_OK;
+}
