@@ -29,6 +29,7 @@ status cli_parse_output(const char *text, cli_output *ret, err *e) WRIT_MUST_USE
 int cli_run(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_keys(int argc, char **argv);
+int cli_secrets(int argc, char **argv);
 int cli_trust(int argc, char **argv);
 int cli_token(int argc, char **argv);
 int cli_par(int argc, char **argv);

@@ -21,6 +21,7 @@ static const command commands[] = {
     {"diff", "show what a new version may do that the old one could not", cli_diff},
     {"trust", "whom this host believes, what is revoked, which revisions are too old", cli_trust},
     {"keys", "make, list, export and import key pairs", cli_keys},
+    {"secrets", "store values that components are granted by name", cli_secrets},
     {"token", "issue and inspect tokens of accounts, operators and hosts", cli_token},
     {"bundle", "sign and check with bundles in the Sigstore format", cli_bundle},
     {"par", "make, sign, check and unpack archives of capability providers", cli_par},

@@ -154,8 +154,8 @@ static status add_version(change *c, const secret_change *what, err *e) {
     TRY(new_fields(c, what, r->name, before, &made, e));
     if (before != NULL && what->overlap_s > 0) {
         before->until_s = c->now_s + what->overlap_s;
-    } else if (before != NULL) {
-        r->version_count--;
+    } else {
+        r->version_count = 0; // also of those whose time was not over
     }
     if (r->version_count == SECRET_VERSIONS_MAX) {
         return err_set(e, STATUS_LIMIT,
@@ -185,18 +185,23 @@ static status check_change(const secret_change *c, err *e) {
     return STATUS_OK;
 }
 
+static status nothing_there(const secret_store *s, err *e) {
+    return err_set(e, STATUS_NOT_FOUND, "there are no secrets in %s; writ secrets set NAME stores one",
+                   s->path);
+}
+
 // Under the lock: reads, lets `edit` change, writes.
 static status apply(secret_store *s, uint64_t now_s, status (*edit)(change *c, const void *arg, err *e),
                     const void *arg, err *e) {
     bool ignored;
     auto_fd lock = -1;
     if (s->dir < 0) {
-        return err_set(e, STATUS_NOT_FOUND, "%s: no such directory", s->path);
+        return nothing_there(s, e);
     }
     TRY(guarded_lock(s->dir, "store", &lock, e));
     TRY(secret_store_refresh(s, &ignored, e));
     if (!s->content.exists) {
-        return err_set(e, STATUS_NOT_FOUND, "there are no secrets in %s yet", s->path);
+        return nothing_there(s, e);
     }
     change c = {.store = s, .now_s = now_s};
     arena_init(&c.memory, CHANGE_MEMORY_MAX);

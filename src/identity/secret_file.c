@@ -234,3 +234,12 @@ status secret_file_about(const secret_file *f, slice name, uint64_t version, sli
     TRY(put_with_length(ret, name, 1));
     return put_with_length(ret, field, 1);
 }
+
+const secret_record *secret_file_find(const secret_file *f, const char *name) {
+    for (size_t i = 0; i < f->record_count; i++) {
+        if (slice_equal_text(f->records[i].name, name)) {
+            return &f->records[i];
+        }
+    }
+    return NULL;
+}

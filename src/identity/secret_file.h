@@ -73,3 +73,6 @@ status secret_file_write(const secret_file *f, buf *ret, err *e) WRIT_MUST_USE;
 // Appends what stands about a value in clear, for its box: it opens in this place of this store alone.
 status secret_file_about(const secret_file *f, slice name, uint64_t version, slice field, secret_kind kind,
                          buf *ret) WRIT_MUST_USE;
+
+// NULL when there is none.
+const secret_record *secret_file_find(const secret_file *f, const char *name);

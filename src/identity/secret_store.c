@@ -22,7 +22,7 @@
 
 enum { KEY_COUNT = 3, CONTENT_MEMORY_MAX = 64 << 20, VERSION_DIGITS_MAX = 20 };
 
-static const char file_name[] = "store";
+static const char file_name[] = "store", passphrase_use[] = "of the secrets";
 
 // --- names ------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ static status keys_of_file(secret_store *s, bool make, err *e) {
 }
 
 static status ask_passphrase(const secret_store *s, secret *ret, err *e) {
-    return s->asker != NULL ? s->asker->ask(s->asker->context, "the secrets", ret, e)
+    return s->asker != NULL ? s->asker->ask(s->asker->context, passphrase_use, ret, e)
                             : err_set(e, STATUS_DENIED, "the secrets in %s are under a passphrase", s->path);
 }
 
@@ -197,22 +197,22 @@ status secret_store_refresh(secret_store *s, bool *ret_changed, err *e) {
 
 // --- making and saving ------------------------------------------------------------------------------------
 
-static status new_keys_by_passphrase(secret_store *s, buf *ret_wrapped, err *e) {
+static status new_keys_by_passphrase(secret_store *s, const key_asker *asker, buf *ret_wrapped, err *e) {
     auto_secret passphrase = {0}, master = {0};
-    TRY(ask_passphrase(s, &passphrase, e));
+    TRY(asker->ask(asker->context, passphrase_use, &passphrase, e));
     TRY(secret_new(HASH_KEY_BYTES, &master, e));
     random_fill(master.data, master.len);
     TRY(passphrase_seal(secret_slice(&passphrase), secret_slice(&master), ret_wrapped, e));
     return keys_of(master.data, &s->keys, e);
 }
 
-status secret_store_make(secret_store *s, bool by_passphrase, uint64_t now_s, err *e) {
+status secret_store_make(secret_store *s, const key_asker *asker, uint64_t now_s, err *e) {
     auto_buf wrapped;
-    secret_file f = {.lock = by_passphrase ? SECRET_LOCK_PASSPHRASE : SECRET_LOCK_KEY_FILE,
+    secret_file f = {.lock = asker != NULL ? SECRET_LOCK_PASSPHRASE : SECRET_LOCK_KEY_FILE,
                      .generation = 1,
                      .changed_s = now_s};
     buf_init(&wrapped, SECRET_FILE_WRAPPED_BYTES_MAX);
-    TRY(by_passphrase ? new_keys_by_passphrase(s, &wrapped, e) : keys_of_file(s, true, e));
+    TRY(asker != NULL ? new_keys_by_passphrase(s, asker, &wrapped, e) : keys_of_file(s, true, e));
     f.wrapped_key = buf_slice(&wrapped);
     random_fill(f.id, sizeof f.id);
     return secret_store_save(s, &f, e);
@@ -285,7 +285,7 @@ static status make_first(secret_store *s, const secret_store_options *o, err *e)
         s->content = c;
         return STATUS_OK;
     }
-    return secret_store_make(s, o->make_by_passphrase, clock_wall_now().seconds, e);
+    return secret_store_make(s, o->make_asker, clock_wall_now().seconds, e);
 }
 
 static status open_store(secret_store *s, const secret_store_options *o, err *e) {
@@ -294,7 +294,7 @@ static status open_store(secret_store *s, const secret_store_options *o, err *e)
     if (!s->content.exists && o->make) {
         TRY(make_first(s, o, e));
     }
-    return s->content.exists && o->make_by_passphrase && s->content.file.lock != SECRET_LOCK_PASSPHRASE
+    return s->content.exists && o->make_asker != NULL && s->content.file.lock != SECRET_LOCK_PASSPHRASE
                ? err_set(e, STATUS_EXISTS,
                          "the secrets in %s are under a key file already; name another directory for some "
                          "under a passphrase",
@@ -330,15 +330,6 @@ void secret_store_close(secret_store *s) {
 const secret_file *secret_store_content(const secret_store *s) { return &s->content.file; }
 
 // --- values -----------------------------------------------------------------------------------------------
-
-const secret_record *secret_file_find(const secret_file *f, const char *name) {
-    for (size_t i = 0; i < f->record_count; i++) {
-        if (slice_equal_text(f->records[i].name, name)) {
-            return &f->records[i];
-        }
-    }
-    return NULL;
-}
 
 static const secret_version *find_version(const secret_record *r, uint64_t number, uint64_t now_s) {
     const secret_version *newest = &r->versions[r->version_count - 1];

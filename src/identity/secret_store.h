@@ -40,10 +40,12 @@ typedef struct secret_store secret_store;
 
 typedef struct secret_store_options {
     const char *directory;
-    const char *key_file;    // NULL = "key" in the directory
-    const key_asker *asker;  // of the passphrase; NULL = a store under one cannot be opened
-    bool make;               // a missing directory and store
-    bool make_by_passphrase; // a new store is under one; refused when there is one under a key file
+    const char *key_file;   // NULL = "key" in the directory
+    const key_asker *asker; // of the passphrase; NULL = a store under one cannot be opened
+    bool make;              // a missing directory and store
+    // Of the passphrase that a new store gets; NULL = it gets a key file. STATUS_EXISTS when it is not NULL
+    // and there is a store under a key file.
+    const key_asker *make_asker;
 } secret_store_options;
 
 // A store that does not exist and is not to be made has no secrets. STATUS_DENIED: others may read a file, a
@@ -67,9 +69,11 @@ typedef struct secret_change {
     const char *name;
     const char *field; // NULL = the secret has one value
     secret_kind kind;
-    slice value;        // not empty; text is UTF-8
-    uint64_t overlap_s; // how long the version before is given to who asks for it by its number
-    bool must_exist;    // STATUS_NOT_FOUND when there is no secret of this name
+    slice value; // not empty; text is UTF-8
+    // How long the version before is given to who asks for it by its number; 0 = from now on there is no
+    // other version.
+    uint64_t overlap_s;
+    bool must_exist; // STATUS_NOT_FOUND when there is no secret of this name
 } secret_change;
 
 // Adds a version. The other fields are those of the version before. STATUS_LIMIT.

@@ -36,8 +36,9 @@ struct secret_store {
 // Reads the file anew: checks permissions, what authenticates it, and that it is not older than the mark.
 status secret_store_load(secret_store *s, secret_content *ret, err *e) WRIT_MUST_USE;
 
-// Makes a new store without secrets, on the disk too. Under the lock.
-status secret_store_make(secret_store *s, bool by_passphrase, uint64_t now_s, err *e) WRIT_MUST_USE;
+// Makes a new store without secrets, on the disk too, under a passphrase when `asker` is not NULL. Under the
+// lock.
+status secret_store_make(secret_store *s, const key_asker *asker, uint64_t now_s, err *e) WRIT_MUST_USE;
 // Writes `f`, which is one generation further, and the mark. Under the lock.
 status secret_store_save(secret_store *s, const secret_file *f, err *e) WRIT_MUST_USE;
 
@@ -58,5 +59,3 @@ status secret_seen_write(const secret_store *s, const secret_file *f, err *e) WR
 status secret_store_open_value(const secret_store *s, const secret_file *f, slice name,
                                const secret_version *v, const secret_field *field, secret_value *ret,
                                err *e) WRIT_MUST_USE;
-// NULL when there is none.
-const secret_record *secret_file_find(const secret_file *f, const char *name);

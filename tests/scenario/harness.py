@@ -41,7 +41,7 @@ HOME = SIGNED / "home"  # of keys and trust, for every `writ` that a test starts
 GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "import"),
           "keys": ("gen", "list", "show", "export", "import"), "token": ("create", "inspect"),
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
-          "spiffe": ("show",), "manifest": ("check", "show"),
+          "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
           "audit": ("verify", "show", "export", "note")}
 COMMANDS = ("run", "inspect", "sign", "verify", "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)

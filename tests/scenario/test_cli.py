@@ -97,7 +97,7 @@ class Help(Case):
         for command in ALL + tuple(harness.GROUPS):
             examples = re.sub(r"\\\n\s+", " ", self.help_of(command).split("Examples:")[1])
             for line in re.findall(r"(?m)^  (writ .*)$", examples):
-                for piece in re.split(r" && | \| | >", re.sub(r"\s{3,}.*", "", line)):
+                for piece in re.split(r" && | \| | [<>]", re.sub(r"\s{3,}.*", "", line)):
                     if piece.startswith("writ ") and not piece.startswith("writ run"):
                         with self.subTest(piece):
                             self.understood(piece)

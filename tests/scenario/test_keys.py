@@ -222,11 +222,15 @@ class Silence(Keys):
 
 
 def terminal(case, arguments, answers):
-    """Runs `writ keys` on a terminal of its own; answers each prompt. Returns exit code and all that was shown."""
+    return terminal_of(case, ["keys", *arguments], answers)
+
+
+def terminal_of(case, arguments, answers):
+    """Runs `writ` on a terminal of its own; answers each prompt. Returns exit code and all that was shown."""
     child, fd = pty.fork()
     if child == 0:
         env = harness.environment({"WRIT_HOME": str(case.home)})
-        os.execvpe(str(harness.BINARY), [str(harness.BINARY), "keys", *arguments], env)
+        os.execvpe(str(harness.BINARY), [str(harness.BINARY), *arguments], env)
     shown = b""
     waiting = list(answers)
     while True:

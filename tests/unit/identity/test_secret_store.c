@@ -168,16 +168,22 @@ TEST(a_version_before_is_given_until_its_time_is_over) {
     EXPECT_EQ(secret_store_content(p.store)->records[0].version_count, 3);
     EXPECT(is_value(&p, "api", NULL, first, NOW + 20, "one"));
     EXPECT(is_value(&p, "api", NULL, second, NOW + 20, "two"));
-    // Without an overlap the one before ends at once, and what is over is not kept.
-    EXPECT_OK(put_field(&p, "api", NULL, "four", 0, NOW + 71, &fourth, &e));
-    EXPECT(is_value(&p, "api", NULL, third, NOW + 71, NULL));
+    // What is over is not kept.
+    EXPECT_OK(put_field(&p, "api", NULL, "four", 60, NOW + 71, &fourth, &e));
+    EXPECT(is_value(&p, "api", NULL, second, NOW + 71, NULL));
     EXPECT(is_value(&p, "api", NULL, first, NOW + 71, "one"));
-    EXPECT_EQ(secret_store_content(p.store)->records[0].version_count, 2);
+    EXPECT(is_value(&p, "api", NULL, third, NOW + 71, "three"));
+    EXPECT_EQ(secret_store_content(p.store)->records[0].version_count, 3);
     // One version may go early; the newest may not.
     EXPECT_STATUS(secret_store_remove(p.store, "api", fourth, NOW + 72, &e), STATUS_INVALID);
     EXPECT_OK(secret_store_remove(p.store, "api", first, NOW + 72, &e));
     EXPECT(is_value(&p, "api", NULL, first, NOW + 72, NULL));
     EXPECT_STATUS(secret_store_remove(p.store, "api", first, NOW + 72, &e), STATUS_NOT_FOUND);
+    // Without an overlap all before end at once.
+    EXPECT_OK(put_field(&p, "api", NULL, "five", 0, NOW + 72, &second, &e));
+    EXPECT(is_value(&p, "api", NULL, third, NOW + 72, NULL) &&
+           is_value(&p, "api", NULL, fourth, NOW + 72, NULL));
+    EXPECT_EQ(secret_store_content(p.store)->records[0].version_count, 1);
     place_done(&p);
 }
 
@@ -378,8 +384,7 @@ TEST(under_a_passphrase) {
     place p;
     err e;
     place_init(&p);
-    secret_store_options o = {
-        .directory = p.path, .asker = &p.asker, .make = true, .make_by_passphrase = true};
+    secret_store_options o = {.directory = p.path, .asker = &p.asker, .make = true, .make_asker = &p.asker};
     EXPECT_STATUS_ERR(secret_store_open(&o, &p.store, &e), STATUS_OK, e);
     put(&p, "api", "k");
     EXPECT_EQ(p.asked, 1);
@@ -399,7 +404,7 @@ TEST(a_store_under_a_key_file_does_not_become_one_under_a_passphrase) {
     err e;
     place_new(&p);
     const secret_store_options o = {
-        .directory = p.path, .asker = &p.asker, .make = true, .make_by_passphrase = true};
+        .directory = p.path, .asker = &p.asker, .make = true, .make_asker = &p.asker};
     secret_store_close(p.store);
     p.store = NULL;
     EXPECT_STATUS(secret_store_open(&o, &p.store, &e), STATUS_EXISTS);
