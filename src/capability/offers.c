@@ -38,6 +38,8 @@
 #include "wasi/sockets_udp_create_socket.h"
 #include "wasmcloud/bus_lattice.h"
 #include "wasmcloud/bus_lattice_1.h"
+#include "wasmcloud/secrets_reveal.h"
+#include "wasmcloud/secrets_store.h"
 
 static const wasi_offer offers[] = {
     {&wasi_cli_environment_interface, WASI_AUTHORITY_ENVIRONMENT},
@@ -77,6 +79,8 @@ static const wasi_offer offers[] = {
     {&wasi_sockets_udp_create_socket_interface, WASI_AUTHORITY_NETWORK},
     {&wasmcloud_bus_lattice_interface, WASI_AUTHORITY_NONE},
     {&wasmcloud_bus_lattice_1_interface, WASI_AUTHORITY_NONE},
+    {&wasmcloud_secrets_reveal_interface, WASI_AUTHORITY_SECRETS},
+    {&wasmcloud_secrets_store_interface, WASI_AUTHORITY_SECRETS},
 };
 
 enum { OFFER_COUNT = sizeof offers / sizeof offers[0] };

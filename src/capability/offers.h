@@ -15,6 +15,7 @@ typedef enum wasi_authority {
     WASI_AUTHORITY_HTTP,    // outgoing requests
     WASI_AUTHORITY_CONFIG,  // the configuration of the workload
     WASI_AUTHORITY_LINK,    // a contract: what is linked to it
+    WASI_AUTHORITY_SECRETS, // the secrets that the workload was granted
 } wasi_authority;
 
 // All of these interfaces are imported by language run-times whether their programs use them or not, so each

@@ -10,7 +10,8 @@
 //   7. run-times import it whether they use it or not                  -> inert; under --strict refused,
 //                                                                         unless --grant names it
 //   8. anything else                                                   -> granted by --grant, else refused
-// A contract without a link is refused like 8, because nobody imports one unawares; --grant binds it without.
+// A contract without a link, and secrets without a grant of one, are refused like 8, because nobody imports
+// them unawares; --grant binds them without.
 #include "host/grants.h"
 
 #include <stdio.h>
@@ -106,6 +107,8 @@ static bool has_authority(const workload_config *c, const wasi_offer *offer, boo
         return c->value_count > 0;
     case WASI_AUTHORITY_LINK:
         return is_linked(c, offer->interface->name, why, why_bytes);
+    case WASI_AUTHORITY_SECRETS: // no configuration names some yet
+        break;
     }
     return false;
 }
@@ -126,6 +129,8 @@ static const char *inert_reason(wasi_authority authority) {
         return "empty; the workload has no configuration";
     case WASI_AUTHORITY_LINK:
         return "no link; every call is an error";
+    case WASI_AUTHORITY_SECRETS:
+        return "none; every name is not found";
     case WASI_AUTHORITY_NONE:
         break;
     }
@@ -144,6 +149,8 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
     } else if (offer->authority == WASI_AUTHORITY_LINK && !named) {
         snprintf(option, sizeof option, "--link %.*s=DRIVER", SLICE_ARG(name));
         decide(d, GRANT_REFUSED, "nothing is linked to it", option);
+    } else if (offer->authority == WASI_AUTHORITY_SECRETS && !named) {
+        decide(d, GRANT_REFUSED, "no secret is granted", option);
     } else if (!c->is_strict || named) {
         decide(d, GRANT_INERT, inert_reason(offer->authority), "");
     } else {

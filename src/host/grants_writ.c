@@ -52,6 +52,7 @@ static const network_policy *rules_of(const grants_question *q, const char **ret
     case WASI_AUTHORITY_STDIO:
     case WASI_AUTHORITY_CONFIG:
     case WASI_AUTHORITY_LINK:
+    case WASI_AUTHORITY_SECRETS:
         break;
     }
     return NULL;

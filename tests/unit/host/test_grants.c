@@ -74,6 +74,26 @@ TEST(nothing_named_means_no_authority) {
     teardown(&f);
 }
 
+TEST(secrets_are_not_imported_unawares) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT("wasmcloud:secrets/store@0.1.0-draft")
+                  EMPTY_IMPORT("wasmcloud:secrets/reveal@0.1.0-draft") ")");
+    decide(&f);
+    EXPECT(is(&f, "wasmcloud:secrets/store@0.1.0-draft", GRANT_REFUSED));
+    EXPECT(is(&f, "wasmcloud:secrets/reveal@0.1.0-draft", GRANT_REFUSED));
+    EXPECT_TEXT(decision(&f, "wasmcloud:secrets/store@0.1.0-draft")->option,
+                "--grant wasmcloud:secrets/store");
+    EXPECT_OK(host_config_add_text(&f.config->grants, &f.config->grant_count, "wasmcloud:secrets", NULL));
+    decide(&f);
+    EXPECT(is(&f, "wasmcloud:secrets/store@0.1.0-draft", GRANT_INERT));
+    EXPECT_OK(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasmcloud:secrets/reveal",
+                                   NULL));
+    decide(&f);
+    EXPECT(is(&f, "wasmcloud:secrets/store@0.1.0-draft", GRANT_INERT));
+    EXPECT(is(&f, "wasmcloud:secrets/reveal@0.1.0-draft", GRANT_REFUSED));
+    teardown(&f);
+}
+
 TEST(options_grant_what_they_name_and_not_more) {
     fixture f;
     setup(&f, base_wat);
