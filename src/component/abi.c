@@ -211,19 +211,61 @@ status abi_lower_borrow(const handle_type *type, uintptr_t rep, abi_side *to, ui
     return handle_add(to->handles, type, rep, to->scope, ret, e);
 }
 
-static status move_handle(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
-                          err *e) {
-    const handle_type *type = from->types[t->resource->index];
-    uint32_t index = abi_load_u32(from, source);
+static uintptr_t remote_rep(const abi_remote *r, uintptr_t rep) {
+    return (uintptr_t)r->generation << 32 | (uint32_t)rep;
+}
+
+static status move_handle_here(const ctype *t, const handle_type *type, abi_side *from, uint32_t index,
+                               abi_side *to, uint32_t *ret, err *e) {
     uintptr_t rep;
-    uint32_t given;
     if (t->kind == CTYPE_OWN) {
         TRY(handle_take_own(from->handles, index, type, &rep, e));
-        TRY(abi_lower_own(type, rep, to, &given, e));
+        return abi_lower_own(type, rep, to, ret, e);
+    }
+    CHECK(from->lends != NULL);
+    TRY(handle_lend(from->handles, index, type, from->lends, &rep, e));
+    return abi_lower_borrow(type, rep, to, ret, e);
+}
+
+// Back to the program that defines it.
+static status move_handle_home(const ctype *t, const handle_type *type, abi_side *from, uint32_t index,
+                               abi_side *to, uint32_t *ret, err *e) {
+    const handle_type *own = to->remote->types[type->host->index];
+    uintptr_t rep;
+    if (t->kind == CTYPE_OWN) {
+        TRY(handle_take_own(from->handles, index, type, &rep, e));
     } else {
-        CHECK(from->lends != NULL);
         TRY(handle_lend(from->handles, index, type, from->lends, &rep, e));
-        TRY(abi_lower_borrow(type, rep, to, &given, e));
+    }
+    if (rep >> 32 != to->remote->generation) {
+        to->memory.has_failed = true;
+        return err_set(e, STATUS_TRAP, "the instance that the resource \"%.*s\" was of has failed before",
+                       SLICE_ARG(type->name));
+    }
+    return t->kind == CTYPE_OWN ? abi_lower_own(own, (uint32_t)rep, to, ret, e)
+                                : abi_lower_borrow(own, (uint32_t)rep, to, ret, e);
+}
+
+// From the program that defines it: never a borrow, which results cannot have.
+static status move_handle_abroad(const handle_type *type, abi_side *from, uint32_t index, abi_side *to,
+                                 uint32_t *ret, err *e) {
+    const handle_type *own = from->remote->types[type->host->index];
+    uintptr_t rep;
+    TRY(handle_take_own(from->handles, index, own, &rep, e));
+    return abi_lower_own(type, remote_rep(from->remote, rep), to, ret, e);
+}
+
+static status move_handle(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
+                          err *e) {
+    const handle_type *type = (from->remote != NULL ? to : from)->types[t->resource->index];
+    uint32_t index = abi_load_u32(from, source);
+    uint32_t given;
+    if (to->remote != NULL) {
+        TRY(move_handle_home(t, type, from, index, to, &given, e));
+    } else if (from->remote != NULL) {
+        TRY(move_handle_abroad(type, from, index, to, &given, e));
+    } else {
+        TRY(move_handle_here(t, type, from, index, to, &given, e));
     }
     abi_store_u32(to, target, given);
     return STATUS_OK;

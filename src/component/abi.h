@@ -15,6 +15,13 @@
 #include "component/handles.h"
 #include "component/memory.h"
 
+// Resources of an instance of another program, as its callers hold them: the number of the instance in the
+// upper half, so that a handle never reaches one that took its place.
+typedef struct abi_remote {
+    const handle_type *const *types; // by index, in the numbering of that program
+    uint32_t generation;
+} abi_remote;
+
 // One component instance as one side of one call.
 typedef struct abi_side {
     memory_guest memory;
@@ -24,6 +31,7 @@ typedef struct abi_side {
     handle_lends *lends;             // caller: what it lends
     handle_scope *scope;             // callee: the borrows that it must drop
     void *context;                   // for dropping host objects
+    const abi_remote *remote;        // of the side that is an instance of another program; else NULL
 } abi_side;
 
 typedef struct abi_place {
@@ -49,6 +57,7 @@ typedef struct abi_layout {
 status abi_layout_make(const ctype_func *type, arena *a, abi_layout *ret, err *e) WRIT_MUST_USE;
 
 // Moves one value. The resource types are those of `from->types`, indexed by `t`; for `to` they are the same.
+// Where one side is remote, they are those of the other side, in both directions.
 status abi_move(const ctype *t, abi_side *from, abi_place source, abi_side *to, abi_place target,
                 err *e) WRIT_MUST_USE;
 

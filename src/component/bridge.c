@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "component/abi_internal.h"
 #include "component/bridge_failure.h"
+#include "component/bridge_internal.h"
 #include "component/host_call.h"
 #include "component/program.h"
 
@@ -24,6 +25,7 @@ struct bridge {
     slice interface; // as the callee exports it
     host_interface host;
     host_func *host_funcs;
+    const ctype_resource **resources;
     bridge_func *funcs;
     const component_program *program;
 };
@@ -44,8 +46,11 @@ struct bridge_callee {
     component_instance *instance;
     callee_phase phase;
     bool caller_waits;
-    // The call.
+    abi_remote remote;
+    // The call: of a function, or of the destructor of a resource.
     const bridge_func *func;
+    const handle_type *dropped; // in the numbering of the callee; NULL: a function
+    uint32_t dropped_rep;
     host_call *call; // on the caller's stack
     core_value *values;
     bool caller_failed; // the parameters could not be read
@@ -82,6 +87,8 @@ static status perform(bridge_callee *c, err *e) {
     instance_side(i, lift->instance, &lift->options, f->types, &c->side);
     c->scope = (handle_scope){0};
     c->side.scope = &c->scope;
+    c->remote.types = f->types;
+    c->side.remote = &c->remote;
     TRY(instance_enter(i, &f->entering, e));
     TRY(move_in(c, e));
     TRY(instance_call_core(i, lift, c->flat, e));
@@ -94,11 +101,31 @@ static status perform(bridge_callee *c, err *e) {
     return STATUS_OK;
 }
 
+// Inside a callee that is made of several components the destructor must not come back to where it is.
+static void mark_entered(component_instance *i, uint32_t instance, bool is_entered) {
+    for (uint32_t k = instance; k != PLAN_NONE; k = i->program->plan.parents[k]) {
+        i->states[k].may_enter = !is_entered;
+    }
+}
+
+static status destroy(bridge_callee *c, err *e) {
+    component_instance *i = c->instance;
+    const core_extern *func = &i->slots[c->dropped->destructor];
+    core_value values[1] = {{.u64 = c->dropped_rep}};
+    if (func->kind != CORE_FUNC) {
+        return err_set(e, STATUS_TRAP, "a destructor is called before its module was instantiated");
+    }
+    mark_entered(i, c->dropped->instance, true);
+    TRY(i->store->ops->call(i->store, func, values, 1, e));
+    mark_entered(i, c->dropped->instance, false);
+    return STATUS_OK;
+}
+
 static status live(bridge_callee *c, err *e) {
     TRY(instance_new(c->bridge->program, c->room.store, c->room.context, c->caller->depth + 1, &c->instance,
                      e));
     for (;;) {
-        TRY(perform(c, e));
+        TRY(c->dropped != NULL ? destroy(c, e) : perform(c, e));
         TRY(stand_by(c, CALLEE_READY, e));
     }
 }
@@ -137,6 +164,9 @@ void bridge_callees_free(component_instance *caller) {
 
 static status callee_new(component_instance *caller, bridge *b, bridge_callee **ret, err *e) {
     const bridge_options *o = &b->options;
+    if (caller->generation == UINT32_MAX) {
+        return err_set(e, STATUS_LIMIT, "too many instances of other components have failed");
+    }
     if (caller->depth + 1 >= BRIDGE_DEPTH_MAX) {
         return err_set(e, STATUS_LIMIT, "components have called each other to a depth of %d, the limit",
                        BRIDGE_DEPTH_MAX);
@@ -144,6 +174,7 @@ static status callee_new(component_instance *caller, bridge *b, bridge_callee **
     bridge_callee *c = MEM_NEW(bridge_callee);
     c->bridge = b;
     c->caller = caller;
+    c->remote.generation = ++caller->generation;
     status s = o->ops->open(o->target, caller->context, c, &c->room, e);
     if (s != STATUS_OK) {
         mem_free(c);
@@ -164,7 +195,7 @@ static status callee_new(component_instance *caller, bridge *b, bridge_callee **
 
 static status callee_find(component_instance *caller, bridge *b, bridge_callee **ret, err *e) {
     bridge_callee *c = caller->callees;
-    while (c != NULL && c->bridge != b) {
+    while (c != NULL && c->bridge->program != b->program) { // several interfaces of it are one instance
         c = c->next;
     }
     if (c == NULL) {
@@ -221,7 +252,7 @@ typedef enum blame { BLAME_CALLEE, BLAME_CALLER } blame;
 
 static status take_result(bridge_callee *c, uint32_t return_pointer, blame *ret, err *e) {
     host_call *call = c->call;
-    status s = trampoline_move_result(&c->func->callee->layout, &c->side, c->flat, &call->side, c->values,
+    status s = trampoline_move_result(&call->func->layout, &c->side, c->flat, &call->side, c->values,
                                       return_pointer, e);
     *ret = s == STATUS_CANCELLED || call->side.memory.has_failed ? BLAME_CALLER : BLAME_CALLEE;
     return s;
@@ -259,6 +290,7 @@ static status call_remote_inside(host_call *call, bridge *b, const bridge_func *
     *ret = BLAME_CALLEE;
     TRY(callee_find(call->instance, b, &c, e));
     c->func = f;
+    c->dropped = NULL;
     c->call = call;
     c->values = values;
     c->caller_failed = false;
@@ -289,6 +321,35 @@ static status call_remote(host_call *call, core_value *values, err *e) {
     return bridge_failure_lower(&f->failure, call, slice_from_text(e->message), values, return_pointer, e);
 }
 
+status bridge_drop(host_call *call, const handle_type *type, uintptr_t rep, err *e) {
+    bridge_callee *c = call->instance->callees;
+    while (c != NULL &&
+           (c->bridge->options.component != type->remote || c->remote.generation != (uint32_t)(rep >> 32))) {
+        c = c->next;
+    }
+    if (c == NULL || c->phase != CALLEE_READY) {
+        return STATUS_OK;
+    }
+    const bridge_options *o = &c->bridge->options;
+    c->dropped = c->remote.types[type->host->index];
+    c->dropped_rep = (uint32_t)rep;
+    c->call = call;
+    err ignored;
+    if (c->dropped->destructor == HANDLE_NO_DESTRUCTOR ||
+        o->ops->begin(o->target, &c->room, call, &ignored) != STATUS_OK) {
+        return STATUS_OK;
+    }
+    status s = run(c, e);
+    if (s == STATUS_OK && c->phase == CALLEE_ENDED) {
+        o->ops->explain(o->target, &c->room, &c->e);
+    }
+    o->ops->end(o->target, &c->room);
+    if (s != STATUS_OK || c->phase == CALLEE_ENDED) {
+        callee_end(c);
+    }
+    return s;
+}
+
 // --- bridges -----------------------------------------------------------------------------------------------
 
 // The newest compatible version that the component exports.
@@ -312,45 +373,96 @@ static const component_item *find_export(const component *c, slice interface, se
     return best;
 }
 
-static bool has_handle(const ctype_func *f) {
-    bool has = f->result != NULL && f->result->has_handle;
-    for (uint32_t i = 0; i < f->param_count; i++) {
-        has = has || f->params[i].type->has_handle;
+// Calls `found` for each resource in a type; stops when it returns false.
+typedef bool resource_visit(const void *context, const ctype_resource *r);
+
+static bool visit_type(const ctype *t, resource_visit *visit, const void *context) {
+    if (t == NULL || !t->has_handle) {
+        return true;
     }
-    return has;
+    if (t->kind == CTYPE_OWN || t->kind == CTYPE_BORROW) {
+        return visit(context, t->resource);
+    }
+    bool ok = visit_type(t->element, visit, context) && visit_type(t->error, visit, context);
+    for (uint32_t i = 0; i < t->case_count && ok; i++) {
+        ok = visit_type(t->cases[i].type, visit, context);
+    }
+    return ok;
+}
+
+static bool visit_func(const ctype_func *f, resource_visit *visit, const void *context) {
+    bool ok = visit_type(f->result, visit, context);
+    for (uint32_t i = 0; i < f->param_count && ok; i++) {
+        ok = visit_type(f->params[i].type, visit, context);
+    }
+    return ok;
+}
+
+// Whether the component does not import it.
+static bool is_not_imported(const void *context, const ctype_resource *r) {
+    const component *c = context;
+    for (size_t i = 0; i < component_import_count(c); i++) {
+        const component_item *item = component_import_at(c, i);
+        if (item->resource != NULL && item->resource->index == r->index) {
+            return false;
+        }
+        for (size_t k = 0; k < item->item_count; k++) {
+            if (item->items[k].resource != NULL && item->items[k].resource->index == r->index) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static status refuse_resources(const bridge *b, slice func, err *e) {
+    return err_set(e, STATUS_UNSUPPORTED,
+                   "%.*s of %.*s passes resources that %.*s does not define itself, such as streams; between "
+                   "workloads only its own can be passed",
+                   SLICE_ARG(func), SLICE_ARG(b->interface), SLICE_ARG(b->options.name));
 }
 
 static status check_func(const bridge *b, const component_item *f, err *e) {
     if (f->func->is_async) {
         return err_set(e, STATUS_UNSUPPORTED, "%.*s of %.*s is async, which this host does not run",
-                       SLICE_ARG(f->name), SLICE_ARG(b->options.name));
+                       SLICE_ARG(f->name), SLICE_ARG(b->interface));
     }
-    if (has_handle(f->func)) {
-        return err_set(e, STATUS_UNSUPPORTED,
-                       "%.*s of %.*s passes resources, which cannot go from one component to another",
-                       SLICE_ARG(f->name), SLICE_ARG(b->options.name));
+    return visit_func(f->func, is_not_imported, b->options.component) ? STATUS_OK
+                                                                      : refuse_resources(b, f->name, e);
+}
+
+static bool is_of_guest(const void *context, const ctype_resource *r) {
+    const component_func *f = context;
+    return f->types[r->index]->host == NULL;
+}
+
+static status fill_items(bridge *b, const component_item *interface, err *e) {
+    for (size_t i = 0; i < interface->item_count; i++) {
+        const component_item *item = &interface->items[i];
+        if (item->kind == COMPONENT_TYPE && item->resource != NULL) {
+            b->resources[b->host.resource_count++] = item->resource;
+        } else if (item->kind == COMPONENT_FUNC) {
+            TRY(check_func(b, item, e));
+            uint32_t n = b->host.func_count++;
+            b->host_funcs[n] = (host_func){.name = item->name, .type = item->func, .body = call_remote};
+            b->funcs[n].failure = bridge_failure_of(item->func->result);
+        }
     }
     return STATUS_OK;
 }
 
-static status fill_funcs(bridge *b, const component_item *interface, err *e) {
-    b->funcs = ARENA_ARRAY(&b->arena, bridge_func, interface->item_count);
-    b->host_funcs = ARENA_ARRAY(&b->arena, host_func, interface->item_count);
-    b->host.funcs = b->host_funcs;
-    if (b->funcs == NULL || b->host_funcs == NULL) {
+static status fill_interface(bridge *b, const component_item *interface, err *e) {
+    size_t count = interface->item_count;
+    b->funcs = ARENA_ARRAY(&b->arena, bridge_func, count);
+    b->host_funcs = ARENA_ARRAY(&b->arena, host_func, count);
+    b->resources = ARENA_ARRAY(&b->arena, const ctype_resource *, count);
+    if (b->funcs == NULL || b->host_funcs == NULL || b->resources == NULL) {
         return err_set(e, STATUS_LIMIT, "%.*s exports too many functions", SLICE_ARG(b->options.name));
     }
-    for (size_t i = 0; i < interface->item_count; i++) {
-        const component_item *item = &interface->items[i];
-        if (item->kind != COMPONENT_FUNC) {
-            continue;
-        }
-        TRY(check_func(b, item, e));
-        uint32_t n = b->host.func_count++;
-        b->host_funcs[n] = (host_func){.name = item->name, .type = item->func, .body = call_remote};
-        b->funcs[n].failure = bridge_failure_of(item->func->result);
-    }
-    return STATUS_OK;
+    b->host.funcs = b->host_funcs;
+    b->host.resources = b->resources;
+    b->host.remote = b->options.component;
+    return fill_items(b, interface, e);
 }
 
 static status fill(bridge *b, err *e) {
@@ -363,7 +475,7 @@ static status fill(bridge *b, err *e) {
     }
     b->interface = interface->name;
     (void)component_name_split(interface->name, &b->host.name, &b->host.version);
-    return fill_funcs(b, interface, e);
+    return fill_interface(b, interface, e);
 }
 
 status bridge_new(const bridge_options *options, bridge **ret, err *e) {
@@ -399,6 +511,9 @@ status bridge_connect(bridge *b, const component_program *program, err *e) {
                            SLICE_ARG(b->options.name), SLICE_ARG(b->interface));
         }
         CHECK(f->callee->type == host->type);
+        if (!visit_func(host->type, is_of_guest, f->callee)) {
+            return refuse_resources(b, host->name, e);
+        }
     }
     b->program = program;
     return STATUS_OK;

@@ -76,6 +76,3 @@ void bridge_callee_resume(bridge_callee *c);
 
 // Likewise: ends a callee that waits, and its call fails with `why`.
 void bridge_callee_give_up(bridge_callee *c, const char *why);
-
-// For component_instance_free: the caller's task has ended, what it has called goes.
-void bridge_callees_free(component_instance *caller);

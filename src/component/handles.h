@@ -14,7 +14,10 @@
 // A resource type of a linked program. Identity is the address.
 typedef struct handle_type {
     const ctype_resource *host; // the host's own type; NULL when a component defines it
-    uint32_t instance;          // the component instance that defines it; only when host is NULL
+    // When another program defines it, that program's component; `host` is in its numbering, and the
+    // representation says which instance it is of (abi_remote).
+    const struct component *remote;
+    uint32_t instance;   // the component instance that defines it; only when host is NULL
     uint32_t destructor; // slot of the core function to call with the representation, or HANDLE_NO_DESTRUCTOR
     slice name;          // for messages; may be empty
 } handle_type;

@@ -38,6 +38,9 @@ typedef struct host_interface {
     const host_func *funcs;
     uint32_t resource_count;
     const ctype_resource *const *resources; // those that the interface itself defines
+    // NULL, or the component that its resources belong to: its handles stand for numbers of that component,
+    // and resources are the same when their index is (component/bridge.h).
+    const struct component *remote;
 } host_interface;
 
 // --- context -----------------------------------------------------------------------------------------------

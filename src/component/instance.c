@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "component/bridge.h"
+#include "component/bridge_internal.h"
 
 enum { UNFILLED = 0xff }; // kind of a slot that no step has filled yet
 
@@ -28,6 +28,7 @@ void instance_side(component_instance *i, uint32_t instance, const plan_options 
     ret->lends = NULL;
     ret->scope = NULL;
     ret->context = i->context;
+    ret->remote = NULL;
     memory_refresh(&ret->memory);
 }
 

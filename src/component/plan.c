@@ -336,7 +336,7 @@ static status make_lower(plan *p, plan_frame *f, const ast_def *def, plan_core *
         t->from = func->from;
         t->interface = func->from->name;
         t->name = func->host->name;
-        if (!type_match_func(type, f->types, func->host->type)) {
+        if (!type_match_func(type, f->types, func->host->type, func->from->remote)) {
             return err_set(e, STATUS_INVALID, "%.*s %.*s is used with another type than it has",
                            SLICE_ARG(t->interface), SLICE_ARG(t->name));
         }

@@ -216,8 +216,8 @@ uint32_t plan_slot(plan *p, const plan_core *core);
 
 // Binds an import of the root (plan_import.c). Adds a line to `p->missing` when it cannot.
 status plan_import(plan *p, plan_frame *f, const ast_def *def, plan_item *ret, err *e) WRIT_MUST_USE;
-// The one handle_type of a host resource.
-const handle_type *plan_host_type(plan *p, const ctype_resource *resource);
+// The one handle_type of a host resource. `remote` as in host_interface.
+const handle_type *plan_host_type(plan *p, const ctype_resource *resource, const struct component *remote);
 
 // The component instances that a call of `callee` by `caller` (PLAN_NONE: the host) enters.
 status plan_entering_set(plan *p, uint32_t callee, uint32_t caller, plan_entering *ret, err *e) WRIT_MUST_USE;

@@ -11,9 +11,13 @@
 // Stands for a resource of an import that is missing.
 static const handle_type unbound = {.destructor = HANDLE_NO_DESTRUCTOR};
 
-const handle_type *plan_host_type(plan *p, const ctype_resource *resource) {
+static bool is_type_of(const handle_type *t, const ctype_resource *resource, const struct component *remote) {
+    return remote == NULL ? t->host == resource : t->remote == remote && t->host->index == resource->index;
+}
+
+const handle_type *plan_host_type(plan *p, const ctype_resource *resource, const struct component *remote) {
     for (uint32_t i = 0; i < p->host_type_count; i++) {
-        if (p->host_types[i]->host == resource) {
+        if (is_type_of(p->host_types[i], resource, remote)) {
             return p->host_types[i];
         }
     }
@@ -31,7 +35,8 @@ const handle_type *plan_host_type(plan *p, const ctype_resource *resource) {
     if (t == NULL) {
         return NULL;
     }
-    *t = (handle_type){.host = resource, .destructor = HANDLE_NO_DESTRUCTOR, .name = resource->name};
+    *t = (handle_type){
+        .host = resource, .remote = remote, .destructor = HANDLE_NO_DESTRUCTOR, .name = resource->name};
     p->host_types[p->host_type_count++] = t;
     return t;
 }
@@ -93,7 +98,7 @@ static status bind_host_resources(plan *p, plan_frame *f, const ast_def *def, co
                            "interface %.*s has no resource \"%.*s\", which the component imports",
                            SLICE_ARG(h->name), SLICE_ARG(name));
         }
-        const handle_type *t = plan_host_type(p, found);
+        const handle_type *t = plan_host_type(p, found, h->remote);
         if (t == NULL) {
             return plan_no_room(e);
         }
@@ -134,7 +139,7 @@ static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice n
         if (!slice_equal(func->name, name)) {
             continue;
         }
-        if (!p->has_unbound && !type_match_func(declared, f->types, func->type)) {
+        if (!p->has_unbound && !type_match_func(declared, f->types, func->type, h->remote)) {
             return type_differs(h->name, func, declared, e);
         }
         plan_func *bound = ARENA_NEW(p->arena, plan_func);

@@ -46,6 +46,7 @@ struct component_instance {
     const host_func *last_calls[COMPONENT_LAST_CALLS_MAX]; // a ring
     uint32_t call_count;
     uint32_t depth;                // how many calls between components it is away from the first
+    uint32_t generation;           // how many of them there have been
     struct bridge_callee *callees; // instances of other components that it has called, see bridge.h
 };
 

@@ -3,6 +3,7 @@
 // instance into another, and the resource built-ins. Source: CanonicalABI.md "canon lower", "canon lift",
 // "canon resource.*".
 #include "component/abi_internal.h"
+#include "component/bridge_internal.h"
 #include "component/host_call.h"
 #include "component/program.h"
 
@@ -16,14 +17,18 @@ static status may_leave(const component_instance *i, const plan_trampoline *t, e
 
 // --- host functions ----------------------------------------------------------------------------------------
 
+static void begin_host_call(const plan_trampoline *t, component_instance *i, host_call *call) {
+    call->instance = i;
+    call->func = t;
+    instance_side(i, t->instance, &t->options, t->types, &call->side);
+    handle_lends_init(&call->lends, call->side.handles);
+    call->side.lends = &call->lends;
+    arena_init(&call->arena, i->program->call_arena_bytes_max);
+}
+
 static status call_host(const plan_trampoline *t, component_instance *i, core_value *values, err *e) {
     host_call call WRIT_UNINITIALIZED;
-    call.instance = i;
-    call.func = t;
-    instance_side(i, t->instance, &t->options, t->types, &call.side);
-    handle_lends_init(&call.lends, call.side.handles);
-    call.side.lends = &call.lends;
-    arena_init(&call.arena, i->program->call_arena_bytes_max);
+    begin_host_call(t, i, &call);
     i->last_calls[i->call_count++ % COMPONENT_LAST_CALLS_MAX] = t->host;
     status s = t->host->body(&call, values, e);
     handle_lends_done(&call.lends);
@@ -154,11 +159,23 @@ static status call_destructor(const plan_trampoline *t, component_instance *i, u
     return STATUS_OK;
 }
 
+static status drop_remote(const plan_trampoline *t, component_instance *i, uintptr_t rep, err *e) {
+    host_call call WRIT_UNINITIALIZED;
+    begin_host_call(t, i, &call);
+    status s = bridge_drop(&call, t->resource, rep, e);
+    handle_lends_done(&call.lends);
+    arena_done(&call.arena);
+    return s;
+}
+
 static status resource_drop(const plan_trampoline *t, component_instance *i, core_value *values, err *e) {
     handle dropped;
     TRY(handle_remove(&i->states[t->instance].handles, values[0].u32, t->resource, &dropped, e));
     if (!dropped.own) {
         return STATUS_OK;
+    }
+    if (t->resource->remote != NULL) {
+        return drop_remote(t, i, dropped.rep, e);
     }
     if (t->resource->host != NULL) {
         abi_drop_host(t->resource, dropped.rep, i->context);

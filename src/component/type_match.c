@@ -5,6 +5,7 @@
 typedef struct matcher {
     const handle_type *const *a_types;
     const handle_type *const *b_types; // NULL: `b` is of the host, and its resources are host resources
+    const struct component *b_remote;  // or of the program of that component
 } matcher;
 
 static bool same_value(const matcher *m, const ctype *a, const ctype *b);
@@ -31,7 +32,11 @@ static bool same_resource(const matcher *m, const ctype_resource *a, const ctype
     if (left == NULL) {
         return false;
     }
-    return m->b_types == NULL ? left->host == b : left == m->b_types[b->index];
+    if (m->b_types != NULL) {
+        return left == m->b_types[b->index];
+    }
+    return m->b_remote == NULL ? left->host == b
+                               : left->remote == m->b_remote && left->host->index == b->index;
 }
 
 static bool same_value(const matcher *m, const ctype *a, const ctype *b) {
@@ -73,20 +78,17 @@ static bool same_func(const matcher *m, const ctype_func *a, const ctype_func *b
     return true;
 }
 
-bool type_match_value(const ctype *own, const handle_type *const *types, const ctype *host) {
-    return same_value(&(matcher){types, NULL}, own, host);
-}
-
-bool type_match_func(const ctype_func *own, const handle_type *const *types, const ctype_func *host) {
-    return same_func(&(matcher){types, NULL}, own, host);
+bool type_match_func(const ctype_func *own, const handle_type *const *types, const ctype_func *host,
+                     const struct component *remote) {
+    return same_func(&(matcher){types, NULL, remote}, own, host);
 }
 
 bool type_match_values(const ctype *a, const handle_type *const *a_types, const ctype *b,
                        const handle_type *const *b_types) {
-    return same_value(&(matcher){a_types, b_types}, a, b);
+    return same_value(&(matcher){a_types, b_types, NULL}, a, b);
 }
 
 bool type_match_funcs(const ctype_func *a, const handle_type *const *a_types, const ctype_func *b,
                       const handle_type *const *b_types) {
-    return same_func(&(matcher){a_types, b_types}, a, b);
+    return same_func(&(matcher){a_types, b_types, NULL}, a, b);
 }

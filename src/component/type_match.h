@@ -7,8 +7,9 @@
 #include "component/type.h"
 
 // Whether a type of a component, whose resources are `types` by index, is a type of the host.
-bool type_match_value(const ctype *own, const handle_type *const *types, const ctype *host);
-bool type_match_func(const ctype_func *own, const handle_type *const *types, const ctype_func *host);
+// `remote` is that of the host's interface.
+bool type_match_func(const ctype_func *own, const handle_type *const *types, const ctype_func *host,
+                     const struct component *remote);
 
 // Whether two components' types have the same shape and the same resources: what a fused call relies on.
 bool type_match_values(const ctype *a, const handle_type *const *a_types, const ctype *b,
