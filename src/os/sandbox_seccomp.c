@@ -26,6 +26,8 @@ static const int always[] = {
     SCMP_SYS(munmap),
     SCMP_SYS(mremap),
     SCMP_SYS(madvise),
+    SCMP_SYS(mlock), // secrets are not swapped out; RLIMIT_MEMLOCK says how many
+    SCMP_SYS(munlock),
     SCMP_SYS(brk),
     SCMP_SYS(membarrier),
     SCMP_SYS(memfd_create), // the engine keeps memory images in one
