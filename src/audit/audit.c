@@ -329,7 +329,11 @@ static status put_line(audit *a, slice line, err *e) {
     if (len > 0 && file_set_size(a->log, a->size) != 0) {
         a->is_broken = true;
     }
-    return failed_at(e, failed != 0 ? failed : ENOSPC, "write a line");
+    return failed != 0
+               ? failed_at(e, failed, "write a line")
+               : err_set(e, STATUS_IO,
+                         "audit log: a line could be written in part alone: the disk is full, or a limit on "
+                         "the size of files is reached");
 }
 
 static clock_wall now(const audit *a) {
@@ -473,12 +477,15 @@ void audit_close(audit *a) {
     mem_free(a);
 }
 
+static status broken(err *e) {
+    return err_set(e, STATUS_IO,
+                   "audit log: it could not be synced before, so what is on the disk is not known; open it "
+                   "again");
+}
+
 static status append_locked(audit *a, audit_kind kind, const audit_field *fields, size_t count, err *e) {
     if (a->is_broken) {
-        return err_set(
-            e, STATUS_IO,
-            "audit log: it could not be synced before, so what is on the disk is not known; open it "
-            "again");
+        return broken(e);
     }
     TRY(take_lock(a, e));
     status done = catch_up(a, e);
@@ -502,6 +509,23 @@ status audit_append(audit *a, audit_kind kind, const audit_field *fields, size_t
         return STATUS_OK;
     }
     return err_set(e, done, "%s; what cannot be recorded is not done", why.message);
+}
+
+status audit_sync(audit *a, err *e) {
+    if (a->is_broken) {
+        return broken(e);
+    }
+    if (a->unsynced == 0) {
+        return STATUS_OK;
+    }
+    TRY(take_lock(a, e));
+    // Another process may have written since, and given the file its number, before which it has synced it.
+    status done = is_ours_still(a) ? STATUS_OK : catch_up(a, e);
+    if (done == STATUS_OK) {
+        done = sync_log(a, false, e);
+    }
+    lock_give(a->lock);
+    return done;
 }
 
 audit_mark audit_last(const audit *a) { return a->last; }

@@ -57,5 +57,8 @@ status audit_append(audit *a, audit_kind kind, const audit_field *fields, size_t
                  : audit_append((a), (kind), (const audit_field[]){__VA_ARGS__}, \
                                 sizeof((const audit_field[]){__VA_ARGS__}) / sizeof(audit_field), (e)))
 
+// What was written is on the disk when it returns. For those who sync several lines together.
+status audit_sync(audit *a, err *e) WRIT_MUST_USE;
+
 // Where the chain stands; worth noting elsewhere.
 audit_mark audit_last(const audit *a);

@@ -238,7 +238,7 @@ static int note_main(int argc, char **argv) { return audit_run(&note_command, ar
 
 static const cli_member members[] = {
     {"verify", "check every line of a log, and its end", verify_main},
-    {"show", "print events for people, by kind, subject and time", audit_show_main},
+    {"show", "print events for people, by kind, text and time", audit_show_main},
     {"export", "print events as JSON lines or CSV", audit_export_main},
     {"note", "write a note into a log", note_main},
 };

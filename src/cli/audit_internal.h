@@ -17,7 +17,7 @@ typedef struct audit_request {
     const char *passphrase_file;
     const char *kinds[CLI_AUDIT_KINDS_MAX]; // whole, or what stands before the dot
     size_t kind_count;
-    const char *subject;
+    const char *about;
     uint64_t since_ms;
     uint64_t until_ms; // 0: no end
     audit_mark anchor;

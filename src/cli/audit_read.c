@@ -66,7 +66,7 @@ static status set_since(void *target, const char *value, err *e) {
 static status set_until(void *target, const char *value, err *e) {
     return parse_moment(value, &((audit_request *)target)->until_ms, e);
 }
-CLI_KEEP_TEXT(set_subject, audit_request, subject);
+CLI_KEEP_TEXT(set_about, audit_request, about);
 CLI_TURN_ON(set_keep_going, audit_request, keeps_going);
 
 static status set_format(void *target, const char *value, err *e) {
@@ -83,12 +83,12 @@ static bool contains(slice text, slice part) {
     return part.len == 0 || memmem(text.data, text.len, part.data, part.len) != NULL;
 }
 
-static bool is_about(const audit_line *l, const char *subject) {
+static bool is_about(const audit_line *l, const char *part) {
     void *at = NULL;
     slice key, text;
     const json_value *value;
     while (json_next_member(l->about, &at, &key, &value)) {
-        if (json_as_text(value, &text) && contains(text, slice_from_text(subject))) {
+        if (json_as_text(value, &text) && contains(text, slice_from_text(part))) {
             return true;
         }
     }
@@ -101,7 +101,7 @@ static bool is_wanted(const audit_request *r, const audit_line *l) {
         kind = kind_matches(l->kind, r->kinds[i]);
     }
     return kind && l->at_ms >= r->since_ms && (r->until_ms == 0 || l->at_ms < r->until_ms) &&
-           (r->subject == NULL || is_about(l, r->subject));
+           (r->about == NULL || is_about(l, r->about));
 }
 
 // --- forms ------------------------------------------------------------------------------------------------
@@ -277,8 +277,8 @@ static status export_lines(const audit_request *r, err *e) {
 
 #define OPTION_KIND \
     { "kind", 0, "KIND", "events of this kind, or whose kind begins with it; repeatable", set_kind }
-#define OPTION_SUBJECT \
-    { "subject", 0, "TEXT", "events one of whose texts contains this", set_subject }
+#define OPTION_ABOUT \
+    { "about", 0, "TEXT", "events one of whose texts contains this", set_about }
 #define OPTION_SINCE \
     { "since", 0, "TIME", "from this date on, or from so long ago on, such as 2h", set_since }
 #define OPTION_UNTIL \
@@ -288,7 +288,7 @@ static status export_lines(const audit_request *r, err *e) {
 
 static const cli_option show_options[] = {
     OPTION_KIND,
-    OPTION_SUBJECT,
+    OPTION_ABOUT,
     OPTION_SINCE,
     OPTION_UNTIL,
     OPTION_KEEP_GOING,
@@ -305,7 +305,7 @@ static const cli_command show_command = {
     .options = show_options,
     .option_count = COUNT(show_options),
     .examples = "  writ audit show audit.log\n"
-                "  writ audit show --kind refusal --kind link --subject orders --since 2h audit.log",
+                "  writ audit show --kind refusal --kind link --about orders --since 2h audit.log",
     .operands_min = 1,
     .operands_max = 1,
     .operand = audit_set_file,
@@ -315,7 +315,7 @@ int audit_show_main(int argc, char **argv) { return audit_run(&show_command, arg
 static const cli_option export_options[] = {
     {"format", 0, "jsonl|csv", "the lines as they are, or a table (jsonl)", set_format},
     OPTION_KIND,
-    OPTION_SUBJECT,
+    OPTION_ABOUT,
     OPTION_SINCE,
     OPTION_UNTIL,
     OPTION_KEEP_GOING,

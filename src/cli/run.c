@@ -9,6 +9,7 @@
 #include "cli/link_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
+#include "cli/run_audit.h"
 #include "cli/spiffe.h"
 #include "cli/start_table.h"
 #include "host/host.h"
@@ -19,7 +20,8 @@ typedef struct run_args {
     host_config config;
     cli_output output;
     bool suggest;
-    char *metrics_address; // NULL = none are served
+    const char *audit_path; // NULL = there is no audit log
+    char *metrics_address;  // NULL = none are served
     uint16_t metrics_port;
     int metrics_fd;
     metrics *metrics;
@@ -266,6 +268,11 @@ static status set_verbose(void *target, const char *value, err *e) {
 static status set_output(void *target, const char *value, err *e) {
     return cli_parse_output(value, &((run_args *)target)->output, e);
 }
+static status set_audit(void *target, const char *value, err *e) {
+    (void)e;
+    ((run_args *)target)->audit_path = value;
+    return STATUS_OK;
+}
 static status set_suggest(void *target, const char *value, err *e) {
     (void)value, (void)e;
     ((run_args *)target)->suggest = true;
@@ -320,6 +327,7 @@ static const cli_option options[] = {
     {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
     {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
     {"metrics", 0, "[ADDR:]PORT", "serve GET /metrics for Prometheus (127.0.0.1 without ADDR)", set_metrics},
+    {"audit", 0, "FILE", "record starts, grants and refusals in an audit log (writ audit)", set_audit},
     {"drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", set_drain},
     {"hang", 0, "DURATION", "replace a worker that has not turned for this long (1s)", set_hang},
     {"verbose", 'v', NULL, "log the phases of the start and every request", set_verbose},
@@ -394,6 +402,14 @@ static void ending(void *context) {
 
 // --- the command -------------------------------------------------------------------------------------------
 
+static status run_recorded(run_args *args, const host_observer *observer, int *ret_code, err *e) {
+    run_audit a;
+    TRY(run_audit_open(&a, args->audit_path, &args->config, e));
+    host_observer both = run_audit_observer(&a, observer);
+    status ran = host_run(&args->config, &both, ret_code, e);
+    return run_audit_close(&a, ran, *ret_code, e);
+}
+
 static int start(run_args *args) {
     err e = {0};
     int code = CLI_EXIT_OK;
@@ -412,7 +428,8 @@ static int start(run_args *args) {
     host_observer observer = start_table_observer(&args->output);
     const host_monitor monitor = {args, supervising, ending};
     observer.monitor = args->metrics_address != NULL ? &monitor : NULL;
-    status s = args->suggest ? start_table_suggest(w, args->output, &e) : host_run(c, &observer, &code, &e);
+    status s =
+        args->suggest ? start_table_suggest(w, args->output, &e) : run_recorded(args, &observer, &code, &e);
     return s == STATUS_OK ? code : cli_fail(&e, args->output);
 }
 

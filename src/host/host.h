@@ -27,6 +27,8 @@ typedef struct host_observer {
                        const vetting *vettings);
     // The gate has decided; called before anything starts, and also when the start will be refused.
     void (*decided)(void *context, const host_config *config, uint32_t workload, const grants *decisions);
+    // Everything is decided and opened, nothing has run: the last moment at which a failure stops the start.
+    status (*starting)(void *context, const host_config *config, err *e);
     // Compiling takes long enough for a person to wonder: `done` of `total` core modules are ready.
     void (*compiling)(void *context, size_t done, size_t total);
     // All workers serve. `url` such as "http://127.0.0.1:8000/".

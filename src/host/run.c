@@ -575,6 +575,9 @@ static status run_checked(run *r, int *ret_exit, err *e) {
     trace(r, "components decoded, imports decided");
     r->worker_count = count_workers(r);
     TRY(open_all(r, e));
+    if (r->observer != NULL && r->observer->starting != NULL) {
+        TRY(r->observer->starting(r->observer->context, r->config, e));
+    }
     (void)signal(SIGPIPE, SIG_IGN);
     return r->worker_count == 0 ? run_single(r, ret_exit, e) : run_supervised(r, ret_exit, e);
 }

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 import harness
-from harness import Case
+from harness import Case, guest
 
 MARK = re.compile(r"[0-9]+:[0-9a-f]{64}")
 
@@ -175,7 +175,7 @@ class Reading(Audit):
         self.assertEqual(len(rows), 4)
         self.assertRegex(rows[1], r"^\d{4}-\d\d-\d\dT[\d:.]{12}Z +2  note +text=note 0  by=uid:\d+$")
         for arguments, expected in [(("--kind", "note"), 3), (("--kind", "log"), 1), (("--kind", "refusal"), 0),
-                                    (("--kind", "log.start", "--kind", "note"), 4), (("--subject", "note 2"), 1),
+                                    (("--kind", "log.start", "--kind", "note"), 4), (("--about", "note 2"), 1),
                                     (("--since", "1h"), 4), (("--until", "1h"), 0), (("--since", "2100-01-01"), 0)]:
             self.assertEqual(len(self.writ("show", *arguments, self.log).stdout.splitlines()), expected, arguments)
         self.assertIn("no kind", self.writ("show", "--kind", "nothing", self.log, code=2).stderr)
@@ -209,6 +209,77 @@ class Reading(Audit):
         events = json.loads(self.writ("show", "-o", "json", self.log).stdout)["events"]
         self.assertEqual(events[1]["about"]["text"], "\x1b[2J\"\n=cmd,\u202e\u20ac\U0001f600")
         self.assertEqual(len(list(csv.reader(io.StringIO(self.writ("export", "--format", "csv", self.log).stdout)))), 3)
+
+
+class Hosts(Case):
+    """writ run --audit."""
+
+    def setUp(self):
+        super().setUp()
+        self.log = self.folder / "logs" / "audit.log"
+
+    def events(self, *arguments):
+        done = harness.run("audit", "show", "-o", "json", *arguments, str(self.log), cache=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")  # it was checked with the key that the host made
+        return json.loads(done.stdout)["events"]
+
+    def run_refused(self, *options, component=None):
+        return harness.run("run", "--listen", "127.0.0.1:0", "--audit", str(self.log), *options,
+                           component or guest("hello-c"))
+
+    def test_a_host_that_served(self):
+        for workers in (1, 0):
+            server = self.serve(guest("hello-c"), "--audit", self.log, "--env", "SECRET=do-not-tell", workers=workers)
+            began = self.events()
+            self.assertEqual(server.get("/").status, 200)
+            self.assertEqual(began[-1]["kind"], "workload.start")
+            self.assertEqual(server.terminate(), 0)
+            self.assertEqual(self.events()[-1]["kind"], "host.end")
+            self.assertEqual(self.events()[-1]["about"]["result"], "ok")
+        kinds = [e["kind"] for e in self.events()]
+        self.assertEqual((kinds.count("host.start"), kinds.count("workload.start"), kinds.count("host.end")), (2, 2, 2))
+        granted = [e["about"] for e in self.events("--kind", "grant")]
+        self.assertEqual([granted[0][key] for key in ("what", "signed", "issuer")], ["run", "yes", harness.account()])
+        self.assertTrue(any(a["what"].startswith("wasi:http/types") for a in granted), granted)
+        self.assertNotIn("do-not-tell", self.log.read_text())
+        self.assertEqual(harness.run("audit", "verify", str(self.log), cache=False).returncode, 0)
+
+    def test_refusals(self):
+        done = self.run_refused("--refuse", "wasi:http/types")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        refused = [e["about"] for e in self.events("--kind", "refusal")]
+        self.assertTrue(refused[0]["what"].startswith("wasi:http/types"), refused)
+        self.assertEqual(refused[-1]["what"], "start")
+        done = self.run_refused(component=harness.unsigned_guest("hello-c"))
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("sign", self.events("--kind", "refusal")[-1]["about"]["why"])
+        self.assertEqual(self.events("--kind", "workload"), [])
+
+    def test_what_cannot_be_recorded_does_not_start(self):
+        for name in ("audit.log", "audit.log.head"):
+            with self.subTest(name):
+                self.assertEqual(self.run_refused("--refuse", "wasi:http/types").returncode, 3)
+                file = self.log.with_name(name)
+                before = file.read_bytes()
+                file.write_bytes(before[:-300] if name == "audit.log" else b"")
+                done = self.run_refused()
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertIn("audit log:", done.stderr)
+                file.write_bytes(before)
+        self.log.parent.chmod(0o777)
+        self.assertEqual(self.run_refused().returncode, 3)
+
+    def test_a_full_disk(self):
+        self.assertEqual(self.run_refused("--refuse", "wasi:http/types").returncode, 3)
+        command = ["prlimit", f"--fsize={self.log.stat().st_size + 100}", str(harness.BINARY), "run", "--cache",
+                   str(harness.CACHE), "--workers", "0", "--listen", "127.0.0.1:0", "--audit", str(self.log),
+                   guest("hello-c")]
+        done = subprocess.run(command, capture_output=True, text=True, env=harness.environment(), timeout=60)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("what cannot be recorded is not done", done.stderr)
+        self.assertNotIn("serving", done.stderr)
+        self.assertEqual(harness.run("audit", "verify", str(self.log), cache=False).returncode, 0)
 
 
 if __name__ == "__main__":

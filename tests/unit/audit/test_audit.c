@@ -530,6 +530,33 @@ TEST(a_lock_that_is_held_is_waited_for_and_its_holder_named) {
     place_done(&p);
 }
 
+// The head says which lines are on the disk: without syncs it stays behind, and goes with each.
+TEST(lines_are_synced_together_when_asked) {
+    place p;
+    char path[192];
+    auto_buf head = {0};
+    audit_seal seal;
+    place_init(&p);
+    p.options.sync_every = AUDIT_SYNC_NEVER;
+    audit *a = begin(&p), *b = begin(&p);
+    EXPECT_OK(say(a, 1, NULL));
+    EXPECT_OK(say(b, 2, NULL));
+    get_file(beside(&p, ".head", path), &head);
+    EXPECT_OK(audit_head_read(buf_slice(&head), &seal, NULL));
+    EXPECT_U64(seal.seq, 0);
+    EXPECT_OK(audit_sync(a, NULL)); // also of lines that another wrote behind ours
+    buf_done(&head);
+    get_file(path, &head);
+    EXPECT_OK(audit_head_read(buf_slice(&head), &seal, NULL));
+    EXPECT_U64(seal.seq, 3);
+    EXPECT_OK(audit_sync(a, NULL));
+    EXPECT_OK(say(a, 3, NULL));
+    audit_close(b);
+    audit_close(a);
+    EXPECT(is_good(&p, 4));
+    place_done(&p);
+}
+
 TEST(full_files_get_numbers_and_the_chain_goes_on) {
     place p;
     char path[192];
