@@ -11,124 +11,20 @@
 #include "component/component.h"
 #include "test.h"
 #include "unit/engine/helper_engine.h"
+#include "unit/engine/helper_types.h"
 
 enum {
     TYPES = 60,
     POINTERS = 24,
-    DEPTH_MAX = 3,
-    TEXT_MAX = 64 * 1024,
-    MEMORY_BYTES = 4096,
+    TEXT_MAX = TYPES_TEXT_MAX,
+    MEMORY_BYTES = TYPES_MEMORY_BYTES,
     DUMP_BYTES = 16384
 };
-
-// --- random numbers (splitmix64)
-// ---------------------------------------------------------------------------------
-
-typedef struct dice {
-    uint64_t state;
-} dice;
-
-static uint32_t roll(dice *d, uint32_t below) {
-    d->state += 0x9e3779b97f4a7c15u;
-    uint64_t z = d->state;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return (uint32_t)((z ^ (z >> 31)) % below);
-}
 
 // --- a component in text
 // -----------------------------------------------------------------------------------------
 
-typedef struct writer {
-    dice *dice;
-    buf types; // definitions of the types that need a name
-    uint32_t count;
-} writer;
-
 static void put(buf *b, const char *text) { (void)!buf_append_text(b, text); }
-
-static void put_type(writer *w, buf *out, int depth);
-
-// Defines a type and refers to it by its exported name.
-static void put_named(writer *w, buf *out, const char *keyword, int depth, bool has_payload) {
-    buf body;
-    buf_init(&body, TEXT_MAX);
-    uint32_t cases = 1 + roll(w->dice, 4);
-    for (uint32_t i = 0; i < cases; i++) {
-        if (strcmp(keyword, "enum") == 0 || strcmp(keyword, "flags") == 0) {
-            (void)!buf_append_format(&body, " \"c%u\"", i);
-        } else {
-            bool record = strcmp(keyword, "record") == 0;
-            (void)!buf_append_format(&body, " (%s \"c%u\" ", record ? "field" : "case", i);
-            if (record || (has_payload && roll(w->dice, 3) != 0)) {
-                put_type(w, &body, depth + 1);
-            }
-            put(&body, ")");
-        }
-    }
-    uint32_t n = w->count++;
-    (void)!buf_append_format(&w->types, "(type $t%u' (%s%.*s)) (export $t%u \"t%u\" (type $t%u'))\n", n,
-                             keyword, SLICE_ARG(buf_slice(&body)), n, n, n);
-    (void)!buf_append_format(out, "$t%u", n);
-    buf_done(&body);
-}
-
-static void put_around(writer *w, buf *out, const char *keyword, uint32_t parts, int depth) {
-    (void)!buf_append_format(out, "(%s", keyword);
-    for (uint32_t i = 0; i < parts; i++) {
-        put(out, i == 1 && strcmp(keyword, "result") == 0 ? " (error " : " ");
-        put_type(w, out, depth + 1);
-        put(out, i == 1 && strcmp(keyword, "result") == 0 ? ")" : "");
-    }
-    put(out, ")");
-}
-
-static void put_type(writer *w, buf *out, int depth) {
-    static const char *const leaves[] = {"bool", "s8",  "u8",  "s16", "u16",  "s32",   "u32",
-                                         "s64",  "u64", "f32", "f64", "char", "string"};
-    uint32_t which = roll(w->dice, depth >= DEPTH_MAX ? 13 : 22);
-    switch (which) {
-    case 13:
-        put_named(w, out, "record", depth, true);
-        break;
-    case 14:
-    case 15:
-        put_named(w, out, "variant", depth, true);
-        break;
-    case 16:
-        put_named(w, out, "enum", depth, false);
-        break;
-    case 17:
-        put_named(w, out, "flags", depth, false);
-        break;
-    case 18:
-        put_around(w, out, "option", 1, depth);
-        break;
-    case 19:
-        put_around(w, out, "result", 1 + roll(w->dice, 2), depth);
-        break;
-    case 20:
-        put_around(w, out, "tuple", 1 + roll(w->dice, 4), depth);
-        break;
-    case 21:
-        put_around(w, out, "list", 1, depth);
-        break;
-    default:
-        put(out, leaves[which]);
-    }
-}
-
-// Mostly small numbers, so that tags, lengths and pointers are often right.
-static void put_memory(dice *d, buf *out) {
-    for (int i = 0; i < MEMORY_BYTES; i++) {
-        uint32_t kind = roll(d, 100);
-        uint32_t byte = kind < 60   ? 0
-                        : kind < 85 ? roll(d, 6)
-                        : kind < 95 ? 0x40 + roll(d, 0x40)
-                                    : roll(d, 256);
-        (void)!buf_append_format(out, "\\%02x", byte);
-    }
-}
 
 static const char head[] =
     "(component (core module $m (memory (export \"mem\") 1)"
@@ -146,15 +42,14 @@ static const char head[] =
 
 static void put_component(dice *d, buf *out) {
     static const char *const encodings[] = {"utf8", "utf16", "latin1+utf16"};
-    writer w = {.dice = d};
-    buf type;
-    buf_init(&w.types, TEXT_MAX);
+    buf types, type;
+    buf_init(&types, TEXT_MAX);
     buf_init(&type, TEXT_MAX);
-    put_type(&w, &type, 0);
+    (void)types_put(d, TYPES_AT_ROOT, &types, &type);
     put(out, head);
-    put_memory(d, out);
+    types_put_memory(d, out);
     put(out, "\")) (core instance $i (instantiate $m))\n");
-    (void)!buf_append(out, buf_slice(&w.types));
+    (void)!buf_append(out, buf_slice(&types));
     (void)!buf_append_format(
         out,
         "(func (export \"at\") (param \"p\" u32) (result (tuple u8 %.*s)) (canon lift"
@@ -166,7 +61,7 @@ static void put_component(dice *d, buf *out) {
         " (core func $i \"dump\") (memory (core memory $i \"mem\"))"
         " (realloc (core func $i \"realloc\"))))\n)",
         SLICE_ARG(buf_slice(&type)));
-    buf_done(&w.types);
+    buf_done(&types);
     buf_done(&type);
 }
 
