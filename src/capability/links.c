@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "loop/loop.h"
 #include "net/rpc.h"
+#include "policy/gate.h"
 
 // --- which link --------------------------------------------------------------------------------------------
 
@@ -156,6 +157,33 @@ static status wait_for(host_call *call, rpc_call *c, waiting *w, err *e) {
     return STATUS_OK;
 }
 
+// The component gets the contract's error, which has no room for the reason with some contracts.
+static void tell_denied(wasi_instance *i, const char *why) {
+    const wasi_log_sink *log = &i->workload->log;
+    i->counters.calls_denied++;
+    if (log->denied != NULL) {
+        log->denied(log->context, i, slice_from_text(why));
+    }
+}
+
+status wasi_call_check(wasi_instance *i, slice target, slice interface, slice function, slice link, err *e) {
+    const wasi_workload *w = i->workload;
+    err why;
+    const gate_question q = {.parts = {[GATE_CALLER] = w->name,
+                                       [GATE_ISSUER] = w->issuer,
+                                       [GATE_TARGET] = target,
+                                       [GATE_INTERFACE] = interface,
+                                       [GATE_FUNCTION] = function,
+                                       [GATE_LINK] = link}};
+    status s = w->gate != NULL ? gate_check(w->gate, &q, &why)
+                               : err_set(&why, STATUS_DENIED, "there is no gate to ask");
+    if (s != STATUS_OK) {
+        tell_denied(i, why.message);
+        return err_set(e, s, "%s", why.message);
+    }
+    return STATUS_OK;
+}
+
 status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
                       err *e) {
     wasi_instance *i = wasi_of(call);
@@ -164,6 +192,7 @@ status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice
     rpc_call c = {0};
     const rpc_message m = {l->number, l->interface, function, payload};
     TRY(check_open(i, l, e));
+    TRY(wasi_call_check(i, l->target_name, l->interface, function, l->name, e));
     if (drivers == NULL) {
         return err_set(e, STATUS_CLOSED, "the process with the drivers is being replaced");
     }

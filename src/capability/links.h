@@ -6,6 +6,9 @@
 // travel to the process with the drivers (net/rpc.h), as bytes in the value encoding (codec/values.h); the
 // guest is suspended meanwhile and the loop serves others.
 //
+// Every call that leaves a worker asks the gate (policy/gate.h) here, in wasi_call_check, and none is sent
+// from elsewhere (tools/lint holds that). Without a gate no call is allowed.
+//
 // Whether a link may be used stands in a page that the supervisor writes and that is read at every call, so
 // that a link that was cut is refused from its next call on, whoever holds what.
 #pragma once
@@ -30,6 +33,7 @@ typedef struct wasi_link {
     slice interface;               // without a version: "wasi:keyvalue/store"
     slice name;                    // "default"
     slice target;                  // for messages: "redis at cache.example.org"
+    slice target_name;             // for rules of calls: "redis"
     uint32_t number;               // what the other end knows it by
     uint64_t timeout_ns;           // of one call; 0 = none but the guest's own deadline
     const _Atomic uint32_t *state; // wasi_link_state; written by the supervisor at any moment
@@ -48,6 +52,12 @@ status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link *
 // From now on calls of this instance to `interface` go through the link of this name. STATUS_NOT_FOUND when
 // there is none (it is set all the same: links may come later); STATUS_LIMIT.
 status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) WRIT_MUST_USE;
+
+// May this instance make that call? STATUS_DENIED with the rule that says no, which also goes to the
+// workload's log; `link` is what the component calls it. For whatever reaches another workload or a driver;
+// wasi_link_call asks by itself.
+status wasi_call_check(wasi_instance *i, slice target, slice interface, slice function, slice link,
+                       err *e) WRIT_MUST_USE;
 
 // Calls through a link and waits for the answer, which lives until the host function returns.
 // STATUS_CANCELLED when the guest is being given up: return it at once. Anything else but STATUS_OK is for

@@ -19,6 +19,7 @@
 #include "component/host.h"
 
 struct connector;
+struct gate;
 struct loop;
 struct network_policy;
 typedef struct wasi_instance wasi_instance;
@@ -65,6 +66,8 @@ typedef struct wasi_log_sink {
     // Of wasi:logging: the guest's name for the part of it that speaks, and what it says, together not longer
     // than limits.log_line_bytes_max. NULL = discarded.
     void (*entry)(void *context, wasi_instance *instance, wasi_log_level level, slice part, slice message);
+    // A call that the gate refused, and why. NULL = discarded.
+    void (*denied)(void *context, wasi_instance *instance, slice why);
 } wasi_log_sink;
 
 typedef struct wasi_limits {
@@ -95,7 +98,8 @@ const wasi_clock *wasi_clock_of_machine(void);
 const wasi_random *wasi_random_of_machine(void);
 
 typedef struct wasi_workload {
-    slice name;      // for messages
+    slice name;      // for messages, and for rules of calls
+    slice issuer;    // public key of who signed it; empty: nobody that this host believes
     uint32_t number; // on this host, for the connector
     const slice *arguments;
     size_t argument_count;
@@ -111,6 +115,7 @@ typedef struct wasi_workload {
     wasi_stdio stdio;
     wasi_log_sink log;
     const struct wasi_links *links;           // capability/links.h; NULL = none
+    struct gate *gate;                        // policy/gate.h, the worker's; NULL = no call is allowed
     const struct wasi_secrets *secrets;       // capability/secrets.h; NULL = none. Read anew by each call
     const struct network_policy *http_policy; // outgoing HTTP; NULL or empty = nothing
     const struct network_policy *net_policy;  // sockets; NULL or empty = nothing
@@ -142,6 +147,7 @@ typedef struct wasi_counters { // for logs and metrics
     uint64_t stderr_bytes;
     uint64_t log_bytes_dropped; // over the rate
     uint64_t limits_hit;
+    uint64_t calls_denied; // by the gate
 } wasi_counters;
 
 typedef struct wasi_instance_options {

@@ -15,6 +15,9 @@
 #include "host/host.h"
 #include "os/fd.h"
 #include "os/socket_open.h"
+#include "policy/call_pattern.h"
+
+enum { SOURCE_BYTES_MAX = 2 * GATE_NAME_BYTES_MAX + 32 }; // --deny-call and what it says
 
 typedef struct run_args {
     host_config config;
@@ -128,6 +131,17 @@ static status set_env(void *target, const char *value, err *e) {
 }
 
 // INTERFACES[@NAME]=DRIVER[,SETTING=VALUE]...
+static status set_deny_call(void *target, const char *value, err *e) {
+    call_pattern call;
+    char source[SOURCE_BYTES_MAX];
+    TRY(call_pattern_parse(slice_from_text(value), &call, e));
+    (void)snprintf(source, sizeof source, "--deny-call %s", value);
+    gate_rule rule = {.effect = GATE_DENY, .source = slice_from_text(source)};
+    rule.patterns[GATE_INTERFACE] = call.interface;
+    rule.patterns[GATE_FUNCTION] = call.function;
+    return host_config_add_rule(config_of(target), &rule, e);
+}
+
 static status set_link(void *target, const char *value, err *e) {
     return link_option_add(&workload_of(target)->links, slice_from_text(value), e);
 }
@@ -322,6 +336,7 @@ static const cli_option options[] = {
     {"reuse", 0, "N", "requests that one instance may serve (1: fresh for each)", set_reuse},
     {"name", 'n', "NAME", "name of the workload in logs (the file's name)", set_name},
     {"link", 0, "WHAT=DRIVER[,..]", "let a driver serve a contract, such as wasi:keyvalue=sqlite", set_link},
+    {"deny-call", 0, "CALL", "refuse a call through a link, such as wasi:keyvalue/store.set", set_deny_call},
     {"config-value", 0, "NAME=VALUE", "a value that wasi:config tells", set_config_value},
     {"data", 0, "DIR", "where drivers keep their files (the user's data directory)", set_data},
     {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},

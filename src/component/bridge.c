@@ -288,6 +288,9 @@ static status call_remote_inside(host_call *call, bridge *b, const bridge_func *
     const bridge_options *o = &b->options;
     bridge_callee *c = NULL;
     *ret = BLAME_CALLEE;
+    if (o->ops->check != NULL) {
+        TRY(o->ops->check(o->target, call, e));
+    }
     TRY(callee_find(call->instance, b, &c, e));
     c->func = f;
     c->dropped = NULL;

@@ -53,6 +53,9 @@ typedef struct bridge_ops {
     // Suspends the caller until `wake`; may return earlier. STATUS_CANCELLED when the caller is given up.
     status (*wait)(host_call *caller, err *e);
     void (*wake)(void *caller);
+    // Before each call, and before there is a callee; NULL = every call is allowed. A failure is one of the
+    // call.
+    status (*check)(void *target, host_call *caller, err *e);
 } bridge_ops;
 
 typedef struct bridge_options {

@@ -48,6 +48,9 @@ typedef struct host_interface {
 void *host_call_context(host_call *call); // the pointer given to component_instantiate
 arena *host_call_arena(host_call *call);  // freed when the body returns; bounded
 core_store *host_call_store(host_call *call);
+// What is called: the interface without a version, and the function of it.
+slice host_call_interface(const host_call *call);
+slice host_call_function(const host_call *call);
 // Suspends the task until someone resumes it (see core_ops.suspend).
 status host_call_suspend(host_call *call, err *e) WRIT_MUST_USE;
 

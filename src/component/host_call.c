@@ -10,6 +10,9 @@ arena *host_call_arena(host_call *call) { return &call->arena; }
 
 core_store *host_call_store(host_call *call) { return call->instance->store; }
 
+slice host_call_interface(const host_call *call) { return call->func->from->name; }
+slice host_call_function(const host_call *call) { return call->func->name; }
+
 status host_call_suspend(host_call *call, err *e) {
     core_store *store = call->instance->store;
     TRY(store->ops->suspend(store, e));

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "capability/links.h"
 #include "component/bridge.h"
 
 enum { REASON_BYTES_MAX = ERR_MESSAGE_BYTES_MAX };
@@ -95,6 +96,14 @@ static void close_room(void *target, bridge_room *b) {
     free_room(b->own);
 }
 
+// The same gate as for calls to drivers.
+static status check_call(void *target, host_call *caller, err *e) {
+    const callee_link *l = target;
+    const slice name = slice_from_text(l->place->workload->config->name), link = slice_from_text("default");
+    return wasi_call_check(wasi_of(caller), name, host_call_interface(caller), host_call_function(caller),
+                           link, e);
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
 
 static status begin_call(void *target, bridge_room *b, host_call *caller, err *e) {
@@ -168,6 +177,7 @@ static void wake_caller(void *caller) { wasi_instance_wake(caller); }
 static const bridge_ops ops = {
     .open = open_room,
     .close = close_room,
+    .check = check_call,
     .begin = begin_call,
     .end = end_call,
     .unfinished = left_unfinished,

@@ -76,6 +76,7 @@ static void workload_config_done(workload_config *c) {
     mem_free(c->component_path);
     mem_free(c->name);
     mem_free(c->token_path);
+    mem_free(c->issuer);
 }
 
 void host_config_done(host_config *c) {
@@ -83,6 +84,7 @@ void host_config_done(host_config *c) {
         workload_config_done(&c->workloads[i]);
     }
     mem_free(c->workloads);
+    host_rules_done(&c->rules);
     mem_free(c->name);
     mem_free(c->listen_address);
     mem_free(c->cache_directory);
@@ -115,6 +117,10 @@ uint32_t host_config_find(const host_config *c, slice name) {
         }
     }
     return HOST_WORKLOADS_MAX;
+}
+
+status host_config_add_rule(host_config *c, const gate_rule *rule, err *e) {
+    return host_rules_add(&c->rules, rule, e);
 }
 
 status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) {

@@ -11,6 +11,7 @@
 #include "base/attributes.h"
 #include "base/err.h"
 #include "host/links.h"
+#include "host/rules.h"
 #include "policy/network.h"
 
 #define HOST_CPU_NS_MAX 10000000000ull
@@ -106,6 +107,10 @@ typedef struct workload_config {
     bool is_unsigned; // --unsigned: run it although nobody vouches for it
     char *token_path; // --token: of a token beside the component, or NULL
 
+    // Public key of who signed it and is believed, for rules of calls; NULL until that is known, or when
+    // nobody did.
+    char *issuer;
+
     host_limits limits;
     uint64_t metadata_key[2]; // random per run, the same for all workers: hides inode numbers from guests
 } workload_config;
@@ -114,6 +119,7 @@ typedef struct host_config {
     char *name; // in log lines that are about no workload; NULL = that of the only one, or "host"
     workload_config *workloads;
     size_t workload_count;
+    host_rules rules; // of calls through links, over all workloads
 
     char *listen_address;      // literal address
     uint16_t listen_port;      // 0 = any free one
@@ -149,6 +155,9 @@ void host_config_done(host_config *c);
 status host_config_add_workload(host_config *c, workload_config **ret, err *e) WRIT_MUST_USE;
 // The number of the workload of that name, or HOST_WORKLOADS_MAX.
 uint32_t host_config_find(const host_config *c, slice name);
+
+// Appends a rule of calls; copies. As host_rules_add.
+status host_config_add_rule(host_config *c, const gate_rule *rule, err *e) WRIT_MUST_USE;
 
 // Numbers the links of all workloads, in order, and returns how many there are. STATUS_LIMIT over
 // HOST_LINKS_MAX.

@@ -141,6 +141,7 @@ static void write_policy(wire_writer *w, const network_policy *p) {
 static void write_workload(wire_writer *w, const workload_config *c) {
     write_text(w, c->component_path);
     write_text(w, c->name);
+    write_text(w, c->issuer);
     for (size_t i = 0; i < WORKLOAD_FIELDS; i++) {
         write_number(w, c, workload_fields[i]);
     }
@@ -190,6 +191,7 @@ status config_wire_write(const host_config *c, buf *ret, err *e) {
     for (size_t i = 0; i < c->workload_count; i++) {
         write_workload(&w, &c->workloads[i]);
     }
+    host_rules_put(&c->rules, &w);
     return w.has_failed ? err_set(e, STATUS_LIMIT, "the configuration is larger than %zu bytes", ret->max)
                         : STATUS_OK;
 }
@@ -283,6 +285,7 @@ static status read_policy(wire_reader *r, network_policy *p, network_default_por
 static status read_workload(wire_reader *r, workload_config *c, err *e) {
     read_text(r, &c->component_path);
     read_text(r, &c->name);
+    read_text(r, &c->issuer);
     for (size_t i = 0; i < WORKLOAD_FIELDS; i++) {
         read_number(r, c, workload_fields[i]);
     }
@@ -314,5 +317,6 @@ status config_wire_read(slice bytes, host_config *c, err *e) {
         TRY(host_config_add_workload(c, &w, e));
         TRY(read_workload(&r, w, e));
     }
+    host_rules_take(&r, &c->rules);
     return wire_read_is_done(&r) ? STATUS_OK : err_set(e, STATUS_INVALID, "the configuration is malformed");
 }

@@ -36,6 +36,7 @@ static void free_link(host_link *l) {
     mem_free(l->name);
     mem_free(l->driver);
     mem_free(l->target);
+    mem_free(l->target_name);
 }
 
 void host_links_done(host_links *l) {
@@ -60,8 +61,10 @@ status host_links_add(host_links *l, const char *name, const char *driver, host_
     }
     l->items = grow(l->items, l->count, sizeof *l->items);
     host_link *made = &l->items[l->count++];
-    *made = (host_link){
-        .name = mem_text_dup(name), .driver = mem_text_dup(driver), .target = mem_text_dup(driver)};
+    *made = (host_link){.name = mem_text_dup(name),
+                        .driver = mem_text_dup(driver),
+                        .target = mem_text_dup(driver),
+                        .target_name = mem_text_dup(driver)};
     *ret = made;
     return STATUS_OK;
 }
@@ -109,6 +112,7 @@ static void write_link(wire_writer *w, const host_link *l, bool is_for_drivers) 
     wire_write_bytes(w, slice_from_text(l->name));
     wire_write_bytes(w, slice_from_text(l->driver));
     wire_write_bytes(w, slice_from_text(l->target));
+    wire_write_bytes(w, slice_from_text(l->target_name));
     wire_write_u64(w, l->timeout_ns);
     wire_write_u32(w, (uint32_t)l->interface_count);
     for (size_t i = 0; i < l->interface_count; i++) {
@@ -156,6 +160,7 @@ static void read_link(wire_reader *r, host_link *l) {
     l->name = read_text(r, NAME_BYTES_MAX);
     l->driver = read_text(r, NAME_BYTES_MAX);
     l->target = read_text(r, NAME_BYTES_MAX);
+    l->target_name = read_text(r, NAME_BYTES_MAX);
     l->timeout_ns = wire_read_u64(r);
     uint32_t n = read_count(r, HOST_LINK_INTERFACES_MAX);
     l->interfaces = mem_calloc(n + 1u, sizeof *l->interfaces);

@@ -26,8 +26,9 @@ typedef struct host_link {
     char *name;        // "default"
     char **interfaces; // without versions: "wasi:keyvalue/store"
     size_t interface_count;
-    char *driver; // of driver/driver.h
-    char *target; // for people: "kv (sqlite)"
+    char *driver;      // of driver/driver.h
+    char *target;      // for people: "kv (sqlite)"
+    char *target_name; // for rules of calls: the driver's, unless somebody gave it one
     host_setting *settings;
     size_t setting_count;
     host_setting *credentials; // never written to a log, an inventory or an error

@@ -122,12 +122,19 @@ static status start_loggers(run *r, err *e) {
     return STATUS_OK;
 }
 
+// Workers ask their rules about it, and see no token.
+static void note_issuer(workload_config *c, const vetting *v) {
+    mem_free(c->issuer);
+    c->issuer = vetting_is_signed(v) ? mem_text_dup(v->issuer.text) : NULL;
+}
+
 // Before anything else looks at the bytes.
 static status vet(run *r, err *e) {
     const prepared_context context = {r->config, r->observer};
     for (size_t i = 0; i < count_of(r); i++) {
         status s = prepared_vet(&r->workloads[i], &context, &r->vettings[i], e);
         TRY(name_failure(r, i, s, e));
+        note_issuer(&r->config->workloads[i], &r->vettings[i]);
     }
     trace(r, "writ verified");
     return STATUS_OK;

@@ -6,6 +6,7 @@
 #include "host/command.h"
 #include "host/service.h"
 #include "net/http_client.h"
+#include "os/random.h"
 
 typedef struct part { // of one workload
     workload *workload;
@@ -19,6 +20,7 @@ struct runner {
     part *parts;
     guest_place *places;
     callees *callees;
+    gate *gate;       // of calls of all workloads
     service *service; // when they serve
     command *command; // WORKLOAD_COMMAND
 };
@@ -52,6 +54,7 @@ static status make_part(runner *r, uint32_t number, err *e) {
         .link_count = o->link_count,
         .drivers = o->drivers,
         .callees = r->callees,
+        .gate = r->gate,
     };
     TRY(workload_new(&w, &p->workload, e));
     TRY(make_client(r, number, p, e));
@@ -68,6 +71,12 @@ static status make_part(runner *r, uint32_t number, err *e) {
     return STATUS_OK;
 }
 
+static status make_gate(runner *r, err *e) {
+    siphash_key key;
+    random_fill(&key, sizeof key);
+    return host_rules_gate(&r->options.config->rules, key, &r->gate, e);
+}
+
 static status find_callees(runner *r, err *e) {
     const component **components = mem_calloc(r->count + 1, sizeof *components);
     for (size_t i = 0; i < r->count; i++) {
@@ -79,6 +88,7 @@ static status find_callees(runner *r, err *e) {
 }
 
 static status make_parts(runner *r, err *e) {
+    TRY(make_gate(r, e));
     TRY(find_callees(r, e));
     for (uint32_t i = 0; i < r->count; i++) {
         status s = make_part(r, i, e);
@@ -149,6 +159,7 @@ void runner_free(runner *r) {
         workload_free(r->parts[i].workload);
     }
     callees_free(r->callees);
+    gate_free(r->gate);
     mem_free(r->parts);
     mem_free(r->places);
     mem_free(r);

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/workload.h"
 
+#include <stdio.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "component/type_format.h"
 #include "engine/module.h"
 #include "host/callee.h"
+#include "os/clock.h"
 #include "os/fd.h"
 
 enum { ARENA_BYTES_MAX = 1 << 20, CALL_ARENA_BYTES_MAX = 16 << 20 };
+#define DENIED_PAUSE_NS 1000000000ull
 
 // The exported interface of that name in a version of the 0.2 line, or NULL.
 static const component_item *find_export(const component *c, const char *interface) {
@@ -132,6 +136,27 @@ static void log_entry(void *context, wasi_instance *instance, wasi_log_level lev
         "%s: %.*s%s%.*s", names[level], SLICE_ARG(part), part.len > 0 ? ": " : "", SLICE_ARG(message));
 }
 
+// One line a second: a guest may try as often as it likes.
+static void log_denied(void *context, wasi_instance *instance, slice why) {
+    (void)instance;
+    workload *w = context;
+    uint64_t now = clock_now_ns();
+    if (now < w->denied_next_ns) {
+        w->denied_unsaid++;
+        return;
+    }
+    char more[64] = "";
+    if (w->denied_unsaid > 0) {
+        (void)snprintf(more, sizeof more, " (and %llu refused since the last line)",
+                       (unsigned long long)w->denied_unsaid);
+    }
+    logger_guest_event(w->logger, LOG_WARN, "call-denied",
+                       LOG_FIELDS(LOG_TEXT("reason", why), LOG_NUMBER("unsaid", w->denied_unsaid)),
+                       "call refused: %.*s%s", SLICE_ARG(why), more);
+    w->denied_next_ns = now + DENIED_PAUSE_NS;
+    w->denied_unsaid = 0;
+}
+
 static wasi_limits limits_of(const host_limits *l) {
     wasi_limits w = wasi_limits_default();
     w.resources_max = l->resources_max;
@@ -199,6 +224,7 @@ static status fill_links(workload *w, const workload_options *o, err *e) {
             items[next++] = (wasi_link){.interface = slice_from_text(l->interfaces[k]),
                                         .name = slice_from_text(l->name),
                                         .target = slice_from_text(l->target),
+                                        .target_name = slice_from_text(l->target_name),
                                         .number = l->number,
                                         .timeout_ns = l->timeout_ns,
                                         .state = &o->link_states[l->number]};
@@ -212,11 +238,13 @@ static status fill_links(workload *w, const workload_options *o, err *e) {
 static void fill_authority(workload *w, const workload_options *o) {
     const workload_config *c = o->config;
     w->wasi.name = slice_from_text(c->name);
+    w->wasi.issuer = c->issuer != NULL ? slice_from_text(c->issuer) : slice_empty();
     w->wasi.number = w->number;
+    w->wasi.gate = o->gate;
     fill_lists(w, o);
     fill_values(w);
     w->wasi.stdio = stdio_of(c, w->kind);
-    w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry};
+    w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry, .denied = log_denied};
     w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};
     w->wasi.http_policy = &c->http_policy;
     w->wasi.net_policy = &c->net_policy;

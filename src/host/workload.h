@@ -35,6 +35,7 @@ typedef struct workload_options {
     struct rpc *const *drivers;
     // What stands behind imports that other workloads satisfy; NULL = nothing.
     const struct callees *callees;
+    struct gate *gate; // of calls; borrowed
 } workload_options;
 
 typedef struct workload {
@@ -55,7 +56,9 @@ typedef struct workload {
     engine_store_options store_options;
     uint64_t cpu_ns_max; // of one call; 0 = no limit
     uint64_t wall_ns_max;
-    arena arena; // arrays of `wasi`
+    uint64_t denied_next_ns; // when a refused call may be logged again
+    uint64_t denied_unsaid;  // since the last that was
+    arena arena;             // arrays of `wasi`
 } workload;
 
 status workload_new(const workload_options *options, workload **ret, err *e) WRIT_MUST_USE;

@@ -108,7 +108,7 @@ status gate_set_rules(gate *g, const gate_rule *rules, size_t count, err *e) {
 
 // Each '*' takes as little as it can, and more only when what follows does not fit: linear in the text for
 // each '*'.
-static bool matches(slice pattern, slice text) {
+bool gate_pattern_matches(slice pattern, slice text) {
     size_t p = 0, t = 0, star = SIZE_MAX, retry = 0;
     if (pattern.len == 0) {
         return true;
@@ -135,7 +135,7 @@ static bool matches(slice pattern, slice text) {
 
 static bool rule_matches(const gate_rule *r, const gate_question *q) {
     for (size_t p = 0; p < GATE_PARTS; p++) {
-        if (!matches(r->patterns[p], q->parts[p])) {
+        if (!gate_pattern_matches(r->patterns[p], q->parts[p])) {
             return false;
         }
     }
@@ -236,7 +236,7 @@ static const char *const part_names[GATE_PARTS] = {"caller",    "issuer",   "ten
 // The first part that keeps a rule from matching; GATE_PARTS when it matches.
 static size_t differs_in(const gate_rule *r, const gate_question *q) {
     size_t p = 0;
-    while (p < GATE_PARTS && matches(r->patterns[p], q->parts[p])) {
+    while (p < GATE_PARTS && gate_pattern_matches(r->patterns[p], q->parts[p])) {
         p++;
     }
     return p;

@@ -65,6 +65,9 @@ typedef struct gate_decision {
         *rule; // that decided, valid until the rules change; NULL: none did, and the default holds
 } gate_decision;
 
+// Whether a text fits a pattern of a rule.
+bool gate_pattern_matches(slice pattern, slice text);
+
 gate_decision gate_decide(gate *g, const gate_question *q);
 
 // STATUS_OK, or STATUS_DENIED with who may not do what, the rule, and where it stands.

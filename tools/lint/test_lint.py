@@ -137,6 +137,12 @@ class CallTest(unittest.TestCase):
             self.assertEqual(self.rules_of("src/base/a.c", f"{name}(x);"), ["banned"], name)
             self.assertEqual(self.rules_of("tests/unit/base/test_a.c", f"{name} (x);"), ["banned"], name)
 
+    def test_calls_leave_a_worker_at_the_gate_only(self):
+        for path in ("src/host/a.c", "src/capability/keyvalue/keyvalue.c", "src/api/a.c"):
+            self.assertEqual(self.rules_of(path, "rpc_call_start(r, &c);"), ["gate"], path)
+        for path in ("src/net/rpc_call.c", "src/capability/links.c", "tests/unit/net/test_rpc.c"):
+            self.assertEqual(self.rules_of(path, "rpc_call_start(r, &c);"), [], path)
+
     def test_names_that_only_look_like_it(self):
         for harmless in ("my_system(x);", "p->system(x);", "p.rand(x);", "rand_r_like(x);", "// strcpy(x)",
                          'puts("system(x)");', "snprintf(x);", "/* gets(x) */"):

@@ -4,6 +4,7 @@
 #include "capability/links.h"
 #include "helper_guest.h"
 #include "net/rpc.h"
+#include "policy/gate.h"
 #include "test.h"
 #include "wasmcloud/bus_lattice.h"
 #include "wasmcloud/bus_lattice_1.h"
@@ -20,6 +21,9 @@ typedef struct place { // a guest with two links of one interface, and who answe
     enum { ECHO, FAIL, KEEP } does;
     rpc_request *kept;
     int cancelled;
+    gate *gate;
+    int denials; // that were told to the log
+    char why[ERR_MESSAGE_BYTES_MAX];
 } place;
 
 static void on_call(void *arg, rpc_request *q) {
@@ -48,12 +52,20 @@ static void on_cancel(void *arg, rpc_request *q) {
     rpc_fail(q, STATUS_CANCELLED, "given up");
 }
 
+static void on_denied(void *context, wasi_instance *instance, slice why) {
+    place *p = context;
+    (void)instance;
+    p->denials++;
+    snprintf(p->why, sizeof p->why, "%.*s", SLICE_ARG(why));
+}
+
 static void place_init(place *p) {
     int fds[2];
     *p = (place){0};
     p->items[0] = (wasi_link){.interface = slice_from_text("a:b/c"),
                               .name = slice_from_text("default"),
                               .target = slice_from_text("memory"),
+                              .target_name = slice_from_text("kv"),
                               .number = 7,
                               .state = &p->states[0]};
     p->items[1] = p->items[0];
@@ -65,7 +77,11 @@ static void place_init(place *p) {
     p->links = (wasi_links){p->items, 2, &p->drivers};
     guest_init(&p->g);
     p->g.workload.name = slice_from_text("app");
+    p->gate = gate_new((siphash_key){1, 2}, GATE_ALLOW);
     p->g.workload.links = &p->links;
+    p->g.workload.gate = p->gate;
+    p->g.workload.log.context = p;
+    p->g.workload.log.denied = on_denied;
     guest_start(&p->g);
     EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
     const rpc_handler handler = {.arg = p, .on_call = on_call, .on_cancel = on_cancel};
@@ -81,6 +97,7 @@ static void place_done(place *p) {
     }
     rpc_free(p->server);
     guest_done(&p->g);
+    gate_free(p->gate);
 }
 
 static status call(place *p, const wasi_link *l, const char *payload, slice *ret, err *e) {
@@ -177,6 +194,63 @@ TEST(what_the_driver_says_reaches_the_caller) {
     p.does = FAIL;
     EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_IO);
     EXPECT_TEXT(e.message, "memory through the link \"default\": the backend is on fire");
+    place_done(&p);
+}
+
+static void set_rule(place *p, gate_part part, const char *pattern) {
+    gate_rule rule = {.effect = GATE_DENY, .source = slice_from_text("app.yaml:7")};
+    rule.patterns[part] = slice_from_text(pattern);
+    EXPECT_OK(gate_set_rules(p->gate, &rule, 1, NULL));
+}
+
+TEST(a_call_that_a_rule_denies_goes_nowhere) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    set_rule(&p, GATE_FUNCTION, "f");
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_DENIED);
+    EXPECT_TEXT(e.message, "app may not call f of a:b/c at kv: denied by the rule at app.yaml:7");
+    EXPECT_TEXT(p.why, e.message);
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, NULL), STATUS_DENIED);
+    EXPECT_EQ(p.denials, 2);
+    EXPECT_EQ(p.g.instance->counters.calls_denied, 2);
+    EXPECT_EQ(p.calls, 0);
+    set_rule(&p, GATE_FUNCTION, "g"); // from the next call on
+    EXPECT_OK(call(&p, &p.items[0], "x", &answer, &e));
+    EXPECT_EQ(p.calls, 1);
+    place_done(&p);
+}
+
+TEST(the_gate_is_asked_about_all_parts) {
+    static const char *const parts[GATE_PARTS] = {
+        [GATE_CALLER] = "app",      [GATE_ISSUER] = "AKEY", [GATE_TARGET] = "kv",
+        [GATE_INTERFACE] = "a:b/c", [GATE_FUNCTION] = "f",  [GATE_LINK] = "second",
+    };
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.g.workload.issuer = slice_from_text("AKEY");
+    for (gate_part part = 0; part < GATE_PARTS; part++) {
+        if (parts[part] != NULL) {
+            set_rule(&p, part, "other");
+            EXPECT_OK(call(&p, &p.items[1], "x", &answer, &e));
+            set_rule(&p, part, parts[part]);
+            EXPECT_STATUS(call(&p, &p.items[1], "x", &answer, &e), STATUS_DENIED);
+        }
+    }
+    place_done(&p);
+}
+
+TEST(without_a_gate_nothing_is_allowed) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.g.workload.gate = NULL;
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_DENIED);
+    EXPECT_EQ(p.calls, 0);
     place_done(&p);
 }
 

@@ -31,7 +31,24 @@ static void fill(host_config *c) {
     fill_first(w);
     REQUIRE(host_config_add_workload(c, &w, NULL) == STATUS_OK);
     w->name = mem_text_dup("other");
+    w->issuer = mem_text_dup("AISSUER");
     w->limits.queue_max = 7;
+    gate_rule rule = {.effect = GATE_ALLOW, .source = slice_from_text("app.yaml:7")};
+    rule.patterns[GATE_CALLER] = slice_from_text("app");
+    rule.patterns[GATE_LINK] = slice_from_text("sec*");
+    EXPECT_OK(host_config_add_rule(c, &rule, NULL));
+    EXPECT_OK(host_config_add_rule(
+        c, &(gate_rule){.effect = GATE_DENY, .reason = slice_from_text("nobody writes")}, NULL));
+}
+
+static void expect_rules(const host_rules *r) {
+    REQUIRE(r->count == 2);
+    EXPECT(r->items[0].rule.effect == GATE_ALLOW && r->items[1].rule.effect == GATE_DENY);
+    EXPECT(slice_equal_text(r->items[0].rule.source, "app.yaml:7"));
+    EXPECT(slice_equal_text(r->items[0].rule.patterns[GATE_CALLER], "app"));
+    EXPECT(slice_equal_text(r->items[0].rule.patterns[GATE_LINK], "sec*"));
+    EXPECT_EQ(r->items[0].rule.patterns[GATE_TARGET].len, 0);
+    EXPECT(slice_equal_text(r->items[1].rule.reason, "nobody writes"));
 }
 
 TEST(everything_arrives) {
@@ -68,6 +85,9 @@ TEST(everything_arrives) {
     EXPECT_STATUS(network_policy_check_host(&w->http_policy, slice_from_text("a.example.org"), 443, "", NULL),
                   STATUS_DENIED);
     EXPECT_TEXT(got.workloads[1].name, "other");
+    EXPECT_TEXT(got.workloads[1].issuer, "AISSUER");
+    EXPECT(w->issuer == NULL);
+    expect_rules(&got.rules);
     EXPECT_EQ(got.workloads[1].limits.queue_max, 7);
     EXPECT_EQ(got.workloads[1].directory_count, 0);
     EXPECT(memcmp(w->metadata_key, got.workloads[1].metadata_key, sizeof w->metadata_key) != 0);
