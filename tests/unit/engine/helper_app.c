@@ -184,7 +184,7 @@ static void unit_done(app_unit *u) {
     mem_free((void *)(uintptr_t)u->bytes.data);
 }
 
-static void close_top(app *a) {
+void app_restart(app *a) {
     component_instance_free(a->instance);
     engine_store_free(a->top.store);
     a->instance = NULL;
@@ -192,7 +192,7 @@ static void close_top(app *a) {
 }
 
 void app_close(app *a) {
-    close_top(a);
+    app_restart(a);
     for (size_t i = 0; i < APP_HOMES_MAX; i++) {
         CHECK(a->homes[i] == NULL); // gone with who called
     }
@@ -245,7 +245,7 @@ bool app_call_run(app *a, app_call *c, uint32_t rounds_max) {
     }
     helper_ops()->task_free(a->task);
     if (!ended || c->result != STATUS_OK) { // such an instance does not run again
-        close_top(a);
+        app_restart(a);
     }
     return ended;
 }

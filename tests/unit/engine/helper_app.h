@@ -57,6 +57,8 @@ struct app {
 void app_add(app *a, const char *name, const char *wat);
 status app_link_all(app *a, const app_link *links, size_t count, err *e);
 void app_close(app *a);
+// The next call is one of a new instance.
+void app_restart(app *a);
 
 typedef struct app_call {
     app *app;
