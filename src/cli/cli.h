@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -27,6 +28,7 @@ status cli_parse_output(const char *text, cli_output *ret, err *e) WRIT_MUST_USE
 
 // Each takes the arguments after the command's name and returns an exit code.
 int cli_run(int argc, char **argv);
+int cli_up(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_secrets(int argc, char **argv);
@@ -48,6 +50,8 @@ int cli_fail(const err *e, cli_output output);
 
 // Prints the document and a newline to stdout, and frees it.
 void cli_print_json(json_value *document);
+// The same in one line, for events.
+void cli_print_json_line(json_value *document, FILE *out);
 
 // One row of a table on stdout or stderr: text escaped so that names from a component cannot steer a
 // terminal.

@@ -2,9 +2,9 @@
 // writ manifest: check manifests of applications, and show them as other tools see them.
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/findings.h"
 #include "cli/group.h"
 #include "cli/options.h"
 #include "deploy/manifest.h"
@@ -45,52 +45,6 @@ static status load(const manifest_request *r, const char *file, manifest **ret, 
     return STATUS_OK;
 }
 
-// --- findings ----------------------------------------------------------------------------------------------
-
-static void print_line(FILE *out, const char *file, const problem *p) {
-    bool colour = cli_use_colour(fileno(out));
-    auto_buf line;
-    buf_init(&line, 16 * PROBLEM_TEXT_BYTES_MAX);
-    cli_append_printable(&line, slice_from_text(file));
-    if (buf_append_format(&line, ":%u:%u: %s%s:%s ", p->at.line, p->at.column,
-                          !colour         ? ""
-                          : p->is_warning ? "\033[33m"
-                                          : "\033[31m",
-                          p->is_warning ? "warning" : "error", colour ? "\033[0m" : "") != STATUS_OK) {
-        return;
-    }
-    cli_append_printable(&line, slice_from_text(p->message));
-    if (p->advice[0] != '\0' && buf_append_text(&line, "; ") == STATUS_OK) {
-        cli_append_printable(&line, slice_from_text(p->advice));
-    }
-    fprintf(out, "%.*s\n", SLICE_ARG(buf_slice(&line)));
-}
-
-static void print_findings(FILE *out, const char *file, const problems *found) {
-    for (const problem *p = found->first; p != NULL; p = p->next) {
-        print_line(out, file, p);
-    }
-    size_t more = found->error_count + found->warning_count - found->kept;
-    if (more > 0) {
-        fprintf(out, "%zu more are not shown\n", more);
-    }
-}
-
-static json_value *findings_json(const problems *found) {
-    json_value *list = json_array_new();
-    for (const problem *p = found->first; p != NULL; p = p->next) {
-        json_value *row = json_object_new();
-        json_put_text(row, "level", slice_from_text(p->is_warning ? "warning" : "error"));
-        json_put_integer(row, "line", p->at.line);
-        json_put_integer(row, "column", p->at.column);
-        json_put_text(row, "rule", slice_from_text(p->rule));
-        json_put_text(row, "message", slice_from_text(p->message));
-        json_put_text(row, "advice", slice_from_text(p->advice));
-        json_push(list, row);
-    }
-    return list;
-}
-
 // --- check -------------------------------------------------------------------------------------------------
 
 static json_value *report_json(const manifest *m) {
@@ -107,7 +61,7 @@ static json_value *report_json(const manifest *m) {
 static void report_text(const manifest *m) {
     auto_buf line;
     buf_init(&line, 1 << 16);
-    print_findings(stdout, m->file, &m->found);
+    findings_print(stdout, m->file, &m->found);
     cli_append_printable(&line, slice_from_text(m->file));
     size_t errors = m->found.error_count, warnings = m->found.warning_count;
     printf("%.*s: %s, %zu error%s, %zu warning%s\n", SLICE_ARG(buf_slice(&line)),
@@ -157,7 +111,7 @@ static status show(const manifest_request *r, err *e) {
     status result = STATUS_OK;
     if (m->found.error_count > 0) {
         if (r->output == CLI_TEXT) {
-            print_findings(stderr, m->file, &m->found);
+            findings_print(stderr, m->file, &m->found);
         }
         result = err_set(e, STATUS_INVALID, "%s cannot be used: writ manifest check says why", m->file);
     } else {

@@ -80,6 +80,15 @@ void cli_print_json(json_value *document) {
     json_free(document);
 }
 
+void cli_print_json_line(json_value *document, FILE *out) {
+    auto_buf text;
+    buf_init(&text, OUTPUT_BYTES_MAX);
+    if (json_write(document, 0, &text) == STATUS_OK) {
+        fprintf(out, "%.*s\n", SLICE_ARG(buf_slice(&text)));
+    }
+    json_free(document);
+}
+
 void cli_append_printable(buf *line, slice text) {
     while (text.len > 0) {
         // Long enough for one character and its escape.

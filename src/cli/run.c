@@ -6,6 +6,7 @@
 #include "api/metrics.h"
 #include "base/mem.h"
 #include "cli/cli.h"
+#include "cli/endpoint.h"
 #include "cli/link_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
@@ -39,30 +40,9 @@ static void replace_text(char **field, const char *text) {
     *field = mem_text_dup(text);
 }
 
-static status parse_endpoint(const char *value, char **ret_address, uint16_t *ret_port, err *e) {
-    const char *colon = strrchr(value, ':');
-    uint64_t port;
-    slice address = slice_of(value, colon == NULL ? 0 : (size_t)(colon - value));
-    network_address parsed;
-    if (slice_equal_text(address, "localhost")) {
-        address = slice_from_text("127.0.0.1");
-    }
-    if (colon == NULL || cli_parse_number(colon + 1, 0, UINT16_MAX, &port, NULL) != STATUS_OK ||
-        !network_address_parse(address, &parsed)) {
-        return err_set(
-            e, STATUS_INVALID,
-            "\"%.60s\" is not an address to listen on; write one such as 127.0.0.1:8000 or [::1]:8000",
-            value);
-    }
-    char text[NETWORK_ADDRESS_TEXT_BYTES];
-    replace_text(ret_address, network_address_text(&parsed, text));
-    *ret_port = (uint16_t)port;
-    return STATUS_OK;
-}
-
 static status set_listen(void *target, const char *value, err *e) {
     host_config *c = config_of(target);
-    return parse_endpoint(value, &c->listen_address, &c->listen_port, e);
+    return cli_parse_endpoint(value, &c->listen_address, &c->listen_port, e);
 }
 
 // Without an address it is the loopback's: who may read metrics is decided, not forgotten.
@@ -75,7 +55,7 @@ static status set_metrics(void *target, const char *value, err *e) {
         (void)snprintf(local, sizeof local, "127.0.0.1:%u", (unsigned)port);
         value = local;
     }
-    return parse_endpoint(value, &args->metrics_address, &args->metrics_port, e);
+    return cli_parse_endpoint(value, &args->metrics_address, &args->metrics_port, e);
 }
 
 static status set_workers(void *target, const char *value, err *e) {

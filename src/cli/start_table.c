@@ -76,15 +76,6 @@ json_value *start_table_json(const grants *g) {
     return rows;
 }
 
-static void print_json_line(json_value *document, FILE *out) {
-    auto_buf text;
-    buf_init(&text, 1 << 20);
-    if (json_write(document, 0, &text) == STATUS_OK) {
-        fprintf(out, "%.*s\n", SLICE_ARG(buf_slice(&text)));
-    }
-    json_free(document);
-}
-
 void start_table_print(const grants *g, FILE *out) {
     bool colour = cli_use_colour(fileno(out));
     size_t width = name_width(g);
@@ -268,7 +259,7 @@ static void print_identities_json(const host_config *config, const host_identity
         }
         json_put(document, "workloads", list);
     }
-    print_json_line(document, stderr);
+    cli_print_json_line(document, stderr);
 }
 
 static void on_identified(void *context, const host_config *config, const host_identity *identity,
@@ -295,7 +286,7 @@ static void on_vetted(void *context, const host_config *config, uint32_t workloa
         json_put_text(document, "event", slice_from_text("writ"));
         put_workload(document, config, workload);
         json_put(document, "writ", start_table_writ_json(v));
-        print_json_line(document, stderr);
+        cli_print_json_line(document, stderr);
         return;
     }
     print_workload(config, workload, stderr);
@@ -317,7 +308,7 @@ void start_table_metrics(const char *address, uint16_t port, cli_output output) 
     json_value *document = json_object_new();
     json_put_text(document, "event", slice_from_text("metrics"));
     json_put_text(document, "url", slice_from_text(url));
-    print_json_line(document, stderr);
+    cli_print_json_line(document, stderr);
 }
 
 static void on_decided(void *context, const host_config *config, uint32_t workload, const grants *decisions) {
@@ -326,7 +317,7 @@ static void on_decided(void *context, const host_config *config, uint32_t worklo
         json_put_text(document, "event", slice_from_text("grants"));
         put_workload(document, config, workload);
         json_put(document, "imports", start_table_json(decisions));
-        print_json_line(document, stderr);
+        cli_print_json_line(document, stderr);
         return;
     }
     print_workload(config, workload, stderr);
@@ -350,7 +341,7 @@ static void on_serving(void *context, const char *url, int workers) {
     json_put_text(document, "event", slice_from_text("serving"));
     json_put_text(document, "url", slice_from_text(url));
     json_put_integer(document, "workers", workers);
-    print_json_line(document, stderr);
+    cli_print_json_line(document, stderr);
 }
 
 host_observer start_table_observer(cli_output *output) {

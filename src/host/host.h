@@ -43,6 +43,10 @@ typedef struct host_observer {
 // says why. What the configuration leaves to the machine (instances_max of 0) is filled in.
 status host_run(host_config *config, const host_observer *observer, int *ret_exit, err *e) WRIT_MUST_USE;
 
+// The same up to the decision: nothing runs, no port opens, no file is made. What host_run would refuse is
+// refused, but for what only starting can tell.
+status host_check(host_config *config, const host_observer *observer, err *e) WRIT_MUST_USE;
+
 // Reads and decodes the component of the configuration without running anything and without asking who
 // vouches for it: for inspect and --suggest-grants. `ret_bytes` is owned by the caller (buf_done) and must
 // outlive the component.

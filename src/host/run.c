@@ -193,6 +193,10 @@ static status check_callees(run *r, err *e) {
     status s = callees_new(r->config, components, &found, e);
     callees_free(found);
     mem_free(components);
+    // An interface that is not there is a matter of the components, not of this machine.
+    if (s == STATUS_NOT_FOUND) {
+        s = e->code = STATUS_INVALID;
+    }
     return s;
 }
 
@@ -611,6 +615,20 @@ static void release(run *r) {
     mem_free(r->listener_fds);
     host_identity_free(r->identity);
     logger_free(r->logger);
+}
+
+status host_check(host_config *config, const host_observer *observer, err *e) {
+    run r = {.config = config, .observer = observer, .started_ns = clock_now_ns()};
+    TRY(check_names(config, e));
+    init(&r);
+    status s = start_loggers(&r, e);
+    s = s == STATUS_OK ? share_instances(&r, e) : s;
+    s = s == STATUS_OK ? vet(&r, e) : s;
+    s = s == STATUS_OK ? decide(&r, e) : s;
+    s = s == STATUS_OK ? place_drivers(&r, e) : s;
+    s = s == STATUS_OK ? check_sums(&r, e) : s;
+    release(&r);
+    return s;
 }
 
 status host_run(host_config *config, const host_observer *observer, int *ret_exit, err *e) {

@@ -34,6 +34,7 @@ PARALLEL_MAX = 2
 # name: (how it is built, folders and files whose content decides whether it must be built again)
 GUESTS = {
     "hello-c": (toolchains.build_script, ["../../examples/hello-c"]),
+    "counter": (toolchains.build_script, ["../../examples/counter", "../../wit/contracts"]),
     "http-c": (toolchains.build_c, ["http-c", "wit"]),
     "http-rust": (toolchains.build_rust, ["http-rust", "wit"]),
     "http-js": (toolchains.build_js, ["http-js", "wit"]),

@@ -43,7 +43,7 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
           "audit": ("verify", "show", "export", "note")}
-COMMANDS = ("run", "inspect", "sign", "verify", "diff", "doctor", "version")
+COMMANDS = ("run", "up", "inspect", "sign", "verify", "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
@@ -181,7 +181,7 @@ def signed(component):
 def run(*arguments, stdin=b"", timeout=60, env=None, cwd=None, cache=True):
     """Runs `writ` to its end. Returns the finished process with text in stdout and stderr."""
     command = [str(BINARY), *map(str, arguments)]
-    if cache and arguments and arguments[0] == "run":
+    if cache and arguments and arguments[0] in ("run", "up"):
         command[2:2] = ["--cache", str(CACHE)]
     done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, env=environment(env), cwd=cwd)
     done.stdout = done.stdout.decode(errors="replace")
@@ -198,16 +198,16 @@ def environment(more=None):
 
 
 class Server:
-    """`writ run` serving a component on a free port."""
+    """`writ run` serving a component on a free port; or `writ up` with a manifest."""
 
     def __init__(self, component, *options, wait=True, json_log=True, env=None, wrap=(), workers=None, cwd=None,
-                 cache=CACHE):
+                 cache=CACHE, command="run"):
         arguments = ["--listen", "127.0.0.1:0", "--cache", str(cache)]
         if workers is not None:
             arguments += ["--workers", str(workers)]
         if json_log:
             arguments += ["-o", "json"]
-        self.command = [*wrap, str(BINARY), "run", *arguments, *map(str, options), str(component)]
+        self.command = [*wrap, str(BINARY), command, *arguments, *map(str, options), str(component)]
         self.lines = []
         self._grown = threading.Condition()
         self.started = time.monotonic()

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+// writ up: run the applications that manifests describe.
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "cli/cli.h"
+#include "cli/endpoint.h"
+#include "cli/findings.h"
+#include "cli/options.h"
+#include "cli/places.h"
+#include "cli/start_table.h"
+#include "deploy/manifest.h"
+#include "host/application.h"
+#include "host/host.h"
+#include "os/whole_file.h"
+
+enum { FILES_MAX = 64 };
+
+typedef struct up_args {
+    const char *files[FILES_MAX];
+    size_t file_count;
+    host_config config; // of the whole host; workloads come from the manifests
+    bool is_listener_fixed;
+    bool is_unsigned;
+    bool is_dry;
+    cli_output output;
+} up_args;
+
+CLI_KEEP_OUTPUT(set_output, up_args, output);
+CLI_TURN_ON(set_unsigned, up_args, is_unsigned);
+CLI_TURN_ON(set_dry_run, up_args, is_dry);
+
+static status keep(char **field, const char *value) {
+    mem_free(*field);
+    *field = mem_text_dup(value);
+    return STATUS_OK;
+}
+
+static status set_listen(void *target, const char *value, err *e) {
+    up_args *a = target;
+    a->is_listener_fixed = true;
+    return cli_parse_endpoint(value, &a->config.listen_address, &a->config.listen_port, e);
+}
+
+static status set_workers(void *target, const char *value, err *e) {
+    uint64_t n;
+    TRY(cli_parse_number(value, 0, 256, &n, e));
+    ((up_args *)target)->config.workers = (int)n;
+    return STATUS_OK;
+}
+
+static status set_drain(void *target, const char *value, err *e) {
+    return cli_parse_duration(value, &((up_args *)target)->config.drain_ns_max, e);
+}
+
+static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&((up_args *)target)->config.trust_named, value);
+}
+static status set_config(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&((up_args *)target)->config.settings_path, value);
+}
+static status set_data(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&((up_args *)target)->config.data_directory, value);
+}
+static status set_cache(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&((up_args *)target)->config.cache_directory, value);
+}
+static status set_ca_file(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&((up_args *)target)->config.ca_file, value);
+}
+static status set_verbose(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
+    ((up_args *)target)->config.is_verbose = true;
+    return STATUS_OK;
+}
+
+static status set_file(void *target, const char *value, err *e) {
+    up_args *a = target;
+    if (a->file_count == FILES_MAX) {
+        return err_set(e, STATUS_INVALID, "more than %d files", FILES_MAX);
+    }
+    a->files[a->file_count++] = value;
+    return STATUS_OK;
+}
+
+static const cli_option options[] = {
+    {"listen", 'l', "ADDR:PORT", "where to serve HTTP, in place of the manifests' addresses", set_listen},
+    {"workers", 'w', "N", "worker processes; 0 runs all in one process (one per core)", set_workers},
+    {"dry-run", 0, NULL, "check and decide everything, show what would run, run nothing", set_dry_run},
+    {"unsigned", 0, NULL, "run components this once although nobody whom this host trusts has signed them",
+     set_unsigned},
+    CLI_OPTION_TRUST(set_trust),
+    {"config", 0, "FILE", "settings that make this host stricter than /etc/writ/host.conf does", set_config},
+    {"data", 0, "DIR", "where drivers keep their files (the user's data directory)", set_data},
+    {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
+    {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
+    {"drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", set_drain},
+    {"verbose", 'v', NULL, "log the phases of the start and every request", set_verbose},
+    {"output", 'o', "text|json", "format of the start table and of log lines (text)", set_output},
+};
+
+static const cli_command command = {
+    .name = "up",
+    .usage = "[OPTIONS] FILE...",
+    .summary = "Run the applications that manifests describe, until SIGINT or SIGTERM.",
+    .details =
+        "All components of all manifests run on one host and share one listener; routes say which requests "
+        "are for which.\nEverything that is wrong with the manifests is reported in one pass, and then "
+        "nothing runs (exit code 4).\n\nEach component must be signed by somebody whom the trust store "
+        "names, and gets what its links and policies name.",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .examples = "  writ up app.yaml\n"
+                "  writ up --dry-run app.yaml\n"
+                "  writ up --listen 127.0.0.1:0 shop/app.yaml blog/app.yaml",
+    .operands_min = 1,
+    .operands_max = FILES_MAX,
+    .operand = set_file,
+};
+
+// --- from files to a configuration -------------------------------------------------------------------------
+
+static void report(const up_args *a, const manifest *m) {
+    if (a->output == CLI_TEXT) {
+        findings_print(stderr, m->file, &m->found);
+    } else if (m->found.error_count + m->found.warning_count > 0) {
+        json_value *document = json_object_new();
+        json_put_text(document, "event", slice_from_text("manifest"));
+        json_put_text(document, "file", slice_from_text(m->file));
+        json_put_bool(document, "valid", m->found.error_count == 0);
+        json_put(document, "findings", findings_json(&m->found));
+        cli_print_json_line(document, stderr);
+    }
+}
+
+static status read_manifest(const char *file, application_target *t, manifest **ret, err *e) {
+    auto_buf text = {0};
+    TRY(file_read_whole(file, MANIFEST_BYTES_MAX, &text, e));
+    // Each step adds to what was found; whoever asks looks there.
+    (void)!manifest_read(buf_slice(&text), file, ret);
+    (void)!manifest_check_local(*ret);
+    (void)!application_add(*ret, t);
+    return STATUS_OK;
+}
+
+// All manifests, so that all that is wrong with any is told at once.
+static status read_all(up_args *a, err *e) {
+    application_target t = {.config = &a->config, .is_listener_fixed = a->is_listener_fixed};
+    size_t invalid = 0;
+    for (size_t i = 0; i < a->file_count; i++) {
+        manifest *m;
+        TRY(read_manifest(a->files[i], &t, &m, e));
+        report(a, m);
+        invalid += m->found.error_count > 0;
+        manifest_free(m);
+    }
+    for (size_t i = 0; i < a->config.workload_count; i++) {
+        a->config.workloads[i].is_unsigned = a->is_unsigned;
+    }
+    return invalid == 0 ? STATUS_OK
+                        : err_set(e, STATUS_INVALID, "%zu of %zu manifests cannot be used; nothing runs",
+                                  invalid, a->file_count);
+}
+
+// --- what runs ---------------------------------------------------------------------------------------------
+
+static json_value *routes_json(const workload_config *w) {
+    json_value *list = json_array_new();
+    for (size_t i = 0; i < w->route_count; i++) {
+        json_value *row = json_object_new();
+        json_put(row, "host",
+                 w->routes[i].host == NULL ? json_null_new() : json_text(slice_from_text(w->routes[i].host)));
+        json_put_text(row, "path", slice_from_text(w->routes[i].path));
+        json_push(list, row);
+    }
+    return list;
+}
+
+static json_value *links_json(const workload_config *w) {
+    json_value *list = json_array_new();
+    for (size_t i = 0; i < w->links.count; i++) {
+        const host_link *l = &w->links.items[i];
+        json_value *row = json_object_new(), *interfaces = json_array_new();
+        for (size_t n = 0; n < l->interface_count; n++) {
+            json_push(interfaces, json_text(slice_from_text(l->interfaces[n])));
+        }
+        json_put_text(row, "name", slice_from_text(l->name));
+        json_put(row, "interfaces", interfaces);
+        json_put_text(row, "target", slice_from_text(l->target));
+        json_push(list, row);
+    }
+    for (size_t i = 0; i < w->callee_count; i++) {
+        json_value *row = json_object_new(), *interfaces = json_array_new();
+        json_push(interfaces, json_text(slice_from_text(w->callees[i].interface)));
+        json_put_text(row, "name", slice_from_text("default"));
+        json_put(row, "interfaces", interfaces);
+        json_put_text(row, "target", slice_from_text(w->callees[i].workload));
+        json_push(list, row);
+    }
+    return list;
+}
+
+static json_value *workloads_json(const host_config *c) {
+    json_value *list = json_array_new();
+    for (size_t i = 0; i < c->workload_count; i++) {
+        const workload_config *w = &c->workloads[i];
+        json_value *row = json_object_new();
+        json_put_text(row, "name", slice_from_text(w->name));
+        json_put_text(row, "component", slice_from_text(w->component_path));
+        json_put_integer(row, "instances", w->limits.instances_max);
+        json_put(row, "routes", routes_json(w));
+        json_put(row, "links", links_json(w));
+        json_push(list, row);
+    }
+    return list;
+}
+
+static void print_escaped(FILE *out, const char *text) {
+    auto_buf line;
+    buf_init(&line, 1 << 16);
+    cli_append_printable(&line, slice_from_text(text));
+    fprintf(out, "%.*s", SLICE_ARG(buf_slice(&line)));
+}
+
+static void print_link(FILE *out, const char *interface, const char *name, const char *target) {
+    fprintf(out, "    %-8s ", "link");
+    print_escaped(out, interface);
+    fprintf(out, " as ");
+    print_escaped(out, name);
+    fprintf(out, " to ");
+    print_escaped(out, target);
+    fputc('\n', out);
+}
+
+static void print_workload(FILE *out, const workload_config *w) {
+    fprintf(out, "  ");
+    print_escaped(out, w->name);
+    fprintf(out, ": ");
+    print_escaped(out, w->component_path);
+    fprintf(out, ", at most %u instance%s\n", w->limits.instances_max,
+            w->limits.instances_max == 1 ? "" : "s");
+    for (size_t i = 0; i < w->route_count; i++) {
+        fprintf(out, "    %-8s ", "route");
+        print_escaped(out, w->routes[i].host == NULL ? "" : w->routes[i].host);
+        print_escaped(out, w->routes[i].path);
+        fputc('\n', out);
+    }
+    for (size_t i = 0; i < w->links.count; i++) {
+        const host_link *l = &w->links.items[i];
+        for (size_t n = 0; n < l->interface_count; n++) {
+            print_link(out, l->interfaces[n], l->name, l->target);
+        }
+    }
+    for (size_t i = 0; i < w->callee_count; i++) {
+        print_link(out, w->callees[i].interface, "default", w->callees[i].workload);
+    }
+}
+
+static void print_workloads(FILE *out, const host_config *c) {
+    for (size_t i = 0; i < c->workload_count; i++) {
+        print_workload(out, &c->workloads[i]);
+    }
+}
+
+static void show_dry_run(const up_args *a) {
+    const host_config *c = &a->config;
+    if (a->output == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put_text(document, "address", slice_from_text(c->listen_address));
+        json_put_integer(document, "port", c->listen_port);
+        json_put(document, "workloads", workloads_json(c));
+        cli_print_json(document);
+        return;
+    }
+    bool is_v6 = strchr(c->listen_address, ':') != NULL;
+    printf("would serve http://%s%s%s:%u/\n", is_v6 ? "[" : "", c->listen_address, is_v6 ? "]" : "",
+           (unsigned)c->listen_port);
+    print_workloads(stdout, c);
+}
+
+// --- the command -------------------------------------------------------------------------------------------
+
+typedef struct watcher {
+    up_args *args;
+    host_observer table; // whom we pass everything on to
+} watcher;
+
+static void on_vetted(void *context, const host_config *config, uint32_t workload, const vetting *v) {
+    const watcher *w = context;
+    w->table.vetted(w->table.context, config, workload, v);
+}
+
+static void on_decided(void *context, const host_config *config, uint32_t workload, const grants *decisions) {
+    const watcher *w = context;
+    w->table.decided(w->table.context, config, workload, decisions);
+}
+
+static void on_compiling(void *context, size_t done, size_t total) {
+    const watcher *w = context;
+    w->table.compiling(w->table.context, done, total);
+}
+
+static void on_serving(void *context, const char *url, int workers) {
+    const watcher *w = context;
+    if (w->args->output == CLI_TEXT) {
+        print_workloads(stderr, &w->args->config);
+    } else {
+        json_value *document = json_object_new();
+        json_put_text(document, "event", slice_from_text("workloads"));
+        json_put(document, "workloads", workloads_json(&w->args->config));
+        cli_print_json_line(document, stderr);
+    }
+    w->table.serving(w->table.context, url, workers);
+}
+
+static status start(up_args *a, int *ret_exit, err *e) {
+    watcher w = {a, start_table_observer(&a->output)};
+    const host_observer observer = {.context = &w,
+                                    .vetted = on_vetted,
+                                    .decided = on_decided,
+                                    .compiling = on_compiling,
+                                    .serving = on_serving};
+    host_config *c = &a->config;
+    cli_default_trust(&c->trust_usual);
+    c->is_json = a->output == CLI_JSON;
+    TRY(read_all(a, e));
+    if (c->workload_count == 0) {
+        return err_set(e, STATUS_INVALID,
+                       "there is nothing to run: no component has a scaler (a trait of type spreadscaler)");
+    }
+    if (a->is_dry) {
+        TRY(host_check(c, &observer, e));
+        show_dry_run(a);
+        return STATUS_OK;
+    }
+    return host_run(c, &observer, ret_exit, e);
+}
+
+int cli_up(int argc, char **argv) {
+    up_args a = {0};
+    err e = {0};
+    int code = CLI_EXIT_OK;
+    host_config_init(&a.config);
+    status s = cli_parse(&command, argc, argv, &a, &e);
+    if (s != STATUS_OK) {
+        code = s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.output), CLI_EXIT_USAGE);
+    } else if (start(&a, &code, &e) != STATUS_OK) {
+        code = cli_fail(&e, a.output);
+    }
+    host_config_done(&a.config);
+    return code;
+}

@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""`writ up`: applications as their manifests describe them. The guest is examples/counter."""
+
+import json
+import os
+import shutil
+import sys
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+
+EXAMPLE = harness.ROOT / "examples" / "counter" / "app.yaml"
+
+HEAD = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: {name}
+  annotations: {{version: v1}}
+spec:
+  components:
+"""
+
+COMPONENT = """\
+    - name: {name}
+      type: component
+      properties:
+        image: {image}
+        config: [{{name: {name}-words, properties: {{greeting: "{greeting}"}}}}]
+      traits:
+        - type: spreadscaler
+          properties: {{instances: 20}}
+        - type: link
+          properties: {{target: store, namespace: wasi, package: keyvalue, interfaces: [store, atomics]}}
+"""
+
+STORE = """\
+    - name: store
+      type: capability
+      properties: {image: "writ:sqlite"}
+"""
+
+ROUTE = """\
+    - name: {name}-bounds
+      type: workload.writ/v1
+      properties: {{components: {name}, routes: {route}}}
+"""
+
+
+class UpCase(harness.Case):
+    def setUp(self):
+        super().setUp()
+        (self.folder / "build").mkdir()
+        shutil.copyfile(harness.guest("counter"), self.folder / "build" / "counter.wasm")
+
+    def write(self, text, name="app.yaml"):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def example(self):
+        return self.write(EXAMPLE.read_text())
+
+    def two(self, application="shop", routes=("/one", "/two")):
+        names = ("first", "second")
+        text = HEAD.format(name=application)
+        for name in names:
+            text += COMPONENT.format(name=name, image="./build/counter.wasm", greeting=f"From {name}")
+        text += STORE + "  policies:\n"
+        for name, route in zip(names, routes):
+            text += ROUTE.format(name=name, route=route)
+        return text
+
+    def up(self, *files, **keywords):
+        keywords.setdefault("workers", 2)
+        return self.serve(files[-1], "--data", self.folder / "data", *files[:-1], command="up", **keywords)
+
+    def run_up(self, *arguments):
+        return harness.run("up", "--data", self.folder / "data", *arguments)
+
+    def ask(self, server, path="/", status=200):
+        answer = server.get(path)
+        self.assertEqual(status, answer.status, answer.body)
+        return answer.body.decode()
+
+
+class Running(UpCase):
+    def test_the_example_counts(self):
+        server = self.up(self.example())
+        for number in range(1, 11):
+            self.assertEqual(f"Hello, visitor number {number}.\n", self.ask(server))
+        (event,) = [e for e in server.events() if e.get("event") == "workloads"]
+        (workload,) = event["workloads"]
+        self.assertEqual(("counter-counter", 100, [{"host": None, "path": "/"}]),
+                         (workload["name"], workload["instances"], workload["routes"]))
+        self.assertEqual([{"name": "default", "target": "store (sqlite)",
+                           "interfaces": ["wasi:keyvalue/store", "wasi:keyvalue/atomics"]}], workload["links"])
+        self.assertTrue((self.folder / "data" / "counter.sqlite3").exists())
+        self.assertEqual(0, server.terminate())
+        again = self.up(self.folder / "app.yaml")
+        self.assertEqual("Hello, visitor number 11.\n", self.ask(again))
+
+    def test_in_one_process_and_as_text(self):
+        server = self.up(self.example(), workers=0, json_log=False)
+        self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+        for part in ("counter-counter: ", "route    /", "link     wasi:keyvalue/store as default to store (sqlite)",
+                     "wasi:keyvalue/atomics@0.2.0-draft  granted"):
+            self.assertIn(part, server.log())
+
+    def test_two_workloads_on_one_listener(self):
+        server = self.up(self.write(self.two()))
+        self.assertEqual("From first, visitor number 1.\n", self.ask(server, "/one"))
+        self.assertEqual("From second, visitor number 2.\n", self.ask(server, "/two/more"))  # they share the store
+        self.ask(server, "/", 404)
+        self.assertTrue((self.folder / "data" / "shop-store.sqlite3").exists())
+
+    def test_two_applications_on_one_listener(self):
+        other = self.write(self.two("blog", ("blog.example", "/three")), "blog.yaml")
+        server = self.up(self.write(self.two()), other)
+        self.assertEqual("From first, visitor number 1.\n", self.ask(server, "/one"))
+        self.assertEqual("From second, visitor number 1.\n", self.ask(server, "/three"))  # another file
+
+
+class Refusing(UpCase):
+    def test_everything_wrong_is_told_at_once(self):
+        text = EXAMPLE.read_text()
+        for old, new in (("build/counter.wasm\n        config", "build/missing.wasm\n        config"),
+                         ("interfaces: [store, atomics]", "interfaces: [store, watcher]"),
+                         ('path: "counter.sqlite3"', 'file: "counter.sqlite3"')):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        path = self.write(text)
+        done = self.run_up(path)
+        self.assertEqual(4, done.returncode, done.stderr)
+        lines = text.splitlines()
+        for part, message in (("missing.wasm\n", "there is no file"),
+                              ("watcher", "the driver sqlite does not serve wasi:keyvalue/watcher"),
+                              ("{file:", "the driver sqlite has no setting `file`; it has .*path,")):
+            number = next(n for n, line in enumerate(lines, 1) if part.strip() in line and "#   " not in line)
+            self.assertRegex(done.stderr, rf"{path}:{number}:\d+: error: {message}")
+        self.assertEqual(3, done.stderr.count(" error: "), done.stderr)
+        self.assertIn("nothing runs", done.stderr)
+        self.assertFalse((self.folder / "data").exists())
+        as_json = self.run_up("-o", "json", path)
+        event, end = [json.loads(line) for line in as_json.stderr.splitlines()]
+        self.assertEqual(("manifest", str(path), False, 3),
+                         (event["event"], event["file"], event["valid"],
+                          sum(finding["level"] == "error" for finding in event["findings"])))
+        self.assertIn("error", end)
+
+    def test_what_is_wrong_with_two_manifests(self):
+        done = self.run_up(self.write("kind: Application\n", "a.yaml"), self.write("- 1\n", "b.yaml"))
+        self.assertEqual(4, done.returncode)
+        for name in ("a.yaml:", "b.yaml:", "2 of 2 manifests"):
+            self.assertIn(name, done.stderr)
+
+    def test_secrets_and_named_links_between_components(self):
+        text = self.two().replace("{target: store,", "{name: other, target: second,", 1)
+        text = text.replace('greeting: "From first"}}]', 'greeting: "From first"}}]\n        secrets: '
+                            "[{name: key, properties: {policy: vault, key: k}}]", 1)
+        text += ("    - name: vault\n      type: policy.secret.wasmcloud.dev/v1alpha1\n"
+                 "      properties: {backend: nats-kv}\n")
+        done = self.run_up(self.write(text))
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertRegex(done.stderr, r"app.yaml:\d+:\d+: error: the secret `key` cannot be had")
+        self.assertRegex(done.stderr, r"app.yaml:\d+:\d+: error: a link to a component cannot have a name yet")
+
+    def test_a_component_that_does_not_export_what_it_is_linked_for(self):
+        done = self.run_up(self.write(self.two().replace("{target: store,", "{target: second,", 1)))
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn("wasi:keyvalue/store", done.stderr.splitlines()[-1])
+
+    def test_the_same_route_twice(self):
+        one = self.write(self.two())
+        other = self.write(self.two("blog", ("/two", "/three")), "blog.yaml")
+        done = self.run_up(one, other)
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertIn("shop-second", done.stderr)
+        self.assertIn("blog-first", done.stderr)
+
+    def test_two_listeners(self):
+        text = EXAMPLE.read_text()
+        one = self.write(text, "one.yaml")
+        two = self.write(text.replace("name: counter\n", "name: other\n", 1).replace("8080", "8081"), "two.yaml")
+        done = self.run_up(one, two)
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertRegex(done.stderr, rf"two.yaml:\d+:\d+: error: the address 127.0.0.1:8081 is not the one of {one}:")
+
+    def test_unsigned(self):
+        shutil.copyfile(harness.unsigned_guest("counter"), self.folder / "build" / "counter.wasm")
+        done = self.run_up(self.example())
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertIn("is not signed", done.stderr)
+        done = self.run_up("--dry-run", self.example())
+        self.assertEqual(3, done.returncode, done.stderr)
+        server = self.up("--unsigned", self.example())
+        self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+
+    def test_credentials_have_no_place_in_a_manifest(self):
+        text = EXAMPLE.read_text().replace('"writ:sqlite"', '"writ:redis"')
+        text = text.replace('path: "counter.sqlite3"', 'host: "127.0.0.1", password: "x"')
+        done = self.run_up(self.write(text))
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn("`password` of the driver redis is a credential", done.stderr)
+
+
+class DryRun(UpCase):
+    def test_shows_what_would_run_and_runs_nothing(self):
+        done = self.run_up("--dry-run", self.write(self.two()))
+        self.assertEqual(0, done.returncode, done.stderr)
+        for part in ("would serve http://127.0.0.1:8000/\n", "shop-first: ", "route    /one", "route    /two",
+                     "link     wasi:keyvalue/store as default to store (sqlite)"):
+            self.assertIn(part, done.stdout)
+        self.assertFalse((self.folder / "data").exists())
+        shown = json.loads(self.run_up("--dry-run", "-o", "json", self.example()).stdout)
+        self.assertEqual(("127.0.0.1", 8080), (shown["address"], shown["port"]))
+        self.assertEqual(["counter-counter"], [w["name"] for w in shown["workloads"]])
+
+    def test_nothing_to_run(self):
+        text = EXAMPLE.read_text().replace("instances: 100", "instances: 0")
+        done = self.run_up("--dry-run", self.write(text))
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn("no component has a scaler", done.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
