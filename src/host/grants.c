@@ -300,11 +300,12 @@ void grants_bind_callee(grants *g, const host_interface *h) {
 
 static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
     const grants *g = context;
+    const semver asked = version != NULL ? *version : (semver){0};
     for (size_t i = 0; i < g->count; i++) {
         slice import_name;
         semver import_version = {0};
         component_name_split(g->decisions[i].import_name, &import_name, &import_version);
-        if (slice_equal(import_name, name) && semver_compare(&import_version, version) == 0 &&
+        if (slice_equal(import_name, name) && semver_compare(&import_version, &asked) == 0 &&
             g->interfaces[i] != NULL) {
             *ret = g->interfaces[i];
             return STATUS_OK;

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Workloads that call each other: the two components of tests/guests/composed, which are not composed here.
+// What the first answers is what it answers when they are.
+#include "unit/host/helper_host.h"
+
+#define FRONT GUESTS "parts-front.wasm"
+#define BACK GUESTS "parts-back.wasm"
+
+#define NEED_PARTS()                                                             \
+    do {                                                                         \
+        if (access(FRONT, R_OK) != 0 || access(BACK, R_OK) != 0) {               \
+            SKIP("build/guests has no parts-front.wasm and no parts-back.wasm"); \
+        }                                                                        \
+    } while (0)
+
+static workload_config *add_front(fixture *f, const char *callee) {
+    workload_config *w = add(f, "front", FRONT);
+    EXPECT_OK(workload_config_add_route(w, NULL, "/", NULL));
+    EXPECT_OK(workload_config_add_callee(w, "test:composed/catalog", callee, NULL));
+    return w;
+}
+
+static void expect_answers(const fixture *f) {
+    EXPECT_CONTAINS(get(f, "a.test", "/"), "HELLO FROM TWO COMPONENTS");
+    EXPECT_CONTAINS(get(f, "a.test", "/lists"),
+                    "reversed: 250 3 2 1\ntotal: 7255999995.25\nupper: STRAßE, NAïVE, 🦀, END\n");
+    EXPECT_CONTAINS(get(f, "a.test", "/spread"), "spread 4000195213\n");
+    EXPECT_CONTAINS(get(f, "a.test", "/values"),
+                    "put apple: 1\nput apricot: 2\nput 日本 🍵: 3\nput : an item needs a name\n"
+                    "find \"日\": one\n  日本 🍵 [new] [größe] [] 7 unit 2 properties 5\n"
+                    "find \"ap\": many\n  apple [new] [größe] [] 120 unit 2 properties 5\n"
+                    "  apricot unit 2 properties 5\nfind \"pear\": nothing\nfind \"!no\": refused !no\n");
+    for (int i = 0; i < 3; i++) { // nothing is left of the request before
+        EXPECT_CONTAINS(get(f, "a.test", "/handles"),
+                        "put a: 1\nput b: 1\nalive: 2\nmerged: 2\ncount: 2\nalive: 1\nalive: 0\n");
+    }
+}
+
+static void expect_two_parts(int workers, uint32_t reuse) {
+    fixture f;
+    setup(&f);
+    f.config.workers = workers;
+    add_front(&f, "back")->limits.reuse_max = reuse;
+    add(&f, "back", BACK);
+    if (start(&f)) {
+        expect_answers(&f);
+        EXPECT_CONTAINS(get(&f, "a.test", "/fail"), "HTTP/1.1 500");
+        expect_answers(&f);
+    }
+    teardown(&f);
+}
+
+TEST(a_workload_calls_another) {
+    NEED_PARTS();
+    expect_two_parts(1, 1);
+}
+
+TEST(a_workload_that_is_used_again_keeps_whom_it_called) {
+    NEED_PARTS();
+    expect_two_parts(1, 50);
+}
+
+TEST(workloads_of_one_process_call_each_other) {
+    NEED_PARTS();
+    expect_two_parts(0, 1);
+}
+
+TEST(a_callee_beyond_its_bound_is_a_failure_at_once) {
+    NEED_PARTS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    workload_config *front = add_front(&f, "back");
+    front->limits.reuse_max = 1000;
+    front->limits.instances_max = 2;
+    add(&f, "back", BACK)->limits.instances_max = 1;
+    if (start(&f)) {
+        EXPECT_CONTAINS(get(&f, "a.test", "/"), "HELLO FROM TWO COMPONENTS");
+        EXPECT_CONTAINS(get(&f, "a.test", "/"), "HELLO FROM TWO COMPONENTS"); // the same pair
+    }
+    teardown(&f);
+}
+
+TEST(what_is_called_must_be_there) {
+    NEED_PARTS();
+    fixture f;
+    setup(&f);
+    workload_config *w = add_front(&f, "nobody");
+    EXPECT_CONTAINS(refusal_of(&f), "workload \"front\" is to call \"nobody\" for test:composed/catalog");
+    mem_free(w->callees[0].workload);
+    w->callees[0].workload = mem_text_dup("other");
+    add(&f, "other", HTTP_GUEST);
+    EXPECT_CONTAINS(refusal_of(&f), "other does not export test:composed/catalog");
+    f.config.workloads[0].callee_count = 0;
+    EXPECT_CONTAINS(refusal_of(&f), "nothing on this host offers this interface");
+    f.config.workloads[0].callee_count = 1;
+    teardown(&f);
+}
