@@ -109,26 +109,38 @@ static void tower_close(tower *t) {
     helper_ops()->module_free(t->module);
 }
 
-static bool is_runnable_inside(const level *l) {
-    bool is = false;
-    for (; l != NULL; l = l->inner) {
-        is = is || (engine_store_is_runnable(l->store) && !l->has_ended && !l->is_endless);
-    }
-    return is;
+static bool can_go_on(const level *l) {
+    bool inner_has_ended = l->inner != NULL && l->inner->has_ended;
+    return !l->has_ended && !l->is_endless && (engine_store_is_runnable(l->store) || inner_has_ended);
 }
 
-// Resumes until the task ends or waits. Tasks inside it that used up a time slice are not waited for: on a
-// slow machine any may have.
+static bool any_can_go_on(const level *l) {
+    while (l != NULL && !can_go_on(l)) {
+        l = l->inner;
+    }
+    return l != NULL;
+}
+
+// What a loop does for those inside: on a slow machine any of them may have used up its time slice.
+static void resume_inside(level *l) {
+    for (int i = DEPTH; i > 0; i--) { // the innermost first
+        level *at = l;
+        for (int k = 0; k < i && at != NULL; k++) {
+            at = at->inner;
+        }
+        while (at != NULL && can_go_on(at)) {
+            (void)helper_ops()->task_resume(at->task);
+        }
+    }
+}
+
+// Resumes until the task ends or waits.
 static bool resume(level *l) {
     bool ended;
     do {
-        for (level *i = l->inner; i != NULL; i = i->inner) {
-            while (engine_store_is_runnable(i->store) && !i->has_ended && !i->is_endless) {
-                (void)helper_ops()->task_resume(i->task);
-            }
-        }
+        resume_inside(l);
         ended = helper_ops()->task_resume(l->task);
-    } while (!ended && is_runnable_inside(l));
+    } while (!ended && any_can_go_on(l));
     return ended;
 }
 
