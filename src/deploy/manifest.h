@@ -27,6 +27,7 @@ enum {
 #define MANIFEST_DEFAULT_LINK "default"
 #define MANIFEST_SECRET_POLICY "policy.secret.wasmcloud.dev/v1alpha1"
 #define MANIFEST_WORKLOAD_POLICY "workload.writ/v1"
+#define MANIFEST_CALLS_POLICY "calls.writ/v1"
 
 // All slices are UTF-8 without NUL characters and live as long as the manifest.
 typedef struct manifest_text {
@@ -191,6 +192,19 @@ typedef struct manifest_policy {
     manifest_map properties;
 } manifest_policy;
 
+// Of the policies of type MANIFEST_CALLS_POLICY, in the order of the manifest.
+typedef struct manifest_call_rule {
+    bool is_only;    // else these calls are denied; if true, they are among the only ones that the caller may
+                     // make
+    slice caller;    // name of a component, or "*"
+    slice target;    // name of a component or capability, or "*"
+    slice interface; // patterns, as of policy/gate.h
+    slice function;
+    slice link;
+    slice reason; // may be empty
+    text_place at;
+} manifest_call_rule;
+
 typedef struct manifest {
     arena memory;
     problems found; // after manifest_read sorted by place
@@ -204,6 +218,8 @@ typedef struct manifest {
     size_t component_count;
     const manifest_policy *policies;
     size_t policy_count;
+    const manifest_call_rule *calls;
+    size_t call_count;
 } manifest;
 
 // Reads and applies the rules of 1.x (and ours for our own policy). Always gives a manifest, which the caller
@@ -223,6 +239,9 @@ json_value *manifest_to_json(const manifest *m);
 
 const manifest_component *manifest_find(const manifest *m, slice component_name);
 const manifest_policy *manifest_find_policy(const manifest *m, slice name);
+
+// Whether the rule is about calls of this component.
+bool manifest_call_rule_is_from(const manifest_call_rule *rule, const manifest_component *c);
 
 // What a link from an HTTP server to a component asks for, in the settings of the server of 1.x: where to
 // listen, and which requests are for the component.

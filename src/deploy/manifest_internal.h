@@ -44,6 +44,7 @@ bool manifest_read_configs(manifest_reader *r, const yaml_node *n, const char *p
 bool manifest_read_secrets(manifest_reader *r, const yaml_node *n, const char *path, manifest_settings *ret);
 bool manifest_read_trait(manifest_reader *r, const yaml_node *n, const char *path, manifest_trait *ret);
 void manifest_read_workloads(manifest_reader *r);
+void manifest_read_calls(manifest_reader *r);
 
 // The rules of 1.x over the whole.
 void manifest_check_rules(manifest *m);

@@ -241,6 +241,7 @@ status manifest_read(slice text, const char *file, manifest **ret) {
         read_root(&r, root);
         manifest_check_rules(m);
         manifest_read_workloads(&r);
+        manifest_read_calls(&r);
     }
     problems_sort(&m->found);
     *ret = m;

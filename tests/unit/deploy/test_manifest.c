@@ -270,6 +270,91 @@ TEST(what_a_workload_policy_refuses) {
     }
 }
 
+// --- rules of calls ----------------------------------------------------------------------------------------
+
+static manifest *read_calls(const char *properties, status expected) {
+    auto_buf text;
+    buf_init(&text, 1 << 16);
+    EXPECT_OK(buf_append_format(
+        &text,
+        "    - name: reports\n      type: component\n      properties: {image: x}\n      traits:\n"
+        "        - type: link\n          properties: {target: kv, namespace: wasi, package: keyvalue, "
+        "interfaces: [store]}\n"
+        "    - {name: kv, type: capability, properties: {image: y}}\n"
+        "  policies:\n    - name: p\n      type: calls.writ/v1\n      properties:\n%s", // ends in line 16
+        properties));
+    return read_body(buf_text(&text), expected);
+}
+
+TEST(rules_of_calls) {
+    manifest *m = read_calls("        deny: reports -> kv wasi:keyvalue/store.set\n"
+                             "        reason: they are read-only\n"
+                             "        only: |\n          * -> *   wasi:keyvalue/* via default\n\n"
+                             "          reports -> kv wasi:keyvalue/store\n",
+                             STATUS_OK);
+    REQUIRE(m->call_count == 3);
+    EXPECT_EQ(m->found.warning_count, 0);
+    const manifest_call_rule *r = m->calls;
+    EXPECT(!r[0].is_only && r[1].is_only && r[2].is_only);
+    EXPECT(is_text(r[0].caller, "reports") && is_text(r[0].target, "kv") && is_text(r[0].function, "set"));
+    EXPECT(is_text(r[0].interface, "wasi:keyvalue/store") && is_text(r[0].link, ""));
+    EXPECT(is_text(r[0].reason, "they are read-only"));
+    EXPECT_EQ(r[0].at.line, 17);
+    EXPECT(is_text(r[1].caller, "*") && is_text(r[1].target, "*") && is_text(r[1].link, "default"));
+    EXPECT(is_text(r[1].interface, "wasi:keyvalue/*") && is_text(r[1].function, ""));
+    EXPECT(is_text(r[2].interface, "wasi:keyvalue/store"));
+    EXPECT(manifest_call_rule_is_from(&r[0], &m->components[0]) &&
+           manifest_call_rule_is_from(&r[1], &m->components[0]));
+    EXPECT(!manifest_call_rule_is_from(&r[1], &m->components[1]));
+    manifest_free(m);
+}
+
+TEST(what_a_rule_of_calls_refuses) {
+    static const struct {
+        const char *properties, *part;
+        uint32_t line, column;
+    } cases[] = {
+        {"        reason: x\n", "has no rule", 14, 7},
+        {"        deny: \"\"\n", "there is no rule", 17, 15},
+        {"        allow: reports -> kv *\n", "`allow` is not known", 17, 9},
+        {"        deny: reports kv wasi:keyvalue/store\n", "it is not one", 17, 15},
+        {"        deny: reports -> kv\n", "it is not one", 17, 15},
+        {"        deny: reports -> kv * by default\n", "it is not one", 17, 15},
+        {"        deny: reports -> kv * via\n", "it is not one", 17, 15},
+        {"        deny: reports -> kv * via a b\n", "it is not one", 17, 15},
+        {"        deny: report -> kv *\n", "there is no component `report`", 17, 15},
+        {"        deny: kv -> kv *\n", "`kv` is a capability", 17, 15},
+        {"        only: reports -> store *\n", "there is no component `store`", 17, 15},
+        {"        only: reports -> kv store.set\n", "\"store.set\" is no call", 17, 15},
+        {"        only: reports -> kv wasi:keyvalue/store@0.2.0\n", "has a version", 17, 15},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        auto_buf text;
+        buf_init(&text, 4096);
+        bool has_rule = strstr(cases[i].properties, "allow:") != NULL;
+        EXPECT_OK(buf_append_format(&text, "%s%s", cases[i].properties,
+                                    has_rule ? "        deny: reports -> kv *\n" : ""));
+        manifest *m = read_calls(buf_text(&text), STATUS_INVALID);
+        expect_at(m, cases[i].part, "calls-policy", cases[i].line, cases[i].column);
+        EXPECT_EQ(m->found.error_count, 1);
+        manifest_free(m);
+    }
+}
+
+TEST(a_rule_that_is_about_no_link_is_told) {
+    static const char *const idle[] = {"reports -> kv wasi:keyvalue/stores", "reports -> * wasi:blobstore/*",
+                                       "reports -> kv * via other", "* -> reports *"};
+    for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++) {
+        char text[200];
+        snprintf(text, sizeof text, "        deny: %s\n", idle[i]);
+        manifest *m = read_calls(text, STATUS_OK);
+        EXPECT_EQ(m->found.warning_count, 1);
+        expect_at(m, "no link makes a call possible", "calls-policy", 17, 15);
+        EXPECT_EQ(m->call_count, 1);
+        manifest_free(m);
+    }
+}
+
 // --- on one host -------------------------------------------------------------------------------------------
 
 TEST(what_a_single_host_runs) {
