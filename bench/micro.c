@@ -18,6 +18,7 @@
 #include "engine/store.h"
 #include "os/clock.h"
 #include "os/whole_file.h"
+#include "policy/gate.h"
 
 enum { ROUNDS = 11, LIST_BYTES = 65536, MODULES_MAX = 64 };
 
@@ -304,6 +305,47 @@ static void measure_component_calls(const guest *micro, const char *caller_path,
     bridge_free(b);
 }
 
+// The gate over RULES rules of which none matches: a question that was asked before, and one that was not.
+static void measure_gate(void) {
+    enum { RULES = 100, EACH = 200000 };
+    err e;
+    gate_rule rules[RULES];
+    char texts[RULES][24];
+    gate *g = gate_new((siphash_key){1, 2}, GATE_ALLOW);
+    for (int i = 0; i < RULES; i++) {
+        snprintf(texts[i], sizeof texts[i], "component-%d", i);
+        rules[i] = (gate_rule){.effect = GATE_DENY};
+        rules[i].patterns[GATE_CALLER] = slice_from_text(i % 2 == 0 ? "component-*" : texts[i]);
+        rules[i].patterns[GATE_INTERFACE] = slice_from_text("wasi:keyvalue/*");
+        rules[i].patterns[GATE_FUNCTION] = slice_from_text(i % 2 == 0 ? "*-many" : "set");
+    }
+    gate_question q = {.parts = {[GATE_CALLER] = SLICE_LITERAL("component-100"),
+                                 [GATE_TARGET] = SLICE_LITERAL("redis"),
+                                 [GATE_INTERFACE] = SLICE_LITERAL("wasi:keyvalue/store"),
+                                 [GATE_FUNCTION] = SLICE_LITERAL("set"),
+                                 [GATE_LINK] = SLICE_LITERAL("default")}};
+    double cached[ROUNDS], evaluated[ROUNDS];
+    must(gate_set_rules(g, rules, RULES, &e), &e);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t from = clock_thread_cpu_ns();
+        for (int i = 0; i < EACH; i++) {
+            must(gate_check(g, &q, &e), &e);
+        }
+        cached[round] = (double)(clock_thread_cpu_ns() - from) / EACH;
+        char link[16];
+        from = clock_thread_cpu_ns();
+        for (int i = 0; i < EACH / 10; i++) {
+            snprintf(link, sizeof link, "%d-%d", round, i);
+            q.parts[GATE_LINK] = slice_from_text(link);
+            must(gate_check(g, &q, &e), &e);
+        }
+        evaluated[round] = (double)(clock_thread_cpu_ns() - from) / (EACH / 10);
+    }
+    printf("  \"gate: a decision that is known\": %.1f,\n", median(cached, ROUNDS));
+    printf("  \"gate: a decision over 100 rules\": %.1f,\n", median(evaluated, ROUNDS));
+    gate_free(g);
+}
+
 int main(int argc, char **argv) {
     if (argc != 4) {
         fprintf(stderr, "usage: micro MICRO.wasm CALLEE.wasm GUEST.wasm\n");
@@ -317,6 +359,7 @@ int main(int argc, char **argv) {
     measure_calls(&micro, "host call with list<u8> of 64 KiB, copied", "takes", 1, 100000);
     measure_instances(&micro, "two core modules, no WASI", false);
     measure_component_calls(&micro, argv[1], argv[2]);
+    measure_gate();
     guest_close(&micro);
     guest real = {0};
     guest_open(&real, argv[3]);

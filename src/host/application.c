@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "codec/utf.h"
 #include "driver/driver.h"
+#include "host/application_rules.h"
 
 enum { SHOWN = 80, INTERFACE_BYTES_MAX = 512 };
 
@@ -335,6 +336,8 @@ static void link_driver(reader *r, const manifest_link *l) {
         return;
     }
     name_target(p.made, l->target.value, name);
+    mem_free(p.made->target_name);
+    p.made->target_name = text_of(l->target_component->id);
     for (size_t i = 0; i < l->interface_count; i++) {
         char text[INTERFACE_BYTES_MAX];
         note(r, l->interfaces[i].at, host_link_add_interface(p.made, interface_of(l, i, text), &e), &e);
@@ -528,6 +531,7 @@ status application_add(manifest *m, application_target *t) {
             take_capability(&r, &m->components[i]);
         }
     }
+    application_add_rules(m, t->config);
     problems_sort(&m->found);
     return m->found.error_count > 0 ? STATUS_INVALID : STATUS_OK;
 }

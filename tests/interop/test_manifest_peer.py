@@ -23,7 +23,7 @@ from test_peer_host import Program  # noqa: E402
 WASH_SECONDS_MAX = 60
 WADM_SECONDS_MAX = 30
 # Findings of ours that 1.x does not have, or words in its own way because it cannot read the manifest at all.
-OURS = {"ignored", "kind", "scale", "workload-policy", "deprecated", "schema"}
+OURS = {"ignored", "kind", "scale", "workload-policy", "calls-policy", "deprecated", "schema"}
 REFUSED, BROKEN = "refused", "broken"  # not read at all; the program itself ends with a panic
 
 MANIFEST = """apiVersion: core.oam.dev/v1beta1

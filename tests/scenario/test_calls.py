@@ -5,6 +5,7 @@ tests/guests/links-c."""
 
 import json
 import os
+import shutil
 import sys
 import time
 import unittest
@@ -78,6 +79,69 @@ class Calls(harness.Case):
                 done = harness.run("run", "--deny-call", text, harness.guest(GUEST))
                 self.assertEqual(2, done.returncode, done.stderr)
                 self.assertIn("--deny-call", done.stderr)
+
+
+MANIFEST = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {name: bank, annotations: {}}
+spec:
+  components:
+    - name: writer
+      type: component
+      properties: {image: ./app.wasm}
+      traits:
+        - {type: spreadscaler, properties: {instances: 10}}
+        - &link {type: link, properties: {target: store, namespace: wasi, package: keyvalue,
+                                          interfaces: [store, atomics, batch]}}
+    - name: reader
+      type: component
+      properties: {image: ./app.wasm}
+      traits:
+        - {type: spreadscaler, properties: {instances: 10}}
+        - *link
+    - name: store
+      type: capability
+      properties: {image: "writ:sqlite"}
+  policies:
+    - {name: w, type: workload.writ/v1, properties: {components: writer, routes: writer.example}}
+    - {name: r, type: workload.writ/v1, properties: {components: reader, routes: reader.example}}
+    - name: calls
+      type: calls.writ/v1
+      properties:
+        reason: one writes
+"""
+
+
+class InManifests(harness.Case):
+    def up(self, rules):
+        shutil.copyfile(harness.guest(GUEST), self.folder / "app.wasm")
+        (self.folder / "app.yaml").write_text(MANIFEST + rules)
+        return self.serve(self.folder / "app.yaml", "--data", self.folder / "data", command="up", workers=1)
+
+    def ask(self, server, name, path, expected=200):
+        answer = server.get(path, headers=[("host", f"{name}.example")])
+        self.assertEqual(expected, answer.status, answer.body)
+        return answer.body.decode()
+
+    def check(self, server):
+        self.ask(server, "writer", "/kv/set?bucket=b&key=k&value=kept")
+        self.assertEqual("access-denied\n", self.ask(server, "reader", "/kv/set?bucket=b&key=k&value=new", 502))
+        self.assertEqual("access-denied\n", self.ask(server, "reader", "/kv/delete?bucket=b&key=k", 502))
+        self.assertEqual("kept", self.ask(server, "reader", "/kv/get?bucket=b&key=k"))
+        self.assertEqual("7\n", self.ask(server, "writer", "/kv/increment?bucket=b&key=n&delta=7"))
+        return json.loads(server.wait_line("call-denied"))["reason"]
+
+    def test_deny(self):
+        reason = self.check(self.up("        deny: |\n          reader -> store wasi:keyvalue/store.set\n"
+                                    "          reader -> store *.delete\n"))
+        self.assertRegex(reason, "^bank-reader may not call set of wasi:keyvalue/store at bank-store: "
+                                 r"denied by the rule at \S*app.yaml:\d+, one writes$")
+
+    def test_only(self):
+        server = self.up("        only: reader -> store wasi:keyvalue/store.get\n")
+        self.assertIn("one writes", self.check(server))
+        self.assertEqual("access-denied\n", self.ask(server, "reader", "/kv/increment?bucket=b&key=n", 502))
 
 
 if __name__ == "__main__":

@@ -346,7 +346,7 @@ TEST(a_rule_that_is_about_no_link_is_told) {
                                        "reports -> kv * via other", "* -> reports *"};
     for (size_t i = 0; i < sizeof idle / sizeof idle[0]; i++) {
         char text[200];
-        snprintf(text, sizeof text, "        deny: %s\n", idle[i]);
+        snprintf(text, sizeof text, "        deny: \"%s\"\n", idle[i]);
         manifest *m = read_calls(text, STATUS_OK);
         EXPECT_EQ(m->found.warning_count, 1);
         expect_at(m, "no link makes a call possible", "calls-policy", 17, 15);
