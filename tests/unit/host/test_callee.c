@@ -3,6 +3,8 @@
 // What the first answers is what it answers when they are.
 #include "unit/host/helper_host.h"
 
+#include "os/clock.h"
+
 #define FRONT GUESTS "parts-front.wasm"
 #define BACK GUESTS "parts-back.wasm"
 
@@ -65,22 +67,6 @@ TEST(workloads_of_one_process_call_each_other) {
     expect_two_parts(0, 1);
 }
 
-TEST(a_callee_beyond_its_bound_is_a_failure_at_once) {
-    NEED_PARTS();
-    fixture f;
-    setup(&f);
-    f.config.workers = 1;
-    workload_config *front = add_front(&f, "back");
-    front->limits.reuse_max = 1000;
-    front->limits.instances_max = 2;
-    add(&f, "back", BACK)->limits.instances_max = 1;
-    if (start(&f)) {
-        EXPECT_CONTAINS(get(&f, "a.test", "/"), "HELLO FROM TWO COMPONENTS");
-        EXPECT_CONTAINS(get(&f, "a.test", "/"), "HELLO FROM TWO COMPONENTS"); // the same pair
-    }
-    teardown(&f);
-}
-
 TEST(what_is_called_must_be_there) {
     NEED_PARTS();
     fixture f;
@@ -94,5 +80,115 @@ TEST(what_is_called_must_be_there) {
     f.config.workloads[0].callee_count = 0;
     EXPECT_CONTAINS(refusal_of(&f), "nothing on this host offers this interface");
     f.config.workloads[0].callee_count = 1;
+    teardown(&f);
+}
+
+// --- callees that fail -------------------------------------------------------------------------------------
+
+#define CALLS GUESTS "calls-c.wasm"
+
+#define NEED_CALLS()                                  \
+    do {                                              \
+        if (access(CALLS, R_OK) != 0) {               \
+            SKIP("build/guests has no calls-c.wasm"); \
+        }                                             \
+    } while (0)
+
+// "one" serves and calls "two", which would call "one".
+static workload_config *add_pair(fixture *f) {
+    workload_config *one = add(f, "one", CALLS);
+    EXPECT_OK(workload_config_add_route(one, NULL, "/", NULL));
+    EXPECT_OK(workload_config_add_callee(one, "test:calls/work", "two", NULL));
+    EXPECT_OK(workload_config_add_callee(add(f, "two", CALLS), "test:calls/work", "one", NULL));
+    return &f->config.workloads[1];
+}
+
+TEST(a_callee_that_fails_is_an_answer_to_its_caller) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    workload_config *two = add_pair(&f);
+    two->limits.cpu_time_ns_max = SECOND_NS / 5;
+    two->limits.memory_bytes_max = 8 << 20;
+    if (start(&f)) {
+        for (int i = 0; i < 2; i++) {
+            EXPECT_CONTAINS(get(&f, "a.test", "/spin"),
+                            "spin: error two: test:calls/work spin: over its CPU time limit");
+            EXPECT_CONTAINS(get(&f, "a.test", "/fill"), "fill: error two: test:calls/work fill: wasm `unreachable`");
+            EXPECT_CONTAINS(get(&f, "a.test", "/leave"), "leave: error");
+            EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
+        }
+    }
+    teardown(&f);
+}
+
+TEST(callees_in_a_circle_end_at_the_depth_limit) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    (void)add_pair(&f);
+    if (start(&f)) {
+        EXPECT_CONTAINS(get(&f, "a.test", "/deep/10"), "deep: 10");
+        EXPECT_CONTAINS(get(&f, "a.test", "/deep/1000"), "to a depth of 16, the limit");
+        EXPECT_CONTAINS(get(&f, "a.test", "/deep/10"), "deep: 10");
+    }
+    teardown(&f);
+}
+
+TEST(a_callee_that_waits_too_long_is_given_up) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    workload_config *two = add_pair(&f);
+    two->limits.wall_time_ns_max = SECOND_NS / 5;
+    if (start(&f)) {
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/60000"),
+                        "wait: error two: test:calls/work wait: past its deadline, while it waited");
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
+    }
+    teardown(&f);
+}
+
+TEST(a_callee_is_bound_by_its_callers_deadline) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    (void)add_pair(&f);
+    f.config.workloads[0].limits.wall_time_ns_max = SECOND_NS / 5;
+    if (start(&f)) {
+        uint64_t begin = clock_now_ns();
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/60000"), "HTTP/1.1 504");
+        EXPECT_CONTAINS(get(&f, "a.test", "/spin"), "HTTP/1.1 504");
+        EXPECT(clock_now_ns() - begin < 30 * SECOND_NS);
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
+    }
+    teardown(&f);
+}
+
+// Others are served meanwhile, and whoever goes away takes whom it called along.
+TEST(callees_of_requests_whose_clients_have_gone_are_given_up) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    workload_config *two = add_pair(&f);
+    two->limits.instances_max = 2;
+    if (start(&f)) {
+        int first = send_request(&f, "a.test", "/wait/60000"),
+            second = send_request(&f, "a.test", "/wait/60000");
+        uint64_t end = clock_now_ns() + 20 * SECOND_NS;
+        while (clock_now_ns() < end && strstr(get(&f, "a.test", "/wait/1"), "which is its limit") == NULL) {
+        }
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/1"), "it runs 2 instances already, which is its limit");
+        close(first);
+        close(second);
+        while (clock_now_ns() < end && strstr(get(&f, "a.test", "/wait/1"), "wait: 1") == NULL) {
+        }
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/1"), "wait: 1");
+    }
     teardown(&f);
 }
