@@ -115,7 +115,8 @@ TEST(a_callee_that_fails_is_an_answer_to_its_caller) {
         for (int i = 0; i < 2; i++) {
             EXPECT_CONTAINS(get(&f, "a.test", "/spin"),
                             "spin: error two: test:calls/work spin: over its CPU time limit");
-            EXPECT_CONTAINS(get(&f, "a.test", "/fill"), "fill: error two: test:calls/work fill: wasm `unreachable`");
+            EXPECT_CONTAINS(get(&f, "a.test", "/fill"),
+                            "fill: error two: test:calls/work fill: wasm `unreachable`");
             EXPECT_CONTAINS(get(&f, "a.test", "/leave"), "leave: error");
             EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
         }
