@@ -193,3 +193,47 @@ TEST(callees_of_requests_whose_clients_have_gone_are_given_up) {
     }
     teardown(&f);
 }
+
+// --- rules of calls ----------------------------------------------------------------------------------------
+
+static void deny(fixture *f, const char *target, const char *function) {
+    gate_rule rule = {.effect = GATE_DENY, .source = slice_from_text("the test")};
+    rule.patterns[GATE_TARGET] = slice_from_text(target);
+    rule.patterns[GATE_FUNCTION] = slice_from_text(function);
+    EXPECT_OK(host_config_add_rule(&f->config, &rule, NULL));
+}
+
+TEST(a_call_that_a_rule_denies_never_starts_a_callee) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    (void)add_pair(&f);
+    deny(&f, "two", "spin");
+    deny(&f, "one", ""); // what "two" would call
+    if (start(&f)) {
+        EXPECT_CONTAINS(get(&f, "a.test", "/spin"),
+                        "spin: error two: test:calls/work spin: one may not call spin of test:calls/work at "
+                        "two: denied by the rule at the test");
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
+        EXPECT_CONTAINS(get(&f, "a.test", "/deep/10"), "two may not call");
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
+    }
+    teardown(&f);
+}
+
+// "upper" has no error to answer with.
+TEST(a_call_that_a_rule_denies_traps_where_the_contract_has_no_error) {
+    NEED_PARTS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    add_front(&f, "back");
+    add(&f, "back", BACK);
+    deny(&f, "back", "upper");
+    if (start(&f)) {
+        EXPECT_CONTAINS(get(&f, "a.test", "/lists"), "HTTP/1.1 500");
+        EXPECT_CONTAINS(get(&f, "a.test", "/spread"), "spread 4000195213\n");
+    }
+    teardown(&f);
+}
