@@ -13,6 +13,7 @@
 #include "cli/start_table.h"
 #include "deploy/manifest.h"
 #include "host/application.h"
+#include "host/generations.h"
 #include "host/host.h"
 #include "os/whole_file.h"
 
@@ -108,7 +109,8 @@ static const cli_command command = {
         "All components of all manifests run on one host and share one listener; routes say which requests "
         "are for which.\nEverything that is wrong with the manifests is reported in one pass, and then "
         "nothing runs (exit code 4).\n\nEach component must be signed by somebody whom the trust store "
-        "names, and gets what its links and policies name.",
+        "names, and gets what its links and policies name.\n\nSIGHUP makes it read the manifests again: the "
+        "changed version takes over without a failed request, or is reported\nand changes nothing.",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ up app.yaml\n"
@@ -283,7 +285,8 @@ static void show_dry_run(const up_args *a) {
 
 typedef struct watcher {
     up_args *args;
-    host_observer table; // whom we pass everything on to
+    generation *generation; // NULL when nobody may follow
+    host_observer table;    // whom we pass everything on to
 } watcher;
 
 static void on_vetted(void *context, const host_config *config, uint32_t workload, const vetting *v) {
@@ -301,6 +304,13 @@ static void on_compiling(void *context, size_t done, size_t total) {
     w->table.compiling(w->table.context, done, total);
 }
 
+static void on_listening(void *context, const int *fds, size_t count) {
+    const watcher *w = context;
+    if (w->generation != NULL) {
+        generation_serving(w->generation, fds, count);
+    }
+}
+
 static void on_serving(void *context, const char *url, int workers) {
     const watcher *w = context;
     if (w->args->output == CLI_TEXT) {
@@ -314,12 +324,13 @@ static void on_serving(void *context, const char *url, int workers) {
     w->table.serving(w->table.context, url, workers);
 }
 
-static status start(up_args *a, int *ret_exit, err *e) {
-    watcher w = {a, start_table_observer(&a->output)};
+static status start(up_args *a, generation *g, int *ret_exit, err *e) {
+    watcher w = {a, g, start_table_observer(&a->output)};
     const host_observer observer = {.context = &w,
                                     .vetted = on_vetted,
                                     .decided = on_decided,
                                     .compiling = on_compiling,
+                                    .listening = on_listening,
                                     .serving = on_serving};
     host_config *c = &a->config;
     cli_default_trust(&c->trust_usual);
@@ -337,6 +348,33 @@ static status start(up_args *a, int *ret_exit, err *e) {
     return host_run(c, &observer, ret_exit, e);
 }
 
+static int run_generation(void *context, generation *g) {
+    up_args *a = context;
+    int code = CLI_EXIT_OK;
+    err e = {0};
+    generation_adopt(g, &a->config);
+    return start(a, g, &code, &e) == STATUS_OK ? code : cli_fail(&e, a->output);
+}
+
+static void on_kept(void *context, int exit_status) {
+    const up_args *a = context;
+    if (a->output == CLI_TEXT) {
+        fprintf(stderr, "writ: the change is not taken; what ran before goes on\n");
+        return;
+    }
+    json_value *document = json_object_new();
+    json_put_text(document, "event", slice_from_text("kept"));
+    json_put_integer(document, "exit", exit_status);
+    cli_print_json_line(document, stderr);
+}
+
+// With workers it can be changed while it runs; in one process it cannot, and neither when nothing runs.
+static status run(up_args *a, int *ret_exit, err *e) {
+    const generations_options o = {run_generation, on_kept, a};
+    return a->is_dry || a->config.workers == 0 ? start(a, NULL, ret_exit, e)
+                                               : generations_run(&o, ret_exit, e);
+}
+
 int cli_up(int argc, char **argv) {
     up_args a = {0};
     err e = {0};
@@ -345,7 +383,7 @@ int cli_up(int argc, char **argv) {
     status s = cli_parse(&command, argc, argv, &a, &e);
     if (s != STATUS_OK) {
         code = s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.output), CLI_EXIT_USAGE);
-    } else if (start(&a, &code, &e) != STATUS_OK) {
+    } else if (run(&a, &code, &e) != STATUS_OK) {
         code = cli_fail(&e, a.output);
     }
     host_config_done(&a.config);

@@ -128,6 +128,11 @@ typedef struct host_config {
     uint32_t header_bytes_max; // of one request, names and values together
     uint32_t connections_max;  // accepted by one worker
 
+    // Of a host that may be replaced while it serves (host/generations.h).
+    bool is_generation;           // SIGUSR2 retires it; SIGINT and SIGHUP are its parent's business
+    const int *adopted_listeners; // sockets to serve on, in place of new ones; borrowed
+    size_t adopted_count;
+
     // Whom this host believes (host/vetting.h); for the process that starts it, not for workers.
     char *trust_usual;   // the user's own trust store; NULL = there is none
     char *trust_named;   // --trust, or NULL

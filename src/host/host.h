@@ -31,6 +31,8 @@ typedef struct host_observer {
     status (*starting)(void *context, const host_config *config, err *e);
     // Compiling takes long enough for a person to wonder: `done` of `total` core modules are ready.
     void (*compiling)(void *context, size_t done, size_t total);
+    // Just before: the sockets on which they do, one for each worker. They stay the host's. May be NULL.
+    void (*listening)(void *context, const int *fds, size_t count);
     // All workers serve. `url` such as "http://127.0.0.1:8000/".
     void (*serving)(void *context, const char *url, int workers);
     const host_monitor *monitor; // or NULL

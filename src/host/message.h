@@ -21,6 +21,7 @@ typedef enum message_type {
     MESSAGE_CONNECTED,   // with one descriptor unless it failed or was a name lookup
     MESSAGE_LINKS,       // with two: the page of links (memory file), the connection to the drivers
     MESSAGE_DRIVERS,     // with one: a new connection to the drivers
+    MESSAGE_RETIRE,      // accept nothing more, others do; end when all connections have ended
     // to the drivers
     MESSAGE_SERVE = 50, // with one: their links (memory file); the payload is their directory
     MESSAGE_ATTACH,     // with one: the connection of a worker
@@ -83,7 +84,7 @@ typedef struct message_connected {
 // Each sends one packet; status and meaning as channel_send.
 status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count,
                           err *e) WRIT_MUST_USE;
-status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, READY
+status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, RETIRE, READY
 // DRIVERS, ATTACH: a message that is its descriptor, which the caller keeps.
 status message_send_fd(channel *c, message_type type, int fd, err *e) WRIT_MUST_USE;
 status message_send_serve(channel *c, int links_fd, slice directory, err *e) WRIT_MUST_USE;

@@ -93,6 +93,9 @@ static int count_workers(const run *r) {
     const host_config *c = r->config;
     uint32_t wanted = c->workers >= 0 ? (uint32_t)c->workers : process_cpu_count();
     uint32_t useful = 0;
+    if (c->adopted_count > 0 && !r->is_command) {
+        return (int)c->adopted_count; // each socket has connections that wait
+    }
     if (wanted == 0 || r->is_command) {
         return wanted == 0 ? 0 : 1;
     }
@@ -211,6 +214,22 @@ static status decide(run *r, err *e) {
     return check_routes(r, e);
 }
 
+// Those of the host before us: it listens on, and keeps its address.
+static status adopt_listeners(run *r, const socket_address *wanted, socket_address *ret, err *e) {
+    const host_config *c = r->config;
+    TRY(socket_address_of(c->adopted_listeners[0], ret, e));
+    if (!socket_address_is_for(ret, wanted)) {
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "the address to listen on has changed to %s:%u; that needs an end and a new start",
+                       c->listen_address, (unsigned)c->listen_port);
+    }
+    for (size_t i = 0; i < c->adopted_count; i++) {
+        TRY(fd_duplicate(c->adopted_listeners[i], &r->listener_fds[i], e));
+        r->listeners_open = i + 1;
+    }
+    return STATUS_OK;
+}
+
 static status open_listeners(run *r, err *e) {
     size_t count = r->worker_count == 0 ? 1 : (size_t)r->worker_count;
     socket_address a;
@@ -218,8 +237,13 @@ static status open_listeners(run *r, err *e) {
         return err_set(e, STATUS_INVALID, "\"%s\" is not an address to listen on", r->config->listen_address);
     }
     r->listener_fds = mem_calloc(count, sizeof *r->listener_fds);
-    TRY(socket_listen_group(&a, count, r->listener_fds, e));
-    r->listeners_open = count;
+    if (r->config->adopted_count > 0) {
+        socket_address wanted = a;
+        TRY(adopt_listeners(r, &wanted, &a, e));
+    } else {
+        TRY(socket_listen_group(&a, count, r->listener_fds, e));
+        r->listeners_open = count;
+    }
     bool is_v6 = a.storage.ss_family == AF_INET6;
     (void)snprintf(r->url, sizeof r->url, "http://%s%s%s:%u/", is_v6 ? "[" : "", r->config->listen_address,
                    is_v6 ? "]" : "", socket_address_port(&a));

@@ -147,6 +147,15 @@ void runner_drain(runner *r, uint64_t deadline_ns) {
     }
 }
 
+void runner_retire(runner *r, uint64_t deadline_ns) {
+    if (r->service == NULL) {
+        runner_drain(r, deadline_ns);
+        return;
+    }
+    cell_set(&r->options.cell->state, CELL_DRAINING);
+    service_retire(r->service, deadline_ns);
+}
+
 void runner_free(runner *r) {
     if (r == NULL) {
         return;

@@ -44,4 +44,6 @@ status runner_new(const runner_options *options, runner **ret, err *e) WRIT_MUST
 status runner_start(runner *r, err *e) WRIT_MUST_USE;
 // No new requests; cuts what is not done at the deadline (of loop_now_ns). A command is stopped at once.
 void runner_drain(runner *r, uint64_t deadline_ns);
+// The same for one whose listener goes on elsewhere (http_server_retire).
+void runner_retire(runner *r, uint64_t deadline_ns);
 void runner_free(runner *r); // accepts NULL

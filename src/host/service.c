@@ -66,6 +66,8 @@ status service_new(const service_options *options, service **ret, err *e) {
 
 void service_drain(service *s, uint64_t deadline_ns) { http_server_drain(s->server, deadline_ns); }
 
+void service_retire(service *s, uint64_t deadline_ns) { http_server_retire(s->server, deadline_ns); }
+
 void service_free(service *s) {
     if (s != NULL) {
         for (size_t i = 0; i < s->options.config->workload_count; i++) {

@@ -27,4 +27,5 @@ typedef struct service_options {
 
 status service_new(const service_options *options, service **ret, err *e) WRIT_MUST_USE;
 void service_drain(service *s, uint64_t deadline_ns);
-void service_free(service *s); // accepts NULL; cancels what runs
+void service_retire(service *s, uint64_t deadline_ns); // http_server_retire
+void service_free(service *s);                         // accepts NULL; cancels what runs

@@ -41,6 +41,7 @@ typedef struct supervisor {
     uint64_t worker_restarts;
     workload_figures *ended; // for each workload, the counters of workers that are gone
     bool is_monitored;
+    bool is_retiring; // others serve on our sockets
     int exit_status;
     bool has_result; // of a command
     status failure;
@@ -80,10 +81,11 @@ static void kill_all(supervisor *v) {
 static void end(supervisor *v) {
     v->phase = PHASE_ENDING;
     for (int i = 0; i < v->options->worker_count; i++) {
-        slot_drain(&v->slots[i]);
+        (v->is_retiring ? slot_retire : slot_drain)(&v->slots[i]);
     }
     // Whoever still connects is refused at once, on every copy of the sockets.
-    for (int i = 0; v->options->listener_fds != NULL && i < v->options->worker_count; i++) {
+    for (int i = 0; !v->is_retiring && v->options->listener_fds != NULL && i < v->options->worker_count;
+         i++) {
         (void)socket_shutdown(v->options->listener_fds[i], SHUT_RD);
     }
     loop_timer_start_in(&v->deadline, v->options->config->drain_ns_max + GRACE_NS);
@@ -113,6 +115,9 @@ static void on_signal(supervisor *v, int number) {
         v->has_result = true;
         v->phase = PHASE_ENDING;
         kill_all(v);
+    } else if (v->is_retiring && number != SIGUSR2) {
+        v->is_retiring = false; // those others end, too
+        end(v);
     } else if (v->phase == PHASE_ENDING) {
         logger_event(log_of(v), LOG_WARN, "forced", NULL, 0, "asked a second time: ending at once");
         v->exit_status = 128 + number;
@@ -126,6 +131,17 @@ static void on_signal(supervisor *v, int number) {
 }
 
 static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
+static void on_retire(void *arg) {
+    supervisor *v = arg;
+    if (v->phase != PHASE_ENDING) {
+        v->is_retiring = true;
+        logger_event(log_of(v), LOG_INFO, "retiring", NULL, 0,
+                     "its successor serves: running requests get %llu ms",
+                     (unsigned long long)(v->options->config->drain_ns_max / 1000000u));
+        end(v);
+    }
+}
+
 static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
 static void on_sighup(void *arg) { on_signal(arg, SIGHUP); }
 
@@ -156,6 +172,9 @@ static void on_ready(void *context, worker_slot *s) {
         v->options->started(v->options->context);
     }
     const host_observer *o = v->options->observer;
+    if (!is_command(v) && o != NULL && o->listening != NULL) {
+        o->listening(o->context, v->options->listener_fds, (size_t)v->options->worker_count);
+    }
     if (!is_command(v) && o != NULL && o->serving != NULL) {
         o->serving(o->context, v->options->url, v->options->worker_count);
     }
@@ -332,8 +351,10 @@ static status write_config(supervisor *v, err *e) {
 }
 
 static status prepare(supervisor *v, err *e) {
-    static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP};
-    static const loop_callback callbacks[SIGNALS] = {on_sigint, on_sigterm, on_sighup};
+    static const int numbers[2][SIGNALS] = {{SIGTERM, SIGINT, SIGHUP}, {SIGTERM, SIGUSR2}};
+    static const loop_callback callbacks[2][SIGNALS] = {{on_sigterm, on_sigint, on_sighup},
+                                                        {on_sigterm, on_retire}};
+    size_t kind = v->options->config->is_generation ? 1 : 0;
     process_raise_descriptor_limit();
     TRY(loop_new(NULL, &v->loop, e));
     v->place.loop = v->loop;
@@ -345,8 +366,8 @@ static status prepare(supervisor *v, err *e) {
     TRY(memory_map_shared(v->place.admission_fd, pages, &v->admission_pages, e));
     v->place.admissions = v->admission_pages.data;
     TRY(local_connector_new(v->loop, v->options->config, &v->place.connector, e));
-    for (size_t i = 0; i < SIGNALS; i++) {
-        TRY(loop_signal_new(v->loop, numbers[i], callbacks[i], v, &v->signals[i], e));
+    for (size_t i = 0; i < SIGNALS && numbers[kind][i] != 0; i++) {
+        TRY(loop_signal_new(v->loop, numbers[kind][i], callbacks[kind][i], v, &v->signals[i], e));
     }
     return STATUS_OK;
 }

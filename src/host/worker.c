@@ -206,6 +206,9 @@ static void on_packet(worker *w, channel_packet *p) {
     case MESSAGE_DRAIN:
         runner_drain(w->runner, loop_now_fresh_ns(w->loop) + w->config.drain_ns_max);
         break;
+    case MESSAGE_RETIRE:
+        runner_retire(w->runner, loop_now_fresh_ns(w->loop) + w->config.drain_ns_max);
+        break;
     case MESSAGE_CONNECTED:
         remote_connector_answer(w->connector, p);
         break;

@@ -272,7 +272,9 @@ static status send_start(worker_slot *s, err *e) {
     }
     if (m.has_listener) {
         // The predecessor shared this socket and may have changed it before it died.
-        TRY(s->is_replacement ? socket_listen_again(o->listener_fds[s->index], e) : STATUS_OK);
+        TRY(s->is_replacement || o->config->adopted_count > 0
+                ? socket_listen_again(o->listener_fds[s->index], e)
+                : STATUS_OK);
         fds[MESSAGE_START_LISTENER] = o->listener_fds[s->index];
     }
     return message_send_start(&s->channel, &m, fds, MESSAGE_START_LISTENER + (m.has_listener ? 1u : 0u), e);
@@ -318,6 +320,7 @@ static status watch(worker_slot *s, err *e) {
 
 status slot_start(worker_slot *s, err *e) {
     s->is_hung = false;
+    s->is_retiring = false;
     s->has_failed = false;
     s->was_ready = false;
     s->state = SLOT_STARTING;
@@ -375,18 +378,22 @@ void slot_connect_drivers(worker_slot *s) {
     }
 }
 
-void slot_drain(worker_slot *s) {
+static void tell_end(worker_slot *s, message_type how) {
     loop_timer_stop(&s->restart);
     if (s->state == SLOT_EMPTY) {
         return;
     }
-    bool can_drain =
-        s->state == SLOT_SERVING && message_send_empty(&s->channel, MESSAGE_DRAIN, NULL) == STATUS_OK;
+    bool can_drain = (s->state == SLOT_SERVING || s->is_retiring) &&
+                     message_send_empty(&s->channel, how, NULL) == STATUS_OK;
+    s->is_retiring = how == MESSAGE_RETIRE;
     s->state = SLOT_DRAINING;
     if (!can_drain) {
         slot_kill(s);
     }
 }
+
+void slot_drain(worker_slot *s) { tell_end(s, MESSAGE_DRAIN); }
+void slot_retire(worker_slot *s) { tell_end(s, MESSAGE_RETIRE); }
 
 void slot_kill(worker_slot *s) {
     loop_timer_stop(&s->restart);

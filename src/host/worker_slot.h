@@ -62,6 +62,7 @@ struct worker_slot {
     uint64_t log_refilled_ns;                   // when that was filled up
     uint32_t log_dropped;                       // since then
     uint32_t failures;                          // in a row, of workers that did not live long
+    bool is_retiring;                           // told to, and alive
     bool is_hung;                               // we killed it for that
     bool has_failed;                            // it has said so
     bool was_ready;
@@ -74,6 +75,7 @@ void slot_plan_restart(worker_slot *s, uint64_t delay_ns);
 // Gives a worker that serves a new connection to the drivers.
 void slot_connect_drivers(worker_slot *s);
 void slot_drain(worker_slot *s);
+void slot_retire(worker_slot *s); // MESSAGE_RETIRE; slot_drain may follow
 void slot_kill(worker_slot *s);
 // Whether its heartbeat has not changed for too long, seen at `now_ns`.
 bool slot_is_hung(worker_slot *s, uint64_t now_ns);

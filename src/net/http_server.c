@@ -302,15 +302,28 @@ static void drain_one(http_connection *c, uint64_t a, uint64_t b) {
     http_connection_drain(c);
 }
 
-void http_server_drain(http_server *s, uint64_t deadline_ns) {
+static void stop_accepting(http_server *s) {
     s->is_draining = true;
     loop_watch_stop(&s->watch);
     loop_timer_stop(&s->retry_accept);
-    visit_all(s, drain_one, 0, 0);
+}
+
+static void end_by(http_server *s, uint64_t deadline_ns) {
     if (s->counters.open > 0) {
         loop_timer_start_at(&s->drain_deadline, deadline_ns);
     }
     loop_timer_start_in(&s->tick, 0); // tells, from the loop, when there is nothing left
+}
+
+void http_server_drain(http_server *s, uint64_t deadline_ns) {
+    stop_accepting(s);
+    visit_all(s, drain_one, 0, 0);
+    end_by(s, deadline_ns);
+}
+
+void http_server_retire(http_server *s, uint64_t deadline_ns) {
+    stop_accepting(s);
+    end_by(s, deadline_ns);
 }
 
 http_server_counters http_server_count(const http_server *s) { return s->counters; }

@@ -68,6 +68,10 @@ void http_server_free(http_server *s); // accepts NULL
 
 // Stops accepting, closes idle connections, lets running exchanges finish, cuts what is left at the deadline.
 void http_server_drain(http_server *s, uint64_t deadline_ns);
+// The same for one whose listener goes on elsewhere: what is connected and idle is not closed before the
+// deadline but after its next request, because a client that sends it just now would lose it. May be followed
+// by http_server_drain.
+void http_server_retire(http_server *s, uint64_t deadline_ns);
 
 typedef struct http_server_counters {
     uint64_t accepted;

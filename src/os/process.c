@@ -118,6 +118,32 @@ status process_spawn(const process_options *options, process *ret, err *e) {
     return STATUS_OK;
 }
 
+status process_fork(process *ret, bool *ret_is_child, err *e) {
+    pid_t parent = getpid();
+    (void)fflush(NULL); // or both would write it
+    pid_t pid = fork();
+    if (pid < 0) {
+        return err_set_errno(e, errno, "fork");
+    }
+    *ret_is_child = pid == 0;
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            process_end(1);
+        }
+        return STATUS_OK;
+    }
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        int error = errno;
+        (void)kill(pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+        return err_set_errno(e, error, "pidfd_open");
+    }
+    *ret = (process){pid, pidfd};
+    return STATUS_OK;
+}
+
 static bool wait_for(process *p, int flags, process_exit *ret) {
     siginfo_t info = {0};
     int result;

@@ -36,6 +36,10 @@ status process_error_pipe(int *ret_read, int *ret_write, err *e) WRIT_MUST_USE;
 // variables of the loader and of sanitizers pass.
 status process_spawn(const process_options *options, process *ret, err *e) WRIT_MUST_USE;
 
+// A copy of this process, which must have one thread. The copy has the same environment and standard
+// descriptors, is told so, and is killed when its parent dies; `ret` is filled in the parent only.
+status process_fork(process *ret, bool *ret_is_child, err *e) WRIT_MUST_USE;
+
 // True when it has ended; reaps it and closes the descriptor. Never waits.
 bool process_reap(process *p, process_exit *ret);
 // Waits for the end, however long it takes.

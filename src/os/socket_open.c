@@ -46,6 +46,29 @@ uint16_t socket_address_port(const socket_address *a) {
     return ntohs(((const struct sockaddr_in *)&a->storage)->sin_port);
 }
 
+status socket_address_of(int fd, socket_address *ret, err *e) {
+    *ret = (socket_address){.length = sizeof ret->storage};
+    if (getsockname(fd, (struct sockaddr *)&ret->storage, &ret->length) != 0) {
+        return err_set_errno(e, errno, "getsockname");
+    }
+    return STATUS_OK;
+}
+
+static bool is_same_host(const socket_address *a, const socket_address *b) {
+    if (a->storage.ss_family == AF_INET) {
+        return ((const struct sockaddr_in *)&a->storage)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)&b->storage)->sin_addr.s_addr;
+    }
+    return memcmp(&((const struct sockaddr_in6 *)&a->storage)->sin6_addr,
+                  &((const struct sockaddr_in6 *)&b->storage)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+bool socket_address_is_for(const socket_address *bound, const socket_address *wanted) {
+    uint16_t port = socket_address_port(wanted);
+    return bound->storage.ss_family == wanted->storage.ss_family &&
+           (port == 0 || port == socket_address_port(bound)) && is_same_host(bound, wanted);
+}
+
 static status listen_failed(int number, uint16_t port, err *e) {
     if (number == EADDRINUSE) {
         return err_set(e, STATUS_EXISTS,

@@ -15,6 +15,10 @@ typedef struct socket_address {
 
 // From a literal address without brackets.
 bool socket_address_parse(slice text, uint16_t port, socket_address *ret);
+// Where a socket is bound.
+status socket_address_of(int fd, socket_address *ret, err *e) WRIT_MUST_USE;
+// Whether that is `wanted`; a wanted port of 0 is any.
+bool socket_address_is_for(const socket_address *bound, const socket_address *wanted);
 uint16_t socket_address_port(const socket_address *a);
 
 // `count` listening sockets on one TCP address, between which the kernel spreads connections (SO_REUSEPORT).

@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`writ up`: applications as their manifests describe them. The guest is examples/counter."""
 
+import http.client
 import json
 import os
 import shutil
+import signal
+import socket
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -204,6 +208,102 @@ class Refusing(UpCase):
         done = self.run_up(self.write(text))
         self.assertEqual(4, done.returncode, done.stderr)
         self.assertIn("`password` of the driver redis is a credential", done.stderr)
+
+
+class Changing(UpCase):
+    """A changed manifest is taken on SIGHUP, without a failed request."""
+
+    seconds_max = 240
+
+    def load(self, server, path, stop, failures, texts):
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+        while not stop.is_set():
+            try:
+                connection.request("GET", path)
+                answer = connection.getresponse()
+                body = answer.read().decode()
+                if answer.status != 200:
+                    failures.append((answer.status, body))
+                texts.append(body.split(",")[0])
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(repr(error))
+                connection.close()
+        connection.close()
+
+    def hang_up(self, server, pattern):
+        mark = server.mark()
+        server.process.send_signal(signal.SIGHUP)
+        return server.wait_line(pattern, 60, since=mark)
+
+    def change(self, old, new):
+        path = self.folder / "app.yaml"
+        text = path.read_text()
+        self.assertIn(old, text)
+        path.write_text(text.replace(old, new))
+
+    def test_no_request_fails(self):
+        server = self.up("--drain", "3s", self.example())
+        stop, failures, texts = threading.Event(), [], []
+        threads = [threading.Thread(target=self.load, args=(server, "/", stop, failures, texts)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        try:
+            last = "Hello"
+            for word in ("Salut", "Ahoj", "Hej"):
+                self.until(lambda before=len(texts): len(texts) > before + 500, 60, "requests")
+                self.change(f'"{last}"', f'"{word}"')
+                self.hang_up(server, '"serving"')
+                self.until(lambda: texts and texts[-1] == word, 30, f"the greeting {word}")
+                self.until(lambda: len(server.workers()) == 0 and len(server.children()) == 1, 30, "one generation")
+                last = word
+            self.until(lambda before=len(texts): len(texts) > before + 500, 60, "requests")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.assertEqual([], failures[:5])
+        self.assertEqual({"Hello", "Salut", "Ahoj", "Hej"}, set(texts))
+        self.assertGreater(len(texts), 2000)
+        # None was counted twice, and none was lost: the file is the same.
+        self.assertEqual(f"Hej, visitor number {len(texts) + 1}.\n", self.ask(server))
+
+    def test_what_is_wrong_changes_nothing(self):
+        server = self.up(self.example())
+        self.change("image: file://./build/counter.wasm", "image: file://./build/missing.wasm")
+        event = json.loads(self.hang_up(server, '"kept"'))
+        self.assertEqual(4, event["exit"])
+        self.assertIn("there is no file", server.log())
+        self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+        self.change("missing.wasm", "counter.wasm")
+        self.change('"Hello"', '"Salut"')
+        self.hang_up(server, '"serving"')
+        self.until(lambda: self.ask(server).startswith("Salut"), 10, "the change")
+        self.change("8080", "8081")  # --listen counts, so that this is no change
+        self.hang_up(server, '"serving"')
+
+    def test_the_address_stays(self):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.example()
+        self.change("8080", str(port))
+        server = self.up("--listen", f"127.0.0.1:{port}", self.folder / "app.yaml")
+        self.assertEqual(port, server.port)
+        self.hang_up(server, '"serving"')
+        self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+
+    def test_an_unsigned_change_is_not_taken(self):
+        server = self.up(self.example())
+        fresh = self.folder / "build" / "fresh.wasm"
+        shutil.copyfile(harness.unsigned_guest("counter"), fresh)
+        fresh.rename(self.folder / "build" / "counter.wasm")
+        self.assertEqual(3, json.loads(self.hang_up(server, '"kept"'))["exit"])
+        self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+
+    def test_the_end_while_another_is_coming(self):
+        server = self.up(self.example())
+        server.process.send_signal(signal.SIGHUP)
+        self.assertEqual(0, server.terminate())
 
 
 class DryRun(UpCase):
