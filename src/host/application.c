@@ -423,6 +423,7 @@ static void take_component(reader *r, const manifest_component *c) {
     }
     r->component = c;
     r->workload->name = text_of(c->id);
+    r->workload->manifest_path = mem_text_dup(r->m->file);
     take_image(r);
     take_policy(r);
     take_values(r);

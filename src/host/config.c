@@ -76,6 +76,7 @@ static void workload_config_done(workload_config *c) {
     mem_free(c->component_path);
     mem_free(c->name);
     mem_free(c->token_path);
+    mem_free(c->manifest_path);
     mem_free(c->issuer);
 }
 

@@ -104,8 +104,9 @@ typedef struct workload_config {
     bool is_strict; // refuse inert interfaces too
 
     // Whether it may run at all (host/vetting.h); for the process that starts it, not for workers.
-    bool is_unsigned; // --unsigned: run it although nobody vouches for it
-    char *token_path; // --token: of a token beside the component, or NULL
+    bool is_unsigned;    // --unsigned: run it although nobody vouches for it
+    char *manifest_path; // what advice is about: a manifest, or (NULL) options of `writ run`; not for workers
+    char *token_path;    // --token: of a token beside the component, or NULL
 
     // Public key of who signed it and is believed, for rules of calls; NULL until that is known, or when
     // nobody did.

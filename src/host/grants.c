@@ -113,18 +113,24 @@ static bool has_authority(const workload_config *c, const wasi_offer *offer, boo
     return false;
 }
 
-static const char *inert_reason(wasi_authority authority) {
+static const char *inert_reason(const workload_config *c, wasi_authority authority) {
+    bool by_manifest = c->manifest_path != NULL;
     switch (authority) {
     case WASI_AUTHORITY_FILES:
-        return "no directory is granted; --dir HOST::GUEST grants one";
+        return by_manifest ? "no directory is granted; dir./GUEST in its policy grants one"
+                           : "no directory is granted; --dir HOST::GUEST grants one";
     case WASI_AUTHORITY_ENVIRONMENT:
-        return "empty; --env NAME grants a variable";
+        return by_manifest ? "empty; env.NAME in its policy grants a variable"
+                           : "empty; --env NAME grants a variable";
     case WASI_AUTHORITY_STDIO:
-        return "output is discarded and counted; --stdio inherit shows it";
+        return by_manifest ? "output is discarded and counted; stdio: inherit in its policy shows it"
+                           : "output is discarded and counted; --stdio inherit shows it";
     case WASI_AUTHORITY_NETWORK:
-        return "every socket is refused; --allow-net HOST:PORT grants a peer";
+        return by_manifest ? "every socket is refused; allow-net in its policy grants a peer"
+                           : "every socket is refused; --allow-net HOST:PORT grants a peer";
     case WASI_AUTHORITY_HTTP:
-        return "every request is refused; --allow-http HOST grants a host";
+        return by_manifest ? "every request is refused; allow-http in its policy grants a host"
+                           : "every request is refused; --allow-http HOST grants a host";
     case WASI_AUTHORITY_CONFIG:
         return "empty; the workload has no configuration";
     case WASI_AUTHORITY_LINK:
@@ -141,20 +147,26 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
                            grant_decision *d) {
     char option[sizeof d->option], why[sizeof d->why];
     bool named = any_covers(c->grants, c->grant_count, name);
-    snprintf(option, sizeof option, "--grant %.*s", SLICE_ARG(name));
+    bool by_manifest = c->manifest_path != NULL;
+    snprintf(option, sizeof option, "%s %.*s", by_manifest ? "to its policy grant:" : "--grant",
+             SLICE_ARG(name));
     if (any_covers(c->refusals, c->refusal_count, name)) {
-        decide(d, GRANT_REFUSED, "refused by --refuse", "");
+        decide(d, GRANT_REFUSED, by_manifest ? "refused by its policy" : "refused by --refuse", "");
     } else if (has_authority(c, offer, is_command, why, sizeof why)) {
         decide(d, GRANT_GRANTED, why, "");
     } else if (offer->authority == WASI_AUTHORITY_LINK && !named) {
-        snprintf(option, sizeof option, "--link %.*s=DRIVER", SLICE_ARG(name));
+        snprintf(option, sizeof option, by_manifest ? "a trait of type link for %.*s" : "--link %.*s=DRIVER",
+                 SLICE_ARG(name));
         decide(d, GRANT_REFUSED, "nothing is linked to it", option);
     } else if (offer->authority == WASI_AUTHORITY_SECRETS && !named) {
         decide(d, GRANT_REFUSED, "no secret is granted", option);
     } else if (!c->is_strict || named) {
-        decide(d, GRANT_INERT, inert_reason(offer->authority), "");
+        decide(d, GRANT_INERT, inert_reason(c, offer->authority), "");
     } else {
-        decide(d, GRANT_REFUSED, "it would be without authority, and --strict refuses that", option);
+        decide(d, GRANT_REFUSED,
+               by_manifest ? "it would be without authority, and its policy is strict"
+                           : "it would be without authority, and --strict refuses that",
+               option);
     }
 }
 

@@ -140,8 +140,17 @@ static const char *word_of(const char *path, buf *ret) {
     return s == STATUS_OK && buf_text(ret) != NULL ? buf_text(ret) : path;
 }
 
+// What to type to run it all the same: `writ run --unsigned COMPONENT`, or the same for its manifest.
+static const char *unsigned_of(const workload_config *config) {
+    return config->manifest_path != NULL ? "writ up --unsigned" : "writ run --unsigned";
+}
+
+static const char *started_of(const workload_config *config, buf *ret) {
+    return word_of(config->manifest_path != NULL ? config->manifest_path : config->component_path, ret);
+}
+
 static status refuse_unsigned(const vetting *v, const workload_config *config, err *e) {
-    auto_buf word = {0};
+    auto_buf word = {0}, started_word = {0};
     const char *path = config->component_path, *typed = word_of(path, &word);
     if (v->settings.is_locked) {
         return err_set(e, STATUS_DENIED,
@@ -152,8 +161,8 @@ static status refuse_unsigned(const vetting *v, const workload_config *config, e
     return err_set(e, STATUS_DENIED,
                    "%s is not signed, so nobody vouches for it. Two ways on:\n"
                    "  sign it:                       writ sign %s\n"
-                   "  run it unsigned, this once:    writ run --unsigned %s",
-                   path, typed, typed);
+                   "  run it unsigned, this once:    %s %s",
+                   path, typed, unsigned_of(config), started_of(config, &started_word));
 }
 
 static status refuse_unknown(const vetting *v, const host_config *host, const workload_config *config,
@@ -163,11 +172,12 @@ static status refuse_unknown(const vetting *v, const host_config *host, const wo
     bool is_usual = store == NULL || (host->trust_named == NULL && v->settings.trust_store == NULL);
     return err_set(e, STATUS_DENIED,
                    "%s was signed by %s, whom this host does not trust.\n"
-                   "  if you know whose key that is:  writ trust add%s%s %s%s%s",
+                   "  if you know whose key that is:  writ trust add%s%s %s%s%s%s%s",
                    path, v->issuer.text, is_usual ? "" : " --trust ",
                    is_usual ? "" : word_of(store, &store_word), v->issuer.text,
-                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:    writ run --unsigned ",
-                   v->settings.is_locked ? "" : word_of(path, &path_word));
+                   v->settings.is_locked ? "" : "\n  run it unchecked, this once:    ",
+                   v->settings.is_locked ? "" : unsigned_of(config), v->settings.is_locked ? "" : " ",
+                   v->settings.is_locked ? "" : started_of(config, &path_word));
 }
 
 status vetting_check(vetting *v, const host_config *host, const workload_config *config, err *e) {

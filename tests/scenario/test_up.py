@@ -197,10 +197,19 @@ class Refusing(UpCase):
         done = self.run_up(self.example())
         self.assertEqual(3, done.returncode, done.stderr)
         self.assertIn("is not signed", done.stderr)
+        self.assertIn(f"writ up --unsigned {self.folder / 'app.yaml'}\n", done.stderr)
         done = self.run_up("--dry-run", self.example())
         self.assertEqual(3, done.returncode, done.stderr)
         server = self.up("--unsigned", self.example())
         self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+
+    def test_advice_is_for_the_manifest(self):
+        text = EXAMPLE.read_text()
+        start, end = text.index("        - type: link\n"), text.index("    # The number lives")
+        done = self.run_up(self.write(text[:start] + text[end:]))
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertIn("nothing is linked to it; add a trait of type link for wasi:keyvalue/store\n", done.stderr)
+        self.assertNotIn("--link", done.stderr)
 
     def test_credentials_have_no_place_in_a_manifest(self):
         text = EXAMPLE.read_text().replace('"writ:sqlite"', '"writ:redis"')
@@ -299,6 +308,31 @@ class Changing(UpCase):
         fresh.rename(self.folder / "build" / "counter.wasm")
         self.assertEqual(3, json.loads(self.hang_up(server, '"kept"'))["exit"])
         self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+
+    def test_a_generation_that_dies_takes_all_with_it(self):
+        server = self.up(self.example())
+        server.may_fail = True
+        (generation,) = server.children()
+        os.kill(generation, signal.SIGKILL)
+        self.assertEqual(128 + signal.SIGKILL, server.process.wait(20))
+        with self.assertRaises(OSError):
+            server.get("/")
+
+    def test_nothing_outlives_its_parent(self):
+        server = self.up(self.example())
+        server.may_fail = True
+        (generation,) = server.children()
+        server.process.kill()
+        server.process.wait(20)
+        self.until(lambda: not os.path.exists(f"/proc/{generation}"), 20, "the end of the generation")
+
+        def is_refused():
+            try:
+                server.get("/")
+            except OSError:
+                return True
+            return False
+        self.until(is_refused, 20, "the end of the workers")
 
     def test_the_end_while_another_is_coming(self):
         server = self.up(self.example())

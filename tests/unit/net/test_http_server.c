@@ -599,6 +599,29 @@ TEST(drains) {
     fixture_stop(&f);
 }
 
+TEST(retires_without_cutting_who_may_be_sending) {
+    fixture f;
+    fixture_start(&f, NULL);
+    int idle = client_connect(&f);
+    int silent = client_connect(&f);
+    turn(&f, 5);
+    http_server_retire(f.server, f.now_ns + 10 * second_ns);
+    answer a = {0};
+    client_send(idle, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    client_collect(&f, idle, &a);
+    EXPECT_CONTAINS(a.text, "HTTP/1.1 200");
+    EXPECT_CONTAINS(a.text, "Connection: close\r\n");
+    EXPECT(a.is_closed);
+    EXPECT(!f.is_drained);
+    pass_time(&f, 9 * second_ns);
+    EXPECT(!f.is_drained);
+    pass_time(&f, 2 * second_ns);
+    EXPECT(f.is_drained); // the silent one was cut
+    close(idle);
+    close(silent);
+    fixture_stop(&f);
+}
+
 TEST(drains_with_a_deadline) {
     fixture f;
     fixture_start(&f, NULL);
