@@ -33,6 +33,7 @@ static void fill(host_config *c) {
     w->name = mem_text_dup("other");
     w->issuer = mem_text_dup("AISSUER");
     w->limits.queue_max = 7;
+    EXPECT_OK(workload_config_add_callee(w, "example:shop/catalog", "app", NULL));
     gate_rule rule = {.effect = GATE_ALLOW, .source = slice_from_text("app.yaml:7")};
     rule.patterns[GATE_CALLER] = slice_from_text("app");
     rule.patterns[GATE_LINK] = slice_from_text("sec*");
@@ -89,6 +90,9 @@ TEST(everything_arrives) {
     EXPECT(w->issuer == NULL);
     expect_rules(&got.rules);
     EXPECT_EQ(got.workloads[1].limits.queue_max, 7);
+    REQUIRE(got.workloads[1].callee_count == 1);
+    EXPECT_TEXT(got.workloads[1].callees[0].interface, "example:shop/catalog");
+    EXPECT_TEXT(got.workloads[1].callees[0].workload, "app");
     EXPECT_EQ(got.workloads[1].directory_count, 0);
     EXPECT(memcmp(w->metadata_key, got.workloads[1].metadata_key, sizeof w->metadata_key) != 0);
     // And the same bytes again: nothing is lost on the way.

@@ -222,3 +222,44 @@ TEST(commands_get_the_callers_stdio_by_default) {
     EXPECT(is(&f, "wasi:cli/stdout@0.2.0", GRANT_INERT));
     teardown(&f);
 }
+
+TEST(an_import_may_be_another_workloads) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT("test:app/sum@1.0.0") EMPTY_IMPORT("test:app/other") ")");
+    decide(&f);
+    EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));
+    EXPECT_OK(workload_config_add_callee(f.config, "test:app/sum", "adder", NULL));
+    decide(&f);
+    EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_GRANTED));
+    EXPECT_CONTAINS(decision(&f, "test:app/sum@1.0.0")->why, "calls workload \"adder\"");
+    EXPECT(is(&f, "test:app/other", GRANT_REFUSED));
+    // Decided is not bound: only the process that runs it has what stands behind.
+    const host_interface *bound = NULL;
+    const semver version = SEMVER(1, 0, 0), later = SEMVER(1, 3, 0);
+    component_gate g = grants_gate(f.g);
+    EXPECT_STATUS(g.admit(g.context, slice_from_text("test:app/sum"), &version, &bound, NULL), STATUS_DENIED);
+    const host_interface sum = {.name = SLICE_LITERAL("test:app/sum"), .version = later};
+    const host_interface other = {.name = SLICE_LITERAL("test:app/other")};
+    grants_bind_callee(f.g, &sum);
+    grants_bind_callee(f.g, &other); // was not granted
+    EXPECT_OK(g.admit(g.context, slice_from_text("test:app/sum"), &version, &bound, NULL));
+    EXPECT(bound == &sum);
+    EXPECT_STATUS(g.admit(g.context, slice_from_text("test:app/other"), NULL, &bound, NULL), STATUS_DENIED);
+    EXPECT_OK(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "test:app", NULL));
+    decide(&f);
+    EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));
+    teardown(&f);
+}
+
+TEST(a_writ_that_does_not_name_it_refuses_another_workload_too) {
+    fixture f;
+    allowance nothing = {0};
+    const grants_writ writ = {.writ = &nothing};
+    setup(&f, "(component " EMPTY_IMPORT("test:app/sum@1.0.0") ")");
+    EXPECT_OK(workload_config_add_callee(f.config, "test:app/sum", "adder", NULL));
+    f.writ = &writ;
+    decide(&f);
+    EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));
+    EXPECT_CONTAINS(decision(&f, "test:app/sum@1.0.0")->why, "its writ");
+    teardown(&f);
+}
