@@ -10,6 +10,7 @@
 #include "os/fd.h"
 #include "os/process.h"
 #include "os/signal_fd.h"
+#include "os/terminal.h"
 
 enum { CHANNEL_BYTES = 64 << 10, LISTENERS_MAX = 256, MACHINE_LACKS = 5 /* as exit status */ };
 
@@ -28,7 +29,8 @@ typedef struct parent {
     size_t listener_count;
     process current, next, retiring;
     channel channel; // of `next`
-    bool is_wanted;  // one more generation
+    bool has_terminal;
+    bool is_wanted; // one more generation
     bool is_ending;
     bool is_child; // this is not the parent any more
     int exit_status;
@@ -142,9 +144,10 @@ static void reap(parent *p) {
 
 static void on_signals(parent *p) {
     for (int number = signal_fd_next(&p->signals); number != 0; number = signal_fd_next(&p->signals)) {
-        if (number == SIGHUP && !p->is_ending) {
-            p->is_wanted = true;
-        } else if (number != SIGHUP) {
+        bool is_closed = number == SIGHUP && p->has_terminal && !terminal_is_there(); // its window was closed
+        if (number == SIGHUP && !is_closed) {
+            p->is_wanted = !p->is_ending;
+        } else {
             end_all(p);
         }
     }
@@ -185,6 +188,7 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     parent p = {.options = o, .current = {0, -1}, .next = {0, -1}, .retiring = {0, -1}, .channel = {-1}};
     TRY(signal_fd_open(numbers, sizeof numbers / sizeof numbers[0], &p.signals, e));
+    p.has_terminal = terminal_is_there();
     status s = start_next(&p, e);
     if (s == STATUS_OK && !p.is_child) {
         watch(&p);

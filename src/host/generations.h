@@ -7,7 +7,7 @@
 // generation is told to retire: it accepts no more, answers what it has, and ends. When the next one does not
 // get so far, nothing has changed.
 //
-//   SIGHUP            the next generation
+//   SIGHUP            the next generation; the end when it comes because our terminal is gone
 //   SIGINT, SIGTERM   the end of all; a second one at once
 #pragma once
 

@@ -84,3 +84,8 @@ status terminal_read_hidden(const char *prompt, void *bytes, size_t size, size_t
     }
     return s;
 }
+
+bool terminal_is_there(void) {
+    auto_fd fd = open("/dev/tty", O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    return fd >= 0;
+}

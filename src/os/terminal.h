@@ -2,6 +2,8 @@
 // Asking a person for something that must not be seen.
 #pragma once
 
+#include <stdbool.h>
+
 #include <stddef.h>
 
 #include "base/attributes.h"
@@ -13,3 +15,6 @@
 // `bytes`.
 status terminal_read_hidden(const char *prompt, void *bytes, size_t size, size_t *ret_len,
                             err *e) WRIT_MUST_USE;
+
+// Whether this process has a controlling terminal (now: it goes when its window is closed).
+bool terminal_is_there(void);

@@ -5,6 +5,7 @@
 import http.client
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
@@ -333,6 +334,20 @@ class Changing(UpCase):
                 return True
             return False
         self.until(is_refused, 20, "the end of the workers")
+
+    def test_a_closed_terminal_ends_it(self):
+        path = self.example()
+        command = [str(harness.BINARY), "up", "--listen", "127.0.0.1:0", "--cache", str(harness.CACHE), "--data",
+                   str(self.folder / "data"), "--workers", "1", str(path)]
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execve(command[0], command, harness.environment())
+        shown = b""
+        while b"serving" not in shown:
+            shown += os.read(terminal, 4096)
+        os.close(terminal)
+        _, status = os.waitpid(pid, 0)
+        self.assertEqual(0, os.waitstatus_to_exitcode(status))
 
     def test_the_end_while_another_is_coming(self):
         server = self.up(self.example())
