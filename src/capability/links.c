@@ -17,7 +17,9 @@ static slice slice_of_text(const text *t) { return slice_of(t->bytes, t->len); }
 
 static void keep(text *t, slice s) {
     t->len = s.len;
-    memcpy(t->bytes, s.data, s.len);
+    if (s.len > 0) {
+        memcpy(t->bytes, s.data, s.len);
+    }
 }
 
 typedef struct choice {
@@ -189,7 +191,7 @@ status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice
     wasi_instance *i = wasi_of(call);
     rpc *drivers = *i->workload->links->drivers;
     waiting w = {.instance = i, .memory = host_call_arena(call)};
-    rpc_call c = {0};
+    rpc_call c = {.share = i->workload->links->share};
     const rpc_message m = {l->number, l->interface, function, payload};
     TRY(check_open(i, l, e));
     TRY(wasi_call_check(i, l->target_name, l->interface, function, l->name, e));

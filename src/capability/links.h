@@ -18,6 +18,7 @@
 #include "capability/wasi.h"
 
 struct rpc;
+struct rpc_share;
 
 enum {
     WASI_LINK_NAME_BYTES_MAX = 128,
@@ -43,6 +44,7 @@ typedef struct wasi_links { // of a workload
     const wasi_link *items;
     size_t count;
     struct rpc *const *drivers; // the connection; what it points at is NULL while there is none
+    struct rpc_share *share;    // of it: the workload's, so that it cannot keep others from calling
 } wasi_links;
 
 // The link that a call of this instance to `interface` goes through now. STATUS_NOT_FOUND: there is none of

@@ -22,12 +22,14 @@ typedef struct attached { // a worker
     link_server *server;
     rpc *rpc;
     list_node calls;
+    uint32_t *call_counts; // by link
     list_node node;
 } attached;
 
 typedef struct call { // of a worker, until its answer
     driver_call base;
     served_link *link;
+    attached *worker; // NULL: it is gone
     rpc_request *request;
     list_node node; // of the worker
 } call;
@@ -46,6 +48,9 @@ struct link_server {
 static void on_answered(driver_call *base, status code, slice payload, const err *e) {
     call *c = (call *)base;
     c->link->calls--;
+    if (c->worker != NULL) {
+        c->worker->call_counts[c->link->number]--;
+    }
     list_remove(&c->node);
     if (code == STATUS_OK) {
         rpc_answer(c->request, payload);
@@ -72,14 +77,20 @@ static served_link *find_link(link_server *s, const rpc_message *m) {
     return &s->links[m->target];
 }
 
+// Nobody may hold more than is left over, so that a worker that was taken over cannot keep the others from
+// it.
+static bool has_room(const attached *a, const served_link *l) {
+    return a->call_counts[l->number] < LINK_SERVER_CALLS_MAX - l->calls;
+}
+
 static void on_call(void *arg, rpc_request *q) {
     attached *a = arg;
     const rpc_message *m = rpc_request_message(q);
     served_link *l = find_link(a->server, m);
     if (l == NULL) {
         rpc_fail(q, STATUS_DENIED, "there is no such link");
-    } else if (l->calls >= LINK_SERVER_CALLS_MAX) {
-        rpc_fail(q, STATUS_LIMIT, "%d calls through this link are waiting already", LINK_SERVER_CALLS_MAX);
+    } else if (!has_room(a, l)) {
+        rpc_fail(q, STATUS_LIMIT, "%u calls through this link are waiting already", l->calls);
     } else {
         call *c = MEM_NEW(call);
         c->base = (driver_call){.interface = m->interface,
@@ -88,9 +99,11 @@ static void on_call(void *arg, rpc_request *q) {
                                 .deadline_ns = rpc_request_deadline_ns(q),
                                 .end = on_answered};
         c->link = l;
+        c->worker = a;
         c->request = q;
         rpc_request_set_data(q, c);
         l->calls++;
+        a->call_counts[l->number]++;
         list_push_back(&a->calls, &c->node);
         l->driver->call(l->opened, &c->base);
     }
@@ -117,9 +130,12 @@ static void on_cancel(void *arg, rpc_request *q) {
 static void detach(attached *a) {
     rpc_free(a->rpc);
     for (list_node *n = list_pop_front(&a->calls); n != NULL; n = list_pop_front(&a->calls)) {
-        give_up(LIST_ENTRY(n, call, node)); // what is not answered at once goes on without its worker
+        call *c = LIST_ENTRY(n, call, node);
+        c->worker = NULL; // what is not answered at once goes on without it
+        give_up(c);
     }
     list_remove(&a->node);
+    mem_free(a->call_counts);
     mem_free(a);
 }
 
@@ -133,9 +149,11 @@ status link_server_attach(link_server *s, int fd, err *e) {
     const rpc_handler handler = {
         .arg = a, .on_call = on_call, .on_cancel = on_cancel, .on_closed = on_closed};
     a->server = s;
+    a->call_counts = mem_calloc(s->options.links->count + 1, sizeof *a->call_counts);
     list_init(&a->calls);
     status made = rpc_new(s->options.loop, fd, NULL, &handler, &a->rpc, e);
     if (made != STATUS_OK) {
+        mem_free(a->call_counts);
         mem_free(a);
         return made;
     }

@@ -30,4 +30,5 @@ status link_server_attach(link_server *s, int fd, err *e) WRIT_MUST_USE;
 // `wait_ns`.
 void link_server_free(link_server *s, uint64_t wait_ns); // accepts NULL
 
-enum { LINK_SERVER_CALLS_MAX = 1024 }; // in flight of one link
+// In flight of one link, of all workers. One worker alone gets half of it, of two each a third, and so on.
+enum { LINK_SERVER_CALLS_MAX = 2048 };

@@ -569,8 +569,9 @@ static void release_single(single *p) {
     if (p->is_monitored) {
         r->observer->monitor->ending(r->observer->monitor->context);
     }
+    rpc_free(p->connection); // it counts for workloads
+    p->connection = NULL;
     runner_free(p->runner);
-    rpc_free(p->connection);
     drivers_free(p->drivers);
     local_connector_free(p->connector);
     trust_roots_free(p->roots);

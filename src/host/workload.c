@@ -230,7 +230,7 @@ static status fill_links(workload *w, const workload_options *o, err *e) {
                                         .state = &o->link_states[l->number]};
         }
     }
-    w->links = (wasi_links){items, count, o->drivers};
+    w->links = (wasi_links){items, count, o->drivers, &w->share};
     w->wasi.links = &w->links;
     return STATUS_OK;
 }

@@ -10,6 +10,7 @@
 #include "host/compile.h"
 #include "host/grants.h"
 #include "host/log.h"
+#include "net/rpc.h"
 
 typedef enum workload_kind {
     WORKLOAD_HTTP,    // exports wasi:http/incoming-handler
@@ -52,6 +53,7 @@ typedef struct workload {
     const component_func *entry; // NULL of a library
     wasi_workload wasi;
     wasi_links links;
+    rpc_share share; // of the connection to the drivers; it outlives that
     wasi_config values;
     engine_store_options store_options;
     uint64_t cpu_ns_max; // of one call; 0 = no limit

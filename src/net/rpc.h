@@ -87,7 +87,8 @@ typedef struct rpc_counters {
     uint32_t calls_in;
     size_t in_bytes; // as in rpc_limits
     size_t out_bytes;
-    uint64_t started; // since the beginning
+    size_t call_bytes; // names and payloads of calls_out: what in_bytes is at the peer
+    uint64_t started;  // since the beginning
     uint64_t served;
     uint64_t refused; // of the peer's, by the limits
     uint64_t reads;   // system calls
@@ -114,7 +115,19 @@ typedef struct rpc_result {
 
 typedef void (*rpc_ended)(void *arg, const rpc_result *result);
 
-// A call in flight: the caller's, zeroed, in place until it has ended. All fields are this module's.
+// What one of several callers has in flight, given-up calls included that the peer has not answered. Zeroed
+// at first, and there for as long as the connection.
+//
+// Callers with a share cannot take the connection from each other: nobody may have more in flight than is
+// left over. One alone gets half of calls_out_max and of in_bytes_max (which is taken to be the peer's, too),
+// of two each a third, and there is always room for one more.
+typedef struct rpc_share {
+    uint32_t calls;
+    size_t bytes;
+} rpc_share;
+
+// A call in flight: the caller's, zeroed, in place until it has ended. All fields but `share` are this
+// module's.
 typedef struct rpc_call {
     rpc *r; // NULL when idle
     rpc_ended ended;
@@ -124,13 +137,14 @@ typedef struct rpc_call {
     loop_timer deadline;
     loop_soon soon; // tells the end that does not come from the socket
     list_node node;
-    status lost; // how it ended, for `soon`
+    status lost;      // how it ended, for `soon`
+    rpc_share *share; // whose call it is, set before the start; NULL = nobody's
 } rpc_call;
 
 // Sends a call (what `m` points at is copied). `deadline_ns` of loop_now_ns, UINT64_MAX = none; it travels
 // with the call. `ended` is called exactly once unless the call is cancelled. STATUS_LIMIT over
-// calls_out_max, payload_bytes_max or out_bytes_max, STATUS_CLOSED, STATUS_TIMEOUT for a deadline that is
-// over, STATUS_INVALID for names over their length: nothing was sent.
+// calls_out_max, payload_bytes_max, out_bytes_max or the share, STATUS_CLOSED, STATUS_TIMEOUT for a deadline
+// that is over, STATUS_INVALID for names over their length: nothing was sent.
 status rpc_call_start(rpc *r, rpc_call *c, const rpc_message *m, uint64_t deadline_ns, rpc_ended ended,
                       void *arg, err *e) WRIT_MUST_USE;
 // `ended` will not be called; the peer is told. Idempotent; accepts a zeroed call.

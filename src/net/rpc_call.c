@@ -26,10 +26,27 @@ static bool take_slot(rpc *r, uint32_t *ret) {
     return true;
 }
 
+static void account(rpc *r, uint32_t slot, rpc_share *share, size_t bytes) {
+    r->slots[slot].share = share;
+    r->slots[slot].bytes = bytes;
+    r->counters.calls_out++;
+    r->counters.call_bytes += bytes;
+    if (share != NULL) {
+        share->calls++;
+        share->bytes += bytes;
+    }
+}
+
 static void give_slot(rpc *r, uint32_t slot) {
+    const rpc_slot *s = &r->slots[slot];
+    r->counters.calls_out--;
+    r->counters.call_bytes -= s->bytes;
+    if (s->share != NULL) {
+        s->share->calls--;
+        s->share->bytes -= s->bytes;
+    }
     r->slots[slot] = (rpc_slot){.next_free = r->free_slot};
     r->free_slot = slot;
-    r->counters.calls_out--;
 }
 
 // The call is the caller's again.
@@ -93,6 +110,22 @@ static status check_call(const rpc *r, const rpc_message *m, size_t frame_bytes,
     return STATUS_OK;
 }
 
+static status check_share(const rpc *r, const rpc_share *s, size_t bytes, err *e) {
+    size_t all = r->limits.in_bytes_max;
+    size_t left = r->counters.call_bytes < all ? all - r->counters.call_bytes : 0;
+    if (s == NULL) {
+        return STATUS_OK;
+    }
+    if (s->calls >= r->limits.calls_out_max - r->counters.calls_out) {
+        return err_set(e, STATUS_LIMIT, "%u calls wait already, which is the share of one caller", s->calls);
+    }
+    if (s->bytes > left || bytes > left - s->bytes) {
+        return err_set(e, STATUS_LIMIT, "calls with %zu bytes wait already, which is the share of one caller",
+                       s->bytes);
+    }
+    return STATUS_OK;
+}
+
 static void put_u32(uint8_t *p, uint32_t v) {
     for (int i = 0; i < 4; i++) {
         p[i] = (uint8_t)(v >> (8 * i));
@@ -117,7 +150,10 @@ static void put_call(rpc *r, uint32_t slot, const rpc_message *m, uint64_t time_
 status rpc_call_start(rpc *r, rpc_call *c, const rpc_message *m, uint64_t deadline_ns, rpc_ended ended,
                       void *arg, err *e) {
     CHECK(c->l == NULL);
-    TRY(check_call(r, m, RPC_CALL_HEAD_BYTES + m->interface.len + m->function.len + m->payload.len, e));
+    size_t bytes = m->interface.len + m->function.len + m->payload.len;
+    rpc_share *share = c->share;
+    TRY(check_call(r, m, RPC_CALL_HEAD_BYTES + bytes, e));
+    TRY(check_share(r, share, bytes, e));
     uint64_t now_ns = loop_now_ns(r->l);
     if (deadline_ns <= now_ns) {
         return err_set(e, STATUS_TIMEOUT, "the time for the call is over before it began");
@@ -126,11 +162,11 @@ status rpc_call_start(rpc *r, rpc_call *c, const rpc_message *m, uint64_t deadli
     if (!take_slot(r, &slot)) {
         return err_set(e, STATUS_LIMIT, "too many calls at one time (%u)", r->limits.calls_out_max);
     }
-    *c = (rpc_call){.r = r, .ended = ended, .arg = arg, .l = r->l, .slot = slot};
+    *c = (rpc_call){.r = r, .ended = ended, .arg = arg, .l = r->l, .slot = slot, .share = share};
     loop_timer_init(&c->deadline, r->l, on_deadline, c);
     loop_soon_init(&c->soon, on_soon, c);
     r->slots[slot] = (rpc_slot){.call = c, .is_used = true};
-    r->counters.calls_out++;
+    account(r, slot, share, bytes);
     r->counters.started++;
     put_call(r, slot, m, deadline_ns == UINT64_MAX ? 0 : deadline_ns - now_ns);
     if (deadline_ns != UINT64_MAX) {

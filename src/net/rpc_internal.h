@@ -16,10 +16,13 @@ enum {
     RPC_KEPT_OUT_BYTES = 1 << 20,
     RPC_KEPT_REQUESTS = 256,
     RPC_REQUEST_INLINE_BYTES = 448,
+    RPC_SMALL_ANSWER_BYTES = 4096,
 };
 
 typedef struct rpc_slot { // a call of ours
     rpc_call *call;       // NULL: given up, or free
+    rpc_share *share;     // NULL: nobody's
+    size_t bytes;         // as accounted
     uint32_t next_free;
     bool is_used;
 } rpc_slot;

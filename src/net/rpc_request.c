@@ -148,6 +148,13 @@ static void end(rpc_request *q, status code, slice rest) {
     give_request(r, q);
 }
 
+// Large answers have to leave as much room as they take, so that they cannot keep small ones out.
+static bool has_room(const rpc *r, size_t bytes) {
+    size_t used = rpc_out_bytes(r);
+    size_t left = used < r->limits.out_bytes_max ? r->limits.out_bytes_max - used : 0;
+    return bytes <= (bytes <= RPC_SMALL_ANSWER_BYTES || used == 0 ? left : left / 2);
+}
+
 void rpc_answer(rpc_request *q, slice payload) {
     const rpc *r = q->r;
     if (r != NULL && q->is_cancelled) {
@@ -155,7 +162,7 @@ void rpc_answer(rpc_request *q, slice payload) {
     } else if (r != NULL && payload.len > r->limits.payload_bytes_max) {
         rpc_fail(q, STATUS_LIMIT, "an answer of %zu bytes; at most %u", payload.len,
                  r->limits.payload_bytes_max);
-    } else if (r != NULL && rpc_out_bytes(r) + payload.len > r->limits.out_bytes_max) {
+    } else if (r != NULL && !has_room(r, payload.len)) {
         rpc_fail(q, STATUS_LIMIT, "too many bytes of answers wait for the caller");
     } else {
         end(q, STATUS_OK, payload);

@@ -23,6 +23,13 @@ static void target_free(wasi_resource *r) { mem_free(r); }
 
 static const wasi_resource_ops target_ops = {.free = target_free};
 
+static uint8_t *put(uint8_t *to, slice s) {
+    if (s.len > 0) {
+        memcpy(to, s.data, s.len);
+    }
+    return to + s.len;
+}
+
 static status new_target(host_call *call, slice namespace, slice package, slice interface, size_t bytes,
                          target **ret, err *e) {
     size_t len = namespace.len + package.len + interface.len + 2;
@@ -35,14 +42,11 @@ static status new_target(host_call *call, slice namespace, slice package, slice 
         return STATUS_TRAP;
     }
     t->len = len;
-    uint8_t *at = t->name;
-    memcpy(at, namespace.data, namespace.len);
-    at += namespace.len;
+    uint8_t *at = put(t->name, namespace);
     *at++ = ':';
-    memcpy(at, package.data, package.len);
-    at += package.len;
+    at = put(at, package);
     *at++ = '/';
-    memcpy(at, interface.data, interface.len);
+    (void)put(at, interface);
     *ret = t;
     return STATUS_OK;
 }

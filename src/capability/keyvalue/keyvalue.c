@@ -114,7 +114,9 @@ status wasi_keyvalue_store_open(host_call *call, slice identifier,
         return STATUS_OK;
     }
     b->name_len = identifier.len;
-    memcpy(b->name, identifier.data, identifier.len);
+    if (identifier.len > 0) {
+        memcpy(b->name, identifier.data, identifier.len);
+    }
     ret->is_err = false;
     ret->ok = b;
     return STATUS_OK;

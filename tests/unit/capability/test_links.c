@@ -14,6 +14,7 @@ typedef struct place { // a guest with two links of one interface, and who answe
     _Atomic uint32_t states[2];
     wasi_link items[2];
     wasi_links links;
+    rpc_share share;
     rpc *drivers, *server;
     int calls;
     uint32_t target; // of the last call
@@ -74,7 +75,7 @@ static void place_init(place *p) {
     p->items[1].state = &p->states[1];
     atomic_store(&p->states[0], WASI_LINK_OPEN);
     atomic_store(&p->states[1], WASI_LINK_OPEN);
-    p->links = (wasi_links){p->items, 2, &p->drivers};
+    p->links = (wasi_links){p->items, 2, &p->drivers, &p->share};
     guest_init(&p->g);
     p->g.workload.name = slice_from_text("app");
     p->gate = gate_new((siphash_key){1, 2}, GATE_ALLOW);
@@ -306,6 +307,42 @@ TEST(a_guest_that_is_given_up_gives_up_its_call) {
     place_done(&p);
 }
 
+// Calls that were given up count until the drivers have let go of them: else a guest whose requests are given
+// up again and again would take the connection from all other workloads.
+TEST(calls_that_were_given_up_count_for_their_workload) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    p.does = KEEP;
+    p.g.suspends = 1000; // the next one says that the guest is being given up
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_CANCELLED);
+    EXPECT_EQ(p.share.calls, 1);
+    EXPECT_EQ(p.share.bytes, strlen("a:b/cfx"));
+    for (int i = 0; i < 10 && p.share.calls > 0; i++) {
+        loop_turn(p.g.loop, true);
+    }
+    EXPECT_EQ(p.share.calls, 0);
+    EXPECT_EQ(p.share.bytes, 0);
+    place_done(&p);
+}
+
+TEST(a_workload_keeps_to_its_share_of_the_connection) {
+    place p;
+    err e;
+    slice answer = slice_empty();
+    place_init(&p);
+    rpc_share full = {.calls = 4096}; // as if so many were waiting
+    p.links.share = &full;
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_LIMIT);
+    EXPECT_EQ(p.calls, 0);
+    full = (rpc_share){.bytes = 64 << 20};
+    EXPECT_STATUS(call(&p, &p.items[0], "x", &answer, &e), STATUS_LIMIT);
+    full = (rpc_share){0};
+    EXPECT_OK(call(&p, &p.items[0], "x", &answer, &e));
+    place_done(&p);
+}
+
 // --- wasmcloud:bus/lattice ---------------------------------------------------------------------------------
 
 TEST(a_guest_chooses_by_target_interfaces) {
@@ -355,5 +392,11 @@ TEST(names_of_interfaces_are_bounded) {
     EXPECT_STATUS(wasmcloud_bus_lattice_call_target_interface_new(
                       &p.g, slice_from_text("a"), slice_from_text("b"), slice_from_text(name), &one, &e),
                   STATUS_TRAP);
+    EXPECT_OK(wasmcloud_bus_lattice_call_target_interface_new(&p.g, slice_empty(), slice_empty(),
+                                                              slice_empty(), &one, &e));
+    const wasmcloud_bus_lattice_list_call_target_interface list = {&one, 1};
+    wasmcloud_bus_lattice_result_void_string done = {0};
+    EXPECT_OK(wasmcloud_bus_lattice_set_link_name(&p.g, slice_empty(), &list, &done, &e));
+    EXPECT(done.is_err);
     place_done(&p);
 }

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "net/rpc.h"
 #include "test.h"
@@ -112,6 +113,71 @@ TEST(workers_come_and_go) {
     }
     EXPECT_STATUS(call(&p, 0, "wasi:keyvalue/store", &get), STATUS_OK);
     place_done(&p);
+}
+
+// A backend that never answers: calls wait.
+static status never(connector *c, const connect_request *request, connect_callback done, void *arg,
+                    uint64_t *ret_id, err *e) {
+    (void)c, (void)request, (void)done, (void)arg, (void)e;
+    *ret_id = 1;
+    return STATUS_OK;
+}
+
+static void never_mind(connector *c, uint64_t id) { (void)c, (void)id; }
+
+typedef struct flooder { // a worker
+    rpc *rpc;
+    rpc_call *calls;
+    uint32_t refused;
+} flooder;
+
+static void on_flood_ended(void *arg, const rpc_result *result) {
+    flooder *f = arg;
+    f->refused += result->code == STATUS_LIMIT ? 1 : 0;
+}
+
+static void flood(loop *l, link_server *s, flooder *f, uint32_t count) {
+    int fds[2];
+    const rpc_message m = {.interface = SLICE_LITERAL("wasi:keyvalue/store"),
+                           .function = SLICE_LITERAL("get"),
+                           .payload = SLICE_LITERAL("\001b\001k")};
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
+    EXPECT_OK(link_server_attach(s, fds[0], NULL));
+    EXPECT_OK(rpc_new(l, fds[1], NULL, &(rpc_handler){0}, &f->rpc, NULL));
+    f->calls = mem_calloc(count, sizeof *f->calls);
+    for (uint32_t i = 0; i < count; i++) {
+        EXPECT_OK(rpc_call_start(f->rpc, &f->calls[i], &m, UINT64_MAX, on_flood_ended, f, NULL));
+    }
+    for (int i = 0; i < 50; i++) {
+        loop_turn(l, false);
+    }
+}
+
+TEST(a_worker_that_floods_a_link_leaves_room_for_others) {
+    static const connector_ops silent_ops = {never, never_mind};
+    connector silent = {&silent_ops};
+    host_links links = {0};
+    flooder f[2] = {0};
+    loop *l = NULL;
+    link_server *s = NULL;
+    EXPECT_OK(loop_new(NULL, &l, NULL));
+    add_link(&links, "redis", "wasi:keyvalue/store");
+    const link_server_options o = {.loop = l, .links = &links, .connector = &silent};
+    EXPECT_OK(link_server_new(&o, &s, NULL));
+    flood(l, s, &f[0], 4000);
+    EXPECT_EQ(f[0].refused, 4000 - LINK_SERVER_CALLS_MAX / 2);
+    flood(l, s, &f[1], 100);
+    EXPECT_EQ(f[1].refused, 0);
+    link_server_free(s, 1000000000);
+    for (int i = 0; i < 2; i++) {
+        rpc_free(f[i].rpc);
+        for (int k = 0; k < 3; k++) {
+            loop_turn(l, false);
+        }
+        mem_free(f[i].calls);
+    }
+    host_links_done(&links);
+    loop_free(l);
 }
 
 TEST(everything_that_cannot_be_opened_is_told_at_once) {

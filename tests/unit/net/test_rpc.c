@@ -538,6 +538,85 @@ TEST(a_large_call_over_the_limit_is_refused_and_skipped) {
     pair_free(p);
 }
 
+// One caller floods and gives up what it started: the peer still has it all, and others must get through.
+TEST(a_flood_of_one_caller_leaves_room_for_others) {
+    enum { ALL = 64 };
+    rpc_limits a = rpc_limits_default();
+    a.calls_out_max = ALL;
+    pair *p = pair_new(&a, NULL, false);
+    p->b.holds = true;
+    rpc_share hostile = {0}, second = {0}, third = {0};
+    caller flood[ALL] = {0}, others[ALL] = {0};
+    int count = 0;
+    for (flood[0].call.share = &hostile;
+         start(p, &p->a, &flood[count], "get", "x", UINT64_MAX) == STATUS_OK;) {
+        rpc_call_cancel(&flood[count].call);
+        flood[++count].call.share = &hostile;
+    }
+    EXPECT_EQ(count, ALL / 2);
+    EXPECT_EQ(hostile.calls, ALL / 2);
+    others[0].call.share = &second;
+    EXPECT_OK(start(p, &p->a, &others[0], "get", "x", UINT64_MAX));
+    others[1].call.share = &third;
+    EXPECT_OK(start(p, &p->a, &others[1], "get", "x", UINT64_MAX));
+    turns(p, 5);
+    EXPECT_EQ(p->b.calls, ALL / 2 + 2);
+    answer_held(&p->b);
+    turns(p, 5);
+    EXPECT_EQ(hostile.calls, 0);
+    EXPECT_EQ(hostile.bytes, 0);
+    EXPECT_EQ(others[0].ended + others[1].ended, 2);
+    EXPECT_EQ(rpc_count(p->a.r).call_bytes, 0);
+    pair_free(p);
+}
+
+TEST(bytes_of_one_caller_leave_room_for_others) {
+    rpc_limits a = rpc_limits_default();
+    a.in_bytes_max = 1 << 20;
+    pair *p = pair_new(&a, NULL, false);
+    p->b.holds = true;
+    rpc_share hostile = {0}, second = {0};
+    caller flood[3] = {0}, other = {.call.share = &second};
+    uint8_t *bytes = mem_zalloc(1 << 20);
+    rpc_message m = {.function = slice_from_text("f"), .payload = slice_of(bytes, 400 << 10)};
+    for (int i = 0; i < 2; i++) {
+        flood[i].call.share = &hostile;
+        EXPECT_STATUS(rpc_call_start(p->a.r, &flood[i].call, &m, UINT64_MAX, on_ended, &flood[i], NULL),
+                      i == 0 ? STATUS_OK : STATUS_LIMIT);
+    }
+    EXPECT_OK(start(p, &p->a, &other, "get", "x", UINT64_MAX));
+    rpc_free(p->a.r); // what is lost is nobody's any more
+    p->a.r = NULL;
+    EXPECT_EQ(hostile.calls + second.calls, 0);
+    turns(p, 5);
+    mem_free(bytes);
+    pair_free(p);
+}
+
+TEST(large_answers_leave_room_for_small_ones) {
+    rpc_limits b = rpc_limits_default();
+    b.out_bytes_max = 1 << 20;
+    pair *p = pair_new(NULL, &b, false);
+    p->b.holds = true;
+    caller large[8] = {0}, small = {0};
+    uint8_t *bytes = mem_zalloc(300 << 10);
+    rpc_message m = {.function = slice_from_text("f"), .payload = slice_of(bytes, 300 << 10)};
+    for (int i = 0; i < 8; i++) {
+        EXPECT_OK(rpc_call_start(p->a.r, &large[i].call, &m, UINT64_MAX, on_ended, &large[i], NULL));
+    }
+    EXPECT_OK(start(p, &p->a, &small, "get", "x", UINT64_MAX));
+    for (int i = 0; i < 500 && p->b.calls < 9; i++) {
+        turns(p, 1);
+    }
+    answer_held(&p->b); // all before one is read
+    turns(p, 300);
+    EXPECT_STATUS(large[0].code, STATUS_OK);
+    EXPECT_STATUS(large[7].code, STATUS_LIMIT);
+    EXPECT_STATUS(small.code, STATUS_OK);
+    mem_free(bytes);
+    pair_free(p);
+}
+
 TEST(hostile_text_of_a_failure_is_shown_safely) {
     pair *p = pair_new(NULL, NULL, true);
     caller c = {0};
