@@ -134,6 +134,8 @@ void driver_fail(driver_call *c, status code, const char *format, ...) WRIT_FORM
 
 enum { DRIVER_VERSION = 1 };
 
+typedef void (*driver_peer)(void *arg, slice host, uint16_t port);
+
 typedef struct driver {
     uint32_t version;               // DRIVER_VERSION
     const char *name;               // such as "redis"
@@ -153,6 +155,10 @@ typedef struct driver {
     void (*health)(const driver_link *link, driver_health *ret);
     // New credentials for new connections; the old ones go away after the return. NULL = the driver has none.
     status (*credentials)(driver_link *link, const driver_values *credentials, err *e) WRIT_MUST_USE;
+    // The servers that a link with these settings connects to, exactly as it will ask the connector for them:
+    // `found` is called for each, with a name or an address. Other connections are refused to it. NULL = it
+    // connects nowhere. Needs no link and runs in the supervisor: it only reads the settings.
+    status (*peers)(const driver_values *settings, driver_peer found, void *arg, err *e) WRIT_MUST_USE;
 } driver;
 
 // The in-tree driver of that name that has the interface, or NULL.

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "host/broker.h"
+#include "host/driver_peers.h"
 #include "host/local_connector.h"
 #include "host/message.h"
 #include "os/clock.h"
@@ -18,16 +19,19 @@ enum {
     START_TIMEOUT_MS = 10000,
     CHANNEL_BYTES = 1 << 20,
     PACKETS_PER_TURN = 64,
+    LOG_BYTES_MAX = 256 << 10, // in a second
 };
+#define SECOND_NS 1000000000ull
 #define LONG_LIFE_NS 10000000000ull
 #define BACK_OFF_NS_MIN 100000000ull
 #define BACK_OFF_NS_MAX 10000000000ull
 
 struct drivers {
     drivers_options options;
-    host_config policy; // of their connections: the operator named the backends
+    host_config policy; // of their connections: any, `peers` says to whom
     connector *connector;
-    int links_fd; // memory file
+    driver_peers *peers; // in front of it
+    int links_fd;        // memory file
     int page_fd;
     memory_map page;
     process process;
@@ -37,8 +41,12 @@ struct drivers {
     bool is_ready;
     loop_watch process_watch, channel_watch, error_watch;
     loop_timer restart;
+    loop_timer patience; // for one that was started again, until it is ready
     uint64_t started_ns;
     uint32_t failures;
+    size_t log_bytes; // that it may still log in this second
+    uint64_t log_refilled_ns;
+    uint32_t log_dropped;
 };
 
 host_links drivers_links(const host_config *config, uint32_t count) {
@@ -75,9 +83,42 @@ static status make_page(drivers *d, err *e) {
 
 static void kill_process(drivers *d) { (void)process_signal(&d->process, SIGKILL); }
 
+static void refill_log(drivers *d) {
+    d->log_bytes = LOG_BYTES_MAX;
+    if (d->log_dropped > 0) {
+        logger_event(
+            d->options.logger, LOG_WARN, "log-dropped",
+            LOG_FIELDS(LOG_TEXT("process", slice_from_text("drivers")), LOG_NUMBER("count", d->log_dropped)),
+            "the drivers log too much: %u lines were dropped", d->log_dropped);
+    }
+    d->log_dropped = 0;
+}
+
+// A driver that was taken over must not fill the operator's disk.
+static bool may_log(drivers *d, size_t bytes) {
+    uint64_t now = clock_now_ns();
+    if (now - d->log_refilled_ns >= SECOND_NS) {
+        d->log_refilled_ns = now;
+        refill_log(d);
+    }
+    if (bytes > d->log_bytes) {
+        d->log_dropped++;
+        return false;
+    }
+    d->log_bytes -= bytes;
+    return true;
+}
+
 static status on_log(drivers *d, const channel_packet *p, err *e) {
     message_log m;
     TRY(message_read_log(p, &m, e));
+    if (!may_log(d, p->len)) {
+        return STATUS_OK;
+    }
+    // Marked with who said it, whatever the record itself claims.
+    size_t n = m.record.field_count < LOG_FIELDS_MAX ? m.record.field_count : LOG_FIELDS_MAX - 1;
+    m.fields[n] = LOG_TEXT("process", slice_from_text("drivers"));
+    m.record.field_count = n + 1;
     logger_record(d->options.logger, &m.record);
     return STATUS_OK;
 }
@@ -92,7 +133,11 @@ static status on_packet(drivers *d, const channel_packet *p, err *e) {
         return broker_cancel(d->broker, p, e);
     case MESSAGE_READY:
         TRY(message_read_empty(p, e));
+        if (d->is_ready) { // each is new connections for all workers
+            return err_set(e, STATUS_INVALID, "it says twice that it is ready");
+        }
         d->is_ready = true;
+        loop_timer_stop(&d->patience);
         d->options.replaced(d->options.context);
         return STATUS_OK;
     case MESSAGE_FAILED: {
@@ -139,6 +184,9 @@ static void on_errors(void *arg, unsigned events) {
     uint8_t text[LOG_TEXT_BYTES_MAX / 2];
     size_t n = 0;
     status s = fd_read_some(d->error_fd, text, sizeof text, &n);
+    if (s == STATUS_OK && !may_log(d, n)) {
+        return;
+    }
     if (s == STATUS_OK) {
         logger_event(d->options.logger, LOG_ERROR, "drivers-output", NULL, 0, "the drivers wrote: %.*s",
                      (int)n, (const char *)text);
@@ -150,6 +198,7 @@ static void on_errors(void *arg, unsigned events) {
 // --- its life ----------------------------------------------------------------------------------------------
 
 static void close_process(drivers *d) {
+    loop_timer_stop(&d->patience);
     loop_watch_stop(&d->process_watch);
     loop_watch_stop(&d->channel_watch);
     loop_watch_stop(&d->error_watch);
@@ -199,10 +248,20 @@ static status spawn(drivers *d, err *e) {
 
 static status watch(drivers *d, err *e) {
     loop *l = d->options.loop;
-    TRY(broker_new(l, d->connector, &d->channel, 1, &d->broker, e));
+    TRY(broker_new(l, driver_peers_connector(d->peers), &d->channel, 1, &d->broker, e));
     TRY(loop_watch_start(&d->channel_watch, l, d->channel.fd, LOOP_READABLE, on_channel, d, e));
     TRY(loop_watch_start(&d->error_watch, l, d->error_fd, LOOP_READABLE, on_errors, d, e));
     return loop_watch_start(&d->process_watch, l, d->process.pidfd, LOOP_READABLE, on_process, d, e);
+}
+
+// Whatever there is of it.
+static void end_process(drivers *d) {
+    if (d->process.pidfd >= 0) {
+        kill_process(d);
+        loop_watch_stop(&d->process_watch);
+        (void)process_wait(&d->process);
+    }
+    close_process(d);
 }
 
 static void on_restart(void *arg) {
@@ -215,9 +274,19 @@ static void on_restart(void *arg) {
     if (s != STATUS_OK) {
         logger_event(d->options.logger, LOG_ERROR, "drivers-failed", NULL, 0,
                      "the process with the drivers cannot be started: %s", e.message);
-        close_process(d);
+        end_process(d);
         loop_timer_start_in(&d->restart, BACK_OFF_NS_MAX);
+        return;
     }
+    loop_timer_start_in(&d->patience, START_TIMEOUT_MS * 1000000ull);
+}
+
+static void on_impatient(void *arg) {
+    drivers *d = arg;
+    logger_event(d->options.logger, LOG_ERROR, "drivers-failed", NULL, 0,
+                 "the process with the drivers is ended: it was not ready within %d s",
+                 START_TIMEOUT_MS / 1000);
+    kill_process(d);
 }
 
 // The first one, before the loop turns: opening a link waits for nothing, so what it says comes soon.
@@ -247,6 +316,7 @@ static status write_links(drivers *d, err *e) {
     if (s == STATUS_OK) {
         s = memory_file_from_bytes("writ-driver-links", buf_slice(&bytes), &d->links_fd, e);
     }
+    d->peers = driver_peers_new(&all, d->connector);
     mem_free(all.items);
     return s;
 }
@@ -282,6 +352,7 @@ status drivers_new(const drivers_options *options, drivers **ret, err *e) {
     d->process.pidfd = -1;
     d->channel.fd = -1;
     loop_timer_init(&d->restart, options->loop, on_restart, d);
+    loop_timer_init(&d->patience, options->loop, on_impatient, d);
     status s = start(d, e);
     if (s != STATUS_OK) {
         drivers_free(d);
@@ -296,12 +367,8 @@ void drivers_free(drivers *d) {
         return;
     }
     loop_timer_stop(&d->restart);
-    if (d->process.pidfd >= 0) {
-        kill_process(d);
-        loop_watch_stop(&d->process_watch);
-        (void)process_wait(&d->process);
-    }
-    close_process(d);
+    end_process(d);
+    driver_peers_free(d->peers);
     local_connector_free(d->connector);
     host_config_done(&d->policy);
     memory_map_done(&d->page);
@@ -313,8 +380,9 @@ void drivers_free(drivers *d) {
 status drivers_connect(drivers *d, int *ret_fd, err *e) {
     int ours, theirs;
     TRY(socket_stream_pair(&ours, &theirs, e));
-    if (d->is_ready) {
-        (void)!message_send_fd(&d->channel, MESSAGE_ATTACH, theirs, NULL); // one that is gone is replaced
+    // One that is gone, or does not read, is replaced: then there are new connections for all.
+    if (d->is_ready && message_send_fd(&d->channel, MESSAGE_ATTACH, theirs, NULL) != STATUS_OK) {
+        kill_process(d);
     }
     fd_close(theirs);
     *ret_fd = ours;

@@ -468,6 +468,16 @@ static status credentials(driver_link *k, const driver_values *given, err *e) {
     return STATUS_OK;
 }
 
+static status peers(const driver_values *given, driver_peer found, void *arg, err *e) {
+    driver_link *k = MEM_NEW(driver_link);
+    status s = read_server(k, given, e);
+    if (s == STATUS_OK) {
+        found(arg, slice_from_text(k->host), k->server.port);
+    }
+    mem_free(k);
+    return s;
+}
+
 static const driver_setting settings[] = {
     KEYVALUE_SETTINGS,
     {"url", "redis://[user@]host[:port][/database], in place of these settings", false, false},
@@ -493,4 +503,5 @@ const driver keyvalue_redis = {
     .cancel = cancel,
     .health = health,
     .credentials = credentials,
+    .peers = peers,
 };
