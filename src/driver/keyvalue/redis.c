@@ -35,7 +35,7 @@ struct driver_link {
     char host[CONNECT_HOST_BYTES_MAX + 1];
     uint8_t *text; // what `server` and `prefix` point at
     redis_server server;
-    slice prefix;
+    slice prefix;         // with '/' at its end, or empty
     uint64_t time_ns_max; // of a call
     uint64_t random;
     driver_health health;
@@ -329,7 +329,13 @@ static status keep_texts(driver_link *k, const driver_values *v, err *e) {
     if (k->prefix.len > 255 || k->server.user.len > 255) {
         return err_set(e, STATUS_INVALID, "the settings prefix and user have at most 255 bytes");
     }
-    k->text = mem_alloc(k->prefix.len + k->server.user.len + 1);
+    // Else keys of one prefix could be keys of another: see redis_commands.h.
+    if (slice_find(k->prefix, 0, '/') != SIZE_MAX || slice_find(k->prefix, 0, ':') != SIZE_MAX) {
+        return err_set(e, STATUS_INVALID,
+                       "the setting prefix holds neither '/' nor ':': write \"app\" for keys that begin with "
+                       "\"app/\"");
+    }
+    k->text = mem_alloc(k->prefix.len + k->server.user.len + 2);
     slice *texts[] = {&k->prefix, &k->server.user};
     uint8_t *to = k->text;
     for (size_t i = 0; i < 2; i++) {
@@ -338,6 +344,10 @@ static status keep_texts(driver_link *k, const driver_values *v, err *e) {
         }
         texts[i]->data = to;
         to += texts[i]->len;
+        if (i == 0 && texts[i]->len > 0) {
+            *to++ = '/';
+            texts[i]->len++;
+        }
     }
     return STATUS_OK;
 }
@@ -486,7 +496,9 @@ static const driver_setting settings[] = {
     {"database", "its number; default 0", false, false},
     {"user", "of the server's access list; default: the default user", false, false},
     {"password", "of the user", true, false},
-    {"prefix", "what all keys on the server begin with; default: nothing", false, false},
+    {"prefix",
+     "with '/' behind it, what all keys on the server begin with; no '/' or ':' in it; default: nothing",
+     false, false},
     {"connections", "how many at one time, 1 to 16; default 2", false, false},
     {"timeout-ms", "the longest time for one call, in milliseconds; default 10000", false, false},
     {NULL, NULL, false, false},

@@ -21,10 +21,15 @@ static uint8_t *put(uint8_t *to, slice bytes) {
     return to + bytes.len;
 }
 
+// The name of a bucket has neither the sign that ends it nor the one that ends a prefix.
 static uint8_t *put_bucket(uint8_t *to, slice bucket) {
     for (size_t i = 0; i < bucket.len; i++) {
-        if (bucket.data[i] == '%' || bucket.data[i] == ':') {
-            to = put(to, literal(bucket.data[i] == '%' ? "%25" : "%3A"));
+        const char *written = bucket.data[i] == '%'   ? "%25"
+                              : bucket.data[i] == ':' ? "%3A"
+                              : bucket.data[i] == '/' ? "%2F"
+                                                      : NULL;
+        if (written != NULL) {
+            to = put(to, literal(written));
         } else {
             *to++ = bucket.data[i];
         }

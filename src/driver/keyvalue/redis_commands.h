@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls as commands of Redis, and replies as answers. Pure.
 //
-// A bucket is a prefix of keys: <prefix><bucket>:<key>, where '%' and ':' in the bucket's name are %25 and
-// %3A, so that no two pairs of bucket and key meet.
+// A bucket is a prefix of keys: <bucket>:<key>, and with the setting `prefix` <prefix>/<bucket>:<key>. There
+// is neither '/' nor ':' in a prefix, and in the name of a bucket '%', ':' and '/' are %25, %3A and %2F: the
+// first of the two signs in a key says whether there is a prefix, and which, so that no two of prefix, bucket
+// and key meet.
 #pragma once
 
 #include <hiredis/hiredis.h>

@@ -38,7 +38,7 @@ static const char *open_with(kv *k, const char *const *options, const driver_val
 
 static const char *open_it(kv *k) {
     static const driver_value values[] = {KEYVALUE_CONTRACT_SETTINGS,
-                                          {SLICE_LITERAL("prefix"), SLICE_LITERAL("test[*]:")},
+                                          {SLICE_LITERAL("prefix"), SLICE_LITERAL("test[*]")},
                                           {SLICE_LITERAL("connections"), SLICE_LITERAL("3")}};
     return open_with(k, NULL, values, sizeof values / sizeof values[0], NULL);
 }
@@ -214,9 +214,9 @@ TEST(a_slow_server_is_a_timeout_and_no_more) {
 
 TEST(users_and_passwords) {
     static const char *const options[] = {
-        "--user", "app", "on", ">secret-1", "~app:*", "+@all", "-@dangerous", "--requirepass", "other", NULL};
+        "--user", "app", "on", ">secret-1", "~app/*", "+@all", "-@dangerous", "--requirepass", "other", NULL};
     static const driver_value values[] = {{SLICE_LITERAL("user"), SLICE_LITERAL("app")},
-                                          {SLICE_LITERAL("prefix"), SLICE_LITERAL("app:")}};
+                                          {SLICE_LITERAL("prefix"), SLICE_LITERAL("app")}};
     const driver_value right[] = {{SLICE_LITERAL("password"), SLICE_LITERAL("secret-1")}};
     const driver_value wrong[] = {{SLICE_LITERAL("password"), SLICE_LITERAL("guessed")}};
     const driver_values good = {right, 1};
@@ -237,6 +237,44 @@ TEST(users_and_passwords) {
     kv_wait_up(&k);
     EXPECT(kv_set(&k, "b", "k", "v"));
     EXPECT(kv_is(&k, "b", "k", "v"));
+    close_it(&k);
+}
+
+// Another link with a prefix of its own ("" = none) on the same server.
+static void open_beside(kv *k, const kv *first, const char *prefix) {
+    const driver_value values[] = {{SLICE_LITERAL("port"), slice_from_text(((server *)first->data)->port)},
+                                   {SLICE_LITERAL("prefix"), slice_from_text(prefix)}};
+    const driver_values settings = {values, 2};
+    kv_start(k);
+    EXPECT_OK(kv_open(k, &keyvalue_redis, &settings, NULL, NULL));
+    kv_wait_up(k);
+}
+
+// Whatever buckets and keys a guest makes up.
+TEST(no_prefix_and_no_bucket_leads_into_another) {
+    static const driver_value app[] = {{SLICE_LITERAL("prefix"), SLICE_LITERAL("app")}};
+    static const char *const tries[][2] = {{"1x", "k"},        {"1/x", "k"},     {"1", "x:k"},
+                                           {"app1/x", "k"},    {"app1", "x:k"},  {"app1", "/x:k"},
+                                           {"/app1/x", "k"},   {"", "app1/x:k"}, {"x", "k"},
+                                           {"../app1/x", "k"}, {"app1%2Fx", "k"}};
+    kv k = {0}, others[2] = {{0}, {0}};
+    const char *why = open_with(&k, NULL, app, 1, NULL);
+    if (why != NULL) {
+        SKIP(why);
+    }
+    kv_wait_up(&k);
+    open_beside(&others[0], &k, "app1");
+    open_beside(&others[1], &k, "");
+    EXPECT(kv_set(&others[0], "x", "k", "secret"));
+    EXPECT(kv_set(&others[0], "a:b", "c", "1"));
+    EXPECT(kv_set(&others[0], "a", "b:c", "2"));
+    EXPECT(kv_is(&others[0], "a:b", "c", "1"));
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        EXPECT(kv_is(&k, tries[i][0], tries[i][1], NULL));
+        EXPECT(kv_is(&others[1], tries[i][0], tries[i][1], NULL));
+    }
+    kv_stop(&others[0]);
+    kv_stop(&others[1]);
     close_it(&k);
 }
 
