@@ -87,13 +87,13 @@ static void end_all(fake *f) {
 
 // Stops the supervisor until this process has ended, so that it finds everything at once.
 static void stop_supervisor_until_the_end(fake *f) {
-    int gate[2];
+    int ends[2];
     pid_t supervisor = getppid();
-    must(pipe(gate) == 0);
+    must(pipe(ends) == 0);
     if (fork() == 0) {
-        fd_close(gate[1]);
+        fd_close(ends[1]);
         channel_close(&f->channel);
-        (void)!read(gate[0], &(char){0}, 1);
+        (void)!read(ends[0], &(char){0}, 1);
         (void)kill(supervisor, SIGCONT);
         process_end(0);
     }
