@@ -36,3 +36,8 @@ void admission_clear(admission_page *page, uint32_t index) {
         atomic_store(&page->rows[index][kind], 0);
     }
 }
+
+uint32_t admission_total(const admission *a, admission_kind kind) {
+    uint64_t total = sum(a, kind);
+    return total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
+}

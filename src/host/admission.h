@@ -33,6 +33,7 @@ typedef struct admission { // one worker's view
 // False when `max` are taken already.
 bool admission_take(const admission *a, admission_kind kind, uint32_t max);
 void admission_give(const admission *a, admission_kind kind);
+uint32_t admission_total(const admission *a, admission_kind kind); // taken now, by all workers
 
 // The supervisor: what worker `index` has taken now, by its own word.
 uint32_t admission_count(const admission_page *page, uint32_t index, admission_kind kind);

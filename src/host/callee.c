@@ -13,7 +13,10 @@ typedef struct callee_link { // one import of one workload
     uint32_t from;
     uint32_t to;
     bridge *bridge;
-    const guest_place *place; // of `to`; after callees_connect
+    const guest_place *place;  // of `to`; after callees_connect
+    struct callee_link *first; // of the same two, which counts for all of them
+    bool is_shared;            // others use `to` as well
+    uint32_t running;          // instances of `to` for `from`, in this worker
 } callee_link;
 
 struct callees {
@@ -22,6 +25,7 @@ struct callees {
 };
 
 typedef struct room {
+    callee_link *link;
     const guest_place *place;
     bridge_callee *callee;
     core_store *store;
@@ -65,19 +69,35 @@ static void free_room(room *r) {
     loop_timer_stop(&r->deadline);
     wasi_instance_free(r->wasi);
     engine_store_free(r->store);
+    r->link->running--;
     admission_give(&r->place->admission, ADMISSION_RUNNING);
     mem_free(r);
 }
 
-static status open_room(void *target, void *caller, bridge_callee *callee, bridge_room *ret, err *e) {
-    (void)caller;
-    const callee_link *l = target;
-    const guest_place *p = l->place;
-    uint32_t max = p->workload->config->limits.instances_max;
-    if (!admission_take(&p->admission, ADMISSION_RUNNING, max)) {
+// A caller may keep no more instances than are left over for the others who use the component.
+static status take_place(callee_link *l, err *e) {
+    const admission *a = &l->place->admission;
+    uint32_t max = l->place->workload->config->limits.instances_max;
+    if (!admission_take(a, ADMISSION_RUNNING, max)) {
         return err_set(e, STATUS_LIMIT, "it runs %u instances already, which is its limit", max);
     }
+    uint32_t total = admission_total(a, ADMISSION_RUNNING);
+    if (l->is_shared && l->running > (total < max ? max - total : 0)) {
+        admission_give(a, ADMISSION_RUNNING);
+        return err_set(e, STATUS_LIMIT, "%u of its %u instances run for this caller, which is its share",
+                       l->running, max);
+    }
+    l->running++;
+    return STATUS_OK;
+}
+
+static status open_room(void *target, void *caller, bridge_callee *callee, bridge_room *ret, err *e) {
+    (void)caller;
+    callee_link *l = ((callee_link *)target)->first;
+    const guest_place *p = l->place;
+    TRY(take_place(l, e));
     room *r = MEM_NEW(room);
+    r->link = l;
     r->place = p;
     r->callee = callee;
     guest_turn_init(&r->turn, on_turn, r);
@@ -259,10 +279,21 @@ void callees_offer(const callees *c, uint32_t from, grants *g) {
     }
 }
 
+static void find_others(const callees *c, callee_link *l) {
+    l->is_shared = l->place->workload->config->route_count > 0;
+    l->first = l;
+    for (size_t i = c->count; i-- > 0;) {
+        callee_link *x = c->items[i];
+        l->is_shared = l->is_shared || (x->to == l->to && x->from != l->from);
+        l->first = x->to == l->to && x->from == l->from ? x : l->first;
+    }
+}
+
 status callees_connect(callees *c, const guest_place *places, err *e) {
     for (size_t i = 0; i < c->count; i++) {
         callee_link *l = c->items[i];
         l->place = &places[l->to];
+        find_others(c, l);
         TRY(bridge_connect(l->bridge, l->place->workload->program, e));
     }
     return STATUS_OK;

@@ -194,6 +194,36 @@ TEST(callees_of_requests_whose_clients_have_gone_are_given_up) {
     teardown(&f);
 }
 
+// A component that is called as often as it goes must not keep the one that it calls from serving others.
+TEST(a_caller_leaves_instances_for_others) {
+    NEED_CALLS();
+    enum { FLOOD = 12 };
+    int flood[FLOOD];
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    workload_config *two = add_pair(&f);
+    two->limits.instances_max = 4;
+    EXPECT_OK(workload_config_add_route(two, "b.test", "/", NULL));
+    if (start(&f)) {
+        for (int i = 0; i < FLOOD; i++) {
+            flood[i] = send_request(&f, "a.test", "/wait/60000");
+        }
+        uint64_t end = clock_now_ns() + 20 * SECOND_NS;
+        while (clock_now_ns() < end && strstr(get(&f, "a.test", "/wait/1"), "which is its share") == NULL) {
+        }
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/1"),
+                        "2 of its 4 instances run for this caller, which is its share");
+        for (int i = 0; i < 5; i++) {
+            EXPECT_CONTAINS(get(&f, "b.test", "/wait/20"), "wait: 20");
+        }
+        for (int i = 0; i < FLOOD; i++) {
+            close(flood[i]);
+        }
+    }
+    teardown(&f);
+}
+
 // --- rules of calls ----------------------------------------------------------------------------------------
 
 static void deny(fixture *f, const char *target, const char *function) {
