@@ -38,6 +38,17 @@ static void read_connected(const channel_packet *p) {
     }
 }
 
+static void read_secrets(const channel_packet *p) {
+    message_reveal reveal;
+    message_revealed m;
+    if (message_read_reveal(p, &reveal, NULL) == STATUS_OK) {
+        CHECK(reveal.id != 0 && reveal.name.len > 0 && reveal.name.len <= MESSAGE_SECRET_NAME_BYTES_MAX);
+    }
+    if (message_read_revealed(p, &m, NULL) == STATUS_OK) {
+        CHECK(m.code == STATUS_OK ? m.part.len > 0 && m.part.len <= m.total - m.offset : m.part.len == 0);
+    }
+}
+
 static void read_others(const channel_packet *p) {
     err e = {0};
     message_failed failed;
@@ -66,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     read_log(&p);
     read_connect(&p);
     read_connected(&p);
+    read_secrets(&p);
     read_others(&p);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "cli/link_option.h"
 
 #include "base/mem.h"
+#include "cli/secret_option.h"
 #include "driver/driver.h"
 
 // The text up to `byte`, which is taken off `rest` with what precedes it; all of it when `byte` is not there.
@@ -47,6 +48,31 @@ static status add_interfaces(host_link *l, slice what, slice driver_name, err *e
     return l->interface_count > 0 ? STATUS_OK : list_drivers(what, driver_name, e);
 }
 
+static bool is_credential(const host_link *l, slice name) {
+    const driver *d = driver_find(slice_from_text(l->driver),
+                                  slice_from_text(l->interface_count > 0 ? l->interfaces[0] : ""));
+    for (const driver_setting *s = d == NULL ? NULL : d->settings; s != NULL && s->name != NULL; s++) {
+        if (s->is_secret && slice_equal_text(name, s->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A credential is never given by its value, so what is not "@" and a name is refused here, and not repeated.
+static status add_credential(host_link *l, slice name, slice value, err *e) {
+    host_secret found = {0};
+    if (value.len == 0 || value.data[0] != '@') {
+        return err_set(e, STATUS_INVALID,
+                       "%.*s is a credential: store it with `writ secrets set NAME`, and write %.*s=@NAME",
+                       SLICE_ARG(name), SLICE_ARG(name));
+    }
+    TRY(secret_option_place(name, slice_sub(value, 1, value.len), &found, e));
+    status s = host_link_add_secret(l, &found, e);
+    host_secret_done(&found);
+    return s;
+}
+
 static status add_settings(host_link *l, slice rest, err *e) {
     while (rest.len > 0) {
         slice setting = take_until(&rest, ',');
@@ -56,7 +82,8 @@ static status add_settings(host_link *l, slice rest, err *e) {
             return err_set(e, STATUS_INVALID, "\"%.*s\" is not SETTING=VALUE",
                            SLICE_ARG(slice_sub(setting, 0, setting.len < 60 ? setting.len : 60)));
         }
-        TRY(host_link_add_setting(l, name, value, e));
+        TRY(is_credential(l, name) ? add_credential(l, name, value, e)
+                                   : host_link_add_setting(l, name, value, e));
     }
     return STATUS_OK;
 }

@@ -11,6 +11,8 @@
 #include "cli/options.h"
 #include "cli/places.h"
 #include "cli/run_audit.h"
+#include "cli/run_secrets.h"
+#include "cli/secret_option.h"
 #include "cli/spiffe.h"
 #include "cli/start_table.h"
 #include "host/host.h"
@@ -24,6 +26,7 @@ typedef struct run_args {
     host_config config;
     cli_output output;
     bool suggest;
+    run_secrets secrets;
     const char *audit_path; // NULL = there is no audit log
     char *metrics_address;  // NULL = none are served
     uint16_t metrics_port;
@@ -124,6 +127,25 @@ static status set_deny_call(void *target, const char *value, err *e) {
 
 static status set_link(void *target, const char *value, err *e) {
     return link_option_add(&workload_of(target)->links, slice_from_text(value), e);
+}
+
+static status set_secret(void *target, const char *value, err *e) {
+    return secret_option_add(workload_of(target), slice_from_text(value), e);
+}
+static status set_secrets(void *target, const char *value, err *e) {
+    (void)e;
+    ((run_args *)target)->secrets.request.directory = value;
+    return STATUS_OK;
+}
+static status set_secrets_key_file(void *target, const char *value, err *e) {
+    (void)e;
+    ((run_args *)target)->secrets.request.key_file = value;
+    return STATUS_OK;
+}
+static status set_secrets_passphrase_file(void *target, const char *value, err *e) {
+    (void)e;
+    ((run_args *)target)->secrets.request.passphrase_file = value;
+    return STATUS_OK;
 }
 
 static status set_config_value(void *target, const char *value, err *e) {
@@ -317,6 +339,13 @@ static const cli_option options[] = {
     {"name", 'n', "NAME", "name of the workload in logs (the file's name)", set_name},
     {"link", 0, "WHAT=DRIVER[,..]", "let a driver serve a contract, such as wasi:keyvalue=sqlite", set_link},
     {"deny-call", 0, "CALL", "refuse a call through a link, such as wasi:keyvalue/store.set", set_deny_call},
+    {"secret", 0, "NAME[=STORED]", "let it reveal a secret, stored as NAME or as KEY[:FIELD][@VERSION]",
+     set_secret},
+    {"secrets", 0, "DIR", "where secrets are stored (secrets in $WRIT_HOME or ~/.config/writ)", set_secrets},
+    {"secrets-key-file", 0, "FILE", "the key that they are sealed under (key in the directory)",
+     set_secrets_key_file},
+    {"secrets-passphrase-file", 0, "FILE", "their passphrase, else asked for on the terminal",
+     set_secrets_passphrase_file},
     {"config-value", 0, "NAME=VALUE", "a value that wasi:config tells", set_config_value},
     {"data", 0, "DIR", "where drivers keep their files (the user's data directory)", set_data},
     {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
@@ -423,8 +452,12 @@ static int start(run_args *args) {
     host_observer observer = start_table_observer(&args->output);
     const host_monitor monitor = {args, supervising, ending};
     observer.monitor = args->metrics_address != NULL ? &monitor : NULL;
-    status s =
-        args->suggest ? start_table_suggest(w, args->output, &e) : run_recorded(args, &observer, &code, &e);
+    status s = args->suggest ? STATUS_OK : run_secrets_open(&args->secrets, c, &observer, &e);
+    if (s == STATUS_OK) {
+        s = args->suggest ? start_table_suggest(w, args->output, &e)
+                          : run_recorded(args, &observer, &code, &e);
+    }
+    run_secrets_close(&args->secrets);
     return s == STATUS_OK ? code : cli_fail(&e, args->output);
 }
 

@@ -84,6 +84,21 @@ static status starting(void *context, const host_config *c, err *e) {
     return a->inner.starting == NULL ? STATUS_OK : a->inner.starting(a->inner.context, c, e);
 }
 
+// What was asked for and is not there may be any bytes. Lines of reveals are written at once and synced with
+// others.
+static status revealed(void *context, const secret_revealed *what, err *e) {
+    run_audit *a = context;
+    if (what->is_granted) {
+        TRY(audit_event(a->log, e, AUDIT_SECRET_REVEAL, audit_slice("workload", what->workload),
+                        audit_slice("name", what->name), audit_number("version", (int64_t)what->version)));
+    } else {
+        TRY(audit_event(a->log, e, AUDIT_REFUSAL, audit_slice("workload", what->workload),
+                        audit_text("what", "secret"), audit_slice("name", what->name),
+                        audit_text("why", "it has no such secret")));
+    }
+    return a->inner.revealed == NULL ? STATUS_OK : a->inner.revealed(a->inner.context, what, e);
+}
+
 static void serving(void *context, const char *url, int workers) {
     run_audit *a = context;
     if (a->inner.serving != NULL) {
@@ -103,7 +118,9 @@ host_observer run_audit_observer(run_audit *a, const host_observer *inner) {
                            .compiling = compiling,
                            .starting = starting,
                            .serving = serving,
-                           .monitor = inner->monitor};
+                           .revealed = revealed,
+                           .monitor = inner->monitor,
+                           .secrets = inner->secrets};
 }
 
 // --- beginning and end ------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "host/routes.h"
+#include "identity/secret_grants.h"
 #include "os/random.h"
 
 static const uint64_t second_ns = 1000000000;
@@ -67,6 +68,10 @@ static void workload_config_done(workload_config *c) {
     mem_free(c->variables);
     mem_free(c->routes);
     mem_free(c->values);
+    for (size_t i = 0; i < c->secret_count; i++) {
+        host_secret_done(&c->secrets[i]);
+    }
+    mem_free(c->secrets);
     host_links_done(&c->links);
     free_list(c->arguments, c->argument_count);
     free_list(c->grants, c->grant_count);
@@ -220,6 +225,34 @@ status workload_config_add_value(workload_config *c, const char *name, const cha
     c->values = mem_resize(c->values, (c->value_count + 1) * sizeof c->values[0]);
     c->values[c->value_count++] = (host_variable){.name = mem_text_dup(name), .value = mem_text_dup(value)};
     return STATUS_OK;
+}
+
+status workload_config_add_secret(workload_config *c, const host_secret *added, err *e) {
+    if (c->secret_count == SECRET_GRANTS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a workload has at most %d secrets", SECRET_GRANTS_MAX);
+    }
+    for (size_t i = 0; i < c->secret_count; i++) {
+        if (strcmp(c->secrets[i].name, added->name) == 0) {
+            return err_set(e, STATUS_EXISTS, "two secrets are called \"%.128s\"", added->name);
+        }
+    }
+    c->secrets = mem_resize(c->secrets, (c->secret_count + 1) * sizeof c->secrets[0]);
+    c->secrets[c->secret_count++] = host_secret_copy(added);
+    return STATUS_OK;
+}
+
+bool host_config_needs_secrets(const host_config *c) {
+    for (size_t i = 0; i < c->workload_count; i++) {
+        const workload_config *w = &c->workloads[i];
+        bool needs = w->secret_count > 0;
+        for (size_t k = 0; k < w->links.count; k++) {
+            needs = needs || w->links.items[k].secret_count > 0;
+        }
+        if (needs) {
+            return true;
+        }
+    }
+    return false;
 }
 
 status workload_config_add_variable(workload_config *c, const char *name, const char *value, err *e) {

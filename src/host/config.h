@@ -96,6 +96,8 @@ typedef struct workload_config {
     host_links links;      // contracts of which a driver takes care
     host_variable *values; // what wasi:config tells
     size_t value_count;
+    host_secret *secrets; // granted to it; workers know no more than what it calls them
+    size_t secret_count;
 
     char **grants; // interfaces named by --grant, such as "wasi:sockets" or "wasi:sockets/tcp"
     size_t grant_count;
@@ -172,6 +174,9 @@ status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) WRI
 // Whether any workload may make outgoing HTTP requests.
 bool host_config_calls_out(const host_config *c);
 
+// Whether a workload, or a driver for one, needs a secret.
+bool host_config_needs_secrets(const host_config *c);
+
 // How many instances may run at one time, all workloads together.
 uint64_t host_config_instances(const host_config *c);
 // Gives each workload whose instances_max is 0 its part of `capacity`: the default, or an equal part of what
@@ -186,6 +191,8 @@ status workload_config_add_variable(workload_config *c, const char *name, const 
 // STATUS_EXISTS when there is a value of that name.
 status workload_config_add_value(workload_config *c, const char *name, const char *value,
                                  err *e) WRIT_MUST_USE;
+// STATUS_EXISTS when there is a secret of that name.
+status workload_config_add_secret(workload_config *c, const host_secret *added, err *e) WRIT_MUST_USE;
 // `host` may be NULL. STATUS_INVALID for what is no route (host/routes.h), STATUS_LIMIT over HOST_ROUTES_MAX.
 status workload_config_add_route(workload_config *c, const char *host, const char *path,
                                  err *e) WRIT_MUST_USE;

@@ -166,6 +166,10 @@ static void write_workload(wire_writer *w, const workload_config *c) {
         write_text(w, c->values[i].name);
         write_text(w, c->values[i].value);
     }
+    wire_write_u32(w, (uint32_t)c->secret_count);
+    for (size_t i = 0; i < c->secret_count; i++) {
+        write_text(w, c->secrets[i].name);
+    }
     host_links_put(&c->links, HOST_LINKS_FOR_WORKERS, w);
     wire_write_u32(w, (uint32_t)c->callee_count);
     for (size_t i = 0; i < c->callee_count; i++) {
@@ -245,6 +249,21 @@ static status read_pairs(wire_reader *r, workload_config *c, add_pair add, err *
     return s;
 }
 
+// Workers know no other name of a secret than the guest does.
+static status read_secrets(wire_reader *r, workload_config *c, err *e) {
+    status s = STATUS_OK;
+    for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
+        char *name = NULL;
+        read_text(r, &name);
+        if (name != NULL) {
+            s = workload_config_add_secret(c, &(host_secret){.name = name, .key = name}, e);
+        }
+        r->has_failed = r->has_failed || name == NULL;
+        mem_free(name);
+    }
+    return s;
+}
+
 static status read_callees(wire_reader *r, workload_config *c, err *e) {
     status s = STATUS_OK;
     for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
@@ -293,6 +312,7 @@ static status read_workload(wire_reader *r, workload_config *c, err *e) {
     TRY(read_directories(r, c, e));
     TRY(read_pairs(r, c, workload_config_add_variable, e));
     TRY(read_pairs(r, c, workload_config_add_value, e));
+    TRY(read_secrets(r, c, e));
     host_links_take(r, &c->links);
     TRY(read_callees(r, c, e));
     TRY(read_list(r, &c->arguments, &c->argument_count, e));

@@ -31,7 +31,6 @@ struct drivers {
     host_config policy; // of their connections: any, `peers` says to whom
     connector *connector;
     driver_peers *peers; // in front of it
-    int links_fd;        // memory file
     int page_fd;
     memory_map page;
     process process;
@@ -231,7 +230,36 @@ static void on_process(void *arg, unsigned events) {
     loop_timer_start_in(&d->restart, delay);
 }
 
+// With the credentials, so that it is for one process and then gone. The buffer does not grow, because that
+// would leave copies of them.
+static status write_links(drivers *d, int *ret_fd, err *e) {
+    auto_buf bytes;
+    host_links all = drivers_links(d->options.config, d->options.link_count);
+    size_t room = 0;
+    uint8_t *start;
+    buf_init(&bytes, HOST_LINKS_WIRE_BYTES_MAX);
+    status s = host_links_write(&all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
+    for (size_t i = 0; i < all.count; i++) {
+        host_secrets_lend(d->options.secrets, &all.items[i]);
+        room += host_link_credential_bytes(&all.items[i]);
+    }
+    if (s == STATUS_OK) {
+        s = buf_reserve(&bytes, room, &start);
+        buf_clear(&bytes);
+    }
+    if (s == STATUS_OK) {
+        s = host_links_write(&all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
+    }
+    if (s == STATUS_OK) {
+        s = memory_file_from_bytes("writ-driver-links", buf_slice(&bytes), ret_fd, e);
+    }
+    secret_wipe(bytes.data, bytes.capacity);
+    mem_free(all.items);
+    return s;
+}
+
 static status spawn(drivers *d, err *e) {
+    auto_fd links_fd = -1;
     channel theirs = {-1};
     auto_fd error_fd = -1;
     TRY(process_error_pipe(&d->error_fd, &error_fd, e));
@@ -243,7 +271,8 @@ static status spawn(drivers *d, err *e) {
     status s = process_spawn(&o, &d->process, e);
     channel_close(&theirs);
     TRY(s);
-    return message_send_serve(&d->channel, d->links_fd, slice_from_text(d->options.directory), e);
+    TRY(write_links(d, &links_fd, e));
+    return message_send_serve(&d->channel, links_fd, slice_from_text(d->options.directory), e);
 }
 
 static status watch(drivers *d, err *e) {
@@ -308,17 +337,10 @@ static status wait_until_ready(drivers *d, err *e) {
 
 // --- the whole ---------------------------------------------------------------------------------------------
 
-static status write_links(drivers *d, err *e) {
-    auto_buf bytes;
+static void make_peers(drivers *d) {
     host_links all = drivers_links(d->options.config, d->options.link_count);
-    buf_init(&bytes, HOST_LINKS_WIRE_BYTES_MAX);
-    status s = host_links_write(&all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
-    if (s == STATUS_OK) {
-        s = memory_file_from_bytes("writ-driver-links", buf_slice(&bytes), &d->links_fd, e);
-    }
     d->peers = driver_peers_new(&all, d->connector);
     mem_free(all.items);
-    return s;
 }
 
 static status allow_everywhere(host_config *ret, err *e) {
@@ -338,8 +360,8 @@ static status start(drivers *d, err *e) {
     TRY(private_directory_open(d->options.directory, &directory, e));
     TRY(allow_everywhere(&d->policy, e));
     TRY(local_connector_new(d->options.loop, &d->policy, &d->connector, e));
+    make_peers(d);
     TRY(make_page(d, e));
-    TRY(write_links(d, e));
     TRY(spawn(d, e));
     TRY(wait_until_ready(d, e));
     return watch(d, e);
@@ -348,7 +370,7 @@ static status start(drivers *d, err *e) {
 status drivers_new(const drivers_options *options, drivers **ret, err *e) {
     drivers *d = MEM_NEW(drivers);
     d->options = *options;
-    d->links_fd = d->page_fd = d->error_fd = -1;
+    d->page_fd = d->error_fd = -1;
     d->process.pidfd = -1;
     d->channel.fd = -1;
     loop_timer_init(&d->restart, options->loop, on_restart, d);
@@ -373,7 +395,6 @@ void drivers_free(drivers *d) {
     host_config_done(&d->policy);
     memory_map_done(&d->page);
     fd_close(d->page_fd);
-    fd_close(d->links_fd);
     mem_free(d);
 }
 

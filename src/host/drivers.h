@@ -9,6 +9,7 @@
 
 #include "capability/links.h"
 #include "host/config.h"
+#include "host/host_secrets.h"
 #include "host/log.h"
 #include "loop/loop.h"
 
@@ -18,8 +19,9 @@ typedef struct drivers_options {
     const host_config *config; // borrowed; its links are numbered, there is at least one
     uint32_t link_count;
     loop *loop;
-    logger *logger;        // borrowed
-    const char *directory; // for files of drivers, absolute; made when it is not there
+    logger *logger;              // borrowed
+    const host_secrets *secrets; // credentials of the links; borrowed; or NULL
+    const char *directory;       // for files of drivers, absolute; made when it is not there
     // A new process has taken the place of the one that ended: every worker needs a new connection. From the
     // loop.
     void (*replaced)(void *context);

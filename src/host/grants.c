@@ -107,8 +107,10 @@ static bool has_authority(const workload_config *c, const wasi_offer *offer, boo
         return c->value_count > 0;
     case WASI_AUTHORITY_LINK:
         return is_linked(c, offer->interface->name, why, why_bytes);
-    case WASI_AUTHORITY_SECRETS: // no configuration names some yet
-        break;
+    case WASI_AUTHORITY_SECRETS:
+        snprintf(why, why_bytes, "%zu secret%s by --secret", c->secret_count,
+                 c->secret_count == 1 ? "" : "s");
+        return c->secret_count > 0;
     }
     return false;
 }
@@ -159,7 +161,7 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
                  SLICE_ARG(name));
         decide(d, GRANT_REFUSED, "nothing is linked to it", option);
     } else if (offer->authority == WASI_AUTHORITY_SECRETS && !named) {
-        decide(d, GRANT_REFUSED, "no secret is granted", option);
+        decide(d, GRANT_REFUSED, "no secret is granted", "--secret NAME");
     } else if (!c->is_strict || named) {
         decide(d, GRANT_INERT, inert_reason(c, offer->authority), "");
     } else {

@@ -5,6 +5,7 @@
 #include "host/config.h"
 #include "host/grants.h"
 #include "host/status.h"
+#include "identity/secret_grants.h"
 #include "loop/loop.h"
 
 // Somebody who watches the workloads from their supervisor's loop while they run.
@@ -14,6 +15,13 @@ typedef struct host_monitor {
     status (*supervising)(void *context, loop *l, const host_status *s, err *e);
     void (*ending)(void *context); // also after a failure of `supervising`
 } host_monitor;
+
+// Where the values of secrets come from, while the workloads run.
+typedef struct host_secret_source {
+    secret_source source;
+    void *context;
+    status (*refresh)(void *context, bool *ret_changed, err *e); // looks whether it was changed; or NULL
+} host_secret_source;
 
 // What the caller wants to be told (and shows to people). Called in the process that called host_run, on its
 // thread. `workload` is a number in the configuration.
@@ -35,7 +43,10 @@ typedef struct host_observer {
     void (*listening)(void *context, const int *fds, size_t count);
     // All workers serve. `url` such as "http://127.0.0.1:8000/".
     void (*serving)(void *context, const char *url, int workers);
-    const host_monitor *monitor; // or NULL
+    // A value is about to go to a workload, or one was asked for that is not there; on failure it stays here.
+    status (*revealed)(void *context, const secret_revealed *what, err *e);
+    const host_monitor *monitor;       // or NULL
+    const host_secret_source *secrets; // or NULL: there are none
 } host_observer;
 
 // Loads, checks, compiles (or finds in the cache) and runs the workloads: serves until SIGTERM or SIGINT

@@ -26,6 +26,20 @@ static void free_settings(host_setting *list, size_t count, bool are_secret) {
     mem_free(list);
 }
 
+host_secret host_secret_copy(const host_secret *s) {
+    return (host_secret){.name = mem_text_dup(s->name),
+                         .key = mem_text_dup(s->key),
+                         .field = s->field == NULL ? NULL : mem_text_dup(s->field),
+                         .version = s->version == NULL ? NULL : mem_text_dup(s->version)};
+}
+
+void host_secret_done(host_secret *s) {
+    mem_free(s->name);
+    mem_free(s->key);
+    mem_free(s->field);
+    mem_free(s->version);
+}
+
 static void free_link(host_link *l) {
     for (size_t i = 0; i < l->interface_count; i++) {
         mem_free(l->interfaces[i]);
@@ -33,6 +47,10 @@ static void free_link(host_link *l) {
     mem_free(l->interfaces);
     free_settings(l->settings, l->setting_count, false);
     free_settings(l->credentials, l->credential_count, true);
+    for (size_t i = 0; i < l->secret_count; i++) {
+        host_secret_done(&l->secrets[i]);
+    }
+    mem_free(l->secrets);
     mem_free(l->name);
     mem_free(l->driver);
     mem_free(l->target);
@@ -95,6 +113,28 @@ status host_link_add_setting(host_link *l, slice name, slice value, err *e) {
 
 status host_link_add_credential(host_link *l, slice name, slice value, err *e) {
     return add_setting(&l->credentials, &l->credential_count, name, value, e);
+}
+
+status host_link_add_secret(host_link *l, const host_secret *added, err *e) {
+    if (l->secret_count == HOST_LINK_SETTINGS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a link has at most %d credentials", HOST_LINK_SETTINGS_MAX);
+    }
+    for (size_t i = 0; i < l->secret_count; i++) {
+        if (strcmp(l->secrets[i].name, added->name) == 0) {
+            return err_set(e, STATUS_EXISTS, "%.60s is given twice", added->name);
+        }
+    }
+    l->secrets = grow(l->secrets, l->secret_count, sizeof *l->secrets);
+    l->secrets[l->secret_count++] = host_secret_copy(added);
+    return STATUS_OK;
+}
+
+size_t host_link_credential_bytes(const host_link *l) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < l->credential_count; i++) { // each with its length before it
+        bytes += strlen(l->credentials[i].name) + strlen(l->credentials[i].value) + 2 * sizeof(uint32_t);
+    }
+    return bytes;
 }
 
 // --- writing -----------------------------------------------------------------------------------------------

@@ -21,6 +21,14 @@ typedef struct host_setting {
     char *value;
 } host_setting;
 
+// A secret by its names; a value is never part of a configuration.
+typedef struct host_secret {
+    char *name;    // as the workload calls it, or the setting that gets it
+    char *key;     // as the store calls it
+    char *field;   // NULL = the only one
+    char *version; // NULL = the newest
+} host_secret;
+
 typedef struct host_link {
     uint32_t number;   // host_config_number_links
     char *name;        // "default"
@@ -31,6 +39,8 @@ typedef struct host_link {
     char *target_name; // for rules of calls: the driver's, unless somebody gave it one
     host_setting *settings;
     size_t setting_count;
+    host_secret *secrets; // that its credentials are fetched from; for the process that starts drivers
+    size_t secret_count;
     host_setting *credentials; // never written to a log, an inventory or an error
     size_t credential_count;
     uint64_t timeout_ns; // of one call; 0 = none but the caller's own
@@ -49,6 +59,13 @@ status host_links_add(host_links *l, const char *name, const char *driver, host_
 status host_link_add_interface(host_link *l, slice interface, err *e) WRIT_MUST_USE;
 status host_link_add_setting(host_link *l, slice name, slice value, err *e) WRIT_MUST_USE;
 status host_link_add_credential(host_link *l, slice name, slice value, err *e) WRIT_MUST_USE;
+// The credential `name` is fetched when the link is opened. STATUS_EXISTS when it has one already.
+status host_link_add_secret(host_link *l, const host_secret *added, err *e) WRIT_MUST_USE;
+
+host_secret host_secret_copy(const host_secret *s);
+void host_secret_done(host_secret *s);
+
+size_t host_link_credential_bytes(const host_link *l); // that writing them takes
 
 // For a memory file. Workers get theirs without settings and credentials.
 enum { HOST_LINKS_WIRE_BYTES_MAX = 64 << 20 };

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/message.h"
 
+#include "base/check.h"
 #include "host/config.h"
 #include "host/wire.h"
+#include "identity/secret_store.h"
 #include "os/fd.h"
 
 enum { ERROR_TEXT_BYTES_MAX = ERR_MESSAGE_BYTES_MAX };
@@ -376,5 +378,99 @@ status message_read_connected(const channel_packet *p, message_connected *ret, e
     }
     TRY(check_read(&r, is_sound, p, e));
     ret->code = (status)code;
+    return STATUS_OK;
+}
+
+// --- secrets -----------------------------------------------------------------------------------------------
+
+status message_send_reveal(channel *c, const message_reveal *m, err *e) {
+    draft d;
+    draft_init(&d);
+    wire_write_u64(&d.w, m->id);
+    wire_write_u32(&d.w, m->workload);
+    wire_write_bytes(&d.w, m->name);
+    return draft_send(&d, c, MESSAGE_REVEAL, NULL, 0, e);
+}
+
+status message_read_reveal(const channel_packet *p, message_reveal *ret, err *e) {
+    wire_reader r = read_payload(p);
+    message_reveal m;
+    m.id = wire_read_u64(&r);
+    m.workload = wire_read_u32(&r);
+    m.name = wire_read_bytes(&r, MESSAGE_SECRET_NAME_BYTES_MAX);
+    TRY(check_read(&r, m.id != 0 && m.name.len > 0, p, e));
+    *ret = m;
+    return STATUS_OK;
+}
+
+static void write_revealed(wire_writer *w, const message_revealed *m) {
+    wire_write_u64(w, m->id);
+    wire_write_u8(w, (uint8_t)m->code);
+    wire_write_bytes(w, slice_sub(m->text, 0, ERROR_TEXT_BYTES_MAX));
+    wire_write_u8(w, (uint8_t)m->kind);
+    wire_write_u64(w, m->version);
+    wire_write_u32(w, m->total);
+    wire_write_u32(w, m->offset);
+    wire_write_u32(w, (uint32_t)m->part.len); // and then the part
+}
+
+// The part of the value is never in memory that grows and leaves copies behind.
+static status send_part(channel *c, const message_revealed *m, err *e) {
+    uint8_t packet[CHANNEL_PAYLOAD_BYTES_MAX];
+    draft d;
+    draft_init(&d);
+    write_revealed(&d.w, m);
+    CHECK(!d.w.has_failed && d.bytes.len + m->part.len <= sizeof packet);
+    memcpy(packet, d.bytes.data, d.bytes.len);
+    memcpy(packet + d.bytes.len, m->part.data, m->part.len);
+    status s = channel_send(c, MESSAGE_REVEALED, slice_of(packet, d.bytes.len + m->part.len), NULL, 0, e);
+    secret_wipe(packet, sizeof packet);
+    buf_done(&d.bytes);
+    return s;
+}
+
+status message_send_revealed(channel *c, uint64_t id, const secret_value *value, err *e) {
+    slice rest = secret_slice(&value->bytes);
+    message_revealed m = {
+        .id = id, .kind = value->kind, .version = value->version, .total = (uint32_t)rest.len};
+    CHECK(rest.len > 0 && rest.len <= SECRET_VALUE_BYTES_MAX);
+    while (m.offset < m.total) {
+        size_t left = m.total - m.offset;
+        size_t n = left < MESSAGE_SECRET_PART_BYTES_MAX ? left : MESSAGE_SECRET_PART_BYTES_MAX;
+        m.part = slice_sub(rest, m.offset, m.offset + n);
+        TRY(send_part(c, &m, e));
+        m.offset += (uint32_t)n;
+    }
+    return STATUS_OK;
+}
+
+status message_send_unrevealed(channel *c, uint64_t id, const err *why, err *e) {
+    draft d;
+    draft_init(&d);
+    write_revealed(&d.w,
+                   &(message_revealed){.id = id, .code = why->code, .text = slice_from_text(why->message)});
+    return draft_send(&d, c, MESSAGE_REVEALED, NULL, 0, e);
+}
+
+static bool is_part(const message_revealed *m) {
+    return (m->kind == SECRET_TEXT || m->kind == SECRET_BYTES) && m->text.len == 0 && m->part.len > 0 &&
+           m->total <= SECRET_VALUE_BYTES_MAX && m->offset <= m->total && m->part.len <= m->total - m->offset;
+}
+
+status message_read_revealed(const channel_packet *p, message_revealed *ret, err *e) {
+    wire_reader r = read_payload(p);
+    message_revealed m;
+    m.id = wire_read_u64(&r);
+    uint8_t code = wire_read_u8(&r);
+    m.text = wire_read_bytes(&r, ERROR_TEXT_BYTES_MAX);
+    m.kind = (secret_kind)wire_read_u8(&r);
+    m.version = wire_read_u64(&r);
+    m.total = wire_read_u32(&r);
+    m.offset = wire_read_u32(&r);
+    m.part = wire_read_bytes(&r, MESSAGE_SECRET_PART_BYTES_MAX);
+    bool is_sound = m.id != 0 && (code == STATUS_OK ? is_part(&m) : is_failure(code) && m.part.len == 0);
+    TRY(check_read(&r, is_sound, p, e));
+    m.code = (status)code;
+    *ret = m;
     return STATUS_OK;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "host/log.h"
+#include "identity/secret_source.h"
 #include "net/connector.h"
 #include "os/channel.h"
 
@@ -22,6 +23,7 @@ typedef enum message_type {
     MESSAGE_LINKS,       // with two: the page of links (memory file), the connection to the drivers
     MESSAGE_DRIVERS,     // with one: a new connection to the drivers
     MESSAGE_RETIRE,      // accept nothing more, others do; end when all connections have ended
+    MESSAGE_REVEALED,    // a part of a secret, or why there is none
     // to the drivers
     MESSAGE_SERVE = 50, // with one: their links (memory file); the payload is their directory
     MESSAGE_ATTACH,     // with one: the connection of a worker
@@ -32,6 +34,7 @@ typedef enum message_type {
     MESSAGE_LOG,
     MESSAGE_CONNECT,
     MESSAGE_CANCEL, // of a MESSAGE_CONNECT
+    MESSAGE_REVEAL, // a secret of a workload
     // from a compiler
     MESSAGE_COMPILED, // one more module
 } message_type;
@@ -81,6 +84,25 @@ typedef struct message_connected {
     uint32_t address_count;
 } message_connected;
 
+enum { MESSAGE_SECRET_PART_BYTES_MAX = 7168, MESSAGE_SECRET_NAME_BYTES_MAX = 128 };
+
+typedef struct message_reveal {
+    uint64_t id;
+    uint32_t workload;
+    slice name;
+} message_reveal;
+
+typedef struct message_revealed {
+    uint64_t id;
+    status code; // STATUS_OK: the rest is there, else only `text`
+    slice text;
+    secret_kind kind;
+    uint64_t version;
+    uint32_t total; // bytes of the whole
+    uint32_t offset;
+    slice part; // never empty; whoever reads it wipes the packet
+} message_revealed;
+
 // Each sends one packet; status and meaning as channel_send.
 status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count,
                           err *e) WRIT_MUST_USE;
@@ -100,6 +122,10 @@ status message_send_connect(channel *c, const message_connect *m, err *e) WRIT_M
 status message_send_cancel(channel *c, uint64_t id, err *e) WRIT_MUST_USE;
 status message_send_connected(channel *c, const message_connected *m, int fd,
                               err *e) WRIT_MUST_USE; // fd may be -1
+status message_send_reveal(channel *c, const message_reveal *m, err *e) WRIT_MUST_USE;
+// In as many packets as it takes, which are wiped.
+status message_send_revealed(channel *c, uint64_t id, const secret_value *value, err *e) WRIT_MUST_USE;
+status message_send_unrevealed(channel *c, uint64_t id, const err *why, err *e) WRIT_MUST_USE;
 
 // Each reads the payload of a packet whose type has been looked at; slices are borrowed from it.
 // STATUS_INVALID when it is malformed.
@@ -111,6 +137,8 @@ status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e)
 status message_read_connect(const channel_packet *p, message_connect *ret, err *e) WRIT_MUST_USE;
 status message_read_cancel(const channel_packet *p, uint64_t *ret_id, err *e) WRIT_MUST_USE;
 status message_read_connected(const channel_packet *p, message_connected *ret, err *e) WRIT_MUST_USE;
+status message_read_reveal(const channel_packet *p, message_reveal *ret, err *e) WRIT_MUST_USE;
+status message_read_revealed(const channel_packet *p, message_revealed *ret, err *e) WRIT_MUST_USE;
 
 enum { MESSAGE_LOG_OF_WORKER = UINT32_MAX }; // of no workload
 

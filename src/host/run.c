@@ -12,6 +12,7 @@
 #include "host/drivers.h"
 #include "host/expiry.h"
 #include "host/host.h"
+#include "host/host_secrets.h"
 #include "host/local_connector.h"
 #include "host/log.h"
 #include "host/message.h"
@@ -37,6 +38,7 @@ typedef struct run {
     prepared_workload *workloads; // one for each of the configuration
     vetting *vettings;            // likewise
     host_identity *identity;      // NULL without --spiffe
+    host_secrets *secrets;        // NULL when none is needed
     bool is_command;
     int worker_count; // 0 = in this process
     engine_options engine_options;
@@ -284,9 +286,16 @@ static status place_drivers(run *r, err *e) {
     return STATUS_OK;
 }
 
+static status fetch_secrets(run *r, err *e) {
+    const host_secrets_options o = {
+        .config = r->config, .link_count = r->link_count, .observer = r->observer, .logger = r->logger};
+    return host_secrets_new(&o, &r->secrets, e);
+}
+
 static status open_all(run *r, err *e) {
     TRY(place_drivers(r, e));
     TRY(check_sums(r, e));
+    TRY(fetch_secrets(r, e));
     for (size_t i = 0; i < count_of(r); i++) {
         TRY(name_failure(r, i, prepared_open(&r->workloads[i], e), e));
     }
@@ -369,6 +378,7 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
         .vettings = r->vettings,
         .observer = r->observer,
         .identity = r->identity,
+        .secrets = r->secrets,
         .logger = r->logger,
         .is_command = r->is_command,
         .worker_count = r->worker_count,
@@ -503,6 +513,7 @@ static status start_drivers(single *p, err *e) {
                                .loop = p->loop,
                                .logger = r->logger,
                                .directory = r->config->data_directory,
+                               .secrets = r->secrets,
                                .replaced = connect_drivers,
                                .context = p};
     if (r->link_count == 0) {
@@ -511,6 +522,13 @@ static status start_drivers(single *p, err *e) {
     TRY(drivers_new(&o, &p->drivers, e));
     connect_drivers(p);
     return STATUS_OK;
+}
+
+static status reveal_here(void *context, uint32_t number, host_call *call, slice name, secret_value *ret,
+                          err *e) {
+    const single *p = context;
+    (void)call;
+    return host_secrets_reveal(p->run->secrets, number, name, ret, e);
 }
 
 static status make_runner(single *p, err *e) {
@@ -531,6 +549,7 @@ static status make_runner(single *p, err *e) {
         .link_states = p->drivers == NULL ? NULL : drivers_states(p->drivers),
         .link_count = r->link_count,
         .drivers = &p->connection,
+        .secrets = {p, reveal_here},
         .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
         .admissions = p->admissions,
         .worker = 0,
@@ -638,6 +657,7 @@ static void release(run *r) {
     mem_free(r->workloads);
     mem_free(r->vettings);
     mem_free(r->listener_fds);
+    host_secrets_free(r->secrets);
     host_identity_free(r->identity);
     logger_free(r->logger);
 }

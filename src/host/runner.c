@@ -55,6 +55,7 @@ static status make_part(runner *r, uint32_t number, err *e) {
         .drivers = o->drivers,
         .callees = r->callees,
         .gate = r->gate,
+        .secrets = o->secrets,
     };
     TRY(workload_new(&w, &p->workload, e));
     TRY(make_client(r, number, p, e));

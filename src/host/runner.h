@@ -29,6 +29,7 @@ typedef struct runner_options {
     const _Atomic uint32_t *link_states; // of the links of all workloads, by number (capability/links.h)
     uint32_t link_count;
     struct rpc *const *drivers; // where links lead; what it points at may come and go
+    secret_teller secrets;      // of all workloads; zeroed = there are none
     int listener_fd;            // -1 for a command
     admission_page *admissions; // one for each workload, over all workers
     uint32_t worker;            // our row in them

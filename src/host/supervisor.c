@@ -387,6 +387,7 @@ static status start_drivers(supervisor *v, err *e) {
                                .loop = v->loop,
                                .logger = log_of(v),
                                .directory = o->data_directory,
+                               .secrets = o->secrets,
                                .replaced = on_drivers_replaced,
                                .context = v};
     if (o->link_count == 0) {

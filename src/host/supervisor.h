@@ -9,6 +9,7 @@
 
 #include "host/compile.h"
 #include "host/host.h"
+#include "host/host_secrets.h"
 #include "host/log.h"
 #include "host/prepared.h"
 
@@ -18,6 +19,7 @@ typedef struct supervisor_options {
     const vetting *vettings;            // what is known of their writs, likewise; or NULL
     const host_observer *observer;
     host_identity *identity; // of this host, or NULL
+    host_secrets *secrets;   // of all workloads, or NULL
     logger *logger;
     bool is_command; // the only workload is one
     int worker_count;

@@ -13,6 +13,7 @@
 #include "host/host.h"
 #include "host/message.h"
 #include "host/remote_connector.h"
+#include "host/remote_secrets.h"
 #include "host/runner.h"
 #include "host/worker.h"
 #include "net/rpc.h"
@@ -53,6 +54,7 @@ struct worker {
     loop *loop;
     logger *logger;
     connector *connector;
+    remote_secrets *secrets;
     trust_roots *roots;
     engine_facts facts;
     engine_options engine_options;
@@ -212,6 +214,9 @@ static void on_packet(worker *w, channel_packet *p) {
     case MESSAGE_CONNECTED:
         remote_connector_answer(w->connector, p);
         break;
+    case MESSAGE_REVEALED:
+        remote_secrets_answer(w->secrets, p);
+        break;
     case MESSAGE_DRIVERS:
         connect_drivers(w, channel_packet_take(p, 0));
         break;
@@ -300,6 +305,7 @@ static status load_runner(worker *w, err *e) {
         .link_states = w->link_states.data,
         .link_count = w->start.link_count,
         .drivers = &w->drivers,
+        .secrets = remote_secrets_teller(w->secrets),
         .listener_fd = w->start.has_listener ? w->fds[MESSAGE_START_LISTENER] : -1,
         .admissions = w->admission_pages.data,
         .worker = w->start.worker,
@@ -326,6 +332,7 @@ static status load(worker *w, err *e) {
     TRY(loop_new(NULL, &w->loop, e));
     TRY(make_loggers(w, e));
     TRY(remote_connector_new(w->loop, &w->channel, w->start.workload_count, &w->connector, e));
+    w->secrets = remote_secrets_new(&w->channel);
     TRY(load_engine(w, e));
     TRY(load_runner(w, e));
     close_loaded(w);

@@ -205,6 +205,23 @@ static void fill_values(workload *w) {
     w->wasi.config = &w->values;
 }
 
+static status reveal(void *context, host_call *call, slice name, secret_value *ret, err *e) {
+    const workload *w = context;
+    return w->teller.reveal(w->teller.context, w->number, call, name, ret, e);
+}
+
+static void fill_secrets(workload *w, const workload_options *o) {
+    const workload_config *c = w->config;
+    slice *names = ARENA_ARRAY(&w->arena, slice, c->secret_count + 1);
+    CHECK(names != NULL); // SECRET_GRANTS_MAX of them fit
+    for (size_t i = 0; i < c->secret_count; i++) {
+        names[i] = slice_from_text(c->secrets[i].name);
+    }
+    w->teller = o->secrets;
+    w->secrets = (wasi_secrets){names, c->secret_count, w, reveal};
+    w->wasi.secrets = c->secret_count > 0 && o->secrets.reveal != NULL ? &w->secrets : NULL;
+}
+
 static status fill_links(workload *w, const workload_options *o, err *e) {
     const host_links *from = &w->config->links;
     size_t count = 0, next = 0;
@@ -243,6 +260,7 @@ static void fill_authority(workload *w, const workload_options *o) {
     w->wasi.gate = o->gate;
     fill_lists(w, o);
     fill_values(w);
+    fill_secrets(w, o);
     w->wasi.stdio = stdio_of(c, w->kind);
     w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry, .denied = log_denied};
     w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "capability/links.h"
+#include "capability/secrets.h"
 #include "component/component.h"
 #include "engine/engine.h"
 #include "engine/store.h"
@@ -22,6 +23,14 @@ typedef enum workload_kind {
 // of the host, so it must be one of the first two; among others it can be no command. STATUS_UNSUPPORTED.
 status workload_kind_of(const component *c, bool is_alone, workload_kind *ret, err *e) WRIT_MUST_USE;
 
+// Who gives a value out when a guest reveals it: the supervisor over the channel, or this process.
+typedef struct secret_teller {
+    void *context;
+    // As wasi_secrets.reveal. `name` is one that the workload was granted.
+    status (*reveal)(void *context, uint32_t workload, host_call *call, slice name, secret_value *ret,
+                     err *e);
+} secret_teller;
+
 typedef struct workload_options {
     const workload_config *config; // borrowed
     uint32_t number;               // of it, on this host
@@ -37,6 +46,7 @@ typedef struct workload_options {
     // What stands behind imports that other workloads satisfy; NULL = nothing.
     const struct callees *callees;
     struct gate *gate; // of calls; borrowed
+    secret_teller secrets;
 } workload_options;
 
 typedef struct workload {
@@ -55,6 +65,8 @@ typedef struct workload {
     wasi_links links;
     rpc_share share; // of the connection to the drivers; it outlives that
     wasi_config values;
+    wasi_secrets secrets;
+    secret_teller teller; // of their values
     engine_store_options store_options;
     uint64_t cpu_ns_max; // of one call; 0 = no limit
     uint64_t wall_ns_max;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -52,7 +53,11 @@ static ssize_t send_plain(int fd, uint32_t type, slice payload) {
     if (payload.len > 0) {
         memcpy(packet + sizeof type, payload.data, payload.len);
     }
-    return send(fd, packet, sizeof type + payload.len, MSG_NOSIGNAL);
+    ssize_t n = send(fd, packet, sizeof type + payload.len, MSG_NOSIGNAL);
+    int number = errno;
+    explicit_bzero(packet, sizeof type + payload.len); // it may have been a secret
+    errno = number;
+    return n;
 }
 
 static ssize_t send_with_fds(int fd, uint32_t type, slice payload, const int *fds, size_t fd_count) {

@@ -53,6 +53,7 @@ GUESTS = {
     "links-c": (toolchains.build_c, ["links-c", "../../wit/contracts"]),
     "calls-c": (toolchains.build_c, ["calls-c"]),
     "net-c": (toolchains.build_c, ["net-c"]),
+    "secrets-c": (toolchains.build_c, ["secrets-c", "../../wit/contracts"]),
     "cli-c": (toolchains.build_c_command, ["cli-c"]),
     "files-c": (toolchains.build_c_command, ["files-c"]),
     "files-go": (toolchains.build_go_command, ["files-go"]),

@@ -34,6 +34,17 @@ def children(pid):
     return found
 
 
+def memory_files_with(pid, marker):
+    """The memory files that a process has open and that contain `marker`."""
+    found = []
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        path = f"/proc/{pid}/fd/{entry}"
+        if "memfd:" in os.readlink(path):
+            with open(path, "rb") as f:
+                found += [os.readlink(path)] if marker in f.read() else []
+    return found
+
+
 class LinksCase(harness.Case):
     def start(self, *links, options=(), workers=1):
         arguments = [argument for link in links for argument in ("--link", link)]
@@ -170,13 +181,15 @@ class Refusals(LinksCase):
         for option, words in (("wasi:keyvalue", "is not INTERFACES"), ("=memory", "is not INTERFACES"),
                               ("wasi:keyvalue=", "is not INTERFACES"), ("wasi:sql=memory", "no driver serves wasi:sql"),
                               ("wasi:keyvalue=file", "there are: memory, redis, sqlite"),
-                              ("wasi:keyvalue=memory,x", '"x" is not SETTING=VALUE')):
+                              ("wasi:keyvalue=memory,x", '"x" is not SETTING=VALUE'),
+                              ("wasi:keyvalue=redis,password=x", "password is a credential"),
+                              ("wasi:keyvalue=redis,password=@a b", "a secret is named KEY"),
+                              ("wasi:keyvalue=redis,password=@a,password=@b", "password is given twice")):
             with self.subTest(option):
                 self.assertIn(words, self.refused(2, "--link", option))
 
     def test_settings_that_mean_nothing(self):
         for option, words in (("wasi:keyvalue=memory,colour=red", 'the driver memory has no setting "colour"'),
-                              ("wasi:keyvalue=redis,password=x", "password is a credential"),
                               ("wasi:keyvalue=sqlite,path=../x", "leads out of the directory")):
             with self.subTest(option):
                 self.assertIn(words, self.refused(4, "--link", option))
@@ -191,9 +204,9 @@ class Redis(LinksCase):
         self.start_redis()
         self.addCleanup(self.stop_redis)
 
-    def start_redis(self):
+    def start_redis(self, *options):
         self.redis = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                                       "--appendonly", "no", "--dir", str(self.folder)],
+                                       "--appendonly", "no", "--dir", str(self.folder), *options],
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.until(self.answers, 20, "Redis answers")
 
@@ -201,7 +214,7 @@ class Redis(LinksCase):
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as s:
                 s.sendall(b"PING\r\n")
-                return s.recv(16).startswith(b"+PONG")
+                return s.recv(16).startswith((b"+PONG", b"-NOAUTH"))
         except OSError:
             return False
 
@@ -216,6 +229,29 @@ class Redis(LinksCase):
 
     def test_functions(self):
         self.check_functions(self.start(self.link(), workers=2))
+
+    def test_a_password_comes_from_the_store(self):
+        """Also for the process that takes the place of the one with the drivers; and it is in no memory file."""
+        secrets, password = self.folder / "secrets", "Xy7-of-the-server-Qz9"
+        self.stop_redis()
+        self.start_redis("--requirepass", password)
+        for arguments, value in ((["set", "cache", "--field", "password"], password), (["set", "wrong"], "x")):
+            done = harness.run("secrets", *arguments, "--secrets", secrets, stdin=value.encode())
+            self.assertEqual(0, done.returncode, done.stderr)
+        wrong = self.start(f"{self.link()},password=@wrong", options=("--secrets", secrets))
+        self.assertIn("other: ", self.ask(wrong, "/kv/get?bucket=b&key=k", 502))
+        wrong.close()
+        server = self.start(f"{self.link()},password=@cache:password", options=("--secrets", secrets))
+        self.check_functions(server)
+        for process in (server.process.pid, *server.children()):
+            self.assertEqual([], memory_files_with(process, password.encode()))
+        os.kill(children(server.process.pid)["writ-drivers"], signal.SIGKILL)
+        server.wait_line("drivers-died")
+        self.until(lambda: server.get("/kv/get?bucket=b&key=n").status == 200, 20, "the next process answers")
+        server.close()
+        self.assertNotIn(password, server.log())
+        for file in (self.folder / "data").rglob("*"):
+            self.assertTrue(file.is_dir() or password.encode() not in file.read_bytes(), file)
 
     def test_a_lost_backend_is_an_error_and_comes_back(self):
         server = self.start(self.link(), "wasi:keyvalue@here=memory")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """writ secrets: storing, rotating, listing, removing; what is refused; and that a value is shown by nobody."""
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import sys
 import harness
 from harness import Case
 from test_keys import terminal_of
+from test_links import memory_files_with
 
 MARKER = "Xy7-never-to-be-seen-Qz9"
 
@@ -244,6 +246,114 @@ class NothingLeaks(Secrets):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(re.search(r"write\(", log.read_text()))
         self.assertNotIn(MARKER, log.read_text())
+
+
+class Reveals(Secrets):
+    """writ run --secret, with tests/guests/secrets-c."""
+
+    def start(self, *options, workers=1):
+        return self.serve(harness.guest("secrets-c"), "--secrets", self.store, *options, workers=workers)
+
+    def check_answers(self, server):
+        for path, status, body in (("/reveal?key", 200, b"one"), ("/get?key", 200, b"there\n"),
+                                   ("/reveal?raw", 206, b"\0\xff"), ("/reveal?password", 200, b"two"),
+                                   ("/get?other", 404, b"not-found\n"), ("/get?db", 404, b"not-found\n"),
+                                   ("/get?nothing", 404, b"not-found\n"), ("/reveal?large", 200, b"x" * 65536),
+                                   ("/get?" + "n" * 200, 404, b"not-found\n")):
+            with self.subTest(path):
+                answer = server.get(path)
+                self.assertEqual((answer.status, answer.body), (status, body))
+
+    def store_some(self):
+        self.writ("set", "key", value="one")
+        self.writ("set", "db", "--field", "password", value="two")
+        self.writ("set", "raw", "--bytes", value="\x00\xff".encode("latin-1"))
+        self.writ("set", "large", value="x" * 65536)
+        self.writ("set", "other", value="three")
+        return ("--secret", "key", "--secret", "password=db:password", "--secret", "raw", "--secret", "large")
+
+    def test_what_is_granted_and_nothing_else(self):
+        options = self.store_some()
+        for workers in (0, 2):
+            with self.subTest(workers=workers):
+                self.check_answers(self.start(*options, workers=workers))
+
+    def test_many_at_once(self):
+        server = self.start(*self.store_some(), workers=1)
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            answers = list(pool.map(lambda n: server.get("/reveal?large" if n % 2 else "/reveal?key"), range(64)))
+        self.assertEqual([a.body for a in answers], [b"x" * 65536 if n % 2 else b"one" for n in range(64)])
+
+    def test_a_rotation_needs_no_restart(self):
+        self.writ("set", "key", value="one")
+        first = self.shown("key")["version"]
+        server = self.start("--secret", "key", "--secret", f"old=key@{first}")
+        self.assertEqual(server.get("/reveal?key").body, b"one")
+        self.writ("rotate", "key", "--overlap", "1d", value="two")
+        self.until(lambda: server.get("/reveal?key").body == b"two", 10, "the new value is there")
+        self.assertEqual(server.get("/reveal?old").body, b"one")
+        self.writ("remove", "key", "--version", str(first))
+        self.until(lambda: server.get("/reveal?old").status == 500, 10, "the old one is gone")
+        self.assertEqual(server.get("/reveal?key").body, b"two")
+        self.assertIn("the secret old of workload secrets-c cannot be revealed", server.log())
+
+    def refused(self, code, words, *options):
+        done = harness.run("run", "--listen", "127.0.0.1:0", "--secrets", self.store, *options,
+                           harness.guest("secrets-c"))
+        self.assertEqual(done.returncode, code, done.stderr)
+        for word in [words] if isinstance(words, str) else words:
+            self.assertIn(word, done.stderr)
+        self.assertNotIn("serving", done.stderr)
+        return done.stderr
+
+    def test_all_that_are_missing_are_told_at_once(self):
+        self.writ("set", "key", value="one")
+        self.refused(5, ("3 secrets are missing", "there is no secret nothing", "\n  b: ", "\n  c: "),
+                     "--secret", "key", "--secret", "nothing", "--secret", "b=key:field", "--secret", "c=key@99")
+
+    def test_no_secret_is_granted(self):
+        self.refused(3, "wasmcloud:secrets/store@0.1.0-draft: no secret is granted; add --secret NAME")
+        self.refused(3, "wasmcloud:secrets/reveal@0.1.0-draft: refused by --refuse", "--secret", "key",
+                     "--refuse", "wasmcloud:secrets/reveal")
+
+    def test_what_is_no_name(self):
+        for value in (f"k={MARKER}!", f"{MARKER} x", f"={MARKER}", "k=", "k=a@", "k=a@x", "k=a:", "a:field", ""):
+            with self.subTest(value):
+                self.assertNotIn(MARKER, self.refused(2, "--secret", "--secret", value))
+        self.refused(2, 'two secrets are called "k"', "--secret", "k", "--secret", "k=b")
+
+    def test_reveals_are_audited(self):
+        self.writ("set", "key", value=MARKER)
+        log = self.folder / "logs" / "audit.log"
+        for workers in (0, 1):
+            server = self.start("--secret", "api=key", "--audit", log, workers=workers)
+            self.assertEqual(server.get("/reveal?api").body, MARKER.encode())
+            server.get("/get?api")
+            server.get("/get?key")
+            server.close()
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        reveals = [line["about"] for line in lines if line["kind"] == "secret.reveal"]
+        version = self.shown("key")["version"]
+        self.assertEqual(reveals, 2 * [{"workload": "secrets-c", "name": "api", "version": version}])
+        self.assertNotIn(MARKER, log.read_text())
+
+    def test_a_marker_is_nowhere(self):
+        self.writ("set", "key", value=MARKER)
+        for workers in (0, 2):
+            with self.subTest(workers=workers):
+                server = self.start("--secret", "key", "--verbose", workers=workers)
+                self.assertEqual(server.get("/reveal?key").body, MARKER.encode())
+                for process in (server.process.pid, *server.children()):
+                    proc = pathlib.Path("/proc", str(process))
+                    self.assertNotIn(MARKER.encode(),
+                                     (proc / "cmdline").read_bytes() + (proc / "environ").read_bytes())
+                    self.assertEqual(memory_files_with(process, MARKER.encode()), [])
+                server.close()
+                self.assertNotIn(MARKER[:12], server.log())
+        for file in (f for f in self.folder.rglob("*") if f.is_file()):
+            self.assertNotIn(MARKER.encode(), file.read_bytes(), file)
+        done = harness.run("inspect", harness.guest("secrets-c"), "-o", "json")
+        self.assertNotIn(MARKER, done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ static void fill_first(workload_config *c) {
     EXPECT_OK(workload_config_add_directory(c, "/a", "/b", true, NULL));
     EXPECT_OK(workload_config_add_variable(c, "NAME", "", NULL));
     EXPECT_OK(host_config_add_text(&c->arguments, &c->argument_count, "--flag", NULL));
+    EXPECT_OK(workload_config_add_secret(
+        c, &(host_secret){.name = "db", .key = "stored-elsewhere", .field = "password"}, NULL));
     EXPECT_OK(network_policy_add(&c->http_policy, slice_from_text("*.example.org:8443"), NETWORK_PORT_OF_HTTP,
                                  NULL));
     EXPECT_OK(network_policy_add(&c->net_policy, slice_from_text("[fd00::]/8:53"), NETWORK_PORT_ANY, NULL));
@@ -82,6 +84,11 @@ TEST(everything_arrives) {
     EXPECT_TEXT(w->variables[0].value, "");
     EXPECT_TEXT(w->arguments[0], "--flag");
     EXPECT_EQ(w->net_policy.rule_count, 2);
+    REQUIRE(w->secret_count == 1);
+    EXPECT_TEXT(w->secrets[0].name, "db"); // and no more about it
+    EXPECT_TEXT(w->secrets[0].key, "db");
+    EXPECT(w->secrets[0].field == NULL);
+    EXPECT(memmem(bytes.data, bytes.len, "stored-elsewhere", 16) == NULL);
     EXPECT_OK(network_policy_check_host(&w->http_policy, slice_from_text("a.example.org"), 8443, "", NULL));
     EXPECT_STATUS(network_policy_check_host(&w->http_policy, slice_from_text("a.example.org"), 443, "", NULL),
                   STATUS_DENIED);

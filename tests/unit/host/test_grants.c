@@ -74,6 +74,18 @@ TEST(nothing_named_means_no_authority) {
     teardown(&f);
 }
 
+TEST(a_secret_grants_the_interfaces_of_secrets) {
+    fixture f;
+    setup(&f, "(component " EMPTY_IMPORT("wasmcloud:secrets/store@0.1.0-draft")
+                  EMPTY_IMPORT("wasmcloud:secrets/reveal@0.1.0-draft") ")");
+    EXPECT_OK(workload_config_add_secret(f.config, &(host_secret){.name = "db", .key = "db"}, NULL));
+    decide(&f);
+    EXPECT(is(&f, "wasmcloud:secrets/store@0.1.0-draft", GRANT_GRANTED));
+    EXPECT(is(&f, "wasmcloud:secrets/reveal@0.1.0-draft", GRANT_GRANTED));
+    EXPECT_TEXT(decision(&f, "wasmcloud:secrets/store@0.1.0-draft")->why, "1 secret by --secret");
+    teardown(&f);
+}
+
 TEST(secrets_are_not_imported_unawares) {
     fixture f;
     setup(&f, "(component " EMPTY_IMPORT("wasmcloud:secrets/store@0.1.0-draft")
@@ -81,8 +93,7 @@ TEST(secrets_are_not_imported_unawares) {
     decide(&f);
     EXPECT(is(&f, "wasmcloud:secrets/store@0.1.0-draft", GRANT_REFUSED));
     EXPECT(is(&f, "wasmcloud:secrets/reveal@0.1.0-draft", GRANT_REFUSED));
-    EXPECT_TEXT(decision(&f, "wasmcloud:secrets/store@0.1.0-draft")->option,
-                "--grant wasmcloud:secrets/store");
+    EXPECT_TEXT(decision(&f, "wasmcloud:secrets/store@0.1.0-draft")->option, "--secret NAME");
     EXPECT_OK(host_config_add_text(&f.config->grants, &f.config->grant_count, "wasmcloud:secrets", NULL));
     decide(&f);
     EXPECT(is(&f, "wasmcloud:secrets/store@0.1.0-draft", GRANT_INERT));

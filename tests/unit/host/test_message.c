@@ -193,6 +193,65 @@ TEST(connected_round_trip) {
     pair_done(&p);
 }
 
+TEST(reveal_round_trip) {
+    pair p = pair_new();
+    message_reveal m = {7, 2, SLICE_LITERAL("db")}, got;
+    EXPECT_OK(message_send_reveal(&p.a, &m, NULL));
+    receive(&p, MESSAGE_REVEAL, 0);
+    EXPECT_OK(message_read_reveal(&p.p, &got, NULL));
+    EXPECT_EQ(got.id, 7);
+    EXPECT_EQ(got.workload, 2);
+    EXPECT(slice_equal_text(got.name, "db"));
+    m.id = 0;
+    EXPECT_OK(message_send_reveal(&p.a, &m, NULL));
+    receive(&p, MESSAGE_REVEAL, 0);
+    EXPECT_STATUS(message_read_reveal(&p.p, &got, NULL), STATUS_INVALID);
+    static uint8_t name[MESSAGE_SECRET_NAME_BYTES_MAX + 1];
+    m = (message_reveal){7, 2, slice_of(name, sizeof name)};
+    EXPECT_OK(message_send_reveal(&p.a, &m, NULL));
+    receive(&p, MESSAGE_REVEAL, 0);
+    EXPECT_STATUS(message_read_reveal(&p.p, &got, NULL), STATUS_INVALID);
+    pair_done(&p);
+}
+
+TEST(a_secret_comes_in_parts) {
+    enum { BYTES = 64 << 10 };
+    pair p = pair_new();
+    secret_value v = {.kind = SECRET_BYTES, .version = 9};
+    message_revealed got;
+    size_t have = 0;
+    REQUIRE(secret_new(BYTES, &v.bytes, NULL) == STATUS_OK);
+    for (size_t i = 0; i < BYTES; i++) {
+        v.bytes.data[i] = (uint8_t)(i * 7);
+    }
+    EXPECT_OK(message_send_revealed(&p.a, 3, &v, NULL));
+    while (have < BYTES) {
+        receive(&p, MESSAGE_REVEALED, 0);
+        REQUIRE(message_read_revealed(&p.p, &got, NULL) == STATUS_OK);
+        EXPECT(got.id == 3 && got.code == STATUS_OK && got.kind == SECRET_BYTES && got.version == 9);
+        REQUIRE(got.offset == have && got.total == BYTES);
+        EXPECT_BYTES(got.part, slice_of(v.bytes.data + have, got.part.len));
+        have += got.part.len;
+        p.p.len--;
+        EXPECT_STATUS(message_read_revealed(&p.p, &got, NULL), STATUS_INVALID);
+    }
+    EXPECT_STATUS(channel_receive(&p.b, 0, &p.p, NULL), STATUS_NOT_FOUND);
+    secret_value_free(&v);
+    pair_done(&p);
+}
+
+TEST(no_secret_says_why) {
+    pair p = pair_new();
+    err why;
+    message_revealed got;
+    err_set(&why, STATUS_NOT_FOUND, "no such secret");
+    EXPECT_OK(message_send_unrevealed(&p.a, 3, &why, NULL));
+    receive(&p, MESSAGE_REVEALED, 0);
+    EXPECT_OK(message_read_revealed(&p.p, &got, NULL));
+    EXPECT(got.code == STATUS_NOT_FOUND && got.part.len == 0 && slice_equal_text(got.text, "no such secret"));
+    pair_done(&p);
+}
+
 TEST(failure_round_trip) {
     pair p = pair_new();
     err why;
