@@ -41,6 +41,7 @@ struct driver_link {
     // The thread's while `work` is active.
     sqlite_store *store;
     list_node batch;
+    list_node *batch_end; // what was done of it
     status code;
     err e;
 };
@@ -113,7 +114,7 @@ static void run_open(void *arg) {
 
 static void run_batch(void *arg) {
     driver_link *k = arg;
-    k->code = sqlite_store_run(k->store, &k->batch, &k->e);
+    k->code = sqlite_store_run(k->store, &k->batch, &k->batch_end, &k->e);
 }
 
 static void run_close(void *arg) {
@@ -165,8 +166,27 @@ static void start(driver_link *k, loop_callback run, loop_callback done) {
     CHECK(loop_work_start(k->pool, &k->work, run, done, k, NULL) == STATUS_OK); // one at a time
 }
 
+// To the front of those that wait. What became of it in the meantime happens now.
+static void put_back(driver_link *k, keyvalue_request *q) {
+    list_remove(&q->node);
+    list_push_back(k->waiting.next, &q->node);
+    k->waiting_count++;
+    k->waiting_bytes += q->origin->payload.len;
+    ((waiting_request *)q->data)->is_in_batch = false;
+    if (q->origin->is_cancelled) {
+        take_from_waiting(k, q);
+        keyvalue_fail(q, STATUS_CANCELLED, "cancelled");
+    } else if (q->origin->deadline_ns <= loop_now_ns(k->l)) {
+        on_deadline(q);
+    }
+}
+
 static void on_batch_done(void *arg) {
     driver_link *k = arg;
+    const list_node *last_done = k->batch_end->prev;
+    while (k->batch.prev != last_done) {
+        put_back(k, LIST_ENTRY(k->batch.prev, keyvalue_request, node));
+    }
     for (list_node *node; (node = list_pop_front(&k->batch)) != NULL;) {
         reply(LIST_ENTRY(node, keyvalue_request, node));
     }

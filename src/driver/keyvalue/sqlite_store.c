@@ -9,7 +9,7 @@
 #include "os/fd.h"
 #include "os/private.h"
 
-enum { PAGE_BYTES = 4096, WAL_PAGES = 1000, PATH_BYTES_MAX = 4096 };
+enum { PAGE_BYTES = 4096, WAL_PAGES = 1000, PATH_BYTES_MAX = 4096, RUN_BYTES_MAX = 64 << 20 };
 
 typedef enum statement { GET, HAS, PUT, ERASE, LIST, STATEMENT_COUNT } statement;
 
@@ -230,6 +230,7 @@ static int list(sqlite_store *s, const keyvalue_call *c, arena *a, sqlite_outcom
 static int many(sqlite_store *s, const keyvalue_call *c, arena *a, sqlite_outcome *o) {
     keyvalue_item *items = ARENA_ARRAY(a, keyvalue_item, c->count);
     int rc = items == NULL ? SQLITE_NOMEM : SQLITE_OK;
+    size_t bytes = 0;
     for (size_t i = 0; rc == SQLITE_OK && i < c->count; i++) {
         slice key = c->items[i].key;
         if (c->function == KEYVALUE_SET_MANY) {
@@ -239,6 +240,8 @@ static int many(sqlite_store *s, const keyvalue_call *c, arena *a, sqlite_outcom
         } else {
             items[i].key = key;
             rc = get(s, c->bucket, key, a, &items[i].is_there, &items[i].value);
+            bytes += items[i].value.len;
+            rc = bytes > KEYVALUE_CALL_BYTES_MAX ? SQLITE_TOOBIG : rc;
         }
     }
     o->answer.items = items;
@@ -282,12 +285,18 @@ static bool any_writes(const list_node *first, const list_node *end) {
     return false;
 }
 
-// The requests from `first` to before `end`, as a whole: SQLITE_OK, or nothing was done.
-static int transact(sqlite_store *s, list_node *first, const list_node *end) {
-    bool writes = any_writes(first, end);
+static size_t memory_of(const list_node *n) { return LIST_ENTRY(n, keyvalue_request, node)->memory.used; }
+
+// The requests from `first` to before `*end`, as a whole: SQLITE_OK, or nothing was done. When their answers
+// take too much memory it ends earlier, at the new `*end`.
+static int transact(sqlite_store *s, list_node *first, list_node **end) {
+    size_t used = 0;
+    bool writes = any_writes(first, *end);
     int rc = sqlite3_exec(s->db, writes ? "BEGIN IMMEDIATE" : "BEGIN", NULL, NULL, NULL);
-    for (list_node *n = first; rc == SQLITE_OK && n != end; n = n->next) {
+    for (list_node *n = first; rc == SQLITE_OK && n != *end; n = n->next) {
         rc = run_one(s, LIST_ENTRY(n, keyvalue_request, node));
+        used += memory_of(n);
+        *end = rc == SQLITE_OK && used > RUN_BYTES_MAX ? n->next : *end;
     }
     if (rc == SQLITE_OK) {
         rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
@@ -327,17 +336,24 @@ static bool is_of_one_call(int rc) {
     return rc == SQLITE_FULL || rc == SQLITE_NOMEM || rc == SQLITE_TOOBIG;
 }
 
-status sqlite_store_run(sqlite_store *s, list_node *requests, err *e) {
-    int all = transact(s, requests->next, requests);
-    if (all == SQLITE_OK) {
-        return STATUS_OK;
-    }
+// One by one, after they failed together with `all`.
+static status run_each(sqlite_store *s, list_node *first, list_node **end, int all, err *e) {
     status code = STATUS_OK;
-    for (list_node *n = requests->next; n != requests; n = n->next) {
-        int rc = is_of_one_call(all) ? transact(s, n, n->next) : all;
+    size_t used = 0;
+    for (list_node *n = first; n != *end; n = n->next) {
+        list_node *next = n->next;
+        int rc = is_of_one_call(all) ? transact(s, n, &next) : all;
         if (rc != SQLITE_OK && explain(rc, LIST_ENTRY(n, keyvalue_request, node)->data)) {
             code = failed(s, rc, "the database", e);
         }
+        used += memory_of(n);
+        *end = used > RUN_BYTES_MAX ? next : *end;
     }
     return code;
+}
+
+status sqlite_store_run(sqlite_store *s, list_node *requests, list_node **ret_end, err *e) {
+    *ret_end = requests;
+    int all = transact(s, requests->next, ret_end);
+    return all == SQLITE_OK ? STATUS_OK : run_each(s, requests->next, ret_end, all, e);
 }

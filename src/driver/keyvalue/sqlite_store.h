@@ -30,6 +30,7 @@ typedef struct sqlite_outcome {
 // database.
 status sqlite_store_open(const sqlite_store_options *o, sqlite_store **ret, err *e) WRIT_MUST_USE;
 void sqlite_store_close(sqlite_store *s); // accepts NULL
-// Fills the outcomes of the requests of the list (their `node`). Other than STATUS_OK when the file cannot be
-// used any more: close it and open it again.
-status sqlite_store_run(sqlite_store *s, list_node *requests, err *e) WRIT_MUST_USE;
+// Fills the outcomes of the requests of the list (their `node`), from its beginning to before `*ret_end`: the
+// others were not begun, because the answers of those before take much memory. At least one is. Other than
+// STATUS_OK when the file cannot be used any more: close it and open it again.
+status sqlite_store_run(sqlite_store *s, list_node *requests, list_node **ret_end, err *e) WRIT_MUST_USE;

@@ -3,6 +3,7 @@
 // ours, and two links to one file.
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -33,6 +34,69 @@ TEST(values_stay_when_the_link_is_closed) {
     EXPECT_EQ(s.st_mode & 0777, 0600);
     EXPECT_OK(kv_open(&k, &keyvalue_sqlite, NULL, NULL, NULL));
     EXPECT(kv_is(&k, "b", "k", "v"));
+    kv_stop(&k);
+}
+
+static size_t peak_bytes(void) {
+    struct rusage u;
+    getrusage(RUSAGE_SELF, &u);
+    return (size_t)u.ru_maxrss * 1024;
+}
+
+// Small calls with large answers, all of which wait when the thread looks.
+TEST(a_flood_of_large_answers_takes_bounded_memory) {
+    enum { CALLS = 160, KEYS = 15 };
+    kv k = {0};
+    kv_start(&k);
+    EXPECT_OK(kv_open(&k, &keyvalue_sqlite, NULL, NULL, NULL));
+    uint8_t *value = mem_zalloc(1 << 20);
+    keyvalue_item items[KEYS];
+    keyvalue_call set = kv_key_call(KEYVALUE_SET, "b", "k");
+    set.value = slice_of(value, 1 << 20);
+    EXPECT(kv_do(&k, &set));
+    for (int i = 0; i < KEYS; i++) {
+        items[i] = (keyvalue_item){.key = slice_from_text("k")};
+    }
+    keyvalue_call get = {
+        .function = KEYVALUE_GET_MANY, .bucket = slice_from_text("b"), .items = items, .count = KEYS};
+    kv_pending *p = mem_calloc(CALLS, sizeof *p);
+    size_t before = peak_bytes();
+    for (int i = 0; i < CALLS; i++) {
+        kv_begin(&k, &p[i], &get, UINT64_MAX);
+    }
+    for (int i = 0; i < CALLS; i++) {
+        kv_wait(&k, &p[i]);
+        EXPECT_OK(p[i].code);
+        EXPECT_EQ(p[i].answer.count, KEYS);
+        kv_pending_done(&p[i]);
+    }
+    EXPECT(peak_bytes() - before < (size_t)1200 << 20); // all of them are more than 2 GiB
+    mem_free(p);
+    mem_free(value);
+    kv_stop(&k);
+}
+
+TEST(an_answer_that_is_too_large_takes_no_memory) {
+    enum { KEYS = 40 };
+    kv k = {0};
+    kv_start(&k);
+    EXPECT_OK(kv_open(&k, &keyvalue_sqlite, NULL, NULL, NULL));
+    uint8_t *value = mem_zalloc(1 << 20);
+    keyvalue_item items[KEYS];
+    keyvalue_call set = kv_key_call(KEYVALUE_SET, "b", "k");
+    set.value = slice_of(value, 1 << 20);
+    EXPECT(kv_do(&k, &set));
+    for (int i = 0; i < KEYS; i++) {
+        items[i] = (keyvalue_item){.key = slice_from_text("k")};
+    }
+    keyvalue_call get = {
+        .function = KEYVALUE_GET_MANY, .bucket = slice_from_text("b"), .items = items, .count = KEYS};
+    kv_pending p = {0};
+    kv_call(&k, &get, &p);
+    EXPECT_STATUS(p.code, STATUS_LIMIT);
+    EXPECT_TEXT(p.message, "the answer is too large");
+    kv_pending_done(&p);
+    mem_free(value);
     kv_stop(&k);
 }
 
