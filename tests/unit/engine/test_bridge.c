@@ -508,8 +508,8 @@ TEST(a_handle_is_good_for_its_own_type_and_only_as_long_as_it_is_there) {
         "(call $get (i32.const 9))", // never given
         "(local.set $a (call $new (i32.const 1))) (call $drop (local.get $a)) (call $get (local.get $a))",
         "(local.set $a (call $new (i32.const 1))) (call $take (local.get $a) (local.get $a))",
-        "(local.set $a (call $new (i32.const 1))) (drop (call $same (local.get $a)))"
-        "(call $drop (local.get $a)) (call $drop (local.get $a)) (i32.const 0)",
+        ("(local.set $a (call $new (i32.const 1))) (drop (call $same (local.get $a)))"
+         "(call $drop (local.get $a)) (call $drop (local.get $a)) (i32.const 0)"),
     };
     for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
         char text[4096];
