@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The end of links: opens the drivers of a list of links and serves calls of workers to them. Runs in the
-// process with the drivers, and in the single process of --workers 0.
+// process with the drivers.
 //
 // A worker's call names a link, an interface and a function. Nothing in it is believed: the link must exist,
 // the interface must be one of the link's, and the rest is decoded by the driver. Calls in flight are bounded

@@ -3,9 +3,10 @@
 // (a guest that broke out of the engine, a bug in a library) can reach nothing that was not granted.
 //
 // Three steps, in this order, because each forbids what the one before still needs:
-//   sandbox_drop_privileges  no new privileges, no capabilities, no core dumps, not dumpable, a bound on
-//   descriptors sandbox_restrict_files   Landlock: only the named directories, no TCP bind or connect, no
-//   signals to others.
+//   sandbox_drop_privileges  no new privileges, no capabilities, no core dumps, not dumpable, and a bound on
+//                            descriptors.
+//   sandbox_restrict_files   Landlock: only the named directories, no TCP bind or connect, no abstract local
+//                            sockets and no signals to others.
 //                            Applies to this thread and those that it starts later.
 //   sandbox_restrict_calls   seccomp: an allow-list of system calls with checked arguments, for all threads.
 // None can be undone. An older kernel protects less; sandbox_report says what is lost.
