@@ -202,17 +202,19 @@ TEST(the_gate_binds_only_what_was_decided) {
     EXPECT(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "wasi:cli/stdout", NULL) ==
            STATUS_OK);
     decide(&f);
-    component_gate gate = grants_gate(f.g);
+    component_gate admits = grants_gate(f.g);
     const host_interface *bound = NULL;
     semver version = SEMVER(0, 2, 0), other = SEMVER(0, 2, 1);
-    EXPECT(gate.admit(gate.context, slice_from_text("wasi:io/poll"), &version, &bound, NULL) == STATUS_OK);
+    EXPECT(admits.admit(admits.context, slice_from_text("wasi:io/poll"), &version, &bound, NULL) ==
+           STATUS_OK);
     EXPECT(bound != NULL && slice_equal_text(bound->name, "wasi:io/poll"));
-    EXPECT(gate.admit(gate.context, slice_from_text("wasi:io/poll"), &other, &bound, NULL) == STATUS_DENIED);
-    EXPECT(gate.admit(gate.context, slice_from_text("wasi:cli/stdout"), &version, &bound, NULL) ==
+    EXPECT(admits.admit(admits.context, slice_from_text("wasi:io/poll"), &other, &bound, NULL) ==
            STATUS_DENIED);
-    EXPECT(gate.admit(gate.context, slice_from_text("wasi:io/streams"), &version, &bound, NULL) ==
+    EXPECT(admits.admit(admits.context, slice_from_text("wasi:cli/stdout"), &version, &bound, NULL) ==
            STATUS_DENIED);
-    EXPECT(gate.admit(gate.context, slice_from_text("wasi:sockets/tcp"), &version, &bound, NULL) ==
+    EXPECT(admits.admit(admits.context, slice_from_text("wasi:io/streams"), &version, &bound, NULL) ==
+           STATUS_DENIED);
+    EXPECT(admits.admit(admits.context, slice_from_text("wasi:sockets/tcp"), &version, &bound, NULL) ==
            STATUS_DENIED);
     teardown(&f);
 }
