@@ -8,6 +8,7 @@ import re
 import stat
 import subprocess
 import sys
+import unittest
 
 import harness
 from harness import Case
@@ -248,6 +249,21 @@ class NothingLeaks(Secrets):
         self.assertNotIn(MARKER, log.read_text())
 
 
+def occurrences(pid, marker):
+    """How often the marker stands in what a process can read and write."""
+    found = 0
+    with open(f"/proc/{pid}/maps", encoding="ascii") as maps, open(f"/proc/{pid}/mem", "rb", 0) as memory:
+        for line in maps:
+            place, access = line.split()[:2]
+            at, end = (int(number, 16) for number in place.split("-"))
+            while access.startswith("rw") and at < end:
+                size = min(end - at, 1 << 24)
+                memory.seek(at)
+                found += memory.read(size).count(marker)
+                at += size
+    return found
+
+
 class Reveals(Secrets):
     """writ run --secret, with tests/guests/secrets-c."""
 
@@ -336,6 +352,21 @@ class Reveals(Secrets):
         version = self.shown("key")["version"]
         self.assertEqual(reveals, 2 * [{"workload": "secrets-c", "name": "api", "version": version}])
         self.assertNotIn(MARKER, log.read_text())
+
+    @unittest.skipUnless(harness.BINARY.parent.name == "release", "lazy binding leaves registers on the stack")
+    def test_who_has_the_value_in_memory(self):
+        """One process has it, once; the guest that saw it is gone, and has left nothing in its worker."""
+        for length in (20, 128, 9000):
+            with self.subTest(length):
+                value = (MARKER + "0123456789" * length)[:length]
+                self.writ("set", "key", value=value)
+                server = self.start("--secret", "key")
+                for _ in range(3):
+                    self.assertEqual(server.get("/use?key").body, f"{length} bytes\n".encode())
+                self.assertEqual(occurrences(server.process.pid, MARKER[:16].encode()), 1)
+                for child in server.children():
+                    self.assertEqual(occurrences(child, MARKER[:16].encode()), 0)
+                server.close()
 
     def test_a_marker_is_nowhere(self):
         self.writ("set", "key", value=MARKER)

@@ -3,6 +3,7 @@
 // Asks for the secret that the query names and tells what it got; ../README.md lists the routes.
 #include "revealing.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,15 @@ static answer reveal(wasmcloud_secrets_store_own_secret_t secret) {
                : (answer){206, value.val.bytes}; // so that the two can be told apart
 }
 
-// "/get?NAME" asks for it alone, "/reveal?NAME" for its value.
+static answer use(wasmcloud_secrets_store_own_secret_t secret) {
+    answer a = reveal(secret);
+    char text[32];
+    snprintf(text, sizeof text, "%zu bytes\n", a.body.len);
+    return say(200, text);
+}
+
+// "/get?NAME" asks for it alone, "/reveal?NAME" for its value, "/use?NAME" sees the value and tells its
+// length.
 static answer ask(const char *path) {
     const char *query = strchr(path, '?');
     wasmcloud_secrets_store_own_secret_t secret;
@@ -39,6 +48,9 @@ static answer ask(const char *path) {
     revealing_string_t name = {(uint8_t *)(query + 1), strlen(query + 1)};
     if (!wasmcloud_secrets_store_get(&name, &secret, &e)) {
         return refusal(&e);
+    }
+    if (strncmp(path, "/use", 4) == 0) {
+        return use(secret);
     }
     return strncmp(path, "/reveal", 7) == 0 ? reveal(secret) : say(200, "there\n");
 }

@@ -163,6 +163,24 @@ static void connect_for_others(fake *f) {
     process_end(0);
 }
 
+// For one that it was granted, then for one that it was not.
+static void reveal_others(fake *f) {
+    channel_packet p;
+    message_revealed m;
+    if (f->is_second) {
+        end_all(f);
+    }
+    must(message_send_reveal(&f->channel, &(message_reveal){1, 0, SLICE_LITERAL("mine")}, NULL) == STATUS_OK);
+    do { // the components come first
+        must(channel_wait(&f->channel, 10000, CHANNEL_DESCRIPTORS_MAX, &p, NULL) == STATUS_OK);
+    } while (p.type != MESSAGE_REVEALED);
+    must(message_read_revealed(&p, &m, NULL) == STATUS_OK && m.code == STATUS_OK);
+    say(f, slice_equal_text(m.part, "value of stored") ? "it is mine" : "it is another one");
+    (void)!message_send_reveal(&f->channel, &(message_reveal){2, 0, SLICE_LITERAL("stored")}, NULL);
+    (void)sleep(60);
+    process_end(0);
+}
+
 // A line that looks like one of ours.
 static void forge(fake *f) {
     (void)dprintf(STDERR_FILENO, "x\n2026-01-01T00:00:00.000Z info  forge: forged\n");
@@ -179,7 +197,8 @@ __attribute__((constructor)) static void be_a_worker(int argc, char **argv) {
                 {"spoil", spoil_the_listener},
                 {"forge", forge},
                 {"speak-for-others", speak_for_others},
-                {"connect-for-others", connect_for_others}};
+                {"connect-for-others", connect_for_others},
+                {"reveal-others", reveal_others}};
     if (argc != 2 || strcmp(argv[1], "__worker") != 0) {
         return;
     }
@@ -195,7 +214,30 @@ __attribute__((constructor)) static void be_a_worker(int argc, char **argv) {
 
 // --- the supervisor ----------------------------------------------------------------------------------------
 
+static status give(const void *context, const char *key, const char *field, const char *version,
+                   uint64_t now_s, secret_value *ret, err *e) {
+    char text[64];
+    (void)context, (void)field, (void)version, (void)now_s;
+    int n = snprintf(text, sizeof text, "value of %s", key);
+    *ret = (secret_value){.kind = SECRET_TEXT, .version = 1};
+    TRY(secret_new((size_t)n, &ret->bytes, e));
+    memcpy(ret->bytes.data, text, (size_t)n);
+    return STATUS_OK;
+}
+
+typedef struct told { // of reveals
+    size_t granted, refused;
+} told;
+
+static status on_revealed(void *context, const secret_revealed *what, err *e) {
+    told *t = context;
+    (void)e;
+    (*(what->is_granted ? &t->granted : &t->refused))++;
+    return STATUS_OK;
+}
+
 typedef struct outcome {
+    told told;
     status code;
     int exit_status;
     size_t log_bytes;
@@ -219,10 +261,16 @@ static void supervise(const char *way, bool is_command, outcome *ret) {
     EXPECT_OK(memory_file_from_bytes("component", slice_empty(), &component_fd, &e));
     EXPECT(socket_address_parse(slice_from_text("127.0.0.1"), 0, &a));
     EXPECT_OK(socket_listen_group(&a, 1, &listener, &e));
+    const host_secret_source source = {.source = {.get = give}};
+    const host_observer observer = {.context = &ret->told, .revealed = on_revealed, .secrets = &source};
+    host_secrets *secrets = NULL;
+    EXPECT_OK(workload_config_add_secret(w, &(host_secret){.name = "mine", .key = "stored"}, &e));
+    EXPECT_OK(host_secrets_new(&(host_secrets_options){&c, 0, &observer, l}, &secrets, &e));
     prepared_workload prepared = {.config = w, .logger = l, .component_fd = component_fd};
     supervisor_options o = {.config = &c,
                             .workloads = &prepared,
                             .logger = l,
+                            .secrets = secrets,
                             .is_command = is_command,
                             .worker_count = 1,
                             .listener_fds = is_command ? NULL : &listener,
@@ -232,6 +280,7 @@ static void supervise(const char *way, bool is_command, outcome *ret) {
     size_t n = 0;
     EXPECT_OK(fd_read_at(log_fd, ret->log, sizeof ret->log - 1, 0, &n, &e));
     ret->log[n] = '\0';
+    host_secrets_free(secrets);
     logger_free(l);
     host_config_done(&c);
     fd_close(log_fd);
@@ -305,4 +354,14 @@ TEST(a_worker_cannot_connect_for_a_workload_that_is_none) {
     supervise("connect-for-others", false, &o);
     EXPECT_OK(o.code);
     EXPECT(has(&o, "it asks for a connection of workload 1, which is none"));
+}
+
+TEST(a_worker_cannot_have_secrets_that_were_not_granted) {
+    static outcome o;
+    supervise("reveal-others", false, &o);
+    EXPECT_OK(o.code);
+    EXPECT(has(&o, "it is mine"));
+    EXPECT(has(&o, "it asks for a secret that workload 0 was not granted"));
+    EXPECT_EQ(o.told.granted, 1);
+    EXPECT_EQ(o.told.refused, 1);
 }
