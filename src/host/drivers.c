@@ -19,6 +19,7 @@ enum {
     START_TIMEOUT_MS = 10000,
     CHANNEL_BYTES = 1 << 20,
     PACKETS_PER_TURN = 64,
+    LAST_PACKETS = 4096,       // of a process that has ended; one that it started may go on
     LOG_BYTES_MAX = 256 << 10, // in a second
 };
 #define SECOND_NS 1000000000ull
@@ -177,21 +178,28 @@ static void on_channel(void *arg, unsigned events) {
     read_packets(arg, PACKETS_PER_TURN);
 }
 
+static void read_errors(drivers *d, size_t max) {
+    uint8_t text[LOG_TEXT_BYTES_MAX / 2];
+    for (size_t i = 0; i < max; i++) {
+        size_t n = 0;
+        status s = fd_read_some(d->error_fd, text, sizeof text, &n);
+        if (s == STATUS_NOT_FOUND) {
+            return;
+        }
+        if (s != STATUS_OK) {
+            loop_watch_stop(&d->error_watch);
+            return;
+        }
+        if (may_log(d, n)) {
+            logger_event(d->options.logger, LOG_ERROR, "drivers-output", NULL, 0, "the drivers wrote: %.*s",
+                         (int)n, (const char *)text);
+        }
+    }
+}
+
 static void on_errors(void *arg, unsigned events) {
     (void)events;
-    drivers *d = arg;
-    uint8_t text[LOG_TEXT_BYTES_MAX / 2];
-    size_t n = 0;
-    status s = fd_read_some(d->error_fd, text, sizeof text, &n);
-    if (s == STATUS_OK && !may_log(d, n)) {
-        return;
-    }
-    if (s == STATUS_OK) {
-        logger_event(d->options.logger, LOG_ERROR, "drivers-output", NULL, 0, "the drivers wrote: %.*s",
-                     (int)n, (const char *)text);
-    } else if (s != STATUS_NOT_FOUND) {
-        loop_watch_stop(&d->error_watch);
-    }
+    read_errors(arg, PACKETS_PER_TURN);
 }
 
 // --- its life ----------------------------------------------------------------------------------------------
@@ -214,6 +222,8 @@ static void on_process(void *arg, unsigned events) {
     drivers *d = arg;
     process_exit x;
     char text[PROCESS_EXIT_TEXT_BYTES];
+    read_packets(d, LAST_PACKETS); // its last words, with the reason, come before its end
+    read_errors(d, LAST_PACKETS);
     loop_watch_stop(&d->process_watch);
     if (!process_reap(&d->process, &x)) {
         return;

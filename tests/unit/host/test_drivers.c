@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -20,7 +21,7 @@
 
 // --- the process -------------------------------------------------------------------------------------------
 
-enum { FLOOD = 5000 };
+enum { FLOOD = 5000, LAST_LINES = 300 };
 
 typedef struct fake {
     channel channel;
@@ -100,12 +101,24 @@ static void be_deaf(fake *f) {
     process_end(0);
 }
 
+// Says much and is gone before anybody has read it.
+static void speak_and_die(fake *f) {
+    char text[32];
+    be_ready(f);
+    for (int i = 1; i <= LAST_LINES; i++) {
+        (void)snprintf(text, sizeof text, "line %d of %d", i, LAST_LINES);
+        say(f, text);
+    }
+    (void)!write(STDERR_FILENO, "the reason", 10);
+    process_end(1);
+}
+
 __attribute__((constructor)) static void be_the_drivers(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(fake *f);
-    } ways[] = {
-        {"flood", flood}, {"shout", shout}, {"ready", be_ready_often}, {"wander", wander}, {"deaf", be_deaf}};
+    } ways[] = {{"flood", flood},   {"shout", shout},  {"ready", be_ready_often},
+                {"wander", wander}, {"deaf", be_deaf}, {"words", speak_and_die}};
     if (argc != 2 || strcmp(argv[1], "__drivers") != 0) {
         return;
     }
@@ -232,6 +245,16 @@ TEST(drivers_go_where_links_lead) {
     place_init(&p, "wander");
     turn_until(&p, "I was");
     EXPECT(has(&p, "I was refused"));
+    place_done(&p);
+}
+
+TEST(the_last_words_of_drivers_are_heard) {
+    siginfo_t ended;
+    place_init(&p, "words");
+    REQUIRE(waitid(P_ALL, 0, &ended, WEXITED | WNOWAIT) == 0); // our only child
+    turn_until(&p, "the process with the drivers ended");
+    EXPECT(has(&p, "line 300 of 300"));
+    EXPECT(has(&p, "the drivers wrote: the reason"));
     place_done(&p);
 }
 
