@@ -17,7 +17,6 @@ enum {
     TAIL_LEN = sizeof SIGNATURE_BEFORE - 1 + SIGNATURE_TEXT_LEN + sizeof SIGNATURE_AFTER - 1,
     SEALED_BYTES_MAX = 128,
     TIME_TEXT_LEN = 24, // 2026-01-31T12:00:00.123Z
-    HASH_TEXT_LEN = 2 * HASH_BYTES,
 };
 
 static const char *const kind_names[AUDIT_KIND_COUNT] = {
@@ -54,25 +53,6 @@ bool audit_kind_parse(slice name, audit_kind *ret) {
 
 // --- marks and seals --------------------------------------------------------------------------------------
 
-static int hex_digit(uint8_t c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-// Lower case alone, so that a hash has one spelling.
-static bool hash_parse(slice text, uint8_t ret[HASH_BYTES]) {
-    if (text.len != HASH_TEXT_LEN) {
-        return false;
-    }
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        int high = hex_digit(text.data[2 * i]), low = hex_digit(text.data[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        ret[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
-
 const char *audit_mark_text(const audit_mark *m, char text[AUDIT_MARK_TEXT_BYTES]) {
     char hex[HASH_HEX_BYTES];
     hash_hex(m->hash, hex);
@@ -84,7 +64,7 @@ bool audit_mark_parse(slice text, audit_mark *ret) {
     size_t colon = slice_find(text, 0, ':');
     audit_mark found = {0};
     if (colon == SIZE_MAX || !slice_to_u64(slice_sub(text, 0, colon), &found.seq) || found.seq > INT64_MAX ||
-        !hash_parse(slice_sub(text, colon + 1, text.len), found.hash)) {
+        !hash_from_hex(slice_sub(text, colon + 1, text.len), HASH_LOWER_CASE, found.hash)) {
         return false;
     }
     *ret = found;
@@ -330,7 +310,7 @@ static status read_members(audit_line *l, err *e) {
         !json_as_text(json_get(root, "by"), &l->by)) {
         return bad(e, "\"kind\", \"host\" or \"by\" is no text");
     }
-    if (!json_as_text(json_get(root, "prev"), &prev) || !hash_parse(prev, l->prev)) {
+    if (!json_as_text(json_get(root, "prev"), &prev) || !hash_from_hex(prev, HASH_LOWER_CASE, l->prev)) {
         return bad(e, "\"prev\" is no hash");
     }
     l->about = json_get(root, "about");
@@ -399,8 +379,8 @@ static bool head_members(const json_value *root, audit_seal *s) {
     slice body, signature;
     return json_is_object(root) && json_unknown_member(root, known, 3) == NULL &&
            read_number(json_get(root, "seq"), 0, &s->seq) && json_as_text(json_get(root, "body"), &body) &&
-           hash_parse(body, s->body_hash) && json_as_text(json_get(root, "sig"), &signature) &&
-           signature_parse(signature, s->signature);
+           hash_from_hex(body, HASH_LOWER_CASE, s->body_hash) &&
+           json_as_text(json_get(root, "sig"), &signature) && signature_parse(signature, s->signature);
 }
 
 status audit_head_read(slice text, audit_seal *ret, err *e) {

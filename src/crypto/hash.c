@@ -3,6 +3,7 @@
 
 #include <openssl/evp.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -88,4 +89,30 @@ bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]) {
 
 void hash_hex(const uint8_t hash[HASH_BYTES], char ret[HASH_HEX_BYTES]) {
     CHECK(sodium_bin2hex(ret, HASH_HEX_BYTES, hash, HASH_BYTES) != NULL);
+}
+
+static int hex_digit(uint8_t c, hash_case letters) {
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f' && letters != HASH_UPPER_CASE) {
+        return c - 'a' + 10;
+    }
+    return c >= 'A' && c <= 'F' && letters != HASH_LOWER_CASE ? c - 'A' + 10 : -1;
+}
+
+bool hash_from_hex(slice text, hash_case letters, uint8_t ret[HASH_BYTES]) {
+    uint8_t hash[HASH_BYTES];
+    if (text.len != 2 * HASH_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < HASH_BYTES; i++) {
+        int high = hex_digit(text.data[2 * i], letters), low = hex_digit(text.data[2 * i + 1], letters);
+        if (high < 0 || low < 0) {
+            return false;
+        }
+        hash[i] = (uint8_t)(high << 4 | low);
+    }
+    memcpy(ret, hash, HASH_BYTES);
+    return true;
 }

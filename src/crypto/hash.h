@@ -42,3 +42,6 @@ void hash_keyed_end(hash_keyed_state *s, uint8_t ret[HASH_BYTES]); // and wipes 
 bool hash_equal(const uint8_t a[HASH_BYTES], const uint8_t b[HASH_BYTES]);
 // Lower case, NUL-terminated.
 void hash_hex(const uint8_t hash[HASH_BYTES], char ret[HASH_HEX_BYTES]);
+// The other way. Where texts are compared, one case alone, so that a hash has one spelling.
+typedef enum hash_case { HASH_LOWER_CASE, HASH_UPPER_CASE, HASH_ANY_CASE } hash_case;
+bool hash_from_hex(slice text, hash_case letters, uint8_t ret[HASH_BYTES]);

@@ -4,29 +4,8 @@
 
 #include "identity/token_field.h"
 
-enum { HASH_TEXT_LEN = 2 * HASH_BYTES };
-
 static const token_text_rule optional = {.len_max = TOKEN_TEXT_BYTES_MAX};
 static const token_text_rule required = {.is_required = true, .len_max = TOKEN_TEXT_BYTES_MAX};
-
-static int hex_digit(uint8_t c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-// 64 upper-case digits: 1.x compares texts, so another spelling would be another hash there.
-static bool parse_hash(slice text, uint8_t ret[HASH_BYTES]) {
-    if (text.len != HASH_TEXT_LEN) {
-        return false;
-    }
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        int high = hex_digit(text.data[2 * i]), low = hex_digit(text.data[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        ret[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
-}
 
 // --- by kind -----------------------------------------------------------------------------------------------
 
@@ -40,7 +19,8 @@ static status read_revision(const token_field *f, token_claims *c) {
 static status read_component(const token_field *f, token_claims *c) {
     slice hash;
     TRY(token_field_text(f, "hash", required, &hash));
-    if (!parse_hash(hash, c->hash)) {
+    // 1.x compares texts, so another spelling would be another hash there.
+    if (!hash_from_hex(hash, HASH_UPPER_CASE, c->hash)) {
         return token_field_wrong(f, "hash", "is not 64 hexadecimal digits in upper case");
     }
     c->has_hash = true;
@@ -69,7 +49,7 @@ static status read_provider(const token_field *f, token_claims *c) {
     TRY(token_field_pairs(f, "target_hashes", &c->target_hashes));
     for (size_t i = 0; i < c->target_hashes.count; i++) {
         uint8_t hash[HASH_BYTES];
-        if (!parse_hash(c->target_hashes.at[i].value, hash)) {
+        if (!hash_from_hex(c->target_hashes.at[i].value, HASH_UPPER_CASE, hash)) {
             return token_field_wrong(f, "target_hashes",
                                      "has a hash that is not 64 hexadecimal digits in upper case");
         }

@@ -177,27 +177,9 @@ const token_revocation *trust_store_revoked_at(const trust_store *s, size_t inde
     return &s->revoked[index].shown;
 }
 
-static int hex_value(uint8_t c) {
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-static bool parse_hash(slice text, uint8_t ret[HASH_BYTES]) {
-    for (size_t i = 0; i < HASH_BYTES && text.len == TRUST_LIST_DIGITS_LEN; i++) {
-        int high = hex_value(text.data[2 * i]), low = hex_value(text.data[2 * i + 1]);
-        if (high < 0 || low < 0) {
-            return false;
-        }
-        ret[i] = (uint8_t)(high << 4 | low);
-    }
-    return text.len == TRUST_LIST_DIGITS_LEN;
-}
-
 bool trust_revoked_parse(trust_revoked *r) {
     r->is_hash = r->shown.content_hash.len > 0;
-    return r->is_hash ? parse_hash(r->shown.content_hash, r->hash)
+    return r->is_hash ? hash_from_hex(r->shown.content_hash, HASH_ANY_CASE, r->hash)
                       : nkey_public_parse(r->shown.subject, &r->subject, NULL) == STATUS_OK;
 }
 

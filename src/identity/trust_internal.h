@@ -7,7 +7,6 @@
 
 enum {
     TRUST_MEMORY_BYTES_MAX = 256 << 20, // of all that a store holds
-    TRUST_LIST_DIGITS_LEN = 2 * HASH_BYTES,
 };
 
 typedef struct trust_revoked {

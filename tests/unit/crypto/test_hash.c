@@ -70,3 +70,28 @@ TEST(sha256_in_pieces_is_the_same) {
     hash_sha256_begin(&s);
     hash_sha256_drop(&s);
 }
+
+TEST(hashes_from_text) {
+    static const char lower[] = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    static const char upper[] = "00112233445566778899AABBCCDDEEFF00112233445566778899AABBCCDDEEFF";
+    uint8_t hash[HASH_BYTES] = {7};
+    char text[HASH_HEX_BYTES], wrong[HASH_HEX_BYTES];
+    EXPECT(!hash_from_hex(slice_from_text(upper), HASH_LOWER_CASE, hash));
+    EXPECT(!hash_from_hex(slice_from_text(lower), HASH_UPPER_CASE, hash));
+    EXPECT(!hash_from_hex(slice_of(lower, sizeof lower - 2), HASH_ANY_CASE, hash));
+    EXPECT(!hash_from_hex(slice_of(lower, sizeof lower), HASH_ANY_CASE, hash));
+    EXPECT(!hash_from_hex(slice_empty(), HASH_ANY_CASE, hash));
+    for (const char *c = "/:@G`g "; *c != '\0'; c++) {
+        memcpy(wrong, lower, sizeof wrong);
+        wrong[sizeof wrong - 2] = *c;
+        EXPECT(!hash_from_hex(slice_from_text(wrong), HASH_ANY_CASE, hash));
+    }
+    EXPECT_EQ(hash[0], 7); // written on success alone
+    EXPECT(hash_from_hex(slice_from_text(lower), HASH_LOWER_CASE, hash));
+    hash_hex(hash, text);
+    EXPECT_TEXT(text, lower);
+    EXPECT(hash_from_hex(slice_from_text(upper), HASH_UPPER_CASE, hash));
+    EXPECT(hash_from_hex(slice_from_text(upper), HASH_ANY_CASE, hash));
+    hash_hex(hash, text);
+    EXPECT_TEXT(text, lower);
+}
