@@ -12,6 +12,8 @@
 typedef struct lane { // of one workload
     secret_grants *grants;
     uint64_t refreshed_ns;
+    uint64_t counted_ns;
+    uint32_t count; // of reveals in the second since then
 } lane;
 
 typedef struct credentials { // of one link
@@ -214,6 +216,22 @@ static void refresh(host_secrets *s, uint32_t workload) {
     }
 }
 
+// Each is a line of the audit log, whose disk a guest must not fill.
+static status check_rate(lane *l, err *e) {
+    uint64_t now = clock_now_ns();
+    if (now - l->counted_ns >= 1000000000u) {
+        l->counted_ns = now;
+        l->count = 0;
+    }
+    if (l->count == HOST_REVEALS_PER_SECOND_MAX) {
+        return err_set(e, STATUS_LIMIT,
+                       "secrets are revealed %d times in a second already, which is the limit",
+                       HOST_REVEALS_PER_SECOND_MAX);
+    }
+    l->count++;
+    return STATUS_OK;
+}
+
 typedef struct record { // of one reveal
     const host_observer *observer;
     status code;
@@ -231,6 +249,9 @@ status host_secrets_reveal(host_secrets *s, uint32_t workload, slice name, secre
     secret_grants *g = grants_of(s, workload);
     if (g == NULL) {
         return err_set(e, STATUS_NOT_FOUND, "workload %" PRIu32 " has no secrets", workload);
+    }
+    if (host_secrets_knows(s, workload, name)) { // else nobody asks twice
+        TRY(check_rate(&s->lanes[workload], e));
     }
     refresh(s, workload);
     record r = {.observer = s->options.observer};

@@ -25,7 +25,9 @@ void host_secrets_free(host_secrets *s); // accepts NULL
 
 // Whether the workload was granted a secret that it calls so; whoever asks for another one is none of ours.
 bool host_secrets_knows(const host_secrets *s, uint32_t workload, slice name); // accepts NULL
-// A copy of the value, after the observer was told; what it cannot record is not revealed.
+// A copy of the value, after the observer was told; what it cannot record is not revealed. STATUS_LIMIT over
+// the number of reveals that a workload has in a second.
+enum { HOST_REVEALS_PER_SECOND_MAX = 500 };
 status host_secrets_reveal(host_secrets *s, uint32_t workload, slice name, secret_value *ret,
                            err *e) WRIT_MUST_USE;
 
