@@ -48,12 +48,19 @@ static inline void setup(fixture *f) {
     f->config.cache_directory = mem_text_dup(f->folder);
 }
 
+#ifdef __SANITIZE_THREAD__
+enum { INSTANCES = 18 }; // ThreadSanitizer leaves too little address space for the default
+#else
+enum { INSTANCES = 0 }; // the default
+#endif
+
 static inline workload_config *add(fixture *f, const char *name, const char *path) {
     workload_config *w;
     EXPECT_OK(host_config_add_workload(&f->config, &w, NULL));
     w->name = mem_text_dup(name);
     w->component_path = mem_text_dup(path);
     w->is_unsigned = true;
+    w->limits.instances_max = INSTANCES;
     return w;
 }
 
