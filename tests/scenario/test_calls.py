@@ -8,7 +8,6 @@ import os
 import shutil
 import sys
 import time
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -145,4 +144,4 @@ class InManifests(harness.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    sys.exit(harness.main())
