@@ -14,7 +14,7 @@
 
 enum { CHANNEL_BYTES = 64 << 10, LISTENERS_MAX = 256, MACHINE_LACKS = 5 /* as exit status */ };
 
-enum { GENERATION_LISTENER = 1, GENERATION_SERVING }; // packets from a generation
+enum { GENERATION_LISTENERS = 1, GENERATION_SERVING }; // packets from a generation
 
 struct generation {
     channel channel;
@@ -46,11 +46,11 @@ void generation_adopt(const generation *g, host_config *c) {
     c->adopted_count = g->listener_count;
 }
 
-bool generation_is_first(const generation *g) { return g->listener_count == 0; }
-
+// Few packets: the channel does not wait for a reader, and one for each socket of 256 workers would not fit.
 void generation_serving(generation *g, const int *fds, size_t count) {
-    for (size_t i = 0; g->listener_count == 0 && i < count; i++) {
-        (void)!channel_send(&g->channel, GENERATION_LISTENER, slice_empty(), &fds[i], 1, NULL);
+    for (size_t i = 0; g->listener_count == 0 && i < count; i += CHANNEL_DESCRIPTORS_MAX) {
+        size_t n = count - i < CHANNEL_DESCRIPTORS_MAX ? count - i : CHANNEL_DESCRIPTORS_MAX;
+        (void)!channel_send(&g->channel, GENERATION_LISTENERS, slice_empty(), fds + i, n, NULL);
     }
     (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), NULL, 0, NULL);
 }
@@ -96,10 +96,13 @@ static void on_serving(parent *p) {
 
 static void on_packets(parent *p) {
     channel_packet packet;
-    while (p->channel.fd >= 0 && channel_receive(&p->channel, 1, &packet, NULL) == STATUS_OK) {
+    while (p->channel.fd >= 0 &&
+           channel_receive(&p->channel, CHANNEL_DESCRIPTORS_MAX, &packet, NULL) == STATUS_OK) {
         uint32_t type = packet.type;
-        if (type == GENERATION_LISTENER && packet.fd_count == 1 && p->listener_count < LISTENERS_MAX) {
-            p->listeners[p->listener_count++] = channel_packet_take(&packet, 0);
+        for (size_t i = 0; type == GENERATION_LISTENERS && i < packet.fd_count; i++) {
+            if (p->listener_count < LISTENERS_MAX) {
+                p->listeners[p->listener_count++] = channel_packet_take(&packet, i);
+            }
         }
         channel_packet_done(&packet);
         if (type == GENERATION_SERVING) {

@@ -30,7 +30,5 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) WRIT
 
 // Before host_run: the sockets of the generation before, if there was one.
 void generation_adopt(const generation *g, host_config *c);
-// Whether it is the first.
-bool generation_is_first(const generation *g);
 // All workers serve; `fds` are the sockets (host_observer.listening).
 void generation_serving(generation *g, const int *fds, size_t count);
