@@ -145,6 +145,10 @@ static const char *inert_reason(const workload_config *c, wasi_authority authori
     return "";
 }
 
+static const char *refused_by(const workload_config *c) {
+    return c->manifest_path != NULL ? "refused by its policy" : "refused by --refuse";
+}
+
 static void decide_offered(const workload_config *c, const wasi_offer *offer, slice name, bool is_command,
                            grant_decision *d) {
     char option[sizeof d->option], why[sizeof d->why];
@@ -153,7 +157,7 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
     snprintf(option, sizeof option, "%s %.*s", by_manifest ? "to its policy grant:" : "--grant",
              SLICE_ARG(name));
     if (any_covers(c->refusals, c->refusal_count, name)) {
-        decide(d, GRANT_REFUSED, by_manifest ? "refused by its policy" : "refused by --refuse", "");
+        decide(d, GRANT_REFUSED, refused_by(c), "");
     } else if (has_authority(c, offer, is_command, why, sizeof why)) {
         decide(d, GRANT_GRANTED, why, "");
     } else if (offer->authority == WASI_AUTHORITY_LINK && !named) {
@@ -180,7 +184,7 @@ static void decide_callee(grants *g, const host_callee *callee, const grants_que
     if (!grants_writ_allows(writ, q, d)) {
         d->state = GRANT_REFUSED;
     } else if (any_covers(g->config->refusals, g->config->refusal_count, q->name)) {
-        decide(d, GRANT_REFUSED, "refused by --refuse", "");
+        decide(d, GRANT_REFUSED, refused_by(g->config), "");
     } else {
         snprintf(why, sizeof why, "calls workload \"%.100s\"", callee->workload);
         decide(d, GRANT_GRANTED, why, "");

@@ -2,6 +2,8 @@
 #include "host/grants.h"
 
 #include "test.h"
+
+#include "base/mem.h"
 #include "unit/component/helper_wat.c"
 
 // A component that imports the named interfaces, empty, and exports nothing (or a command).
@@ -261,6 +263,10 @@ TEST(an_import_may_be_another_workloads) {
     EXPECT_OK(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "test:app", NULL));
     decide(&f);
     EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));
+    EXPECT_CONTAINS(decision(&f, "test:app/sum@1.0.0")->why, "refused by --refuse");
+    f.config->manifest_path = mem_text_dup("app.yaml");
+    decide(&f);
+    EXPECT_CONTAINS(decision(&f, "test:app/sum@1.0.0")->why, "refused by its policy");
     teardown(&f);
 }
 
