@@ -113,7 +113,6 @@ static status set_env(void *target, const char *value, err *e) {
     return workload_config_add_variable(workload_of(target), buf_text(&name), equals + 1, e);
 }
 
-// INTERFACES[@NAME]=DRIVER[,SETTING=VALUE]...
 static status set_deny_call(void *target, const char *value, err *e) {
     call_pattern call;
     char source[SOURCE_BYTES_MAX];
@@ -125,6 +124,7 @@ static status set_deny_call(void *target, const char *value, err *e) {
     return host_config_add_rule(config_of(target), &rule, e);
 }
 
+// INTERFACES[@NAME]=DRIVER[,SETTING=VALUE]...
 static status set_link(void *target, const char *value, err *e) {
     return link_option_add(&workload_of(target)->links, slice_from_text(value), e);
 }

@@ -25,16 +25,6 @@ typedef struct reader {
 
 static bool is_space(uint8_t c) { return c == ' ' || c == '\t'; }
 
-static slice trim(slice s) {
-    while (s.len > 0 && is_space(s.data[0])) {
-        s = slice_sub(s, 1, s.len);
-    }
-    while (s.len > 0 && is_space(s.data[s.len - 1])) {
-        s.len--;
-    }
-    return s;
-}
-
 // Printable ASCII and UTF-8's upper bytes: nothing that could steer a terminal when it is shown.
 static bool is_plain(slice s) {
     for (size_t i = 0; i < s.len; i++) {
@@ -85,7 +75,7 @@ static status read_line(reader *r, slice line, err *e) {
     if (!is_plain(line)) {
         return err_set(e, STATUS_INVALID, "%s:%u: the line has a control character", r->file, r->line);
     }
-    slice text = trim(line);
+    slice text = slice_trimmed(line);
     if (text.len == 0 || text.data[0] == '#') {
         return STATUS_OK;
     }
@@ -94,7 +84,7 @@ static status read_line(reader *r, slice line, err *e) {
         return err_set(e, STATUS_INVALID, "%s:%u: a line is NAME = VALUE or a # comment, not \"%.*s\"",
                        r->file, r->line, SLICE_ARG(slice_sub(text, 0, 60)));
     }
-    slice name = trim(slice_sub(text, 0, equals));
+    slice name = slice_trimmed(slice_sub(text, 0, equals));
     // A comment may follow a value after a space; a path with " #" in it cannot be written.
     slice value = slice_sub(text, equals + 1, text.len);
     for (size_t i = 1; i < value.len; i++) {
@@ -103,7 +93,7 @@ static status read_line(reader *r, slice line, err *e) {
             break;
         }
     }
-    value = trim(value);
+    value = slice_trimmed(value);
     if (slice_equal_text(name, "require_signatures")) {
         return set_signatures(r, value, e);
     }

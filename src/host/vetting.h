@@ -19,8 +19,6 @@
 #include "host/settings.h"
 #include "identity/verify.h"
 
-enum { VETTING_COMMAND_BYTES_MAX = 512 };
-
 typedef struct vetting {
     host_settings settings;
     trust_store *trust;
