@@ -27,3 +27,12 @@ char *mem_text_dup(const char *text) {
     size_t n = strlen(text) + 1;
     return memcpy(mem_alloc(n), text, n);
 }
+
+char *mem_slice_dup(slice s) {
+    char *text = mem_alloc(s.len + 1);
+    if (s.len > 0) {
+        memcpy(text, s.data, s.len);
+    }
+    text[s.len] = '\0';
+    return text;
+}

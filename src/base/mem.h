@@ -6,12 +6,14 @@
 #include <stddef.h>
 
 #include "base/attributes.h"
+#include "base/slice.h"
 
 void *mem_alloc(size_t bytes) WRIT_MUST_USE;                // not zeroed
 void *mem_zalloc(size_t bytes) WRIT_MUST_USE;               // zeroed
 void *mem_calloc(size_t count, size_t bytes) WRIT_MUST_USE; // zeroed; aborts on overflow
 void *mem_resize(void *old, size_t bytes) WRIT_MUST_USE;
 char *mem_text_dup(const char *text) WRIT_MUST_USE;
+char *mem_slice_dup(slice s) WRIT_MUST_USE; // as text
 
 void *mem_try_alloc(size_t bytes) WRIT_MUST_USE;
 void *mem_try_calloc(size_t count, size_t bytes) WRIT_MUST_USE; // NULL on overflow too

@@ -88,18 +88,10 @@ static status add_settings(host_link *l, slice rest, err *e) {
     return STATUS_OK;
 }
 
-static char *text_of(slice s) {
-    char *text = mem_zalloc(s.len + 1);
-    if (s.len > 0) {
-        memcpy(text, s.data, s.len);
-    }
-    return text;
-}
-
 static status add(host_links *l, slice what, slice link_name, slice driver_name, slice settings, err *e) {
     host_link *made = NULL;
-    char *name = text_of(link_name.len > 0 ? link_name : slice_from_text("default"));
-    char *driver_text = text_of(driver_name);
+    char *name = mem_slice_dup(link_name.len > 0 ? link_name : slice_from_text("default"));
+    char *driver_text = mem_slice_dup(driver_name);
     status s = host_links_add(l, name, driver_text, &made, e);
     mem_free(name);
     mem_free(driver_text);

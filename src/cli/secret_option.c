@@ -5,21 +5,13 @@
 #include "identity/secret_grants.h"
 #include "identity/secret_store.h"
 
-static char *text_of(slice s) {
-    char *text = mem_zalloc(s.len + 1);
-    if (s.len > 0) {
-        memcpy(text, s.data, s.len);
-    }
-    return text;
-}
-
 // The part after `byte`, which is cut off `text`; NULL when it is not there.
 static char *cut(slice *text, uint8_t byte) {
     size_t at = slice_find(*text, 0, byte);
     if (at == SIZE_MAX) {
         return NULL;
     }
-    char *rest = text_of(slice_sub(*text, at + 1, text->len));
+    char *rest = mem_slice_dup(slice_sub(*text, at + 1, text->len));
     *text = slice_sub(*text, 0, at);
     return rest;
 }
@@ -42,7 +34,7 @@ status secret_option_place(slice name, slice stored, host_secret *ret, err *e) {
     slice rest = stored;
     host_secret s = {.version = cut(&rest, '@')};
     s.field = cut(&rest, ':');
-    s.key = text_of(rest);
+    s.key = mem_slice_dup(rest);
     if (!is_sound(&s, name, stored)) {
         host_secret_done(&s);
         return err_set(
@@ -50,7 +42,7 @@ status secret_option_place(slice name, slice stored, host_secret *ret, err *e) {
             "a secret is named KEY[:FIELD][@VERSION], as the store calls it (`writ secrets list`); "
             "its value is never written here");
     }
-    s.name = text_of(name);
+    s.name = mem_slice_dup(name);
     *ret = s;
     return STATUS_OK;
 }

@@ -19,14 +19,6 @@ typedef struct reader {
     workload_config *workload;
 } reader;
 
-static char *text_of(slice s) {
-    char *text = mem_zalloc(s.len + 1);
-    if (s.len > 0) {
-        memcpy(text, s.data, s.len);
-    }
-    return text;
-}
-
 // What a list says is too long or malformed, at its place.
 static void note(reader *r, text_place at, status s, const err *e) {
     if (s != STATUS_OK) {
@@ -93,7 +85,7 @@ static void take_variables(reader *r) {
     const manifest_workload *w = &r->component->workload;
     for (size_t i = 0; i < w->variable_count; i++) {
         err e;
-        char *name = text_of(w->variables[i].key), *value = text_of(w->variables[i].value);
+        char *name = mem_slice_dup(w->variables[i].key), *value = mem_slice_dup(w->variables[i].value);
         note(r, w->variables[i].at, workload_config_add_variable(r->workload, name, value, &e), &e);
         mem_free(name);
         mem_free(value);
@@ -105,7 +97,7 @@ static void take_directories(reader *r) {
     for (size_t i = 0; i < w->directory_count; i++) {
         const manifest_directory *d = &w->directories[i];
         err e;
-        char *host = path_of(r, d->host_path), *guest = text_of(d->guest_path);
+        char *host = path_of(r, d->host_path), *guest = mem_slice_dup(d->guest_path);
         note(r, d->at, workload_config_add_directory(r->workload, host, guest, d->read_only, &e), &e);
         mem_free(host);
         mem_free(guest);
@@ -123,7 +115,7 @@ static void take_hosts(reader *r, const manifest_texts *list, network_policy *re
 static void take_words(reader *r, const manifest_texts *list, char ***ret, size_t *count) {
     for (size_t i = 0; i < list->count; i++) {
         err e;
-        char *word = text_of(list->texts[i].value);
+        char *word = mem_slice_dup(list->texts[i].value);
         note(r, list->texts[i].at, host_config_add_text(ret, count, word, &e), &e);
         mem_free(word);
     }
@@ -131,7 +123,7 @@ static void take_words(reader *r, const manifest_texts *list, char ***ret, size_
 
 static void add_route(reader *r, workload_config *to, slice host, slice path, text_place at) {
     err e;
-    char *host_text = host.len > 0 ? text_of(host) : NULL, *path_text = text_of(path);
+    char *host_text = host.len > 0 ? mem_slice_dup(host) : NULL, *path_text = mem_slice_dup(path);
     status s = workload_config_add_route(to, host_text, path_text, &e);
     if (s != STATUS_OK) {
         problems_add(&r->m->found, at, "route", NULL, "%s", e.message);
@@ -184,7 +176,7 @@ static void take_values(reader *r) {
                 continue;
             }
             err e;
-            char *name = text_of(map->pairs[n].key), *value = text_of(map->pairs[n].value);
+            char *name = mem_slice_dup(map->pairs[n].key), *value = mem_slice_dup(map->pairs[n].value);
             note(r, map->pairs[n].at, workload_config_add_value(r->workload, name, value, &e), &e);
             mem_free(name);
             mem_free(value);
@@ -266,7 +258,7 @@ static void put_setting(driver_link_reader *p, const char *name, slice value, te
     err e;
     if (has_setting(p->made, name, &i)) {
         mem_free(p->made->settings[i].value);
-        p->made->settings[i].value = text_of(value);
+        p->made->settings[i].value = mem_slice_dup(value);
         return;
     }
     note(p->r, at, host_link_add_setting(p->made, slice_from_text(name), value, &e), &e);
@@ -325,7 +317,7 @@ static void name_target(host_link *made, slice name, const char *driver_name) {
 static void link_driver(reader *r, const manifest_link *l) {
     const char *name = l->target_component->reference.driver;
     driver_link_reader p = {.r = r, .driver = find_driver(r, l, name)};
-    char *link_name = text_of(manifest_link_name(l));
+    char *link_name = mem_slice_dup(manifest_link_name(l));
     err e;
     if (p.driver != NULL) {
         status s = host_links_add(&r->workload->links, link_name, name, &p.made, &e);
@@ -337,7 +329,7 @@ static void link_driver(reader *r, const manifest_link *l) {
     }
     name_target(p.made, l->target.value, name);
     mem_free(p.made->target_name);
-    p.made->target_name = text_of(l->target_component->id);
+    p.made->target_name = mem_slice_dup(l->target_component->id);
     for (size_t i = 0; i < l->interface_count; i++) {
         char text[INTERFACE_BYTES_MAX];
         note(r, l->interfaces[i].at, host_link_add_interface(p.made, interface_of(l, i, text), &e), &e);
@@ -363,7 +355,7 @@ static void link_component(reader *r, const manifest_link *l) {
             "`%s` has no instances, so nobody can call it", utf8_shown(l->target.value, shown, sizeof shown));
         return;
     }
-    char *name = text_of(l->target_component->id);
+    char *name = mem_slice_dup(l->target_component->id);
     for (size_t i = 0; i < l->interface_count; i++) {
         char text[INTERFACE_BYTES_MAX];
         err e;
@@ -422,7 +414,7 @@ static void take_component(reader *r, const manifest_component *c) {
         return;
     }
     r->component = c;
-    r->workload->name = text_of(c->id);
+    r->workload->name = mem_slice_dup(c->id);
     r->workload->manifest_path = mem_text_dup(r->m->file);
     take_image(r);
     take_policy(r);

@@ -18,12 +18,7 @@ static void read_text(wire_reader *r, char **field) {
     mem_free(*field);
     *field = NULL;
     if (wire_read_bool(r)) {
-        slice bytes = wire_read_bytes(r, TEXT_BYTES_MAX);
-        char *text = mem_zalloc(bytes.len + 1);
-        if (bytes.len > 0) {
-            memcpy(text, bytes.data, bytes.len);
-        }
-        *field = text;
+        *field = mem_slice_dup(wire_read_bytes(r, TEXT_BYTES_MAX));
     }
 }
 

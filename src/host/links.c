@@ -7,14 +7,6 @@
 
 enum { NAME_BYTES_MAX = 1024 };
 
-static char *copy_text(slice text) {
-    char *copy = mem_zalloc(text.len + 1);
-    if (text.len > 0) {
-        memcpy(copy, text.data, text.len);
-    }
-    return copy;
-}
-
 static void free_settings(host_setting *list, size_t count, bool are_secret) {
     for (size_t i = 0; i < count; i++) {
         if (are_secret) {
@@ -93,7 +85,7 @@ status host_link_add_interface(host_link *l, slice interface, err *e) {
                        HOST_LINK_INTERFACES_MAX);
     }
     l->interfaces = grow(l->interfaces, l->interface_count, sizeof *l->interfaces);
-    l->interfaces[l->interface_count++] = copy_text(interface);
+    l->interfaces[l->interface_count++] = mem_slice_dup(interface);
     return STATUS_OK;
 }
 
@@ -103,7 +95,7 @@ static status add_setting(host_setting **list, size_t *count, slice name, slice 
                        HOST_LINK_SETTINGS_MAX, HOST_LINK_TEXT_BYTES_MAX);
     }
     *list = grow(*list, *count, sizeof **list);
-    (*list)[(*count)++] = (host_setting){copy_text(name), copy_text(value)};
+    (*list)[(*count)++] = (host_setting){mem_slice_dup(name), mem_slice_dup(value)};
     return STATUS_OK;
 }
 
@@ -183,7 +175,7 @@ static uint32_t read_count(wire_reader *r, uint32_t max) {
     return r->has_failed ? 0 : n;
 }
 
-static char *read_text(wire_reader *r, size_t max) { return copy_text(wire_read_bytes(r, max)); }
+static char *read_text(wire_reader *r, size_t max) { return mem_slice_dup(wire_read_bytes(r, max)); }
 
 static void read_settings(wire_reader *r, host_setting **list, size_t *count) {
     uint32_t n = read_count(r, HOST_LINK_SETTINGS_MAX);

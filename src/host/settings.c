@@ -65,9 +65,7 @@ static status set_trust_store(reader *r, slice value, err *e) {
                        "as " HOST_SETTINGS_SYSTEM_TRUST ", not \"%.*s\"",
                        r->file, r->line, HOST_SETTINGS_PATH_BYTES_MAX, SLICE_ARG(slice_sub(value, 0, 80)));
     }
-    char *path = mem_zalloc(value.len + 1);
-    memcpy(path, value.data, value.len);
-    r->settings->trust_store = path;
+    r->settings->trust_store = mem_slice_dup(value);
     return STATUS_OK;
 }
 

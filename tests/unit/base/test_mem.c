@@ -28,6 +28,12 @@ TEST(text_is_duplicated) {
     EXPECT(copy != original);
     EXPECT_TEXT(copy, "text");
     mem_free(copy);
+    copy = mem_slice_dup(slice_of(original, 2));
+    EXPECT_TEXT(copy, "te");
+    mem_free(copy);
+    copy = mem_slice_dup(slice_empty());
+    EXPECT_TEXT(copy, "");
+    mem_free(copy);
 }
 
 typedef struct item {
