@@ -433,39 +433,23 @@ static workload_config *workload_of(const reader *r, const manifest_component *c
 
 // --- the listener ------------------------------------------------------------------------------------------
 
-static bool parse_address(slice text, char ret[NETWORK_ADDRESS_TEXT_BYTES], uint16_t *ret_port) {
-    size_t colon = text.len;
-    network_address parsed;
-    uint64_t port;
-    while (colon > 0 && text.data[colon - 1] != ':') {
-        colon--;
-    }
-    slice host = slice_sub(text, 0, colon == 0 ? 0 : colon - 1);
-    if (slice_equal_text(host, "localhost")) {
-        host = slice_from_text("127.0.0.1");
-    }
-    if (colon == 0 || !slice_to_u64(slice_sub(text, colon, text.len), &port) || port > UINT16_MAX ||
-        !network_address_parse(host, &parsed)) {
-        return false;
-    }
-    (void)network_address_text(&parsed, ret);
-    *ret_port = (uint16_t)port;
-    return true;
-}
-
 // One host has one listener; the first link that names an address decides.
 static void take_address(reader *r, const manifest_serving *s) {
     application_target *t = r->target;
     host_config *c = t->config;
     char address[NETWORK_ADDRESS_TEXT_BYTES], shown[SHOWN];
+    network_address parsed;
     uint16_t port;
     if (t->is_listener_fixed) {
         return;
     }
-    if (!parse_address(s->address, address, &port)) {
+    if (!network_endpoint_parse(s->address, &parsed, &port)) {
         problems_add(&r->m->found, s->at, "local-http", "write an address such as 127.0.0.1:8000",
                      "`%s` is not an address to listen on", utf8_shown(s->address, shown, sizeof shown));
-    } else if (t->address_file == NULL) {
+        return;
+    }
+    (void)network_address_text(&parsed, address);
+    if (t->address_file == NULL) {
         t->address_file = r->m->file;
         t->address_at = s->at;
         mem_free(c->listen_address);

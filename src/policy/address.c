@@ -39,6 +39,24 @@ bool network_address_parse(slice text, network_address *ret) {
     return true;
 }
 
+bool network_endpoint_parse(slice text, network_address *ret, uint16_t *ret_port) {
+    size_t colon = text.len;
+    uint64_t port;
+    while (colon > 0 && text.data[colon - 1] != ':') {
+        colon--;
+    }
+    if (colon == 0 || !slice_to_u64(slice_sub(text, colon, text.len), &port) || port > UINT16_MAX) {
+        return false;
+    }
+    slice host = slice_sub(text, 0, colon - 1);
+    if (!network_address_parse(slice_equal_text(host, "localhost") ? slice_from_text("127.0.0.1") : host,
+                               ret)) {
+        return false;
+    }
+    *ret_port = (uint16_t)port;
+    return true;
+}
+
 const char *network_address_text(const network_address *a, char text[NETWORK_ADDRESS_TEXT_BYTES]) {
     if (inet_ntop(a->is_v6 ? AF_INET6 : AF_INET, a->bytes, text, NETWORK_ADDRESS_TEXT_BYTES) == NULL) {
         text[0] = '\0';

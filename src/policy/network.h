@@ -59,6 +59,8 @@ status network_policy_check_address(const network_policy *p, slice host, const n
 
 // Parses a literal IPv4 or IPv6 address (brackets allowed around IPv6, no zone).
 bool network_address_parse(slice text, network_address *ret) WRIT_MUST_USE;
+// Parses where to listen, ADDR:PORT; the address may be "localhost", which is 127.0.0.1 then.
+bool network_endpoint_parse(slice text, network_address *ret, uint16_t *ret_port) WRIT_MUST_USE;
 enum { NETWORK_ADDRESS_TEXT_BYTES = 48 };
 const char *network_address_text(const network_address *a, char text[NETWORK_ADDRESS_TEXT_BYTES]);
 // Whether the address is outside the public unicast internet.

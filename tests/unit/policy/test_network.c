@@ -137,3 +137,34 @@ TEST(refusal_names_the_option) {
     EXPECT(network_policy_check_address(&p, slice_empty(), &a, 443, "--allow-http", &e) == STATUS_DENIED);
     EXPECT(strstr(e.message, "--allow-http [fd00::1]:443") != NULL);
 }
+
+TEST(where_to_listen) {
+    static const struct {
+        const char *text, *address;
+        uint16_t port;
+    } good[] = {{"127.0.0.1:8000", "127.0.0.1", 8000},
+                {"[::1]:0", "::1", 0},
+                {"::1:80", "::1", 80},
+                {"localhost:65535", "127.0.0.1", 65535}};
+    static const char *const bad[] = {"",
+                                      ":",
+                                      ":80",
+                                      "127.0.0.1",
+                                      "127.0.0.1:",
+                                      "127.0.0.1:65536",
+                                      "127.0.0.1:+1",
+                                      "a.example:80",
+                                      "localhost",
+                                      "[127.0.0.1]:80"};
+    char text[NETWORK_ADDRESS_TEXT_BYTES];
+    network_address a;
+    uint16_t port;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        port = 1;
+        EXPECT(network_endpoint_parse(slice_from_text(good[i].text), &a, &port) && port == good[i].port);
+        EXPECT_TEXT(network_address_text(&a, text), good[i].address);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        EXPECT(!network_endpoint_parse(slice_from_text(bad[i]), &a, &port));
+    }
+}
