@@ -11,7 +11,7 @@
 
 typedef struct lane { // of one workload
     secret_grants *grants;
-    uint64_t refreshed_ns;
+    uint64_t fetched_ns; // from what was read then
     uint64_t counted_ns;
     uint32_t count; // of reveals in the second since then
 } lane;
@@ -27,6 +27,7 @@ struct host_secrets {
     size_t workload_count;
     lane *lanes;
     credentials *links; // by number
+    uint64_t read_ns;   // when the source was last asked for changes
 };
 
 static const host_secret_source *source_of(const host_secrets *s) {
@@ -194,25 +195,39 @@ bool host_secrets_knows(const host_secrets *s, uint32_t workload, slice name) {
     return false;
 }
 
-// What cannot be fetched now stays as it was, and what is gone is not revealed: secret_grants sees to both.
-static void refresh(host_secrets *s, uint32_t workload) {
-    lane *l = &s->lanes[workload];
+static void complain(const host_secrets *s, const err *e) {
+    logger_event(s->options.logger, LOG_WARN, "secrets", NULL, 0, "secrets are not as they should be: %s",
+                 e->message);
+}
+
+// Reading may take a while, and whoever asks is served by the loop of all workloads.
+static void read_source(host_secrets *s) {
     const host_secret_source *source = source_of(s);
     uint64_t now = clock_now_ns();
     bool is_new;
-    size_t changed;
     err e = {0};
-    if (now - l->refreshed_ns < REFRESH_PAUSE_NS) {
+    if (now - s->read_ns < REFRESH_PAUSE_NS) {
         return;
     }
-    l->refreshed_ns = now;
-    status code = source->refresh == NULL ? STATUS_OK : source->refresh(source->context, &is_new, &e);
-    if (code == STATUS_OK) { // a version may end although nothing has changed
-        code = secret_grants_refresh(l->grants, &source->source, now_s(), &changed, &e);
+    s->read_ns = now;
+    if (source->refresh != NULL && source->refresh(source->context, &is_new, &e) != STATUS_OK) {
+        complain(s, &e);
     }
-    if (code != STATUS_OK) {
-        logger_event(s->options.logger, LOG_WARN, "secrets", NULL, 0, "secrets are not as they should be: %s",
-                     e.message);
+}
+
+// A version may end although nothing has changed, or could be read. What cannot be fetched now stays as it
+// was, and what is gone is not revealed: secret_grants sees to both.
+static void refresh(host_secrets *s, uint32_t workload) {
+    lane *l = &s->lanes[workload];
+    size_t changed;
+    err e = {0};
+    read_source(s);
+    if (l->fetched_ns == s->read_ns) {
+        return;
+    }
+    l->fetched_ns = s->read_ns;
+    if (secret_grants_refresh(l->grants, &source_of(s)->source, now_s(), &changed, &e) != STATUS_OK) {
+        complain(s, &e);
     }
 }
 
