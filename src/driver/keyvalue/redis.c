@@ -83,13 +83,6 @@ static void set_health(driver_link *k, driver_state state, const char *reason) {
     }
 }
 
-static uint64_t next_random(driver_link *k) { // splitmix64; only spreads waits
-    uint64_t z = k->random += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 // --- requests ----------------------------------------------------------------------------------------------
 
 static void leave(keyvalue_request *q) {
@@ -239,8 +232,7 @@ static void on_lost(void *arg, redis_connection *c, status why, const char *text
     driver_link *k = p->link;
     bool was_up = count_ready(k) < k->ready_count;
     k->ready_count = count_ready(k);
-    uint64_t half = p->retry_ms / 2;
-    loop_timer_start_in(&p->retry, (half + next_random(k) % (half + 1)) * ms);
+    loop_timer_start_in(&p->retry, keyvalue_wait(&k->random, p->retry_ms) * ms);
     p->retry_ms = p->retry_ms * 2 < RETRY_MS_MAX ? p->retry_ms * 2 : RETRY_MS_MAX;
     if (k->ready_count > 0) {
         send_waiting(k);

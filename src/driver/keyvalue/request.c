@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all drivers of the contract share: the way in, with its limits, the ways out, and arithmetic.
+// What all drivers of the contract share: the way in, with its limits, the ways out, waits, and arithmetic.
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -152,6 +152,14 @@ void keyvalue_fail(keyvalue_request *q, status code, const char *format, ...) {
 
 bool keyvalue_is_read(keyvalue_function f) {
     return f == KEYVALUE_GET || f == KEYVALUE_EXISTS || f == KEYVALUE_LIST_KEYS || f == KEYVALUE_GET_MANY;
+}
+
+uint64_t keyvalue_wait(uint64_t *random, uint64_t max) {
+    uint64_t z = *random += 0x9e3779b97f4a7c15; // splitmix64
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    z ^= z >> 31;
+    return max / 2 + z % (max / 2 + 1);
 }
 
 // --- numbers -----------------------------------------------------------------------------------------------

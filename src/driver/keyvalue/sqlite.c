@@ -65,13 +65,6 @@ static void set_health(driver_link *k, driver_state state, const char *reason, u
     snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
 }
 
-static uint64_t next_random(driver_link *k) { // splitmix64; only spreads waits
-    uint64_t z = k->random += 0x9e3779b97f4a7c15;
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    return z ^ z >> 31;
-}
-
 // --- requests that wait ------------------------------------------------------------------------------------
 
 static void take_from_waiting(driver_link *k, keyvalue_request *q) {
@@ -127,7 +120,7 @@ static void run_close(void *arg) {
 // --- back on the loop --------------------------------------------------------------------------------------
 
 static void try_later(driver_link *k) {
-    uint64_t wait = k->retry_ms / 2 + next_random(k) % (k->retry_ms / 2 + 1);
+    uint64_t wait = keyvalue_wait(&k->random, k->retry_ms);
     k->retry_ms = k->retry_ms * 2 < RETRY_MS_MAX ? k->retry_ms * 2 : RETRY_MS_MAX;
     loop_timer_start_in(&k->retry, wait * ms);
     set_health(k, DRIVER_DOWN, k->e.message, k->retry.deadline_ns);
