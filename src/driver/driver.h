@@ -92,6 +92,24 @@ typedef struct driver_health {
     char reason[DRIVER_REASON_BYTES_MAX]; // why it is not up, without credentials; else empty
 } driver_health;
 
+// A call in the other direction: of a function that the workload of the link exports, such as a handler of
+// messages. The driver's, in place and unchanged until `ended` was called or it was cancelled.
+typedef struct driver_delivery driver_delivery;
+struct driver_delivery {
+    slice interface; // without version, such as "wasmcloud:messaging/handler"
+    slice function;
+    slice payload;
+    uint64_t deadline_ns; // of loop_now_ns; UINT64_MAX = the workload's own limit
+    // Once, from the loop, never from inside a function of the driver, and not after a cancellation.
+    // STATUS_OK with the answer, whatever it says; STATUS_LIMIT: the workload has no room, it was not called;
+    // STATUS_TRAP: it failed; STATUS_CLOSED: it was lost on the way, and may have done it or not.
+    // `e` is NULL with STATUS_OK. `payload` is borrowed for this call.
+    void (*ended)(driver_delivery *d, status code, slice payload, const err *e);
+    // For the host.
+    void *host;
+    list_node node;
+};
+
 // What the host gives. Valid until the link is closed, unless said otherwise.
 typedef struct driver_environment {
     loop *l;
@@ -102,11 +120,18 @@ typedef struct driver_environment {
 
 typedef struct driver_link_options {
     driver_values settings;    // borrowed for link_open
+    slice workload;            // the name of the workload at the other end; valid until link_close
     driver_values credentials; // borrowed until link_close, or until other ones were given
     // The health has changed. From the loop, never from inside a function of the driver. May be NULL.
     void (*on_health)(void *arg, const driver_health *h);
     // After link_close: nothing of the link is left. From the loop, once, the last callback.
     void (*on_closed)(void *arg);
+    // Calls the workload. STATUS_LIMIT when too many are on the way already, STATUS_CLOSED when no worker
+    // serves now: nothing was started, try again a little later. All have ended or are cancelled before
+    // on_closed. NULL = nobody is there to be called.
+    status (*deliver)(void *arg, driver_delivery *d, err *e);
+    // `ended` will not be called. Idempotent.
+    void (*deliver_cancel)(void *arg, driver_delivery *d);
     void *arg;
 } driver_link_options;
 
