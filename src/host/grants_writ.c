@@ -2,6 +2,7 @@
 #include "host/grants_writ.h"
 
 #include <stdio.h>
+#include <string.h>
 
 // One of the two lists that must both allow an import, and how to speak of it.
 typedef struct side {
@@ -118,6 +119,62 @@ static bool covers_hosts(const side *s, const grants_question *q, grant_decision
     return good;
 }
 
+// --- buckets of links --------------------------------------------------------------------------------------
+
+// Which buckets there are is decided by a link's setting `buckets`; without it, by the guest.
+static bool covers_bucket(const side *s, const grants_question *q, const host_link *l, slice bucket,
+                          grant_decision *d) {
+    slice asked = bucket.len > 0 ? bucket : slice_from_text("*");
+    if (allowance_covers_name(s->allow, q->name, q->version, ALLOWANCE_BUCKETS, asked)) {
+        return true;
+    }
+    slice name = slice_sub(slice_from_text(l->name), 0, 40), shown = slice_sub(asked, 0, 60);
+    if (bucket.len == 0) {
+        refuse(
+            d,
+            "%s allows it some buckets only, and its link \"%.*s\" has any: name them in the link's setting "
+            "buckets, or %s %.*s",
+            s->who, SLICE_ARG(name), s->help, SLICE_ARG(slice_sub(q->name, 0, 80)));
+    } else {
+        refuse(d, "its link \"%.*s\" has the bucket %.*s, which %s does not allow: %s '%.*s;buckets=%.*s'",
+               SLICE_ARG(name), SLICE_ARG(shown), s->who, s->help, SLICE_ARG(slice_sub(q->name, 0, 80)),
+               SLICE_ARG(shown));
+    }
+    return false;
+}
+
+static bool covers_link(const side *s, const grants_question *q, const host_link *l, grant_decision *d) {
+    slice buckets = slice_empty();
+    for (size_t i = 0; i < l->setting_count; i++) {
+        if (strcmp(l->settings[i].name, "buckets") == 0) {
+            buckets = slice_from_text(l->settings[i].value);
+            break; // the first counts, as for drivers
+        }
+    }
+    for (size_t at = 0; at <= buckets.len;) {
+        size_t end = slice_find(buckets, at, ',');
+        end = end == SIZE_MAX ? buckets.len : end;
+        if (!covers_bucket(s, q, l, slice_sub(buckets, at, end), d)) {
+            return false;
+        }
+        at = end + 1;
+    }
+    return true;
+}
+
+static bool covers_buckets(const side *s, const grants_question *q, grant_decision *d) {
+    const host_links *links = &q->config->links;
+    for (size_t i = 0; q->authority == WASI_AUTHORITY_LINK && i < links->count; i++) {
+        const host_link *l = &links->items[i];
+        for (size_t k = 0; k < l->interface_count; k++) {
+            if (slice_equal_text(q->name, l->interfaces[k]) && !covers_link(s, q, l, d)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool grants_writ_allows(const grants_writ *w, const grants_question *q, grant_decision *d) {
     if (w == NULL) {
         return true;
@@ -127,7 +184,8 @@ bool grants_writ_allows(const grants_writ *w, const grants_question *q, grant_de
         {w->trust, "the trust in its issuer", "allow the issuer more in the trust store:", w->issuer},
     };
     for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
-        if (sides[i].allow != NULL && (!covers_import(&sides[i], q, d) || !covers_hosts(&sides[i], q, d))) {
+        if (sides[i].allow != NULL && (!covers_import(&sides[i], q, d) || !covers_hosts(&sides[i], q, d) ||
+                                       !covers_buckets(&sides[i], q, d))) {
             return false;
         }
     }

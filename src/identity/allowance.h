@@ -17,8 +17,9 @@
 //
 // Reading is strict: what is not known is refused, since a member that a newer writer added may be a
 // restriction, and passing over it would allow what its author did not.
-// Hosts are compared with the rules of the command line and enforced through them. No interface that is
-// hosted yet takes a bucket or subject from a guest; one that does asks allowance_covers_name for each.
+// Hosts are compared with the rules of the command line and enforced through them, buckets with those that a
+// link names (host/grants_writ.c). No interface that is hosted yet takes a subject from a guest; one that
+// does asks allowance_covers_name for each.
 //
 // Pure. Everything borrows from the arena or the text that it was read from.
 #pragma once
@@ -69,7 +70,6 @@ status allowance_from_json(const json_value *array, arena *memory, allowance *re
 json_value *allowance_to_json(const allowance *a);
 status allowance_entry_parse(slice text, arena *memory, allowance_entry *ret, err *e) WRIT_MUST_USE;
 status allowance_entry_format(const allowance_entry *entry, buf *ret) WRIT_MUST_USE;
-const char *allowance_resource_name(allowance_resource resource); // "hosts", ...
 
 // The first entry that covers the interface ("wasi:http/types", no version) at `version` (NULL: none), from
 // `*from` on; sets `*from` behind it. NULL when no further entry does.

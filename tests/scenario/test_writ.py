@@ -155,6 +155,27 @@ class Hosts(WritCase):
         self.assertRegex(message, r"wasi:sockets/tcp\S*\s+refused\s+--allow-net 10\.1\.2\.3/32 reaches further")
 
 
+class Buckets(WritCase):
+    LINK = "wasi:keyvalue=memory"
+
+    def test_a_link_has_the_buckets_that_the_writ_allows(self):
+        component = self.signed("--cap", "wasi:keyvalue;buckets=cart-*", "--from-imports", component="links-c")
+        self.assertRegex(self.refused(component, "--link", self.LINK),
+                         r"wasi:keyvalue/store\S*\s+refused\s+its writ allows it some buckets only")
+        self.assertRegex(self.refused(component, "--link", f"{self.LINK},buckets=other"),
+                         r'wasi:keyvalue/store\S*\s+refused\s+its link "default" has the bucket other')
+        server = self.serve(component, "--link", f"{self.LINK},buckets=cart-1")
+        for bucket, status in (("cart-1", 200), ("other", 502)):
+            self.assertEqual(server.get(f"/kv/set?bucket={bucket}&key=k&value=v").status, status)
+
+    def test_so_it_is_with_the_trust_in_its_issuer(self):
+        trust = self.trusting(allow=[{"interface": "*", "buckets": ["cart-1"]}])
+        component = self.signed(component="links-c")
+        self.assertIn("the trust in its issuer allows it some buckets only",
+                      self.refused(component, *trust, "--link", self.LINK))
+        self.serve(component, *trust, "--link", f"{self.LINK},buckets=cart-1")
+
+
 class Trust(WritCase):
     def test_the_entry_bounds_what_its_issuer_may_sign(self):
         component = self.signed("--from-imports")

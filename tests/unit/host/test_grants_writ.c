@@ -10,6 +10,7 @@
 
 static const char base_wat[] = "(component " EMPTY_IMPORT("wasi:io/streams@0.2.3")
     EMPTY_IMPORT("wasi:http/outgoing-handler@0.2.0") EMPTY_IMPORT("wasi:sockets/tcp@0.2.0") ")";
+static const char keyvalue_wat[] = "(component " EMPTY_IMPORT("wasi:keyvalue/store@0.2.0-draft") ")";
 
 typedef struct fixture {
     buf binary;
@@ -22,17 +23,19 @@ typedef struct fixture {
     grants *g;
 } fixture;
 
-static void setup(fixture *f) {
+static void setup_with(fixture *f, const char *wat) {
     *f = (fixture){0};
     err e = {0};
     host_config_init(&f->host);
     REQUIRE(host_config_add_workload(&f->host, &f->config, NULL) == STATUS_OK);
     arena_init(&f->memory, 1 << 20);
-    if (wat_decode(base_wat, &f->binary, &f->c, &e) != STATUS_OK) {
+    if (wat_decode(wat, &f->binary, &f->c, &e) != STATUS_OK) {
         printf("%s\n", e.message);
     }
     f->writ.issuer = "ATHEMAKER";
 }
+
+static void setup(fixture *f) { setup_with(f, base_wat); }
 
 static void teardown(fixture *f) {
     grants_free(f->g);
@@ -83,6 +86,8 @@ static void allow_http(fixture *f, const char *rule) {
 }
 
 #define HTTP "wasi:http/outgoing-handler"
+#define KEYVALUE "wasi:keyvalue/store"
+static const semver keyvalue_version = {.minor = 2, .pre = SLICE_LITERAL("draft")};
 
 TEST(without_a_list_nothing_narrows) {
     fixture f;
@@ -214,6 +219,52 @@ TEST(trust_narrows_too) {
     EXPECT(decide(&f, "wasi:sockets/tcp")->state == GRANT_REFUSED);
     EXPECT(decide(&f, HTTP)->state == GRANT_GRANTED);
     teardown(&f);
+}
+
+// Which buckets a link has, or NULL for any.
+static void link_buckets(fixture *f, const char *name, const char *buckets) {
+    host_link *l;
+    REQUIRE(host_links_add(&f->config->links, name, "memory", &l, NULL) == STATUS_OK);
+    EXPECT(host_link_add_interface(l, slice_from_text(KEYVALUE), NULL) == STATUS_OK);
+    EXPECT(buckets == NULL ||
+           host_link_add_setting(l, slice_from_text("buckets"), slice_from_text(buckets), NULL) == STATUS_OK);
+}
+
+TEST(links_have_the_buckets_that_are_allowed) {
+    static const struct {
+        const char *writ, *first, *second; // buckets of the two links
+        bool granted;
+    } rows[] = {
+        {"*", NULL, "a", true},
+        {KEYVALUE, NULL, "a", true},
+        {KEYVALUE ";buckets=cart-*", "cart-1", "cart-1,cart-2", true},
+        {KEYVALUE ";buckets=cart-*", "cart-1", "cart-1,other", false},
+        {KEYVALUE ";buckets=cart-*", "cart-1", NULL, false},
+        {KEYVALUE ";buckets=cart-*", "cart-1", "", false},
+        {KEYVALUE ";buckets=cart-*", "cart-1", "cart-1,", false},
+        {KEYVALUE ";buckets=cart-*", "*", "cart-1", false},
+        {KEYVALUE ";buckets=", "a", "b", false},
+        {KEYVALUE ";buckets=*", NULL, "b", true},
+        {"wasi:keyvalue;buckets=a " KEYVALUE ";buckets=b", "a", "b", true},
+        {"wasi:keyvalue;buckets=a " KEYVALUE, NULL, "b", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (int side = 0; side < 2; side++) { // the writ, and the trust in its issuer
+            fixture f;
+            setup_with(&f, keyvalue_wat);
+            const allowance *a = list(&f, side, rows[i].writ);
+            f.writ.writ = side == 0 ? a : NULL;
+            f.writ.trust = side == 1 ? a : NULL;
+            link_buckets(&f, "default", rows[i].first);
+            link_buckets(&f, "second", rows[i].second);
+            const grant_decision *d = decide(&f, KEYVALUE);
+            if (!EXPECT_EQ(d->state == GRANT_GRANTED, rows[i].granted)) {
+                printf("    row %zu: %s\n", i, d->why);
+            }
+            EXPECT_EQ(admitted(&f, KEYVALUE, keyvalue_version), rows[i].granted);
+            teardown(&f);
+        }
+    }
 }
 
 TEST(the_proposal_is_what_it_imports) {
