@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // writ run: serve or execute one component.
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/cli.h"
 #include "cli/endpoint.h"
+#include "cli/host_option.h"
 #include "cli/link_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
@@ -23,7 +25,7 @@
 enum { SOURCE_BYTES_MAX = 2 * GATE_NAME_BYTES_MAX + 32 }; // --deny-call and what it says
 
 typedef struct run_args {
-    host_config config;
+    host_config config; // first
     cli_output output;
     bool suggest;
     run_secrets secrets;
@@ -33,6 +35,7 @@ typedef struct run_args {
     int metrics_fd;
     metrics *metrics;
 } run_args;
+_Static_assert(offsetof(run_args, config) == 0, "cli/host_option.h");
 
 static host_config *config_of(void *target) { return &((run_args *)target)->config; }
 // The only one: cli_run makes it.
@@ -59,13 +62,6 @@ static status set_metrics(void *target, const char *value, err *e) {
         value = local;
     }
     return cli_parse_endpoint(value, &args->metrics_address, &args->metrics_port, e);
-}
-
-static status set_workers(void *target, const char *value, err *e) {
-    uint64_t n;
-    TRY(cli_parse_number(value, 0, 256, &n, e));
-    config_of(target)->workers = (int)n;
-    return STATUS_OK;
 }
 
 // HOST[::GUEST][:ro]
@@ -159,12 +155,6 @@ static status set_config_value(void *target, const char *value, err *e) {
     return workload_config_add_value(workload_of(target), buf_text(&name), equals + 1, e);
 }
 
-static status set_data(void *target, const char *value, err *e) {
-    (void)e;
-    replace_text(&config_of(target)->data_directory, value);
-    return STATUS_OK;
-}
-
 static status set_allow_http(void *target, const char *value, err *e) {
     return network_policy_add(&workload_of(target)->http_policy, slice_from_text(value), NETWORK_PORT_OF_HTTP,
                               e);
@@ -205,9 +195,6 @@ static status set_cpu_time(void *target, const char *value, err *e) {
 static status set_timeout(void *target, const char *value, err *e) {
     return cli_parse_duration(value, &workload_of(target)->limits.wall_time_ns_max, e);
 }
-static status set_drain(void *target, const char *value, err *e) {
-    return cli_parse_duration(value, &config_of(target)->drain_ns_max, e);
-}
 static status set_hang(void *target, const char *value, err *e) {
     return cli_parse_duration(value, &config_of(target)->hang_ns_max, e);
 }
@@ -233,16 +220,6 @@ static status set_name(void *target, const char *value, err *e) {
     replace_text(&workload_of(target)->name, value);
     return STATUS_OK;
 }
-static status set_cache(void *target, const char *value, err *e) {
-    (void)e;
-    replace_text(&config_of(target)->cache_directory, value);
-    return STATUS_OK;
-}
-static status set_ca_file(void *target, const char *value, err *e) {
-    (void)e;
-    replace_text(&config_of(target)->ca_file, value);
-    return STATUS_OK;
-}
 static status set_unsigned(void *target, const char *value, err *e) {
     (void)value, (void)e;
     workload_of(target)->is_unsigned = true;
@@ -251,16 +228,6 @@ static status set_unsigned(void *target, const char *value, err *e) {
 static status set_token(void *target, const char *value, err *e) {
     (void)e;
     replace_text(&workload_of(target)->token_path, value);
-    return STATUS_OK;
-}
-static status set_trust(void *target, const char *value, err *e) {
-    (void)e;
-    replace_text(&config_of(target)->trust_named, value);
-    return STATUS_OK;
-}
-static status set_config(void *target, const char *value, err *e) {
-    (void)e;
-    replace_text(&config_of(target)->settings_path, value);
     return STATUS_OK;
 }
 static status set_spiffe(void *target, const char *value, err *e) {
@@ -274,11 +241,6 @@ static status set_spiffe(void *target, const char *value, err *e) {
 static status set_spiffe_audience(void *target, const char *value, err *e) {
     (void)e;
     replace_text(&config_of(target)->spiffe_audience, value);
-    return STATUS_OK;
-}
-static status set_verbose(void *target, const char *value, err *e) {
-    (void)value, (void)e;
-    config_of(target)->is_verbose = true;
     return STATUS_OK;
 }
 static status set_output(void *target, const char *value, err *e) {
@@ -308,7 +270,7 @@ static status add_argument(void *target, const char *value, err *e) {
 
 static const cli_option options[] = {
     {"listen", 'l', "ADDR:PORT", "where to serve HTTP; port 0 takes a free one (127.0.0.1:8000)", set_listen},
-    {"workers", 'w', "N", "worker processes; 0 runs all in one process (one per core)", set_workers},
+    CLI_OPTION_WORKERS,
     {"dir", 0, "HOST[::GUEST][:ro]", "grant a directory, read-only with :ro", set_dir},
     {"env", 0, "NAME[=VALUE]", "grant an environment variable; without a value, ours", set_env},
     {"allow-http", 0, "HOST[:PORT]", "grant outgoing HTTP to a host, *.DOMAIN or CIDR (ports 80, 443)",
@@ -321,8 +283,8 @@ static const cli_option options[] = {
     {"unsigned", 0, NULL, "run it this once although nobody whom this host trusts has signed it",
      set_unsigned},
     {"token", 0, "FILE", "the token, where it is beside the component", set_token},
-    CLI_OPTION_TRUST(set_trust),
-    {"config", 0, "FILE", "settings that make this host stricter than /etc/writ/host.conf does", set_config},
+    CLI_OPTION_TRUST(cli_set_trust),
+    CLI_OPTION_SETTINGS,
     {"spiffe", 0, "unix:///PATH|auto", "take the identity of this host from a SPIFFE workload API",
      set_spiffe},
     {"spiffe-audience", 0, "NAME", "with --spiffe: also fetch and check a JWT-SVID for it",
@@ -347,14 +309,14 @@ static const cli_option options[] = {
     {"secrets-passphrase-file", 0, "FILE", "their passphrase, else asked for on the terminal",
      set_secrets_passphrase_file},
     {"config-value", 0, "NAME=VALUE", "a value that wasi:config tells", set_config_value},
-    {"data", 0, "DIR", "where drivers keep their files (the user's data directory)", set_data},
-    {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
-    {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
+    CLI_OPTION_DATA,
+    CLI_OPTION_CACHE,
+    CLI_OPTION_CA_FILE,
     {"metrics", 0, "[ADDR:]PORT", "serve GET /metrics for Prometheus (127.0.0.1 without ADDR)", set_metrics},
     {"audit", 0, "FILE", "record starts, grants and refusals in an audit log (writ audit)", set_audit},
-    {"drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", set_drain},
+    CLI_OPTION_DRAIN,
     {"hang", 0, "DURATION", "replace a worker that has not turned for this long (1s)", set_hang},
-    {"verbose", 'v', NULL, "log the phases of the start and every request", set_verbose},
+    CLI_OPTION_VERBOSE,
     {"output", 'o', "text|json", "format of the start table and of log lines (text)", set_output},
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // writ up: run the applications that manifests describe.
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/endpoint.h"
 #include "cli/findings.h"
+#include "cli/host_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
 #include "cli/start_table.h"
@@ -20,60 +22,24 @@
 enum { FILES_MAX = 64 };
 
 typedef struct up_args {
+    host_config config; // first; workloads come from the manifests
     const char *files[FILES_MAX];
     size_t file_count;
-    host_config config; // of the whole host; workloads come from the manifests
     bool is_listener_fixed;
     bool is_unsigned;
     bool is_dry;
     cli_output output;
 } up_args;
+_Static_assert(offsetof(up_args, config) == 0, "cli/host_option.h");
 
 CLI_KEEP_OUTPUT(set_output, up_args, output);
 CLI_TURN_ON(set_unsigned, up_args, is_unsigned);
 CLI_TURN_ON(set_dry_run, up_args, is_dry);
 
-static status keep(char **field, const char *value) {
-    mem_free(*field);
-    *field = mem_text_dup(value);
-    return STATUS_OK;
-}
-
 static status set_listen(void *target, const char *value, err *e) {
     up_args *a = target;
     a->is_listener_fixed = true;
     return cli_parse_endpoint(value, &a->config.listen_address, &a->config.listen_port, e);
-}
-
-static status set_workers(void *target, const char *value, err *e) {
-    uint64_t n;
-    TRY(cli_parse_number(value, 0, 256, &n, e));
-    ((up_args *)target)->config.workers = (int)n;
-    return STATUS_OK;
-}
-
-static status set_drain(void *target, const char *value, err *e) {
-    return cli_parse_duration(value, &((up_args *)target)->config.drain_ns_max, e);
-}
-
-static status set_trust(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&((up_args *)target)->config.trust_named, value);
-}
-static status set_config(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&((up_args *)target)->config.settings_path, value);
-}
-static status set_data(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&((up_args *)target)->config.data_directory, value);
-}
-static status set_cache(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&((up_args *)target)->config.cache_directory, value);
-}
-static status set_ca_file(void *target, const char *value, WRIT_UNUSED err *e) {
-    return keep(&((up_args *)target)->config.ca_file, value);
-}
-static status set_verbose(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED err *e) {
-    ((up_args *)target)->config.is_verbose = true;
-    return STATUS_OK;
 }
 
 static status set_file(void *target, const char *value, err *e) {
@@ -87,17 +53,17 @@ static status set_file(void *target, const char *value, err *e) {
 
 static const cli_option options[] = {
     {"listen", 'l', "ADDR:PORT", "where to serve HTTP, in place of the manifests' addresses", set_listen},
-    {"workers", 'w', "N", "worker processes; 0 runs all in one process (one per core)", set_workers},
+    CLI_OPTION_WORKERS,
     {"dry-run", 0, NULL, "check and decide everything, show what would run, run nothing", set_dry_run},
     {"unsigned", 0, NULL, "run components this once although nobody whom this host trusts has signed them",
      set_unsigned},
-    CLI_OPTION_TRUST(set_trust),
-    {"config", 0, "FILE", "settings that make this host stricter than /etc/writ/host.conf does", set_config},
-    {"data", 0, "DIR", "where drivers keep their files (the user's data directory)", set_data},
-    {"cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", set_cache},
-    {"ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", set_ca_file},
-    {"drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", set_drain},
-    {"verbose", 'v', NULL, "log the phases of the start and every request", set_verbose},
+    CLI_OPTION_TRUST(cli_set_trust),
+    CLI_OPTION_SETTINGS,
+    CLI_OPTION_DATA,
+    CLI_OPTION_CACHE,
+    CLI_OPTION_CA_FILE,
+    CLI_OPTION_DRAIN,
+    CLI_OPTION_VERBOSE,
     {"output", 'o', "text|json", "format of the start table and of log lines (text)", set_output},
 };
 
