@@ -2,13 +2,13 @@
 #include "artifact/provider_archive.h"
 
 #include "codec/utf.h"
+#include "identity/envelope.h"
 #include "os/memory_file.h"
 
 #define CLAIMS_NAME "claims.jwt"
 #define TARGET_SUFFIX ".bin"
 
 enum {
-    HEX_BYTES = 2 * HASH_BYTES,
     MEMORY_BYTES_MAX = 16 << 20, // of claims, chain and trust
 };
 _Static_assert(PROVIDER_ARCHIVE_TARGETS_MAX + 2 <= TAR_ENTRIES_MAX, "claims, world and targets fit");
@@ -28,14 +28,6 @@ bool provider_archive_target_is_valid(slice name) {
         before = c;
     }
     return has_dash && before != '-' && name.len <= PROVIDER_ARCHIVE_TARGET_BYTES_MAX;
-}
-
-static void hash_hex_upper(const uint8_t hash[HASH_BYTES], char ret[HEX_BYTES]) {
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        ret[2 * i] = digits[hash[i] >> 4];
-        ret[2 * i + 1] = digits[hash[i] & 15];
-    }
 }
 
 // --- reading -----------------------------------------------------------------------------------------------
@@ -169,9 +161,9 @@ static status check_file(const provider_archive_file *file, const token_claims *
         return err_set(e, STATUS_DENIED, "%.*s is in the archive, but the token has no hash of it",
                        SLICE_ARG(file->name));
     }
-    char hex[HEX_BYTES];
-    hash_hex_upper(file->hash, hex);
-    if (!slice_equal(promised, slice_of(hex, sizeof hex))) {
+    char hex[HASH_HEX_BYTES];
+    envelope_hash_text(file->hash, hex);
+    if (!slice_equal_text(promised, hex)) {
         return err_set(
             e, STATUS_DENIED,
             "%.*s was changed after it was signed: the token says %.*s..., its bytes give %.16s...",
@@ -301,7 +293,7 @@ void provider_archive_plan_of(const provider_archive *a, const token_claims *cla
 
 // The hashes of everything that will be written, and their texts.
 typedef struct hash_table {
-    char texts[PROVIDER_ARCHIVE_TARGETS_MAX + 1][HEX_BYTES];
+    char texts[PROVIDER_ARCHIVE_TARGETS_MAX + 1][HASH_HEX_BYTES];
     token_pair pairs[PROVIDER_ARCHIVE_TARGETS_MAX + 1];
     size_t count;
 } hash_table;
@@ -309,8 +301,8 @@ typedef struct hash_table {
 static void add_hash(hash_table *t, slice name, slice bytes) {
     uint8_t hash[HASH_BYTES];
     hash_sha256(&bytes, 1, hash);
-    hash_hex_upper(hash, t->texts[t->count]);
-    t->pairs[t->count] = (token_pair){name, slice_of(t->texts[t->count], HEX_BYTES)};
+    envelope_hash_text(hash, t->texts[t->count]);
+    t->pairs[t->count] = (token_pair){name, slice_from_text(t->texts[t->count])};
     t->count++;
 }
 

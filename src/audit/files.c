@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "os/path.h"
 #include "os/private.h"
 
 enum { DIRECTORY_ENTRIES_MAX = 1 << 20, PATH_BYTES_MAX = 4096, NUMBER_LEN = 6 };
@@ -20,18 +21,14 @@ static status open_directory(const char *path, bool make, int *ret, err *e) {
 
 status audit_place_open(const char *path, bool make, audit_place *ret, err *e) {
     char dir[PATH_BYTES_MAX];
-    const char *slash = strrchr(path, '/');
-    const char *name = slash == NULL ? path : slash + 1;
-    size_t dir_len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
+    const char *name = NULL;
     audit_place p = {.dir = -1};
-    if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-        strlen(name) > AUDIT_NAME_BYTES_MAX || dir_len >= sizeof dir) {
+    if (!path_split(path, dir, sizeof dir, &name) || name[0] == '\0' || strcmp(name, ".") == 0 ||
+        strcmp(name, "..") == 0 || strlen(name) > AUDIT_NAME_BYTES_MAX) {
         return err_set(e, STATUS_INVALID,
                        "audit log \"%.200s\": it needs the name of a file of at most %d bytes", path,
                        AUDIT_NAME_BYTES_MAX);
     }
-    memcpy(dir, slash == NULL ? "." : path, slash == NULL ? 2 : dir_len);
-    dir[slash == NULL ? 1 : dir_len] = '\0';
     if (open_directory(dir, make, &p.dir, e) != STATUS_OK) {
         return err_wrap(e, "audit log");
     }

@@ -41,16 +41,6 @@ static const char *const kind_names[AUDIT_KIND_COUNT] = {
 
 const char *audit_kind_name(audit_kind kind) { return kind_names[kind]; }
 
-bool audit_kind_parse(slice name, audit_kind *ret) {
-    for (int i = 0; i < AUDIT_KIND_COUNT; i++) {
-        if (slice_equal_text(name, kind_names[i])) {
-            *ret = (audit_kind)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 // --- marks and seals --------------------------------------------------------------------------------------
 
 const char *audit_mark_text(const audit_mark *m, char text[AUDIT_MARK_TEXT_BYTES]) {

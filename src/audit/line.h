@@ -46,7 +46,6 @@ typedef enum audit_kind {
 enum { AUDIT_KIND_COUNT = AUDIT_LOG_GAP + 1 };
 
 const char *audit_kind_name(audit_kind kind); // "workload.start"
-bool audit_kind_parse(slice name, audit_kind *ret) WRIT_MUST_USE;
 
 // What an event is about. The name is a constant of ours: a to z and "_".
 typedef struct audit_field {

@@ -218,6 +218,3 @@ audit_summary audit_reader_summary(const audit_reader *r) {
                            .last = r->checker.last,
                            .clock_backs = r->checker.clock_backs};
 }
-
-const char *audit_reader_file(const audit_reader *r) { return r->name.text; }
-uint64_t audit_reader_line(const audit_reader *r) { return r->line; }

@@ -34,6 +34,3 @@ typedef struct audit_summary {
 } audit_summary;
 // Of what has been read so far.
 audit_summary audit_reader_summary(const audit_reader *r);
-// Of the line or end that the last call was about.
-const char *audit_reader_file(const audit_reader *r);
-uint64_t audit_reader_line(const audit_reader *r);

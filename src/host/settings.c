@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "os/fd.h"
 #include "os/guarded.h"
+#include "os/path.h"
 #include "os/whole_file.h"
 
 void host_settings_done(host_settings *s) {
@@ -128,16 +129,13 @@ status host_settings_parse(slice text, const char *file, host_settings *ret, err
 
 // Whoever may change the directory can remove the file, and with it what it locks.
 static status check_directory(const char *path, err *e) {
-    const char *slash = strrchr(path, '/');
-    auto_buf directory;
-    buf_init(&directory, HOST_SETTINGS_PATH_BYTES_MAX);
-    slice name =
-        slash == NULL ? slice_from_text(".") : slice_of(path, slash == path ? 1 : (size_t)(slash - path));
-    if (buf_append(&directory, name) != STATUS_OK || buf_text(&directory) == NULL) {
+    char directory[HOST_SETTINGS_PATH_BYTES_MAX];
+    const char *name;
+    if (!path_split(path, directory, sizeof directory, &name)) {
         return err_set(e, STATUS_LIMIT, "the path %.80s... is too long", path);
     }
     auto_fd fd = -1;
-    status s = guarded_directory_open(buf_text(&directory), &fd, e);
+    status s = guarded_directory_open(directory, &fd, e);
     return s == STATUS_NOT_FOUND ? STATUS_OK : s;
 }
 

@@ -9,10 +9,6 @@ enum { SHOWN_BYTES = 80 };
 
 static const char *const resource_names[ALLOWANCE_RESOURCE_COUNT] = {"hosts", "buckets", "subjects"};
 
-const char *allowance_resource_name(allowance_resource resource) {
-    return (unsigned)resource < ALLOWANCE_RESOURCE_COUNT ? resource_names[resource] : "unknown";
-}
-
 static status no_memory(err *e) {
     return err_set(e, STATUS_LIMIT, "the allow-list needs more memory than it may");
 }

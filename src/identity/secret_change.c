@@ -6,7 +6,6 @@
 #include "crypto/aead.h"
 #include "identity/secret_store_internal.h"
 #include "os/fd.h"
-#include "os/guarded.h"
 
 enum { CHANGE_MEMORY_MAX = 128 << 20 };
 
@@ -198,7 +197,7 @@ static status apply(secret_store *s, uint64_t now_s, status (*edit)(change *c, c
     if (s->dir < 0) {
         return nothing_there(s, e);
     }
-    TRY(guarded_lock(s->dir, "store", &lock, e));
+    TRY(secret_store_lock(s, &lock, e));
     TRY(secret_store_refresh(s, &ignored, e));
     if (!s->content.exists) {
         return nothing_there(s, e);

@@ -17,6 +17,7 @@
 #include "os/fd.h"
 #include "os/file.h"
 #include "os/guarded.h"
+#include "os/path.h"
 #include "os/private.h"
 #include "os/random.h"
 
@@ -197,6 +198,10 @@ status secret_store_refresh(secret_store *s, bool *ret_changed, err *e) {
 
 // --- making and saving ------------------------------------------------------------------------------------
 
+status secret_store_lock(const secret_store *s, int *ret_fd, err *e) {
+    return guarded_lock(s->dir, file_name, ret_fd, e);
+}
+
 static status new_keys_by_passphrase(secret_store *s, const key_asker *asker, buf *ret_wrapped, err *e) {
     auto_secret passphrase = {0}, master = {0};
     TRY(asker->ask(asker->context, passphrase_use, &passphrase, e));
@@ -242,19 +247,13 @@ status secret_store_save(secret_store *s, const secret_file *f, err *e) {
 
 // --- opening ----------------------------------------------------------------------------------------------
 
-// Splits a path of the operator's into its directory, which is opened, and the last part.
 static status open_key_place(secret_store *s, err *e) {
-    const char *slash = strrchr(s->key_path, '/');
-    s->key_name = slash == NULL ? s->key_path : slash + 1;
-    if (s->key_name[0] == '\0' || strlen(s->key_name) > SECRET_NAME_BYTES_MAX) {
+    char directory[SECRET_PATH_SIZE];
+    if (!path_split(s->key_path, directory, sizeof directory, &s->key_name) || s->key_name[0] == '\0' ||
+        strlen(s->key_name) > SECRET_NAME_BYTES_MAX) {
         return err_set(e, STATUS_INVALID, "%s is not the name of a key file", s->key_path);
     }
-    char *directory = slash == NULL ? mem_text_dup(".") : mem_text_dup(s->key_path);
-    if (slash != NULL) {
-        directory[slash == s->key_path ? 1 : slash - s->key_path] = '\0';
-    }
     status opened = guarded_directory_open(directory, &s->key_dir, e);
-    mem_free(directory);
     return opened == STATUS_OK ? opened : err_wrap(e, "the key of the secrets");
 }
 
@@ -278,7 +277,7 @@ static status open_places(secret_store *s, const secret_store_options *o, err *e
 static status make_first(secret_store *s, const secret_store_options *o, err *e) {
     auto_fd lock = -1;
     secret_content c;
-    TRY(guarded_lock(s->dir, file_name, &lock, e));
+    TRY(secret_store_lock(s, &lock, e));
     TRY(secret_store_load(s, &c, e)); // another process may have been faster
     if (c.exists) {
         secret_content_free(&s->content);

@@ -36,6 +36,8 @@ struct secret_store {
 // Reads the file anew: checks permissions, what authenticates it, and that it is not older than the mark.
 status secret_store_load(secret_store *s, secret_content *ret, err *e) WRIT_MUST_USE;
 
+// Until no other process changes the store (os/guarded.h).
+status secret_store_lock(const secret_store *s, int *ret_fd, err *e) WRIT_MUST_USE;
 // Makes a new store without secrets, on the disk too, under a passphrase when `asker` is not NULL. Under the
 // lock.
 status secret_store_make(secret_store *s, const key_asker *asker, uint64_t now_s, err *e) WRIT_MUST_USE;

@@ -7,7 +7,7 @@
 
 // The parts of a document are copied out of it once, and decoding makes them smaller.
 enum { BUNDLE_MEMORY_BYTES_MAX = 2 * SIGSTORE_BUNDLE_BYTES_MAX };
-enum { CHAIN_COUNT_MAX = 16, LOG_ID_BYTES_MAX = 64, KIND_BYTES_MAX = 64, ISSUER_BYTES_MAX = 4 << 10 };
+enum { LOG_ID_BYTES_MAX = 64, KIND_BYTES_MAX = 64, ISSUER_BYTES_MAX = 4 << 10 };
 
 // --- media type --------------------------------------------------------------------------------------------
 
@@ -31,17 +31,6 @@ static int version_of(slice media_type) {
 
 // --- verification material ---------------------------------------------------------------------------------
 
-static void add_certificate(sigstore_reader *r, sigstore_bundle *b, const json_value *object) {
-    certificate *c = NULL;
-    slice der = sigstore_bytes(r, object, "rawBytes", CERTIFICATE_BYTES_MAX, true);
-    if (r->result == STATUS_OK && certificate_from_der(der, &c, r->e) != STATUS_OK) {
-        r->result = r->e == NULL ? STATUS_INVALID : r->e->code;
-    }
-    if (r->result == STATUS_OK) {
-        r->result = certificate_list_add(&b->chain, c, r->e);
-    }
-}
-
 // Fulcio's two forms of the issuer: the older is the bare text, the newer one a DER string.
 static void read_issuer(sigstore_reader *r, sigstore_bundle *b) {
     slice raw = slice_empty(), old = slice_empty(), new = slice_empty();
@@ -63,15 +52,12 @@ static void read_certificates(sigstore_reader *r, sigstore_bundle *b, const json
                               const json_value *single) {
     b->by_certificate = true;
     if (single != NULL) {
-        add_certificate(r, b, single);
+        sigstore_certificate(r, single, &b->chain);
     } else {
-        const json_value *list = sigstore_array(r, chain, "certificates", CHAIN_COUNT_MAX);
-        for (size_t i = 0; i < json_count(list) && r->result == STATUS_OK; i++) {
-            add_certificate(r, b, json_at(list, i));
+        const json_value *list = sigstore_certificates(r, chain);
+        for (size_t i = 0; i < json_count(list); i++) {
+            sigstore_certificate(r, json_at(list, i), &b->chain);
         }
-    }
-    if (r->result == STATUS_OK && b->chain.count == 0) {
-        sigstore_fail(r, STATUS_INVALID, "\"certificates\" is empty");
     }
     if (r->result == STATUS_OK) {
         read_issuer(r, b);

@@ -95,13 +95,14 @@ const json_value *sigstore_array(sigstore_reader *r, const json_value *in, const
 slice sigstore_text(sigstore_reader *r, const json_value *in, const char *name, size_t max, bool need);
 slice sigstore_bytes(sigstore_reader *r, const json_value *in, const char *name, size_t max, bool need);
 slice sigstore_hex(sigstore_reader *r, const json_value *in, const char *name, size_t max);
+const json_value *sigstore_certificates(sigstore_reader *r, const json_value *in); // one at least
+void sigstore_certificate(sigstore_reader *r, const json_value *in, certificate_list *to);
 uint64_t sigstore_integer(sigstore_reader *r, const json_value *in, const char *name); // number or text
 slice sigstore_decode(sigstore_reader *r, slice base64, const char *name, size_t max);
 bool sigstore_fail(sigstore_reader *r, status code, const char *format, ...) WRIT_FORMAT(3, 4); // false
 void *sigstore_alloc(sigstore_reader *r, size_t count, size_t bytes);
 
-// --- verifying (sigstore_log.c, sigstore_statement.c, sigstore.c)
-// ---------------------------------------------------------
+// --- verifying (sigstore_log.c, sigstore_statement.c, sigstore.c) ------------------------------------------
 
 // The file and the key that are being verified.
 typedef struct sigstore_subject {

@@ -8,6 +8,8 @@
 
 #include "codec/base64.h"
 
+enum { CERTIFICATES_MAX = 16 };
+
 bool sigstore_fail(sigstore_reader *r, status code, const char *format, ...) {
     char text[256];
     va_list args;
@@ -116,6 +118,25 @@ slice sigstore_bytes(sigstore_reader *r, const json_value *in, const char *name,
         return slice_empty();
     }
     return sigstore_decode(r, text, name, max);
+}
+
+const json_value *sigstore_certificates(sigstore_reader *r, const json_value *in) {
+    const json_value *list = sigstore_array(r, in, "certificates", CERTIFICATES_MAX);
+    if (json_count(list) == 0) {
+        sigstore_fail(r, STATUS_INVALID, "\"certificates\" is empty");
+    }
+    return list;
+}
+
+void sigstore_certificate(sigstore_reader *r, const json_value *in, certificate_list *to) {
+    certificate *c = NULL;
+    slice der = sigstore_bytes(r, in, "rawBytes", CERTIFICATE_BYTES_MAX, true);
+    if (r->result == STATUS_OK) {
+        r->result = certificate_from_der(der, &c, r->e);
+    }
+    if (r->result == STATUS_OK) {
+        r->result = certificate_list_add(to, c, r->e);
+    }
 }
 
 static int nibble(uint8_t c) {

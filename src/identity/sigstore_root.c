@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "codec/date.h"
 
-enum { ROOT_MEMORY_BYTES_MAX = 2 * SIGSTORE_ROOT_BYTES_MAX, CHAIN_COUNT_MAX = 16, ID_BYTES_MAX = 64 };
+enum { ROOT_MEMORY_BYTES_MAX = 2 * SIGSTORE_ROOT_BYTES_MAX, ID_BYTES_MAX = 64 };
 
 static bool is_root_type(slice media_type) {
     static const char *const known[] = {
@@ -61,20 +61,10 @@ static sigstore_range read_range(sigstore_reader *r, const json_value *in, bool 
 static void read_authority(sigstore_reader *r, const json_value *object, sigstore_authority *a) {
     a->valid = read_range(r, object, false);
     const json_value *chain = sigstore_object(r, object, "certChain", true);
-    const json_value *list = sigstore_array(r, chain, "certificates", CHAIN_COUNT_MAX);
+    const json_value *list = sigstore_certificates(r, chain);
     size_t count = json_count(list);
-    if (r->result == STATUS_OK && count == 0) {
-        sigstore_fail(r, STATUS_INVALID, "\"certificates\" is empty");
-    }
-    for (size_t i = 0; i < count && r->result == STATUS_OK; i++) {
-        certificate *c = NULL;
-        slice der = sigstore_bytes(r, json_at(list, i), "rawBytes", CERTIFICATE_BYTES_MAX, true);
-        if (r->result == STATUS_OK) {
-            r->result = certificate_from_der(der, &c, r->e);
-        }
-        if (r->result == STATUS_OK) { // the last one is the anchor
-            r->result = certificate_list_add(i + 1 == count ? &a->anchor : &a->chain, c, r->e);
-        }
+    for (size_t i = 0; i < count; i++) { // the last one is the anchor
+        sigstore_certificate(r, json_at(list, i), i + 1 == count ? &a->anchor : &a->chain);
     }
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "codec/date.h"
+#include "identity/envelope.h"
 #include "identity/token.h"
 
 static void put_text(json_value *object, const char *key, slice text) {
@@ -47,10 +48,8 @@ static void put_pairs(json_value *object, const char *key, const token_pairs *pa
 }
 
 static void put_hash(json_value *object, const token_claims *c) {
-    char text[2 * HASH_BYTES + 1];
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        snprintf(text + 2 * i, 3, "%02X", c->hash[i]);
-    }
+    char text[HASH_HEX_BYTES];
+    envelope_hash_text(c->hash, text);
     json_put_text(object, "hash", slice_from_text(text));
 }
 

@@ -6,19 +6,9 @@
 #include "identity/token_body.h"
 #include "identity/token_field.h"
 
-enum { CLAIM_VERSION = 1, HASH_TEXT_LEN = 2 * HASH_BYTES };
+enum { CLAIM_VERSION = 1 };
 
 static const token_text_rule optional = {.len_max = TOKEN_TEXT_BYTES_MAX};
-
-static bool is_hash(slice text) {
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t c = text.data[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'F'))) {
-            return false;
-        }
-    }
-    return text.len == HASH_TEXT_LEN;
-}
 
 static status read_revocation(const token_field *f, token_revocation *ret) {
     TRY(token_field_text(f, "subject", optional, &ret->subject));
@@ -31,7 +21,8 @@ static status read_revocation(const token_field *f, token_revocation *ret) {
     if (ret->subject.len > 0 && nkey_public_parse(ret->subject, &key, f->e) != STATUS_OK) {
         return err_wrap(f->e, "claim \"%ssubject\"", f->path);
     }
-    if (ret->content_hash.len > 0 && !is_hash(ret->content_hash)) {
+    uint8_t hash[HASH_BYTES];
+    if (ret->content_hash.len > 0 && !hash_from_hex(ret->content_hash, HASH_UPPER_CASE, hash)) {
         return token_field_wrong(f, "hash", "is not 64 hexadecimal digits in upper case");
     }
     bool has_before;

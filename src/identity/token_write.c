@@ -5,10 +5,11 @@
 
 #include "codec/base64.h"
 #include "codec/utf.h"
+#include "identity/envelope.h"
 #include "identity/token_body.h"
 #include "os/random.h"
 
-enum { ID_LEN = 22, HASH_TEXT_LEN = 2 * HASH_BYTES };
+enum { ID_LEN = 22 };
 
 // --- small texts -------------------------------------------------------------------------------------------
 
@@ -115,11 +116,9 @@ static status put_component(json_value *wascap, const token_claims *c, err *e) {
     if (!c->has_hash) {
         return err_set(e, STATUS_INVALID, "a token for a component needs the component's hash");
     }
-    char hash[HASH_TEXT_LEN + 1];
-    for (size_t i = 0; i < HASH_BYTES; i++) {
-        snprintf(hash + 2 * i, 3, "%02X", c->hash[i]);
-    }
-    json_put_text(wascap, "hash", slice_of(hash, HASH_TEXT_LEN));
+    char hash[HASH_HEX_BYTES];
+    envelope_hash_text(c->hash, hash);
+    json_put_text(wascap, "hash", slice_from_text(hash));
     if (c->tags.count > 0) {
         json_put(wascap, "tags", texts_json(&c->tags));
     }

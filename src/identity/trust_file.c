@@ -9,6 +9,7 @@
 #include "os/fd.h"
 #include "os/file.h"
 #include "os/guarded.h"
+#include "os/path.h"
 #include "os/private.h"
 #include "os/whole_file.h"
 
@@ -25,14 +26,10 @@ typedef struct place {
 } place;
 
 static status find_place(const char *path, place *ret, err *e) {
-    const char *slash = strrchr(path, '/');
-    ret->name = slash == NULL ? path : slash + 1;
-    size_t len = slash == NULL ? 0 : slash == path ? 1 : (size_t)(slash - path);
-    if (ret->name[0] == '\0' || strlen(path) + LIST_NAME_LEN + sizeof lists_name + 2 > PATH_BYTES_MAX) {
+    if (strlen(path) + LIST_NAME_LEN + sizeof lists_name + 2 > PATH_BYTES_MAX ||
+        !path_split(path, ret->directory, sizeof ret->directory, &ret->name) || ret->name[0] == '\0') {
         return err_set(e, STATUS_INVALID, "\"%.80s\" is no path of a trust store; name a file", path);
     }
-    memcpy(ret->directory, slash == NULL ? "." : path, slash == NULL ? 1 : len);
-    ret->directory[slash == NULL ? 1 : len] = '\0';
     snprintf(ret->lists, sizeof ret->lists, "%.*s/%s", PATH_BYTES_MAX - 16, ret->directory, lists_name);
     return STATUS_OK;
 }

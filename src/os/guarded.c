@@ -5,14 +5,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "os/fd.h"
+#include "os/lock.h"
 
-enum { LOCK_ATTEMPTS_MAX = 1000, LOCK_PAUSE_NS = 10 * 1000 * 1000 };
+enum { LOCK_WAIT_MS = 10 * 1000 };
 
 status guarded_directory_open(const char *path, int *ret_fd, err *e) {
     auto_fd fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -49,20 +48,9 @@ status guarded_lock(int dir, const char *name, int *ret_fd, err *e) {
     if (!put_name(lock, "", name, ".lock")) {
         return err_set_errno(e, ENAMETOOLONG, name);
     }
-    auto_fd fd = openat(dir, lock, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return err_set_errno(e, errno, lock);
-    }
-    for (int i = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; i++) {
-        if (errno != EWOULDBLOCK && errno != EINTR) {
-            return err_set_errno(e, errno, lock);
-        }
-        if (i >= LOCK_ATTEMPTS_MAX) {
-            return err_set(e, STATUS_TIMEOUT,
-                           "another process holds %s for more than 10 s; see who (fuser %s)", lock, lock);
-        }
-        nanosleep(&(struct timespec){0, LOCK_PAUSE_NS}, NULL);
-    }
+    auto_fd fd = -1;
+    TRY(lock_open(dir, lock, true, &fd, e));
+    TRY(lock_take(fd, false, LOCK_WAIT_MS, lock, e));
     *ret_fd = fd;
     fd = -1;
     return STATUS_OK;

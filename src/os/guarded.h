@@ -13,8 +13,8 @@
 // others may write to it, STATUS_IO also for a link that leads nowhere.
 status guarded_directory_open(const char *path, int *ret_fd, err *e) WRIT_MUST_USE;
 
-// Waits until no other process holds the lock "NAME.lock" of the directory, at most 10 s (STATUS_TIMEOUT).
-// Closing the descriptor gives it up. The file stays: removing it would let two hold "it".
+// Waits until no other process holds the lock "NAME.lock" of the directory (os/lock.h), at most 10 s. Closing
+// the descriptor gives it up.
 status guarded_lock(int dir, const char *name, int *ret_fd, err *e) WRIT_MUST_USE;
 
 // Under the lock: writes the file beside (".NAME.new"; what a crash left there is removed), syncs, renames

@@ -10,13 +10,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/fd.h"
+#include "os/path.h"
 #include "os/random.h"
 
 enum { NEW_FILE_MODE = 0666, MAY_RUN = 0111, MAY_READ = 0444, ATTEMPTS_MAX = 16 };
 
 typedef struct place {
     char path[PATH_MAX];      // with links resolved
-    char directory[PATH_MAX]; // that holds it
+    char directory[PATH_MAX]; // that holds it, under
+    const char *name;         // the last part of `path`
     bool exists;
     mode_t mode; // of the file that exists, or that comes, less the umask
 } place;
@@ -55,25 +58,9 @@ static status find_place(const char *path, bool is_program, place *ret, err *e) 
     if (!ret->exists && snprintf(ret->path, sizeof ret->path, "%s", path) >= (int)sizeof ret->path) {
         return failed(ENAMETOOLONG, path, e);
     }
-    const char *slash = strrchr(ret->path, '/');
-    size_t len = slash == NULL ? 0 : slash == ret->path ? 1 : (size_t)(slash - ret->path);
-    memcpy(ret->directory, slash == NULL ? "." : ret->path, slash == NULL ? 1 : len);
-    ret->directory[slash == NULL ? 1 : len] = '\0';
-    return STATUS_OK;
-}
-
-static int write_all(int fd, slice bytes) {
-    while (bytes.len > 0) {
-        ssize_t n = write(fd, bytes.data, bytes.len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return n < 0 ? errno : EIO;
-        }
-        bytes = slice_sub(bytes, (size_t)n, bytes.len);
-    }
-    return 0;
+    return path_split(ret->path, ret->directory, sizeof ret->directory, &ret->name)
+               ? STATUS_OK
+               : failed(ENAMETOOLONG, path, e);
 }
 
 // A new file of an unused name in the directory.
@@ -95,8 +82,7 @@ static int fill(int fd, const place *p, slice bytes) {
     if (p->exists && fchmod(fd, p->mode) != 0) { // the umask may have taken some
         return errno;
     }
-    int number = write_all(fd, bytes);
-    return number == 0 && fsync(fd) != 0 ? errno : number;
+    return fd_write_all(fd, bytes, NULL) != STATUS_OK || fsync(fd) != 0 ? errno : 0;
 }
 
 static int replace_in(int dir, const place *p, slice bytes) {
@@ -108,9 +94,7 @@ static int replace_in(int dir, const place *p, slice bytes) {
     }
     number = fill(fd, p, bytes);
     close(fd);
-    const char *slash = strrchr(p->path, '/');
-    const char *last = slash == NULL ? p->path : slash + 1;
-    if (number == 0 && renameat(dir, name, dir, last) != 0) {
+    if (number == 0 && renameat(dir, name, dir, p->name) != 0) {
         number = errno;
     }
     if (number != 0) {

@@ -761,10 +761,13 @@ TEST(without_a_log_nothing_is_done) {
     audit_close(none);
 }
 
-TEST(kinds_have_names) {
+TEST(kinds_have_names_of_their_own) {
     for (int i = 0; i < AUDIT_KIND_COUNT; i++) {
-        audit_kind again;
-        EXPECT(audit_kind_parse(slice_from_text(audit_kind_name((audit_kind)i)), &again) && (int)again == i);
+        const char *name = audit_kind_name((audit_kind)i);
+        EXPECT(name != NULL && name[0] != '\0');
+        for (int k = 0; k < i; k++) {
+            EXPECT(strcmp(name, audit_kind_name((audit_kind)k)) != 0);
+        }
     }
 }
 
