@@ -3,24 +3,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "capability/sockets/sockets_internal.h"
-#include "helper_net.h"
+#include "helper_sockets.h"
 #include "policy/network.h"
 #include "test.h"
 #include "wasi/io_poll.h"
 #include "wasi/sockets_instance_network.h"
 #include "wasi/sockets_ip_name_lookup.h"
 
-static slice text(const char *s) { return slice_from_text(s); }
-
-static guest_address v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port) {
-    guest_address r = {.tag = WASI_SOCKETS_NETWORK_IP_SOCKET_ADDRESS_IPV4};
-    r.of.ipv4.address = (wasi_sockets_network_ipv4_address){a, b, c, d};
-    r.of.ipv4.port = port;
-    return r;
-}
-
-static guest_address v6(const uint16_t p[8], uint16_t port) {
+static guest_address v6_of(const uint16_t p[8], uint16_t port) {
     guest_address r = {.tag = WASI_SOCKETS_NETWORK_IP_SOCKET_ADDRESS_IPV6};
     r.of.ipv6.address = (wasi_sockets_network_ipv6_address){p[0], p[1], p[2], p[3], p[4], p[5], p[6], p[7]};
     r.of.ipv6.port = port;
@@ -53,7 +43,7 @@ TEST(kinds_of_addresses) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const uint16_t *p = rows[i].parts;
         guest_address a =
-            rows[i].is_v6 ? v6(p, 80) : v4((uint8_t)p[0], (uint8_t)p[1], (uint8_t)p[2], (uint8_t)p[3], 80);
+            rows[i].is_v6 ? v6_of(p, 80) : v4((uint8_t)p[0], (uint8_t)p[1], (uint8_t)p[2], (uint8_t)p[3], 80);
         EXPECT_EQ(guest_address_is_v6(&a), rows[i].is_v6);
         EXPECT_EQ(guest_address_is_unspecified(&a), rows[i].unspecified);
         EXPECT_EQ(guest_address_is_mapped(&a), rows[i].mapped);
@@ -75,7 +65,7 @@ TEST(addresses_go_both_ways) {
     guest_address back = guest_address_from_loop(&s);
     EXPECT(!guest_address_is_v6(&back) && back.of.ipv4.port == 0x1234 && back.of.ipv4.address.f3 == 7);
 
-    a = v6((const uint16_t[]){0x2001, 0xdb8, 3, 4, 5, 6, 7, 0xfedc}, 443);
+    a = v6_of((const uint16_t[]){0x2001, 0xdb8, 3, 4, 5, 6, 7, 0xfedc}, 443);
     a.of.ipv6.flow_info = 0x12345;
     a.of.ipv6.scope_id = 3;
     s = guest_address_to_loop(&a);
