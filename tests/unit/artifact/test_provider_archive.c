@@ -180,8 +180,8 @@ TEST(every_changed_byte_is_refused) {
     scene_free(s);
 }
 
-// What gzip says of itself (its time, system and checksum) is not covered, nor where it takes a zero from; how
-// much that is depends on the keys of this run. Whatever comes out of it is covered.
+// What gzip says of itself (its time, system and checksum) is not covered, nor where it takes a zero from;
+// how much that is depends on the keys of this run. Whatever comes out of it is covered.
 TEST(changed_bytes_of_gzip_are_refused_or_change_nothing) {
     scene *s = scene_new();
     s->plan.is_compressed = true;
