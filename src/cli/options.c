@@ -25,9 +25,14 @@ static void complain(parser *p, const char *what, const char *subject, const cha
                                              subject, why[0] != '\0' ? ": " : "", why);
 }
 
+static size_t option_count(const cli_command *c) { return c->option_count + c->shared_count; }
+static const cli_option *option_at(const cli_command *c, size_t i) {
+    return i < c->option_count ? &c->options[i] : &c->shared[i - c->option_count];
+}
+
 static const cli_option *find_option(const cli_command *c, const char *name, size_t length, char letter) {
-    for (size_t i = 0; i < c->option_count; i++) {
-        const cli_option *o = &c->options[i];
+    for (size_t i = 0; i < option_count(c); i++) {
+        const cli_option *o = option_at(c, i);
         if (letter != 0 ? o->letter == letter
                         : strlen(o->name) == length && memcmp(o->name, name, length) == 0) {
             return o;
@@ -135,8 +140,8 @@ void cli_print_help(const cli_command *c, FILE *out) {
         fprintf(out, "\n%s\n", c->details);
     }
     fprintf(out, "\nOptions:\n");
-    for (size_t i = 0; i < c->option_count; i++) {
-        const cli_option *o = &c->options[i];
+    for (size_t i = 0; i < option_count(c); i++) {
+        const cli_option *o = option_at(c, i);
         char left[64];
         snprintf(left, sizeof left, "%c%c%s--%s%s%s", o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
                  o->letter ? ", " : "  ", o->name, o->value ? " " : "", o->value ? o->value : "");

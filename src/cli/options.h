@@ -59,6 +59,8 @@ typedef struct cli_command {
     const char *details; // paragraphs, or NULL
     const cli_option *options;
     size_t option_count;
+    const cli_option *shared; // rows that other commands have too, after those of its own; or NULL
+    size_t shared_count;
     const char *examples; // lines ready to print
     size_t operands_min;
     size_t operands_max;

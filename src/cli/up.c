@@ -6,18 +6,15 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "cli/applications.h"
 #include "cli/cli.h"
 #include "cli/endpoint.h"
-#include "cli/findings.h"
 #include "cli/host_option.h"
 #include "cli/options.h"
 #include "cli/places.h"
 #include "cli/start_table.h"
-#include "deploy/manifest.h"
-#include "host/application.h"
 #include "host/generations.h"
 #include "host/host.h"
-#include "os/whole_file.h"
 
 enum { FILES_MAX = 64 };
 
@@ -86,50 +83,6 @@ static const cli_command command = {
     .operands_max = FILES_MAX,
     .operand = set_file,
 };
-
-// --- from files to a configuration -------------------------------------------------------------------------
-
-static void report(const up_args *a, const manifest *m) {
-    if (a->output == CLI_TEXT) {
-        findings_print(stderr, m->file, &m->found);
-    } else if (m->found.error_count + m->found.warning_count > 0) {
-        json_value *document = json_object_new();
-        json_put_text(document, "event", slice_from_text("manifest"));
-        json_put_text(document, "file", slice_from_text(m->file));
-        json_put_bool(document, "valid", m->found.error_count == 0);
-        json_put(document, "findings", findings_json(&m->found));
-        cli_print_json_line(document, stderr);
-    }
-}
-
-static status read_manifest(const char *file, application_target *t, manifest **ret, err *e) {
-    auto_buf text = {0};
-    TRY(file_read_whole(file, MANIFEST_BYTES_MAX, &text, e));
-    // Each step adds to what was found; whoever asks looks there.
-    (void)!manifest_read(buf_slice(&text), file, ret);
-    (void)!manifest_check_local(*ret);
-    (void)!application_add(*ret, t);
-    return STATUS_OK;
-}
-
-// All manifests, so that all that is wrong with any is told at once.
-static status read_all(up_args *a, err *e) {
-    application_target t = {.config = &a->config, .is_listener_fixed = a->is_listener_fixed};
-    size_t invalid = 0;
-    for (size_t i = 0; i < a->file_count; i++) {
-        manifest *m;
-        TRY(read_manifest(a->files[i], &t, &m, e));
-        report(a, m);
-        invalid += m->found.error_count > 0;
-        manifest_free(m);
-    }
-    for (size_t i = 0; i < a->config.workload_count; i++) {
-        a->config.workloads[i].is_unsigned = a->is_unsigned;
-    }
-    return invalid == 0 ? STATUS_OK
-                        : err_set(e, STATUS_INVALID, "%zu of %zu manifests cannot be used; nothing runs",
-                                  invalid, a->file_count);
-}
 
 // --- what runs ---------------------------------------------------------------------------------------------
 
@@ -301,7 +254,9 @@ static status start(up_args *a, generation *g, int *ret_exit, err *e) {
     host_config *c = &a->config;
     cli_default_trust(&c->trust_usual);
     c->is_json = a->output == CLI_JSON;
-    TRY(read_all(a, e));
+    const applications_input input = {a->files, a->file_count, a->is_listener_fixed, a->is_unsigned,
+                                      a->output};
+    TRY(cli_applications_read(&input, c, e));
     if (c->workload_count == 0) {
         return err_set(e, STATUS_INVALID,
                        "there is nothing to run: no component has a scaler (a trait of type spreadscaler)");
