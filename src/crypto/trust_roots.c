@@ -78,6 +78,21 @@ status trust_roots_new(const char *extra_file, trust_roots **ret, err *e) {
     return STATUS_OK;
 }
 
+status trust_roots_from_pem(slice pem, trust_roots **ret, err *e) {
+    if (pem.len > FILE_BYTES_MAX || !holds_certificates(pem)) {
+        return err_set(e, STATUS_INVALID, "certificate authorities: there is no certificate in PEM form");
+    }
+    trust_roots *r = MEM_NEW(trust_roots);
+    buf_init(&r->pem, FILE_BYTES_MAX);
+    status s = buf_append(&r->pem, pem);
+    if (s != STATUS_OK) {
+        trust_roots_free(r);
+        return err_set(e, s, "no memory for certificate authorities");
+    }
+    *ret = r;
+    return STATUS_OK;
+}
+
 void trust_roots_free(trust_roots *r) {
     if (r != NULL) {
         buf_done(&r->pem);
