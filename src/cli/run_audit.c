@@ -99,6 +99,13 @@ static status revealed(void *context, const secret_revealed *what, err *e) {
     return a->inner.revealed == NULL ? STATUS_OK : a->inner.revealed(a->inner.context, what, e);
 }
 
+static void listening(void *context, const int *fds, size_t count) {
+    run_audit *a = context;
+    if (a->inner.listening != NULL) {
+        a->inner.listening(a->inner.context, fds, count);
+    }
+}
+
 static void serving(void *context, const char *url, int workers) {
     run_audit *a = context;
     if (a->inner.serving != NULL) {
@@ -117,6 +124,7 @@ host_observer run_audit_observer(run_audit *a, const host_observer *inner) {
                            .decided = decided,
                            .compiling = compiling,
                            .starting = starting,
+                           .listening = listening,
                            .serving = serving,
                            .revealed = revealed,
                            .monitor = inner->monitor,

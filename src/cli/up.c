@@ -10,8 +10,8 @@
 #include "cli/cli.h"
 #include "cli/endpoint.h"
 #include "cli/host_option.h"
+#include "cli/host_start.h"
 #include "cli/options.h"
-#include "cli/places.h"
 #include "cli/start_table.h"
 #include "host/generations.h"
 #include "host/host.h"
@@ -19,24 +19,22 @@
 enum { FILES_MAX = 64 };
 
 typedef struct up_args {
-    host_config config; // first; workloads come from the manifests
+    cli_host host; // first; workloads come from the manifests
     const char *files[FILES_MAX];
     size_t file_count;
     bool is_listener_fixed;
     bool is_unsigned;
     bool is_dry;
-    cli_output output;
 } up_args;
-_Static_assert(offsetof(up_args, config) == 0, "cli/host_option.h");
+_Static_assert(offsetof(up_args, host.config) == 0, "cli/host_option.h");
 
-CLI_KEEP_OUTPUT(set_output, up_args, output);
 CLI_TURN_ON(set_unsigned, up_args, is_unsigned);
 CLI_TURN_ON(set_dry_run, up_args, is_dry);
 
 static status set_listen(void *target, const char *value, err *e) {
     up_args *a = target;
     a->is_listener_fixed = true;
-    return cli_parse_endpoint(value, &a->config.listen_address, &a->config.listen_port, e);
+    return cli_parse_endpoint(value, &a->host.config.listen_address, &a->host.config.listen_port, e);
 }
 
 static status set_file(void *target, const char *value, err *e) {
@@ -56,12 +54,15 @@ static const cli_option options[] = {
      set_unsigned},
     CLI_OPTION_TRUST(cli_set_trust),
     CLI_OPTION_SETTINGS,
+    CLI_OPTIONS_IDENTITY,
+    CLI_OPTIONS_SECRETS,
     CLI_OPTION_DATA,
     CLI_OPTION_CACHE,
     CLI_OPTION_CA_FILE,
+    CLI_OPTIONS_WATCHED,
     CLI_OPTION_DRAIN,
     CLI_OPTION_VERBOSE,
-    {"output", 'o', "text|json", "format of the start table and of log lines (text)", set_output},
+    CLI_OPTION_HOST_OUTPUT,
 };
 
 static const cli_command command = {
@@ -185,8 +186,8 @@ static void print_workloads(FILE *out, const host_config *c) {
 }
 
 static void show_dry_run(const up_args *a) {
-    const host_config *c = &a->config;
-    if (a->output == CLI_JSON) {
+    const host_config *c = &a->host.config;
+    if (a->host.output == CLI_JSON) {
         json_value *document = json_object_new();
         json_put_text(document, "address", slice_from_text(c->listen_address));
         json_put_integer(document, "port", c->listen_port);
@@ -213,6 +214,12 @@ static void on_vetted(void *context, const host_config *config, uint32_t workloa
     w->table.vetted(w->table.context, config, workload, v);
 }
 
+static void on_identified(void *context, const host_config *config, const host_identity *identity,
+                          const vetting *vettings) {
+    const watcher *w = context;
+    w->table.identified(w->table.context, config, identity, vettings);
+}
+
 static void on_decided(void *context, const host_config *config, uint32_t workload, const grants *decisions) {
     const watcher *w = context;
     w->table.decided(w->table.context, config, workload, decisions);
@@ -232,54 +239,53 @@ static void on_listening(void *context, const int *fds, size_t count) {
 
 static void on_serving(void *context, const char *url, int workers) {
     const watcher *w = context;
-    if (w->args->output == CLI_TEXT) {
-        print_workloads(stderr, &w->args->config);
+    if (w->args->host.output == CLI_TEXT) {
+        print_workloads(stderr, &w->args->host.config);
     } else {
         json_value *document = json_object_new();
         json_put_text(document, "event", slice_from_text("workloads"));
-        json_put(document, "workloads", workloads_json(&w->args->config));
+        json_put(document, "workloads", workloads_json(&w->args->host.config));
         cli_print_json_line(document, stderr);
     }
     w->table.serving(w->table.context, url, workers);
 }
 
 static status start(up_args *a, generation *g, int *ret_exit, err *e) {
-    watcher w = {a, g, start_table_observer(&a->output)};
+    watcher w = {a, g, start_table_observer(&a->host.output)};
     const host_observer observer = {.context = &w,
                                     .vetted = on_vetted,
+                                    .identified = on_identified,
                                     .decided = on_decided,
                                     .compiling = on_compiling,
                                     .listening = on_listening,
                                     .serving = on_serving};
-    host_config *c = &a->config;
-    cli_default_trust(&c->trust_usual);
-    c->is_json = a->output == CLI_JSON;
+    host_config *c = &a->host.config;
     const applications_input input = {a->files, a->file_count, a->is_listener_fixed, a->is_unsigned,
-                                      a->output};
+                                      a->host.output};
     TRY(cli_applications_read(&input, c, e));
     if (c->workload_count == 0) {
         return err_set(e, STATUS_INVALID,
                        "there is nothing to run: no component has a scaler (a trait of type spreadscaler)");
     }
     if (a->is_dry) {
-        TRY(host_check(c, &observer, e));
+        TRY(cli_host_check(&a->host, &observer, e));
         show_dry_run(a);
         return STATUS_OK;
     }
-    return host_run(c, &observer, ret_exit, e);
+    return cli_host_run(&a->host, &observer, ret_exit, e);
 }
 
 static int run_generation(void *context, generation *g) {
     up_args *a = context;
     int code = CLI_EXIT_OK;
     err e = {0};
-    generation_adopt(g, &a->config);
-    return start(a, g, &code, &e) == STATUS_OK ? code : cli_fail(&e, a->output);
+    generation_adopt(g, &a->host.config);
+    return start(a, g, &code, &e) == STATUS_OK ? code : cli_fail(&e, a->host.output);
 }
 
 static void on_kept(void *context, int exit_status) {
     const up_args *a = context;
-    if (a->output == CLI_TEXT) {
+    if (a->host.output == CLI_TEXT) {
         fprintf(stderr, "writ: the change is not taken; what ran before goes on\n");
         return;
     }
@@ -292,21 +298,24 @@ static void on_kept(void *context, int exit_status) {
 // With workers it can be changed while it runs; in one process it cannot, and neither when nothing runs.
 static status run(up_args *a, int *ret_exit, err *e) {
     const generations_options o = {run_generation, on_kept, a};
-    return a->is_dry || a->config.workers == 0 ? start(a, NULL, ret_exit, e)
-                                               : generations_run(&o, ret_exit, e);
+    return a->is_dry || a->host.config.workers == 0 ? start(a, NULL, ret_exit, e)
+                                                    : generations_run(&o, ret_exit, e);
 }
 
 int cli_up(int argc, char **argv) {
     up_args a = {0};
     err e = {0};
     int code = CLI_EXIT_OK;
-    host_config_init(&a.config);
+    cli_host_init(&a.host);
+    host_config_init(&a.host.config);
     status s = cli_parse(&command, argc, argv, &a, &e);
-    if (s != STATUS_OK) {
-        code = s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.output), CLI_EXIT_USAGE);
-    } else if (run(&a, &code, &e) != STATUS_OK) {
-        code = cli_fail(&e, a.output);
+    bool is_usage = s != STATUS_OK;
+    if (s == STATUS_OK) {
+        s = cli_host_open(&a.host, &e);
+        is_usage = s == STATUS_INVALID;
     }
-    host_config_done(&a.config);
-    return code;
+    if (s == STATUS_OK) {
+        s = run(&a, &code, &e);
+    }
+    return cli_host_end(&a.host, s, is_usage, code, &e);
 }
