@@ -81,6 +81,18 @@ status driver_values_bool(const driver_values *v, const char *name, bool *ret, e
     return STATUS_OK;
 }
 
+bool driver_list_has(slice list, slice name) {
+    for (size_t at = 0; at <= list.len;) {
+        size_t end = slice_find(list, at, ',');
+        end = end == SIZE_MAX ? list.len : end;
+        if (slice_equal(slice_sub(list, at, end), name)) {
+            return true;
+        }
+        at = end + 1;
+    }
+    return false;
+}
+
 static const driver_setting *find_setting(const driver *d, slice name) {
     for (const driver_setting *s = d->settings; s->name != NULL; s++) {
         if (slice_equal_text(name, s->name)) {
@@ -127,4 +139,12 @@ status driver_open(const driver *d, const driver_environment *env, const driver_
         }
     }
     return d->link_open(env, options, ret, e);
+}
+
+uint64_t driver_wait(uint64_t *random, uint64_t max) {
+    uint64_t z = *random += 0x9e3779b97f4a7c15; // splitmix64
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+    z = (z ^ z >> 27) * 0x94d049bb133111eb;
+    z ^= z >> 31;
+    return max / 2 + z % (max / 2 + 1);
 }

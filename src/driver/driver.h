@@ -74,6 +74,8 @@ status driver_values_number(const driver_values *v, const char *name, uint64_t m
                             uint64_t *ret, err *e) WRIT_MUST_USE;
 status driver_values_bool(const driver_values *v, const char *name, bool *ret,
                           err *e) WRIT_MUST_USE; // true, false
+// Whether `name` is one of the names in `list`, which has ',' between them.
+bool driver_list_has(slice list, slice name);
 
 // --- a link ------------------------------------------------------------------------------------------------
 
@@ -195,3 +197,6 @@ const driver *const *driver_all(void);
 status driver_open(const driver *d, const driver_environment *env, const driver_link_options *options,
                    driver_link **ret, err *e) WRIT_MUST_USE;
 bool driver_has_interface(const driver *d, slice interface);
+// How long to wait before connecting again: from half of `max` to all of it, so that links do not come back
+// at one time. `random` is a state of the link's, seeded from the environment.
+uint64_t driver_wait(uint64_t *random, uint64_t max);

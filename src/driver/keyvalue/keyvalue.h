@@ -167,9 +167,6 @@ void keyvalue_fail(keyvalue_request *q, status code, const char *format, ...) WR
 // Whether it changes nothing, so that it may be sent again when a connection was lost. (Not even `set` is
 // such a function: what another one wrote between the two would be lost.)
 bool keyvalue_is_read(keyvalue_function f);
-// From half of `max` to all of it, so that links do not come back at one time. `random` is a state of the
-// link's, seeded from the environment.
-uint64_t keyvalue_wait(uint64_t *random, uint64_t max);
 
 // The number that a value is; false when it is none. And the text of a number.
 bool keyvalue_number_read(slice value, int64_t *ret);

@@ -232,7 +232,7 @@ static void on_lost(void *arg, redis_connection *c, status why, const char *text
     driver_link *k = p->link;
     bool was_up = count_ready(k) < k->ready_count;
     k->ready_count = count_ready(k);
-    loop_timer_start_in(&p->retry, keyvalue_wait(&k->random, p->retry_ms) * ms);
+    loop_timer_start_in(&p->retry, driver_wait(&k->random, p->retry_ms) * ms);
     p->retry_ms = p->retry_ms * 2 < RETRY_MS_MAX ? p->retry_ms * 2 : RETRY_MS_MAX;
     if (k->ready_count > 0) {
         send_waiting(k);

@@ -12,18 +12,6 @@ enum { REQUEST_MEMORY_MAX = 2 * KEYVALUE_CALL_BYTES_MAX + (8 << 20) };
 
 // --- limits ------------------------------------------------------------------------------------------------
 
-static bool is_listed(slice list, slice name) {
-    for (size_t at = 0; at <= list.len;) {
-        size_t end = slice_find(list, at, ',');
-        end = end == SIZE_MAX ? list.len : end;
-        if (slice_equal(slice_sub(list, at, end), name)) {
-            return true;
-        }
-        at = end + 1;
-    }
-    return false;
-}
-
 status keyvalue_limits_read(const driver_values *settings, keyvalue_limits *ret, err *e) {
     uint64_t key = KEYVALUE_KEY_BYTES_MAX;
     uint64_t value = 1 << 20;
@@ -95,7 +83,7 @@ keyvalue_request *keyvalue_receive(driver_call *c, const keyvalue_limits *l) {
         keyvalue_reply_other(q, "%s", problem);
         return NULL;
     }
-    if (l->buckets.len > 0 && !is_listed(l->buckets, q->call.bucket)) {
+    if (l->buckets.len > 0 && !driver_list_has(l->buckets, q->call.bucket)) {
         keyvalue_reply(q, &(keyvalue_answer){.is_error = true, .error = KEYVALUE_NO_SUCH_STORE});
         return NULL;
     }
@@ -152,14 +140,6 @@ void keyvalue_fail(keyvalue_request *q, status code, const char *format, ...) {
 
 bool keyvalue_is_read(keyvalue_function f) {
     return f == KEYVALUE_GET || f == KEYVALUE_EXISTS || f == KEYVALUE_LIST_KEYS || f == KEYVALUE_GET_MANY;
-}
-
-uint64_t keyvalue_wait(uint64_t *random, uint64_t max) {
-    uint64_t z = *random += 0x9e3779b97f4a7c15; // splitmix64
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    z ^= z >> 31;
-    return max / 2 + z % (max / 2 + 1);
 }
 
 // --- numbers -----------------------------------------------------------------------------------------------

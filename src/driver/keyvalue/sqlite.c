@@ -120,7 +120,7 @@ static void run_close(void *arg) {
 // --- back on the loop --------------------------------------------------------------------------------------
 
 static void try_later(driver_link *k) {
-    uint64_t wait = keyvalue_wait(&k->random, k->retry_ms);
+    uint64_t wait = driver_wait(&k->random, k->retry_ms);
     k->retry_ms = k->retry_ms * 2 < RETRY_MS_MAX ? k->retry_ms * 2 : RETRY_MS_MAX;
     loop_timer_start_in(&k->retry, wait * ms);
     set_health(k, DRIVER_DOWN, k->e.message, k->retry.deadline_ns);

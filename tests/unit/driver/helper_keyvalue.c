@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "unit/driver/helper_keyvalue.h"
 
-#include <dirent.h>
-#include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,22 +66,16 @@ void kv_close(kv *k) {
     }
 }
 
-static void remove_directory(const char *path) {
-    DIR *d = opendir(path);
-    for (const struct dirent *x; d != NULL && (x = readdir(d)) != NULL;) {
-        unlinkat(dirfd(d), x->d_name, 0);
-    }
-    if (d != NULL) {
-        closedir(d);
-    }
-    rmdir(path);
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *place) {
+    (void)info, (void)kind, (void)place;
+    return remove(path);
 }
 
 void kv_stop(kv *k) {
     kv_close(k);
     direct_connector_done(&k->connector);
     loop_free(k->l);
-    remove_directory(k->directory);
+    (void)nftw(k->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 void kv_wait_up(kv *k) {
