@@ -29,6 +29,17 @@ static status lift_items(const ctype *element, uint32_t count, abi_side *from, a
     return STATUS_OK;
 }
 
+static status lift_bytes(const uint8_t *bytes, uint32_t count, arena *a, component_value *ret, err *e) {
+    slice copy = arena_copy(a, slice_of(bytes, count));
+    if (copy.data == NULL && count > 0) {
+        return err_set(e, STATUS_TRAP, "a list of %u bytes is larger than one call may use", count);
+    }
+    ret->of.list.bytes = copy.data;
+    ret->of.list.count = count;
+    ret->of.list.is_bytes = true;
+    return STATUS_OK;
+}
+
 static status lift_list(const ctype *t, abi_side *from, abi_place source, arena *a, component_value *ret,
                         err *e) {
     if (t->has_fixed_length) {
@@ -39,6 +50,9 @@ static status lift_list(const ctype *t, abi_side *from, abi_place source, arena 
     uint8_t *bytes;
     abi_load_pair(from, source, &ptr, &count);
     TRY(memory_list(&from->memory, ptr, count, t->element->size, t->element->align, &bytes, e));
+    if (t->element->kind == CTYPE_U8) {
+        return lift_bytes(bytes, count, a, ret, e);
+    }
     return lift_items(t->element, count, from, abi_memory(ptr), a, ret, e);
 }
 
@@ -171,6 +185,9 @@ static status lower_items(const ctype *element, const component_value *v, abi_si
 
 static status lower_list(const ctype *t, const component_value *v, abi_side *to, abi_place target,
                          uint32_t *consumed, err *e) {
+    if (v->of.list.is_bytes && (t->has_fixed_length || t->element->kind != CTYPE_U8)) {
+        return wrong_shape("form of a list", e);
+    }
     if (t->has_fixed_length) {
         return v->of.list.count == t->fixed_length ? lower_items(t->element, v, to, target, consumed, e)
                                                    : wrong_shape("length of a list", e);
@@ -180,16 +197,22 @@ static status lower_list(const ctype *t, const component_value *v, abi_side *to,
         return err_set(e, STATUS_TRAP, "a list of %u elements is too long to be passed", v->of.list.count);
     }
     uint32_t ptr;
-    uint8_t *ignored;
-    TRY(memory_alloc(&to->memory, t->element->align, bytes, "list content", &ptr, &ignored, e));
-    TRY(lower_items(t->element, v, to, abi_memory(ptr), consumed, e));
+    uint8_t *content;
+    TRY(memory_alloc(&to->memory, t->element->align, bytes, "list content", &ptr, &content, e));
+    if (v->of.list.is_bytes) {
+        if (bytes > 0) {
+            memcpy(content, v->of.list.bytes, (size_t)bytes);
+        }
+    } else {
+        TRY(lower_items(t->element, v, to, abi_memory(ptr), consumed, e));
+    }
     abi_store_pair(to, target, ptr, v->of.list.count);
     return STATUS_OK;
 }
 
 static status lower_record(const ctype *t, const component_value *v, abi_side *to, abi_place target,
                            uint32_t *consumed, err *e) {
-    if (v->of.list.count != t->case_count) {
+    if (v->of.list.count != t->case_count || v->of.list.is_bytes) {
         return wrong_shape("number of fields", e);
     }
     uint32_t flat = 0;

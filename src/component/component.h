@@ -141,8 +141,12 @@ struct component_value {
         double f64;
         slice string;
         struct { // LIST, RECORD, TUPLE
-            component_value *items;
+            union {
+                component_value *items;
+                const uint8_t *bytes;
+            };
             uint32_t count;
+            bool is_bytes; // of a list<u8> that is no array: `bytes` in place of `items`, as lifting gives it
         } list;
         struct { // VARIANT, ENUM, OPTION (0 none, 1 some), RESULT (0 ok, 1 error)
             uint32_t tag;
@@ -154,6 +158,12 @@ struct component_value {
         } handle;
     } of;
 };
+
+// Item `index` of a LIST, RECORD or TUPLE, whichever form it has.
+static inline component_value component_value_at(const component_value *v, uint32_t index) {
+    return v->of.list.is_bytes ? (component_value){.kind = CTYPE_U8, .of.unsigned_ = v->of.list.bytes[index]}
+                               : v->of.list.items[index];
+}
 
 // Calls an export inside the task. Own host objects among `args` are consumed even when the call fails. `ret`
 // is filled from `a` when the function has a result, and may be NULL when it has none. After STATUS_TRAP the

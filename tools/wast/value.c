@@ -243,7 +243,8 @@ static bool same_value(const ctype *t, const component_value *a, const component
         }
         for (uint32_t i = 0; i < a->of.list.count; i++) {
             const ctype *part = t->kind == CTYPE_LIST ? t->element : t->cases[i].type;
-            if (!same_value(part, &a->of.list.items[i], &b->of.list.items[i])) {
+            const component_value x = component_value_at(a, i), y = component_value_at(b, i);
+            if (!same_value(part, &x, &y)) {
                 return false;
             }
         }
@@ -297,8 +298,8 @@ void wast_value_format(const ctype *t, const component_value *value, buf *out) {
         (void)!buf_append_text(out, "(");
         for (uint32_t i = 0; i < value->of.list.count && out->len < out->max; i++) {
             (void)!buf_append_text(out, i == 0 ? "" : ", ");
-            wast_value_format(t->kind == CTYPE_LIST ? t->element : t->cases[i].type, &value->of.list.items[i],
-                              out);
+            const component_value item = component_value_at(value, i);
+            wast_value_format(t->kind == CTYPE_LIST ? t->element : t->cases[i].type, &item, out);
         }
         (void)!buf_append_text(out, ")");
         break;

@@ -111,7 +111,8 @@ static bool same_items(const ctype *t, const component_value *a, const component
     bool all = a->of.list.count == b->of.list.count;
     for (uint32_t i = 0; i < a->of.list.count && all; i++) {
         const ctype *item = t->kind == CTYPE_LIST ? t->element : t->cases[i].type;
-        all = same(item, &a->of.list.items[i], &b->of.list.items[i]);
+        const component_value x = component_value_at(a, i), y = component_value_at(b, i);
+        all = same(item, &x, &y);
     }
     return all;
 }

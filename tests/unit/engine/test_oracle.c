@@ -181,7 +181,8 @@ static bool same_items(const ctype *t, const component_value *a, const wasmtime_
                        size_t count) {
     bool all = a->of.list.count == count;
     for (uint32_t i = 0; i < count && all; i++) {
-        all = same(t->kind == CTYPE_LIST ? t->element : t->cases[i].type, &a->of.list.items[i], &items[i]);
+        const component_value item = component_value_at(a, i);
+        all = same(t->kind == CTYPE_LIST ? t->element : t->cases[i].type, &item, &items[i]);
     }
     return all;
 }
@@ -262,7 +263,7 @@ static bool same(const ctype *t, const component_value *a, const wasmtime_compon
 
 static bool same_dump(const component_value *a, const wasmtime_component_val_t *b) {
     for (size_t i = 0; i < b->of.list.size && i < a->of.list.count; i++) {
-        if (a->of.list.items[i].of.unsigned_ != b->of.list.data[i].of.u8) {
+        if (component_value_at(a, (uint32_t)i).of.unsigned_ != b->of.list.data[i].of.u8) {
             return false;
         }
     }
@@ -280,7 +281,7 @@ typedef struct counts {
 // What both lifted goes down again, and the memory is compared.
 static void compare_lowering(oracle *w, const ours *o, const component_value *a, wasmtime_component_val_t *b,
                              arena *values) {
-    component_value list = {.kind = CTYPE_LIST, .of.list = {&a->of.list.items[1], 1}};
+    component_value list = {.kind = CTYPE_LIST, .of.list = {.items = &a->of.list.items[1], .count = 1}};
     component_value dumped;
     wasmtime_component_val_t other = {.kind = WASMTIME_COMPONENT_LIST, .of.list = {1, &b->of.tuple.data[1]}};
     wasmtime_component_val_t other_dumped = {0};
