@@ -188,6 +188,7 @@ typedef enum figure {
     FIGURE_WAITING,
     FIGURE_QUEUE_MAX,
     FIGURE_REQUESTS,
+    FIGURE_DELIVERIES,
     FIGURE_REJECTED,
     FIGURE_TRAPS,
     FIGURE_TIMEOUTS,
@@ -205,6 +206,8 @@ static uint64_t figure_of(const workload_figures *f, const host_limits *l, figur
         return l->queue_max;
     case FIGURE_REQUESTS:
         return f->requests;
+    case FIGURE_DELIVERIES:
+        return f->deliveries;
     case FIGURE_REJECTED:
         return f->rejected;
     case FIGURE_TRAPS:
@@ -223,11 +226,14 @@ static void put_figures(writer *w, const host_status *s, const workload_figures 
     } figures[] = {
         {FIGURE_RUNNING, false, "writ_workload_instances_running", "Instances that run now."},
         {FIGURE_INSTANCES_MAX, false, "writ_workload_instances_max", "How many may run at one time."},
-        {FIGURE_WAITING, false, "writ_workload_requests_waiting", "Requests that wait for an instance."},
+        {FIGURE_WAITING, false, "writ_workload_requests_waiting",
+         "Requests and calls of drivers that wait for an instance."},
         {FIGURE_QUEUE_MAX, false, "writ_workload_queue_max", "How many may wait."},
         {FIGURE_REQUESTS, true, "writ_workload_requests_admitted", "Requests that were given an instance."},
+        {FIGURE_DELIVERIES, true, "writ_workload_deliveries",
+         "Calls of drivers, such as messages, that were given an instance."},
         {FIGURE_REJECTED, true, "writ_workload_requests_rejected",
-         "Requests answered with 503 because of the bounds."},
+         "Requests answered with 503, and calls of drivers refused, because of the bounds."},
         {FIGURE_TRAPS, true, "writ_workload_traps", "Instances that trapped."},
         {FIGURE_TIMEOUTS, true, "writ_workload_timeouts",
          "Instances that were stopped because their time was over."},

@@ -104,7 +104,9 @@ struct driver_delivery {
     uint64_t deadline_ns; // of loop_now_ns; UINT64_MAX = the workload's own limit
     // Once, from the loop, never from inside a function of the driver, and not after a cancellation.
     // STATUS_OK with the answer, whatever it says; STATUS_LIMIT: the workload has no room, it was not called;
-    // STATUS_TRAP: it failed; STATUS_CLOSED: it was lost on the way, and may have done it or not.
+    // STATUS_TRAP: it failed; STATUS_TIMEOUT: its time was over; STATUS_CLOSED: it was lost on the way, and
+    // may have done it or not. STATUS_DENIED: a rule forbids the call, STATUS_UNSUPPORTED: the component has
+    // no such function, STATUS_INVALID: the payload is not of its type; it was not called then.
     // `e` is NULL with STATUS_OK. `payload` is borrowed for this call.
     void (*ended)(driver_delivery *d, status code, slice payload, const err *e);
     // For the host.

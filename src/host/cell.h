@@ -21,9 +21,10 @@ typedef struct cell_work {                   // of one workload in this worker
     _Alignas(64) _Atomic uint32_t instances; // running now
     _Atomic uint32_t queued;                 // requests that wait for an instance
     _Atomic uint64_t requests;               // begun since the start
+    _Atomic uint64_t deliveries;             // calls of drivers, likewise
     _Atomic uint64_t traps;
     _Atomic uint64_t timeouts; // by wall or CPU time
-    _Atomic uint64_t rejected; // 503 because of the bounds
+    _Atomic uint64_t rejected; // because of the bounds
     _Atomic uint64_t cpu_ns;   // of guests
 } cell_work;
 

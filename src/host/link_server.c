@@ -15,6 +15,8 @@ typedef struct served_link {
     driver_link *opened;  // NULL: not yet, or closed
     driver_value *values; // of settings and credentials, borrowed from the configuration
     uint32_t calls;
+    list_node deliveries;
+    uint32_t delivery_count;
     bool is_closing;
 } served_link;
 
@@ -23,8 +25,18 @@ typedef struct attached { // a worker
     rpc *rpc;
     list_node calls;
     uint32_t *call_counts; // by link
+    uint32_t delivery_count;
+    bool is_ending; // takes no more deliveries
     list_node node;
 } attached;
+
+typedef struct delivery { // of a driver, until its answer
+    driver_delivery *base;
+    served_link *link;
+    attached *worker; // NULL: it is gone
+    rpc_call call;
+    list_node node; // of the link
+} delivery;
 
 typedef struct call { // of a worker, until its answer
     driver_call base;
@@ -125,9 +137,116 @@ static void on_cancel(void *arg, rpc_request *q) {
     }
 }
 
+// --- calls of drivers --------------------------------------------------------------------------------------
+
+static attached *choose_worker(link_server *s) {
+    attached *best = NULL;
+    for (list_node *n = s->workers.next; n != &s->workers; n = n->next) {
+        attached *a = LIST_ENTRY(n, attached, node);
+        if (!a->is_ending && rpc_is_open(a->rpc) &&
+            (best == NULL || a->delivery_count < best->delivery_count)) {
+            best = a;
+        }
+    }
+    return best;
+}
+
+static void on_delivered(void *arg, const rpc_result *result);
+
+static status send_delivery(delivery *x, err *e) {
+    const driver_delivery *d = x->base;
+    attached *a = choose_worker(x->link->server);
+    if (a == NULL) {
+        return err_set(e, STATUS_CLOSED, "no worker serves now");
+    }
+    if (a->delivery_count >= LINK_SERVER_WORKER_DELIVERIES_MAX) {
+        return err_set(e, STATUS_LIMIT, "%u calls of drivers are on their way to each worker",
+                       a->delivery_count);
+    }
+    const rpc_message m = {x->link->number, d->interface, d->function, d->payload};
+    TRY(rpc_call_start(a->rpc, &x->call, &m, d->deadline_ns, on_delivered, x, e));
+    x->worker = a;
+    a->delivery_count++;
+    return STATUS_OK;
+}
+
+static void leave_worker(delivery *x) {
+    if (x->worker != NULL) {
+        x->worker->delivery_count--;
+        x->worker = NULL;
+    }
+}
+
+static void free_delivery(delivery *x) {
+    leave_worker(x);
+    x->base->host = NULL;
+    x->link->delivery_count--;
+    list_remove(&x->node);
+    mem_free(x);
+}
+
+// A worker that ends says so while its connection is open, and has not begun the call: another one gets it.
+static bool goes_to_another(delivery *x, const rpc_result *result) {
+    attached *a = x->worker;
+    if (result->code != STATUS_CLOSED || a == NULL || !rpc_is_open(a->rpc)) {
+        return false;
+    }
+    a->is_ending = true;
+    leave_worker(x);
+    return send_delivery(x, NULL) == STATUS_OK;
+}
+
+static void on_delivered(void *arg, const rpc_result *result) {
+    delivery *x = arg;
+    driver_delivery *d = x->base;
+    if (!goes_to_another(x, result)) {
+        free_delivery(x);
+        d->ended(d, result->code, result->payload, result->code == STATUS_OK ? NULL : result->e);
+    }
+}
+
+static status deliver(void *arg, driver_delivery *d, err *e) {
+    served_link *l = arg;
+    if (l->delivery_count >= LINK_SERVER_DELIVERIES_MAX) {
+        return err_set(e, STATUS_LIMIT, "%u calls of this link are on their way", l->delivery_count);
+    }
+    delivery *x = MEM_NEW(delivery);
+    *x = (delivery){.base = d, .link = l};
+    status s = send_delivery(x, e);
+    if (s != STATUS_OK) {
+        mem_free(x);
+        return s;
+    }
+    d->host = x;
+    l->delivery_count++;
+    list_push_back(&l->deliveries, &x->node);
+    return STATUS_OK;
+}
+
+static void deliver_cancel(void *arg, driver_delivery *d) {
+    (void)arg;
+    delivery *x = d->host;
+    if (x != NULL) {
+        rpc_call_cancel(&x->call);
+        free_delivery(x);
+    }
+}
+
+// Of a worker that goes: they end by themselves, soon.
+static void orphan_deliveries(const attached *a) {
+    link_server *s = a->server;
+    for (uint32_t i = 0; i < s->options.links->count; i++) {
+        for (list_node *n = s->links[i].deliveries.next; n != &s->links[i].deliveries; n = n->next) {
+            delivery *x = LIST_ENTRY(n, delivery, node);
+            x->worker = x->worker == a ? NULL : x->worker;
+        }
+    }
+}
+
 // --- workers -----------------------------------------------------------------------------------------------
 
 static void detach(attached *a) {
+    orphan_deliveries(a);
     rpc_free(a->rpc);
     for (list_node *n = list_pop_front(&a->calls); n != NULL; n = list_pop_front(&a->calls)) {
         call *c = LIST_ENTRY(n, call, node);
@@ -173,6 +292,9 @@ static void on_health(void *arg, const driver_health *h) {
 
 static void on_link_closed(void *arg) {
     served_link *l = arg;
+    while (!list_empty(&l->deliveries)) { // the driver has cancelled its own, or forgotten them
+        deliver_cancel(l, LIST_ENTRY(l->deliveries.next, delivery, node)->base);
+    }
     l->opened = NULL;
     l->server->open_links--;
 }
@@ -205,13 +327,17 @@ static status open_link(link_server *s, uint32_t number, err *e) {
     const host_link *l = &s->options.links->items[number];
     served_link *o = &s->links[number];
     *o = (served_link){.server = s, .number = number};
+    list_init(&o->deliveries);
     TRY(find_driver(l, &o->driver, e));
     o->values = mem_calloc(l->setting_count + l->credential_count + 1, sizeof *o->values);
     const driver_link_options options = {
         .settings = values_of(o->values, l->settings, l->setting_count),
         .credentials = values_of(o->values + l->setting_count, l->credentials, l->credential_count),
+        .workload = slice_from_text(l->workload != NULL ? l->workload : ""),
         .on_health = on_health,
         .on_closed = on_link_closed,
+        .deliver = deliver,
+        .deliver_cancel = deliver_cancel,
         .arg = o,
     };
     TRY(driver_open(o->driver, &s->environment, &options, &o->opened, e));
@@ -244,6 +370,9 @@ status link_server_new(const link_server_options *options, link_server **ret, er
     random_fill(&s->environment.random, sizeof s->environment.random);
     s->links = mem_calloc(options->links->count + 1, sizeof *s->links);
     list_init(&s->workers);
+    for (uint32_t i = 0; i < options->links->count; i++) {
+        list_init(&s->links[i].deliveries);
+    }
     status opened = open_all(s, e);
     if (opened != STATUS_OK) {
         link_server_free(s, 0);

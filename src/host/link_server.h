@@ -30,5 +30,9 @@ status link_server_attach(link_server *s, int fd, err *e) WRIT_MUST_USE;
 // `wait_ns`.
 void link_server_free(link_server *s, uint64_t wait_ns); // accepts NULL
 
+// Calls of drivers to workloads go to the attached worker that has the fewest of them. A worker that ends is
+// asked no more; what it had is STATUS_CLOSED. Of one link, of all workers; and of one worker, of all links.
+enum { LINK_SERVER_DELIVERIES_MAX = 1024, LINK_SERVER_WORKER_DELIVERIES_MAX = 2048 };
+
 // In flight of one link, of all workers. One worker alone gets half of it, of two each a third, and so on.
 enum { LINK_SERVER_CALLS_MAX = 2048 };

@@ -43,6 +43,7 @@ static void free_link(host_link *l) {
         host_secret_done(&l->secrets[i]);
     }
     mem_free(l->secrets);
+    mem_free(l->workload);
     mem_free(l->name);
     mem_free(l->driver);
     mem_free(l->target);
@@ -141,6 +142,7 @@ static void write_settings(wire_writer *w, const host_setting *list, size_t coun
 
 static void write_link(wire_writer *w, const host_link *l, bool is_for_drivers) {
     wire_write_u32(w, l->number);
+    wire_write_bytes(w, slice_from_text(l->workload != NULL ? l->workload : ""));
     wire_write_bytes(w, slice_from_text(l->name));
     wire_write_bytes(w, slice_from_text(l->driver));
     wire_write_bytes(w, slice_from_text(l->target));
@@ -189,6 +191,7 @@ static void read_settings(wire_reader *r, host_setting **list, size_t *count) {
 
 static void read_link(wire_reader *r, host_link *l) {
     l->number = wire_read_u32(r);
+    l->workload = read_text(r, NAME_BYTES_MAX);
     l->name = read_text(r, NAME_BYTES_MAX);
     l->driver = read_text(r, NAME_BYTES_MAX);
     l->target = read_text(r, NAME_BYTES_MAX);

@@ -30,7 +30,8 @@ typedef struct host_secret {
 } host_secret;
 
 typedef struct host_link {
-    uint32_t number;   // host_config_number_links
+    uint32_t number;   // host_config_number_links, as `workload`
+    char *workload;    // the name of whose link it is; NULL until then
     char *name;        // "default"
     char **interfaces; // without versions: "wasi:keyvalue/store"
     size_t interface_count;

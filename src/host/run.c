@@ -169,10 +169,13 @@ static status check_routes(run *r, err *e) {
     TRY(routes_new(r->config, &all, e));
     size_t count = routes_count(all);
     routes_free(all);
+    bool is_useful = count > 0 || r->is_command;
     for (size_t i = 0; i < count_of(r); i++) {
         const workload_config *c = r->workloads[i].config;
         bool serves = r->workloads[i].kind == WORKLOAD_HTTP;
-        if (!serves && c->route_count > 0 && !r->is_command) {
+        bool is_called = workload_is_called_by_drivers(r->workloads[i].component, c);
+        is_useful = is_useful || is_called;
+        if (!serves && c->route_count > 0 && !r->is_command && !is_called) {
             return err_set(e, STATUS_INVALID,
                            "workload \"%s\" has a route, but its component does not export "
                            "wasi:http/incoming-handler",
@@ -183,9 +186,10 @@ static status check_routes(run *r, err *e) {
                          "no route leads to it: it is not served");
         }
     }
-    return count > 0 || r->is_command
+    return is_useful
                ? STATUS_OK
-               : err_set(e, STATUS_INVALID, "no workload has a route, so there is nothing to serve");
+               : err_set(e, STATUS_INVALID,
+                         "no workload has a route and no driver calls one, so there is nothing to serve");
 }
 
 // Whatever a workload is to call is there.
@@ -402,6 +406,7 @@ typedef struct single {
     trust_roots *roots;
     engine *engine;
     runner *runner;
+    bool is_started;
     drivers *drivers; // a process of their own here too
     rpc *connection;  // to them; NULL while there is none
     loop_signal *signals[2];
@@ -488,10 +493,27 @@ static void on_connection_closed(void *arg, status why, const err *e) {
     p->connection = NULL;
 }
 
+static void on_delivery(void *arg, rpc_request *q) {
+    single *p = arg;
+    if (p->is_started) {
+        runner_deliver(p->runner, q);
+    } else {
+        rpc_fail(q, STATUS_LIMIT, "the host has not started yet");
+    }
+}
+
+static void on_delivery_cancelled(void *arg, rpc_request *q) {
+    (void)arg;
+    runner_deliver_cancel(q);
+}
+
 static void connect_drivers(void *context) {
     single *p = context;
     int fd = -1;
-    const rpc_handler handler = {.arg = p, .on_closed = on_connection_closed};
+    const rpc_handler handler = {.arg = p,
+                                 .on_call = on_delivery,
+                                 .on_cancel = on_delivery_cancelled,
+                                 .on_closed = on_connection_closed};
     err e = {0};
     rpc_free(p->connection);
     p->connection = NULL;
@@ -607,6 +629,7 @@ static status run_single(run *r, int *ret_exit, err *e) {
     status s = prepare_single(&p, e);
     if (s == STATUS_OK) {
         s = runner_start(p.runner, e);
+        p.is_started = s == STATUS_OK;
     }
     if (s == STATUS_OK) {
         on_started(r);

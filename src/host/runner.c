@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "host/callee.h"
 #include "host/command.h"
+#include "host/delivery.h"
 #include "host/service.h"
 #include "net/http_client.h"
 #include "os/random.h"
@@ -21,7 +22,10 @@ struct runner {
     guest_place *places;
     callees *callees;
     gate *gate;       // of calls of all workloads
+    job_pool **pools; // one for each workload; NULL of a command
     service *service; // when they serve
+    deliveries *deliveries;
+    int undrained;    // of the two
     command *command; // WORKLOAD_COMMAND
 };
 
@@ -78,6 +82,13 @@ static status make_gate(runner *r, err *e) {
     return host_rules_gate(&r->options.config->rules, key, &r->gate, e);
 }
 
+static void make_pools(runner *r) {
+    for (size_t i = 0; i < r->count; i++) {
+        const guest_place *place = &r->places[i];
+        r->pools[i] = place->workload->kind != WORKLOAD_COMMAND ? job_pool_new(place) : NULL;
+    }
+}
+
 static status find_callees(runner *r, err *e) {
     const component **components = mem_calloc(r->count + 1, sizeof *components);
     for (size_t i = 0; i < r->count; i++) {
@@ -97,6 +108,7 @@ static status make_parts(runner *r, err *e) {
             return r->count == 1 ? s : err_wrap(e, "workload \"%s\"", r->options.config->workloads[i].name);
         }
     }
+    make_pools(r);
     return callees_connect(r->callees, r->places, e);
 }
 
@@ -106,6 +118,7 @@ status runner_new(const runner_options *options, runner **ret, err *e) {
     r->count = options->config->workload_count;
     r->parts = mem_calloc(r->count + 1, sizeof *r->parts);
     r->places = mem_calloc(r->count + 1, sizeof *r->places);
+    r->pools = mem_calloc(r->count + 1, sizeof *r->pools);
     status s = make_parts(r, e);
     if (s != STATUS_OK) {
         runner_free(r);
@@ -121,10 +134,30 @@ static void on_ended(void *context, uint8_t exit_status) {
     r->options.finished(r->options.context, exit_status);
 }
 
-static void on_drained(void *context) { on_ended(context, 0); }
+static void on_drained(void *context) {
+    runner *r = context;
+    if (--r->undrained == 0) {
+        on_ended(context, 0);
+    }
+}
+
+static void make_deliveries(runner *r) {
+    const deliveries_options o = {.loop = r->options.loop,
+                                  .places = r->places,
+                                  .pools = r->pools,
+                                  .count = r->count,
+                                  .drained = on_drained,
+                                  .context = r};
+    r->deliveries = deliveries_new(&o);
+    r->undrained++;
+}
+
+void runner_deliver(runner *r, rpc_request *q) { deliveries_call(r->deliveries, q); }
+void runner_deliver_cancel(rpc_request *q) { deliveries_cancel(q); }
 
 status runner_start(runner *r, err *e) {
     cell_set(&r->options.cell->state, CELL_SERVING);
+    make_deliveries(r);
     if (r->options.listener_fd < 0) {
         return command_start(&r->places[0], on_ended, r, &r->command, e);
     }
@@ -132,10 +165,12 @@ status runner_start(runner *r, err *e) {
         .config = r->options.config,
         .loop = r->options.loop,
         .places = r->places,
+        .pools = r->pools,
         .listener_fd = r->options.listener_fd,
         .drained = on_drained,
         .context = r,
     };
+    r->undrained++;
     return service_new(&o, &r->service, e);
 }
 
@@ -143,6 +178,7 @@ void runner_drain(runner *r, uint64_t deadline_ns) {
     cell_set(&r->options.cell->state, CELL_DRAINING);
     if (r->service != NULL) {
         service_drain(r->service, deadline_ns);
+        deliveries_drain(r->deliveries, deadline_ns);
     } else {
         on_ended(r, 0);
     }
@@ -155,13 +191,18 @@ void runner_retire(runner *r, uint64_t deadline_ns) {
     }
     cell_set(&r->options.cell->state, CELL_DRAINING);
     service_retire(r->service, deadline_ns);
+    deliveries_drain(r->deliveries, deadline_ns);
 }
 
 void runner_free(runner *r) {
     if (r == NULL) {
         return;
     }
+    for (size_t i = 0; i < r->count; i++) {
+        job_pool_free(r->pools[i]); // releases every exchange and answers every call
+    }
     service_free(r->service);
+    deliveries_free(r->deliveries);
     command_free(r->command);
     for (size_t i = 0; i < r->count; i++) {
         guest_queue_done(&r->parts[i].queue);
@@ -172,5 +213,6 @@ void runner_free(runner *r) {
     gate_free(r->gate);
     mem_free(r->parts);
     mem_free(r->places);
+    mem_free(r->pools);
     mem_free(r);
 }

@@ -48,3 +48,7 @@ void runner_drain(runner *r, uint64_t deadline_ns);
 // The same for one whose listener goes on elsewhere (http_server_retire).
 void runner_retire(runner *r, uint64_t deadline_ns);
 void runner_free(runner *r); // accepts NULL
+
+// Calls from the process with the drivers (host/delivery.h): what rpc_handler calls. Once it is started.
+void runner_deliver(runner *r, struct rpc_request *q);
+void runner_deliver_cancel(struct rpc_request *q);

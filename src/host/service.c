@@ -10,18 +10,17 @@ struct service {
     service_options options;
     http_server *server;
     routes *routes;
-    request_pool **pools; // one for each workload; NULL of one that does not serve
 };
 
 static void on_request(void *arg, http_exchange *x) {
     service *s = arg;
     const http_request *r = http_exchange_request(x);
     uint32_t number = routes_find(s->routes, r->authority, r->path_with_query);
-    if (number == ROUTES_NONE || s->pools[number] == NULL) {
+    if (number == ROUTES_NONE || s->options.places[number].workload->kind != WORKLOAD_HTTP) {
         request_reject_unrouted(x);
         return;
     }
-    request_admit(s->pools[number], x);
+    request_admit(s->options.pools[number], x);
 }
 
 static void on_drained(void *arg) {
@@ -37,19 +36,9 @@ static http_server_options server_options(const host_config *c) {
     return o;
 }
 
-static void make_pools(service *s) {
-    size_t count = s->options.config->workload_count;
-    s->pools = mem_calloc(count + 1, sizeof *s->pools);
-    for (size_t i = 0; i < count; i++) {
-        const guest_place *place = &s->options.places[i];
-        s->pools[i] = place->workload->kind == WORKLOAD_HTTP ? request_pool_new(place) : NULL;
-    }
-}
-
 status service_new(const service_options *options, service **ret, err *e) {
     service *s = MEM_NEW(service);
     s->options = *options;
-    make_pools(s);
     http_server_options o = server_options(options->config);
     http_server_handler handler = {s, on_request, on_drained};
     status code = routes_new(options->config, &s->routes, e);
@@ -70,12 +59,8 @@ void service_retire(service *s, uint64_t deadline_ns) { http_server_retire(s->se
 
 void service_free(service *s) {
     if (s != NULL) {
-        for (size_t i = 0; i < s->options.config->workload_count; i++) {
-            request_pool_free(s->pools[i]); // releases every exchange
-        }
         http_server_free(s->server);
         routes_free(s->routes);
-        mem_free(s->pools);
         mem_free(s);
     }
 }

@@ -12,7 +12,7 @@
 // A response that has begun when something goes wrong is cut, so that the client notices.
 #pragma once
 
-#include "host/guest.h"
+#include "host/job.h"
 
 typedef struct service service;
 
@@ -20,6 +20,7 @@ typedef struct service_options {
     const host_config *config; // borrowed, like everything here
     loop *loop;
     const guest_place *places; // one for each workload of the configuration
+    job_pool *const *pools;    // likewise
     int listener_fd;
     void (*drained)(void *context);
     void *context;
@@ -28,4 +29,4 @@ typedef struct service_options {
 status service_new(const service_options *options, service **ret, err *e) WRIT_MUST_USE;
 void service_drain(service *s, uint64_t deadline_ns);
 void service_retire(service *s, uint64_t deadline_ns); // http_server_retire
-void service_free(service *s);                         // accepts NULL; cancels what runs
+void service_free(service *s);                         // accepts NULL; after the pools, or what they hold

@@ -16,14 +16,16 @@ typedef struct host_figures {
 } host_figures;
 
 typedef struct workload_figures {
-    uint64_t running;                                     // instances now
-    uint64_t waiting;                                     // requests that wait for one
-    uint64_t requests, traps, timeouts, rejected, cpu_ns; // since the start, of all workers that there were
+    uint64_t running; // instances now
+    uint64_t waiting; // requests that wait for one
+    uint64_t requests, deliveries, traps, timeouts, rejected,
+        cpu_ns; // since the start, of all workers that there were
 } workload_figures;
 
 // Adds the counters of a worker's page.
 static inline void workload_figures_add(workload_figures *sum, const cell_work *c) {
     sum->requests += atomic_load_explicit(&c->requests, memory_order_relaxed);
+    sum->deliveries += atomic_load_explicit(&c->deliveries, memory_order_relaxed);
     sum->traps += atomic_load_explicit(&c->traps, memory_order_relaxed);
     sum->timeouts += atomic_load_explicit(&c->timeouts, memory_order_relaxed);
     sum->rejected += atomic_load_explicit(&c->rejected, memory_order_relaxed);

@@ -194,8 +194,19 @@ static void on_drivers_closed(void *arg, status why, const err *e) {
     w->drivers = NULL;
 }
 
+static void on_delivery(void *arg, rpc_request *q) {
+    worker *w = arg;
+    runner_deliver(w->runner, q);
+}
+
+static void on_delivery_cancelled(void *arg, rpc_request *q) {
+    (void)arg;
+    runner_deliver_cancel(q);
+}
+
 static void connect_drivers(worker *w, int fd) {
-    const rpc_handler handler = {.arg = w, .on_closed = on_drivers_closed};
+    const rpc_handler handler = {
+        .arg = w, .on_call = on_delivery, .on_cancel = on_delivery_cancelled, .on_closed = on_drivers_closed};
     rpc_free(w->drivers);
     w->drivers = NULL;
     if (fd >= 0 && rpc_new(w->loop, fd, NULL, &handler, &w->drivers, NULL) != STATUS_OK) {

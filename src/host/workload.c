@@ -63,7 +63,33 @@ static status check_entry(const component_item *item, const char *name, const ch
     return err_set(e, STATUS_INVALID, "%.*s does not export the function %s", SLICE_ARG(item->name), name);
 }
 
-status workload_kind_of(const component *c, bool is_alone, workload_kind *ret, err *e) {
+static bool exports_interface(const component *c, slice interface) {
+    for (size_t i = 0; i < component_export_count(c); i++) {
+        const component_item *item = component_export_at(c, i);
+        slice name;
+        semver version;
+        (void)component_name_split(item->name, &name, &version);
+        if (item->kind == COMPONENT_INSTANCE && slice_equal(name, interface)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool workload_is_called_by_drivers(const component *c, const workload_config *config) {
+    for (size_t i = 0; i < config->links.count; i++) {
+        const host_link *l = &config->links.items[i];
+        for (size_t k = 0; k < l->interface_count; k++) {
+            if (exports_interface(c, slice_from_text(l->interfaces[k]))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+status workload_kind_of(const component *c, const workload_config *config, bool is_alone, workload_kind *ret,
+                        err *e) {
     const component_item *handler = find_export(c, "wasi:http/incoming-handler");
     const component_item *run = find_export(c, "wasi:cli/run");
     if (handler != NULL) {
@@ -82,14 +108,14 @@ status workload_kind_of(const component *c, bool is_alone, workload_kind *ret, e
         *ret = WORKLOAD_COMMAND;
         return check_entry(run, "run", "func() -> result", is_run_type, e);
     }
-    if (!is_alone) {
+    if (!is_alone || workload_is_called_by_drivers(c, config)) {
         *ret = WORKLOAD_LIBRARY;
         return STATUS_OK;
     }
     return err_set(
         e, STATUS_UNSUPPORTED,
-        "the component exports neither wasi:http/incoming-handler nor wasi:cli/run (of 0.2), so there is "
-        "nothing to run; `writ inspect` shows what it exports");
+        "the component exports neither wasi:http/incoming-handler nor wasi:cli/run (of 0.2), nor what a link "
+        "of it would call, so there is nothing to run; `writ inspect` shows what it exports");
 }
 
 status workload_open_directories(const workload_config *config, int *ret_fds, err *e) {
@@ -325,7 +351,7 @@ static status link_program(workload *w, err *e) {
 }
 
 static status prepare(workload *w, const workload_options *o, err *e) {
-    TRY(workload_kind_of(w->component, o->is_alone, &w->kind, e));
+    TRY(workload_kind_of(w->component, o->config, o->is_alone, &w->kind, e));
     TRY(grants_new(w->component, w->config, NULL, &w->grants, e));
     TRY(grants_check(w->grants, e));
     fill_authority(w, o);

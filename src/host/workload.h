@@ -16,12 +16,16 @@
 typedef enum workload_kind {
     WORKLOAD_HTTP,    // exports wasi:http/incoming-handler
     WORKLOAD_COMMAND, // exports wasi:cli/run; runs alone
-    WORKLOAD_LIBRARY, // exports neither: it is there to be called by other workloads
+    WORKLOAD_LIBRARY, // exports neither: it is there to be called by other workloads, or by drivers
 } workload_kind;
 
 // What a component is for, by its exports. A component with both serves. `is_alone`: it is the only workload
-// of the host, so it must be one of the first two; among others it can be no command. STATUS_UNSUPPORTED.
-status workload_kind_of(const component *c, bool is_alone, workload_kind *ret, err *e) WRIT_MUST_USE;
+// of the host, so it must be one of the first two or be called by drivers; among others it can be no command.
+// STATUS_UNSUPPORTED.
+status workload_kind_of(const component *c, const workload_config *config, bool is_alone, workload_kind *ret,
+                        err *e) WRIT_MUST_USE;
+// Whether a link is for calls to it: one of the link's interfaces is an export of the component.
+bool workload_is_called_by_drivers(const component *c, const workload_config *config);
 
 // Who gives a value out when a guest reveals it: the supervisor over the channel, or this process.
 typedef struct secret_teller {
