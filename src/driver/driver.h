@@ -41,6 +41,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/slice.h"
+#include "crypto/trust_roots.h"
 #include "loop/loop.h"
 #include "net/connector.h"
 
@@ -118,6 +119,7 @@ struct driver_delivery {
 typedef struct driver_environment {
     loop *l;
     connector *connector;  // NULL = this host connects nowhere
+    trust_roots *roots;    // whom TLS trusts where a setting does not say it; NULL = nobody
     const char *directory; // a directory for files of this host's drivers, absolute; NULL = none
     uint64_t random;       // seeds what should differ between links (waits); a test gives a fixed one
 } driver_environment;

@@ -282,7 +282,8 @@ static status spawn(drivers *d, err *e) {
     channel_close(&theirs);
     TRY(s);
     TRY(write_links(d, &links_fd, e));
-    return message_send_serve(&d->channel, links_fd, slice_from_text(d->options.directory), e);
+    return message_send_serve(&d->channel, links_fd, slice_from_text(d->options.directory),
+                              slice_from_text(d->options.config->ca_file), e);
 }
 
 static status watch(drivers *d, err *e) {

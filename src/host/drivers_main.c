@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "crypto/trust_roots.h"
 #include "host/host.h"
 #include "host/link_server.h"
 #include "host/message.h"
@@ -25,6 +26,7 @@ typedef struct driver_process {
     memory_map links_bytes;
     host_links links;
     char directory[PATH_BYTES_MAX];
+    trust_roots *roots;
     loop *loop;
     connector *connector;
     link_server *server;
@@ -34,14 +36,18 @@ typedef struct driver_process {
 static status receive(driver_process *d, err *e) {
     channel_packet p;
     slice directory;
+    slice ca_file;
+    char path[PATH_BYTES_MAX] = "";
     TRY(channel_wait(&d->channel, START_TIMEOUT_MS, 1, &p, e));
-    status s = message_read_serve(&p, &directory, e);
-    if (s == STATUS_OK && directory.len < sizeof d->directory) {
+    status s = message_read_serve(&p, &directory, &ca_file, e);
+    if (s == STATUS_OK && directory.len < sizeof d->directory && ca_file.len < sizeof path) {
         memcpy(d->directory, directory.data, directory.len);
+        memcpy(path, ca_file.data, ca_file.len);
     }
     auto_fd links_fd = channel_packet_take(&p, 0);
     channel_packet_done(&p);
     TRY(s);
+    TRY(trust_roots_new(path[0] == '\0' ? NULL : path, &d->roots, e));
     TRY(memory_map_read(links_fd, HOST_LINKS_WIRE_BYTES_MAX, &d->links_bytes, e));
     s = host_links_read(memory_map_slice(&d->links_bytes), &d->links, e);
     memory_map_done(&d->links_bytes);
@@ -112,6 +118,7 @@ static status prepare(driver_process *d, err *e) {
     TRY(remote_connector_new(d->loop, &d->channel, 1, &d->connector, e));
     const link_server_options o = {.loop = d->loop,
                                    .connector = d->connector,
+                                   .roots = d->roots,
                                    .directory = d->directory,
                                    .links = &d->links,
                                    .on_health = on_health,

@@ -365,8 +365,10 @@ static status open_all(link_server *s, err *e) {
 status link_server_new(const link_server_options *options, link_server **ret, err *e) {
     link_server *s = MEM_NEW(link_server);
     s->options = *options;
-    s->environment = (driver_environment){
-        .l = options->loop, .connector = options->connector, .directory = options->directory};
+    s->environment = (driver_environment){.l = options->loop,
+                                          .connector = options->connector,
+                                          .roots = options->roots,
+                                          .directory = options->directory};
     random_fill(&s->environment.random, sizeof s->environment.random);
     s->links = mem_calloc(options->links->count + 1, sizeof *s->links);
     list_init(&s->workers);

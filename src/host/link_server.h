@@ -15,6 +15,7 @@ typedef struct link_server link_server;
 typedef struct link_server_options {
     loop *loop;
     connector *connector;    // NULL = drivers connect nowhere
+    trust_roots *roots;      // for TLS of drivers; NULL = none but those in settings
     const char *directory;   // for files of drivers, absolute; NULL = none
     const host_links *links; // borrowed
     // The health of a link has changed. May be NULL.

@@ -80,16 +80,18 @@ status message_send_fd(channel *c, message_type type, int fd, err *e) {
     return channel_send(c, (uint32_t)type, slice_empty(), &fd, 1, e);
 }
 
-status message_send_serve(channel *c, int links_fd, slice directory, err *e) {
+status message_send_serve(channel *c, int links_fd, slice directory, slice ca_file, err *e) {
     draft d;
     draft_init(&d);
     wire_write_bytes(&d.w, directory);
+    wire_write_bytes(&d.w, ca_file);
     return draft_send(&d, c, MESSAGE_SERVE, &links_fd, 1, e);
 }
 
-status message_read_serve(const channel_packet *p, slice *ret_directory, err *e) {
+status message_read_serve(const channel_packet *p, slice *ret_directory, slice *ret_ca_file, err *e) {
     wire_reader r = read_payload(p);
     *ret_directory = wire_read_bytes(&r, CHANNEL_PAYLOAD_BYTES_MAX);
+    *ret_ca_file = wire_read_bytes(&r, CHANNEL_PAYLOAD_BYTES_MAX);
     return check_read(&r, p->type == MESSAGE_SERVE && p->fd_count == 1, p, e);
 }
 

@@ -109,7 +109,8 @@ status message_send_start(channel *c, const message_start *m, const int *fds, si
 status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, RETIRE, READY
 // DRIVERS, ATTACH: a message that is its descriptor, which the caller keeps.
 status message_send_fd(channel *c, message_type type, int fd, err *e) WRIT_MUST_USE;
-status message_send_serve(channel *c, int links_fd, slice directory, err *e) WRIT_MUST_USE;
+// `ca_file`: more authorities for TLS; empty = the system's alone.
+status message_send_serve(channel *c, int links_fd, slice directory, slice ca_file, err *e) WRIT_MUST_USE;
 // The whole list in as many packets as it takes, and the other side of it. On failure nothing was received.
 status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count,
                             err *e) WRIT_MUST_USE;
@@ -131,7 +132,8 @@ status message_send_unrevealed(channel *c, uint64_t id, const err *why, err *e) 
 // STATUS_INVALID when it is malformed.
 status message_read_start(const channel_packet *p, message_start *ret, err *e) WRIT_MUST_USE;
 status message_read_empty(const channel_packet *p, err *e) WRIT_MUST_USE;
-status message_read_serve(const channel_packet *p, slice *ret_directory, err *e) WRIT_MUST_USE;
+status message_read_serve(const channel_packet *p, slice *ret_directory, slice *ret_ca_file,
+                          err *e) WRIT_MUST_USE;
 status message_read_failed(const channel_packet *p, message_failed *ret, err *e) WRIT_MUST_USE;
 status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e) WRIT_MUST_USE;
 status message_read_connect(const channel_packet *p, message_connect *ret, err *e) WRIT_MUST_USE;

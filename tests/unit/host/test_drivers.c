@@ -125,10 +125,11 @@ __attribute__((constructor)) static void be_the_drivers(int argc, char **argv) {
     fake f = {{PROCESS_CHANNEL_FD}, false};
     channel_packet p;
     slice directory;
+    slice ca_file;
     char first[200];
     process_begin_child();
     must(channel_wait(&f.channel, 10000, 1, &p, NULL) == STATUS_OK);
-    must(message_read_serve(&p, &directory, NULL) == STATUS_OK);
+    must(message_read_serve(&p, &directory, &ca_file, NULL) == STATUS_OK);
     (void)snprintf(first, sizeof first, "%.*s/first", SLICE_ARG(directory));
     int fd = open(first, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     f.is_second = fd < 0;
