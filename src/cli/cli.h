@@ -42,6 +42,7 @@ int cli_bundle(int argc, char **argv);
 int cli_spiffe(int argc, char **argv);
 int cli_manifest(int argc, char **argv);
 int cli_audit(int argc, char **argv);
+int cli_explain(int argc, char **argv);
 int cli_doctor(int argc, char **argv);
 int cli_version(int argc, char **argv);
 

@@ -13,7 +13,7 @@ static void print_help(const cli_group *g, FILE *out) {
     }
     fputs("\nCommands:\n", out);
     for (size_t i = 0; i < g->member_count; i++) {
-        fprintf(out, "  %-10s %s\n", g->members[i].name, g->members[i].summary);
+        fprintf(out, "  %-12s %s\n", g->members[i].name, g->members[i].summary);
     }
     fprintf(out, "\nExamples:\n%s\n", g->examples);
 }

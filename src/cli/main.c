@@ -29,6 +29,7 @@ static const command commands[] = {
     {"spiffe", "show the identity that a SPIFFE workload API gives this host", cli_spiffe},
     {"manifest", "check and show manifests of applications", cli_manifest},
     {"audit", "check and read the log of what a host did, allowed and refused", cli_audit},
+    {"explain", "show why something is denied or refused, and what somebody may do", cli_explain},
     {"doctor", "check what this machine offers and what would be slow here", cli_doctor},
     {"version", "show versions (also --version)", cli_version},
 };

@@ -178,7 +178,8 @@ static void log_denied(void *context, wasi_instance *instance, slice why) {
     }
     logger_guest_event(w->logger, LOG_WARN, "call-denied",
                        LOG_FIELDS(LOG_TEXT("reason", why), LOG_NUMBER("unsaid", w->denied_unsaid)),
-                       "call refused: %.*s%s", SLICE_ARG(why), more);
+                       "call refused: %.*s%s; writ explain why-denied tells what would allow it",
+                       SLICE_ARG(why), more);
     w->denied_next_ns = now + DENIED_PAUSE_NS;
     w->denied_unsaid = 0;
 }

@@ -42,7 +42,7 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "keys": ("gen", "list", "show", "export", "import"), "token": ("create", "inspect"),
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
-          "audit": ("verify", "show", "export", "note")}
+          "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may")}
 COMMANDS = ("run", "up", "inspect", "sign", "verify", "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 

@@ -17,7 +17,7 @@ ALL = harness.COMMANDS + harness.MEMBERS
 
 def listed(text):
     """The names that the help of the program or of a group lists."""
-    return re.findall(r"(?m)^  ([a-z]+)  +\S", text.split("Commands:")[1].split("Examples:")[0])
+    return re.findall(r"(?m)^  ([a-z-]+)  +\S", text.split("Commands:")[1].split("Examples:")[0])
 
 
 class Help(Case):

@@ -39,6 +39,21 @@ SYSTEM = {name: "raw system calls belong to os/" for name in (
 CALL_OUT = {"rpc_call_start": "only capability/links.c sends calls, after it asked the gate: use wasi_link_call"}
 CALLS_OUT = ("src/net/", "src/capability/links.c", "src/host/link_server.c")
 
+# Nothing is bound to an import but what the gate decided: each way from a component's import to a function of the
+# engine has one place, in this order.
+BOUND = tuple((re.compile(pattern), places, message) for pattern, places, message in (
+    (r"\bwasi_offer_(?:find|at)\s*\(", ("src/capability/", "src/host/grants.c", "src/host/explain.c"),
+     "what the host offers is read by the gate"),
+    (r"\(\s*component_gate\s*\)\s*\{|\.admit\s*=", ("src/host/grants.c",), "only host/grants.c makes a gate"),
+    (r"\bcomponent_link\s*\(", ("src/component/", "src/host/workload.c"), "only host/workload.c links, with that gate"),
+    (r"(?:->|\.)\s*admit\s*\(", ("src/component/plan_import.c",), "only component/plan_import.c asks for an import"),
+    (r"(?:->|\.)\s*(?:host_func_new|template_new)\s*\(", ("src/component/link.c",),
+     "only component/link.c gives functions to a module, from the plan"),
+    (r"\bwasmtime_(?:linker|component_linker)_define\w*\s*\(",
+     ("src/engine/call.c", "src/engine/import_linker.c", "src/engine/instance.c", "src/engine/task.c"),
+     "imports of a module are defined from what component/ hands over"),
+))
+
 # Written in two parts, so that this file does not find itself.
 MARKERS = re.compile(r"\b(" + "|".join(["TO" "DO", "FIX" "ME", "X" "XX"]) + r")\b")
 SPDX = "SPDX-License-Identifier: Apache-2.0"
@@ -107,6 +122,10 @@ def c_rules(path, text):
         yield from _calls(blanked, "system", SYSTEM)
     if not path.startswith(CALLS_OUT):
         yield from _calls(blanked, "gate", CALL_OUT)
+    for number, line in enumerate(blanked.split("\n"), 1):
+        for pattern, places, message in BOUND:
+            if pattern.search(line) and not path.startswith(places) and not re.match(r"\w[\w *]*\w[ *]\w+\(", line):
+                yield number, "gate", message
     for line, piece in csource.top_level(blanked):
         if csource.is_mutable_data(piece):
             yield line, "global", f"mutable data at file scope: {' '.join(piece.split())[:60]}"

@@ -143,6 +143,18 @@ class CallTest(unittest.TestCase):
         for path in ("src/net/rpc_call.c", "src/capability/links.c", "tests/unit/net/test_rpc.c"):
             self.assertEqual(self.rules_of(path, "rpc_call_start(r, &c);"), [], path)
 
+    def test_imports_are_bound_behind_the_gate_only(self):
+        for statement, place in (("component_link(c, &o, &p, e);", "src/host/workload.c"),
+                                 ("g = (component_gate){.context = x};", "src/host/grants.c"),
+                                 ("g.admit = yes;", "src/host/grants.c"),
+                                 ("h->admit(c, n, v, &i, e);", "src/component/plan_import.c"),
+                                 ("ops->host_func_new(e, t, b, v, &f);", "src/component/link.c"),
+                                 ("p->engine->ops->template_new(e, m, i, n, &t);", "src/component/link.c"),
+                                 ("wasmtime_linker_define_func_unchecked(l);", "src/engine/call.c"),
+                                 ("wasi_offer_find(n, v);", "src/host/grants.c")):
+            self.assertEqual(self.rules_of("src/api/a.c", statement), ["gate"], statement)
+            self.assertEqual(self.rules_of(place, statement), [], statement)
+
     def test_names_that_only_look_like_it(self):
         for harmless in ("my_system(x);", "p->system(x);", "p.rand(x);", "rand_r_like(x);", "// strcpy(x)",
                          'puts("system(x)");', "snprintf(x);", "/* gets(x) */"):

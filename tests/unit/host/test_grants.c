@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "base/mem.h"
+#include "capability/offers.h"
 #include "unit/component/helper_wat.c"
 
 // A component that imports the named interfaces, empty, and exports nothing (or a command).
@@ -219,6 +220,82 @@ TEST(the_gate_binds_only_what_was_decided) {
     EXPECT(admits.admit(admits.context, slice_from_text("wasi:sockets/tcp"), &version, &bound, NULL) ==
            STATUS_DENIED);
     teardown(&f);
+}
+
+// --- nothing is bound past the gate ------------------------------------------------------------------------
+
+typedef struct watch { // a gate that counts, and refuses the import of one number
+    size_t asked;
+    size_t refused; // SIZE_MAX: none
+    slice names[64];
+} watch;
+
+static status watch_admit(void *context, slice name, const semver *version, const host_interface **ret,
+                          err *e) {
+    watch *w = context;
+    size_t n = w->asked++;
+    w->names[n % 64] = name;
+    const wasi_offer *offer = wasi_offer_find(name, version);
+    if (n == w->refused || offer == NULL) {
+        return err_set(e, STATUS_DENIED, "not here");
+    }
+    *ret = offer->interface;
+    return STATUS_OK;
+}
+
+static status link_watched(const component *c, watch *w) {
+    static const core_ops no_modules = {0};
+    core_engine engine = {&no_modules};
+    const component_link_options o = {.engine = &engine, .gate = {w, watch_admit}};
+    component_program *p = NULL;
+    err e = {0};
+    w->asked = 0;
+    status s = component_link(c, &o, &p, &e);
+    component_program_free(p);
+    return s;
+}
+
+// Each import of the root is asked for once, whatever uses it, and none that is refused can be linked.
+static void check_asked(const char *wat, size_t imports) {
+    fixture f;
+    setup(&f, wat);
+    watch w = {.refused = SIZE_MAX};
+    EXPECT(f.c != NULL && component_import_count(f.c) == imports);
+    EXPECT(link_watched(f.c, &w) == STATUS_OK);
+    EXPECT_EQ(w.asked, imports);
+    for (size_t i = 0; i < imports; i++) {
+        slice name;
+        semver version;
+        (void)component_name_split(component_import_at(f.c, i)->name, &name, &version);
+        EXPECT(slice_equal(w.names[i], name));
+        w.refused = i;
+        EXPECT(link_watched(f.c, &w) != STATUS_OK);
+        w.refused = SIZE_MAX;
+    }
+    teardown(&f);
+}
+
+TEST(every_interface_that_is_offered_is_asked_for) {
+    for (size_t i = 0; i < wasi_offer_count(); i++) {
+        const host_interface *h = wasi_offer_at(i)->interface;
+        char wat[512];
+        (void)snprintf(wat, sizeof wat, "(component (import \"%.*s@%u.%u.%u%s%.*s\" (instance)))",
+                       SLICE_ARG(h->name), h->version.major, h->version.minor, h->version.patch,
+                       h->version.pre.len > 0 ? "-" : "", SLICE_ARG(h->version.pre));
+        check_asked(wat, 1);
+    }
+}
+
+TEST(imports_are_asked_for_wherever_they_are_used) {
+    check_asked(base_wat, 7);
+    check_asked("(component (import \"wasi:io/poll@0.2.0\" (instance $p))"
+                "  (component $inner (import \"anything\" (instance))"
+                "    (component $deeper (import \"wasi:io/error@0.2.0\" (instance)))"
+                "    (import \"wasi:sockets/tcp@0.2.0\" (instance $e))"
+                "    (instance (instantiate $deeper (with \"wasi:io/error@0.2.0\" (instance $e)))))"
+                "  (instance (instantiate $inner (with \"anything\" (instance $p))"
+                "    (with \"wasi:sockets/tcp@0.2.0\" (instance $p)))))",
+                1);
 }
 
 TEST(commands_get_the_callers_stdio_by_default) {
