@@ -4,9 +4,11 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "driver/blobstore/blobstore.h"
 #include "driver/keyvalue/keyvalue.h"
 
-static const driver *const all[] = {&keyvalue_memory, &keyvalue_redis, &keyvalue_sqlite, NULL};
+static const driver *const all[] = {&blobstore_directory, &keyvalue_memory, &keyvalue_redis, &keyvalue_sqlite,
+                                    NULL};
 
 const driver *const *driver_all(void) { return all; }
 
@@ -78,6 +80,24 @@ status driver_values_bool(const driver_values *v, const char *name, bool *ret, e
                        SLICE_ARG(slice_sub(text, 0, 40)));
     }
     *ret = is_true;
+    return STATUS_OK;
+}
+
+status driver_path(const driver_environment *env, const char *name, slice text, char *ret, size_t size,
+                   err *e) {
+    bool is_absolute = text.len > 0 && text.data[0] == '/';
+    if (text.len == 0 || memchr(text.data, 0, text.len) != NULL || (!is_absolute && env->directory == NULL)) {
+        return err_set(e, STATUS_INVALID, "the setting %s names a file%s", name,
+                       text.len == 0 ? "" : ", absolute when the host has no directory for data");
+    }
+    int len = is_absolute ? snprintf(ret, size, "%.*s", SLICE_ARG(text))
+                          : snprintf(ret, size, "%s/%.*s", env->directory, SLICE_ARG(text));
+    if (len < 0 || (size_t)len >= size) {
+        return err_set(e, STATUS_INVALID, "the setting %s is too long", name);
+    }
+    if (!is_absolute && strstr(ret + strlen(env->directory), "/..") != NULL) {
+        return err_set(e, STATUS_INVALID, "the setting %s leads out of the directory for data", name);
+    }
     return STATUS_OK;
 }
 

@@ -75,6 +75,11 @@ status driver_values_number(const driver_values *v, const char *name, uint64_t m
                             uint64_t *ret, err *e) WRIT_MUST_USE;
 status driver_values_bool(const driver_values *v, const char *name, bool *ret,
                           err *e) WRIT_MUST_USE; // true, false
+// Where a file or directory is that the setting `name` names: absolute, or below the host's directory for
+// data, which is not left. NUL-terminated.
+struct driver_environment;
+status driver_path(const struct driver_environment *env, const char *name, slice text, char *ret, size_t size,
+                   err *e) WRIT_MUST_USE;
 // Whether `name` is one of the names in `list`, which has ',' between them.
 bool driver_list_has(slice list, slice name);
 

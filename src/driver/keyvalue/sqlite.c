@@ -244,20 +244,7 @@ static status read_path(const driver_environment *env, const driver_values *sett
                         err *e) {
     slice path = SLICE_LITERAL("keyvalue.sqlite3");
     (void)!driver_values_text(settings, "path", &path);
-    bool is_absolute = path.len > 0 && path.data[0] == '/';
-    if (path.len == 0 || memchr(path.data, 0, path.len) != NULL || (!is_absolute && env->directory == NULL)) {
-        return err_set(e, STATUS_INVALID, "the setting path names a file%s",
-                       path.len == 0 ? "" : ", absolute when the host has no directory for data");
-    }
-    int len = is_absolute ? snprintf(k->path, sizeof k->path, "%.*s", SLICE_ARG(path))
-                          : snprintf(k->path, sizeof k->path, "%s/%.*s", env->directory, SLICE_ARG(path));
-    if (len < 0 || (size_t)len >= sizeof k->path) {
-        return err_set(e, STATUS_INVALID, "the setting path is too long");
-    }
-    if (!is_absolute && strstr(k->path + strlen(env->directory), "/..") != NULL) {
-        return err_set(e, STATUS_INVALID, "the setting path leads out of the directory for data");
-    }
-    return STATUS_OK;
+    return driver_path(env, "path", path, k->path, sizeof k->path, e);
 }
 
 static status read_settings(const driver_environment *env, const driver_values *settings, driver_link *k,
