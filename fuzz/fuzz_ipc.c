@@ -49,6 +49,19 @@ static void read_secrets(const channel_packet *p) {
     }
 }
 
+static void read_links(const channel_packet *p) {
+    message_link m;
+    slice bits;
+    uint32_t number;
+    if (message_read_link(p, 10, &m, NULL) == STATUS_OK) {
+        CHECK(m.number < 10 && m.code <= STATUS_INTERNAL && m.text.len <= ERR_MESSAGE_BYTES_MAX);
+    }
+    if (message_read_opened(p, 10, &bits, NULL) == STATUS_OK) {
+        CHECK(bits.len == 2);
+    }
+    (void)!message_read_cut_link(p, &number, NULL);
+}
+
 static void read_others(const channel_packet *p) {
     err e = {0};
     message_failed failed;
@@ -78,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     read_connect(&p);
     read_connected(&p);
     read_secrets(&p);
+    read_links(&p);
     read_others(&p);
     return 0;
 }

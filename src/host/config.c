@@ -139,7 +139,7 @@ status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) {
         for (size_t k = 0; k < l->count; k++) {
             l->items[k].number = (uint32_t)count++;
             mem_free(l->items[k].workload);
-            l->items[k].workload = mem_text_dup(c->workloads[i].name);
+            l->items[k].workload = mem_text_dup(c->workloads[i].name != NULL ? c->workloads[i].name : "");
         }
     }
     *ret_count = (uint32_t)count;

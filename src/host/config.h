@@ -135,6 +135,7 @@ typedef struct host_config {
     bool is_generation;           // SIGUSR2 retires it; SIGINT and SIGHUP are its parent's business
     const int *adopted_listeners; // sockets to serve on, in place of new ones; borrowed
     size_t adopted_count;
+    struct channel *drivers_holder; // who has the process with the drivers; NULL = the host itself; borrowed
 
     // Whom this host believes (host/vetting.h); for the process that starts it, not for workers.
     char *trust_usual;   // the user's own trust store; NULL = there is none
@@ -167,8 +168,8 @@ uint32_t host_config_find(const host_config *c, slice name);
 // Appends a rule of calls; copies. As host_rules_add.
 status host_config_add_rule(host_config *c, const gate_rule *rule, err *e) WRIT_MUST_USE;
 
-// Numbers the links of all workloads, in order, and returns how many there are. STATUS_LIMIT over
-// HOST_LINKS_MAX.
+// Numbers the links of all workloads, in order, marks them with whose they are, and returns how many there
+// are. STATUS_LIMIT over HOST_LINKS_MAX.
 status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) WRIT_MUST_USE;
 
 // Whether any workload may make outgoing HTTP requests.

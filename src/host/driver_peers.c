@@ -82,19 +82,33 @@ driver_peers *driver_peers_new(const host_links *links, connector *inner) {
     driver_peers *p = MEM_NEW(driver_peers);
     p->base.ops = &peers_ops;
     p->inner = inner;
+    driver_peers_add(p, links);
+    return p;
+}
+
+void driver_peers_add(driver_peers *p, const host_links *links) {
     for (size_t i = 0; i < links->count; i++) {
         add_link(p, &links->items[i]);
     }
-    return p;
+}
+
+static void forget_all(driver_peers *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        mem_free(p->items[i].host);
+    }
+    p->count = 0;
+}
+
+void driver_peers_set(driver_peers *p, const host_links *links) {
+    forget_all(p);
+    driver_peers_add(p, links);
 }
 
 void driver_peers_free(driver_peers *p) {
     if (p == NULL) {
         return;
     }
-    for (size_t i = 0; i < p->count; i++) {
-        mem_free(p->items[i].host);
-    }
+    forget_all(p);
     mem_free(p->items);
     mem_free(p);
 }

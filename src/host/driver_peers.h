@@ -12,5 +12,7 @@ typedef struct driver_peers driver_peers;
 
 // `inner` is borrowed.
 driver_peers *driver_peers_new(const host_links *links, connector *inner);
-void driver_peers_free(driver_peers *p); // accepts NULL
+void driver_peers_add(driver_peers *p, const host_links *links); // these servers, too
+void driver_peers_set(driver_peers *p, const host_links *links); // these and no others
+void driver_peers_free(driver_peers *p);                         // accepts NULL
 connector *driver_peers_connector(driver_peers *p);

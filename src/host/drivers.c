@@ -2,10 +2,13 @@
 #include "host/drivers.h"
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "base/mem.h"
+#include "driver/driver.h"
 #include "host/broker.h"
 #include "host/driver_peers.h"
+#include "host/driver_process.h"
 #include "host/local_connector.h"
 #include "host/message.h"
 #include "os/clock.h"
@@ -17,7 +20,6 @@
 
 enum {
     START_TIMEOUT_MS = 10000,
-    CHANNEL_BYTES = 1 << 20,
     PACKETS_PER_TURN = 64,
     LAST_PACKETS = 4096,       // of a process that has ended; one that it started may go on
     LOG_BYTES_MAX = 256 << 10, // in a second
@@ -27,6 +29,16 @@ enum {
 #define BACK_OFF_NS_MIN 100000000ull
 #define BACK_OFF_NS_MAX 10000000000ull
 
+typedef struct link_record { // of one number
+    int state;               // a driver_state; UNHEARD
+    bool was_kept;
+    char reason[DRIVER_REASON_BYTES_MAX];
+    drivers_put_ended put_ended; // NULL: it is not being put
+    void *put_arg;
+} link_record;
+
+enum { UNHEARD = -1 };
+
 struct drivers {
     drivers_options options;
     host_config policy; // of their connections: any, `peers` says to whom
@@ -34,11 +46,12 @@ struct drivers {
     driver_peers *peers; // in front of it
     int page_fd;
     memory_map page;
-    process process;
-    channel channel;
+    driver_process own;     // unless somebody else has it
+    channel *holder;        // to whom, then; else NULL
+    driver_session session; // to it, while there is one
     broker *broker;
-    int error_fd;
     bool is_ready;
+    link_record *links; // by number
     loop_watch process_watch, channel_watch, error_watch;
     loop_timer restart;
     loop_timer patience; // for one that was started again, until it is ready
@@ -62,9 +75,13 @@ host_links drivers_links(const host_config *config, uint32_t count) {
 
 // --- the page ----------------------------------------------------------------------------------------------
 
-void drivers_set_state(drivers *d, uint32_t link, wasi_link_state state) {
+static void set_state(drivers *d, uint32_t link, wasi_link_state state) {
     _Atomic uint32_t *states = d->page.data;
     atomic_store_explicit(&states[link], (uint32_t)state, memory_order_release);
+}
+
+bool drivers_is_open(const drivers *d, uint32_t link) {
+    return atomic_load_explicit(&drivers_states(d)[link], memory_order_relaxed) == WASI_LINK_OPEN;
 }
 
 int drivers_page_fd(const drivers *d) { return d->page_fd; }
@@ -74,14 +91,25 @@ static status make_page(drivers *d, err *e) {
     uint32_t count = d->options.link_count;
     TRY(memory_file_published("writ-links", count * sizeof(uint32_t), &d->page_fd, &d->page, e));
     for (uint32_t i = 0; i < count; i++) {
-        drivers_set_state(d, i, WASI_LINK_OPEN);
+        set_state(d, i, WASI_LINK_OPEN);
     }
     return STATUS_OK;
 }
 
+// To whom it may go: the servers of all links.
+static void make_peers(drivers *d) {
+    host_links all = drivers_links(d->options.config, d->options.link_count);
+    if (d->peers == NULL) {
+        d->peers = driver_peers_new(&all, d->connector);
+    } else {
+        driver_peers_set(d->peers, &all);
+    }
+    mem_free(all.items);
+}
+
 // --- what it says ------------------------------------------------------------------------------------------
 
-static void kill_process(drivers *d) { (void)process_signal(&d->process, SIGKILL); }
+static void kill_process(const drivers *d) { (void)process_signal(&(process){0, d->session.pidfd}, SIGKILL); }
 
 static void refill_log(drivers *d) {
     d->log_bytes = LOG_BYTES_MAX;
@@ -123,6 +151,97 @@ static status on_log(drivers *d, const channel_packet *p, err *e) {
     return STATUS_OK;
 }
 
+static const host_link *find_link(const drivers *d, uint32_t number) {
+    const host_config *c = d->options.config;
+    for (size_t i = 0; i < c->workload_count; i++) {
+        const host_links *l = &c->workloads[i].links;
+        if (l->count > 0 && number - l->items[0].number < l->count) {
+            return &l->items[number - l->items[0].number];
+        }
+    }
+    return NULL;
+}
+
+static const char *state_name(int s) {
+    return s == DRIVER_UP ? "up" : s == DRIVER_DOWN ? "down" : "connecting";
+}
+
+static void log_health(drivers *d, uint32_t number) {
+    const host_link *l = find_link(d, number);
+    const link_record *r = &d->links[number];
+    if (l != NULL && may_log(d, sizeof r->reason)) {
+        logger_event(d->options.logger, r->state == DRIVER_DOWN ? LOG_WARN : LOG_INFO, "link-health",
+                     LOG_FIELDS(LOG_TEXT("of", slice_from_text(l->workload)),
+                                LOG_TEXT("link", slice_from_text(l->name)),
+                                LOG_TEXT("state", slice_from_text(state_name(r->state)))),
+                     "the backend %s is %s%s%s", l->target, state_name(r->state),
+                     r->reason[0] != '\0' ? ": " : "", r->reason);
+    }
+}
+
+static status on_health(drivers *d, const channel_packet *p, err *e) {
+    message_link m;
+    TRY(message_read_link(p, d->options.link_count, &m, e));
+    link_record *r = &d->links[m.number];
+    bool is_news = r->state != m.code && !(r->state == UNHEARD && r->was_kept);
+    r->state = m.code;
+    (void)snprintf(r->reason, sizeof r->reason, "%.*s", SLICE_ARG(m.text));
+    if (is_news) {
+        log_health(d, m.number);
+    }
+    return STATUS_OK;
+}
+
+static void end_put(drivers *d, uint32_t number, status code, const err *e) {
+    link_record *r = &d->links[number];
+    drivers_put_ended ended = r->put_ended;
+    r->put_ended = NULL;
+    if (ended != NULL) {
+        if (code == STATUS_OK) {
+            r->state = DRIVER_UP;
+            r->reason[0] = '\0';
+            set_state(d, number, WASI_LINK_OPEN);
+        }
+        ended(r->put_arg, code, e);
+        make_peers(d); // whom it has replaced is nobody to go to any more
+    }
+}
+
+static status on_put(drivers *d, const channel_packet *p, err *e) {
+    message_link m;
+    err why;
+    TRY(message_read_link(p, d->options.link_count, &m, e));
+    if (d->links[m.number].put_ended == NULL) {
+        return err_set(e, STATUS_INVALID, "it has put link %u, which nobody wanted", m.number);
+    }
+    err_set(&why, (status)m.code, "%.*s", SLICE_ARG(m.text));
+    end_put(d, m.number, (status)m.code, m.code == STATUS_OK ? NULL : &why);
+    return STATUS_OK;
+}
+
+static status on_opened(drivers *d, const channel_packet *p, err *e) {
+    slice bits;
+    TRY(message_read_opened(p, d->options.link_count, &bits, e));
+    if (d->is_ready) { // each is new connections for all workers
+        return err_set(e, STATUS_INVALID, "it says twice that it is ready");
+    }
+    d->is_ready = true;
+    for (uint32_t i = 0; i < d->options.link_count; i++) {
+        d->links[i].state = UNHEARD;
+        d->links[i].was_kept = (bits.data[i / 8] >> i % 8 & 1) != 0;
+        if (!drivers_is_open(d, i)) { // what was cut stays so in the next process
+            (void)!message_send_cut_link(&d->session.channel, i, NULL);
+        }
+    }
+    return STATUS_OK;
+}
+
+static status on_failed(const channel_packet *p, err *e) {
+    message_failed m;
+    TRY(message_read_failed(p, &m, e));
+    return err_set(e, m.code, "%.*s", SLICE_ARG(m.text));
+}
+
 static status on_packet(drivers *d, const channel_packet *p, err *e) {
     switch (p->type) {
     case MESSAGE_LOG:
@@ -131,30 +250,27 @@ static status on_packet(drivers *d, const channel_packet *p, err *e) {
         return broker_request(d->broker, p, e);
     case MESSAGE_CANCEL:
         return broker_cancel(d->broker, p, e);
-    case MESSAGE_READY:
-        TRY(message_read_empty(p, e));
-        if (d->is_ready) { // each is new connections for all workers
-            return err_set(e, STATUS_INVALID, "it says twice that it is ready");
-        }
-        d->is_ready = true;
+    case MESSAGE_LINK_HEALTH:
+        return on_health(d, p, e);
+    case MESSAGE_LINK_PUT:
+        return on_put(d, p, e);
+    case MESSAGE_OPENED:
+        TRY(on_opened(d, p, e));
         loop_timer_stop(&d->patience);
         d->options.replaced(d->options.context);
         return STATUS_OK;
-    case MESSAGE_FAILED: {
-        message_failed m;
-        TRY(message_read_failed(p, &m, e));
-        return err_set(e, m.code, "%.*s", SLICE_ARG(m.text));
-    }
+    case MESSAGE_FAILED:
+        return on_failed(p, e);
     default:
         return err_set(e, STATUS_INVALID, "message %u is unknown", p->type);
     }
 }
 
 static void read_packets(drivers *d, size_t max) {
-    for (size_t i = 0; i < max && d->channel.fd >= 0; i++) {
+    for (size_t i = 0; i < max && d->session.channel.fd >= 0; i++) {
         channel_packet p;
         err e = {0};
-        status s = channel_receive(&d->channel, 0, &p, &e);
+        status s = channel_receive(&d->session.channel, 0, &p, &e);
         if (s == STATUS_NOT_FOUND) {
             return;
         }
@@ -182,7 +298,7 @@ static void read_errors(drivers *d, size_t max) {
     uint8_t text[LOG_TEXT_BYTES_MAX / 2];
     for (size_t i = 0; i < max; i++) {
         size_t n = 0;
-        status s = fd_read_some(d->error_fd, text, sizeof text, &n);
+        status s = fd_read_some(d->session.error_fd, text, sizeof text, &n);
         if (s == STATUS_NOT_FOUND) {
             return;
         }
@@ -204,31 +320,41 @@ static void on_errors(void *arg, unsigned events) {
 
 // --- its life ----------------------------------------------------------------------------------------------
 
-static void close_process(drivers *d) {
+static void close_session(drivers *d) {
     loop_timer_stop(&d->patience);
     loop_watch_stop(&d->process_watch);
     loop_watch_stop(&d->channel_watch);
     loop_watch_stop(&d->error_watch);
     broker_free(d->broker);
     d->broker = NULL;
-    channel_close(&d->channel);
-    fd_close(d->error_fd);
-    d->error_fd = -1;
+    channel_close(&d->session.channel);
+    fd_close(d->session.error_fd);
+    fd_close(d->session.pidfd);
+    d->session.error_fd = d->session.pidfd = -1;
     d->is_ready = false;
+}
+
+static void end_puts(drivers *d) {
+    err e;
+    err_set(&e, STATUS_CLOSED, "the process with the drivers has ended");
+    for (uint32_t i = 0; i < d->options.link_count; i++) {
+        end_put(d, i, STATUS_CLOSED, &e);
+    }
+}
+
+static process_exit last_exit(drivers *d) {
+    return d->holder != NULL ? driver_process_ask_last(d->holder) : driver_process_last(&d->own);
 }
 
 static void on_process(void *arg, unsigned events) {
     (void)events;
     drivers *d = arg;
-    process_exit x;
     char text[PROCESS_EXIT_TEXT_BYTES];
     read_packets(d, LAST_PACKETS); // its last words, with the reason, come before its end
     read_errors(d, LAST_PACKETS);
-    loop_watch_stop(&d->process_watch);
-    if (!process_reap(&d->process, &x)) {
-        return;
-    }
-    close_process(d);
+    close_session(d);
+    end_puts(d);
+    const process_exit x = last_exit(d);
     uint64_t lived = clock_now_ns() - d->started_ns;
     d->failures = lived >= LONG_LIFE_NS ? 1 : d->failures + 1;
     uint64_t delay = d->failures == 1 ? 0 : BACK_OFF_NS_MIN << (d->failures < 9 ? d->failures - 2 : 7);
@@ -242,79 +368,62 @@ static void on_process(void *arg, unsigned events) {
 
 // With the credentials, so that it is for one process and then gone. The buffer does not grow, because that
 // would leave copies of them.
-static status write_links(drivers *d, int *ret_fd, err *e) {
+static status write_links(drivers *d, host_links *all, int *ret_fd, err *e) {
     auto_buf bytes;
-    host_links all = drivers_links(d->options.config, d->options.link_count);
     size_t room = 0;
     uint8_t *start;
     buf_init(&bytes, HOST_LINKS_WIRE_BYTES_MAX);
-    status s = host_links_write(&all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
-    for (size_t i = 0; i < all.count; i++) {
-        host_secrets_lend(d->options.secrets, &all.items[i]);
-        room += host_link_credential_bytes(&all.items[i]);
+    status s = host_links_write(all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
+    for (size_t i = 0; i < all->count; i++) {
+        host_secrets_lend(d->options.secrets, &all->items[i]);
+        room += host_link_credential_bytes(&all->items[i]);
     }
     if (s == STATUS_OK) {
         s = buf_reserve(&bytes, room, &start);
         buf_clear(&bytes);
     }
     if (s == STATUS_OK) {
-        s = host_links_write(&all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
+        s = host_links_write(all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
     }
     if (s == STATUS_OK) {
         s = memory_file_from_bytes("writ-driver-links", buf_slice(&bytes), ret_fd, e);
     }
     secret_wipe(bytes.data, bytes.capacity);
-    mem_free(all.items);
     return s;
 }
 
-static status spawn(drivers *d, err *e) {
+static status begin(drivers *d, err *e) {
     auto_fd links_fd = -1;
-    channel theirs = {-1};
-    auto_fd error_fd = -1;
-    TRY(process_error_pipe(&d->error_fd, &error_fd, e));
-    TRY(channel_pair(CHANNEL_BYTES, &d->channel, &theirs, e));
-    const char *const argv[] = {"writ", "__drivers", NULL};
-    const process_options o = {
-        .argv = argv, .channel_fd = theirs.fd, .discards_stdio = true, .error_fd = error_fd};
     d->started_ns = clock_now_ns();
-    status s = process_spawn(&o, &d->process, e);
-    channel_close(&theirs);
+    TRY(d->holder != NULL ? driver_process_ask_session(d->holder, &d->session, e)
+                          : driver_process_session(&d->own, &d->session, e));
+    host_links all = drivers_links(d->options.config, d->options.link_count);
+    status s = write_links(d, &all, &links_fd, e);
+    mem_free(all.items);
     TRY(s);
-    TRY(write_links(d, &links_fd, e));
-    return message_send_serve(&d->channel, links_fd, slice_from_text(d->options.directory),
+    return message_send_serve(&d->session.channel, links_fd, slice_from_text(d->options.directory),
                               slice_from_text(d->options.config->ca_file), e);
 }
 
 static status watch(drivers *d, err *e) {
     loop *l = d->options.loop;
-    TRY(broker_new(l, driver_peers_connector(d->peers), &d->channel, 1, &d->broker, e));
-    TRY(loop_watch_start(&d->channel_watch, l, d->channel.fd, LOOP_READABLE, on_channel, d, e));
-    TRY(loop_watch_start(&d->error_watch, l, d->error_fd, LOOP_READABLE, on_errors, d, e));
-    return loop_watch_start(&d->process_watch, l, d->process.pidfd, LOOP_READABLE, on_process, d, e);
-}
-
-// Whatever there is of it.
-static void end_process(drivers *d) {
-    if (d->process.pidfd >= 0) {
-        kill_process(d);
-        loop_watch_stop(&d->process_watch);
-        (void)process_wait(&d->process);
-    }
-    close_process(d);
+    TRY(broker_new(l, driver_peers_connector(d->peers), &d->session.channel, 1, &d->broker, e));
+    TRY(loop_watch_start(&d->channel_watch, l, d->session.channel.fd, LOOP_READABLE, on_channel, d, e));
+    TRY(loop_watch_start(&d->error_watch, l, d->session.error_fd, LOOP_READABLE, on_errors, d, e));
+    return loop_watch_start(&d->process_watch, l, d->session.pidfd, LOOP_READABLE, on_process, d, e);
 }
 
 static void on_restart(void *arg) {
     drivers *d = arg;
     err e = {0};
-    status s = spawn(d, &e);
+    status s = begin(d, &e);
     if (s == STATUS_OK) {
         s = watch(d, &e);
     }
     if (s != STATUS_OK) {
         logger_event(d->options.logger, LOG_ERROR, "drivers-failed", NULL, 0,
                      "the process with the drivers cannot be started: %s", e.message);
-        end_process(d);
+        close_session(d);
         loop_timer_start_in(&d->restart, BACK_OFF_NS_MAX);
         return;
     }
@@ -332,27 +441,17 @@ static void on_impatient(void *arg) {
 // The first one, before the loop turns: opening a link waits for nothing, so what it says comes soon.
 static status wait_until_ready(drivers *d, err *e) {
     channel_packet p;
-    TRY(channel_wait(&d->channel, START_TIMEOUT_MS, 0, &p, e));
-    status s = STATUS_OK;
-    if (p.type == MESSAGE_FAILED) {
-        message_failed m;
-        s = message_read_failed(&p, &m, e);
-        s = s == STATUS_OK ? err_set(e, m.code, "%.*s", SLICE_ARG(m.text)) : s;
-    } else if (p.type != MESSAGE_READY) {
-        s = err_set(e, STATUS_INTERNAL, "the process with the drivers said %u before it was ready", p.type);
-    }
+    TRY(channel_wait(&d->session.channel, START_TIMEOUT_MS, 0, &p, e));
+    status s =
+        p.type == MESSAGE_OPENED ? on_opened(d, &p, e)
+        : p.type == MESSAGE_FAILED
+            ? on_failed(&p, e)
+            : err_set(e, STATUS_INTERNAL, "the process with the drivers said %u before it was ready", p.type);
     channel_packet_done(&p);
-    d->is_ready = s == STATUS_OK;
     return s;
 }
 
 // --- the whole ---------------------------------------------------------------------------------------------
-
-static void make_peers(drivers *d) {
-    host_links all = drivers_links(d->options.config, d->options.link_count);
-    d->peers = driver_peers_new(&all, d->connector);
-    mem_free(all.items);
-}
 
 static status allow_everywhere(host_config *ret, err *e) {
     static const char *const everywhere[] = {"*", "localhost", "0.0.0.0/0", "::/0"};
@@ -373,7 +472,7 @@ static status start(drivers *d, err *e) {
     TRY(local_connector_new(d->options.loop, &d->policy, &d->connector, e));
     make_peers(d);
     TRY(make_page(d, e));
-    TRY(spawn(d, e));
+    TRY(begin(d, e));
     TRY(wait_until_ready(d, e));
     return watch(d, e);
 }
@@ -381,9 +480,11 @@ static status start(drivers *d, err *e) {
 status drivers_new(const drivers_options *options, drivers **ret, err *e) {
     drivers *d = MEM_NEW(drivers);
     d->options = *options;
-    d->page_fd = d->error_fd = -1;
-    d->process.pidfd = -1;
-    d->channel.fd = -1;
+    d->page_fd = -1;
+    d->session = (driver_session){{-1}, -1, -1};
+    d->holder = options->holder;
+    d->links = mem_calloc(options->link_count + 1u, sizeof *d->links);
+    driver_process_init(&d->own);
     loop_timer_init(&d->restart, options->loop, on_restart, d);
     loop_timer_init(&d->patience, options->loop, on_impatient, d);
     status s = start(d, e);
@@ -400,12 +501,14 @@ void drivers_free(drivers *d) {
         return;
     }
     loop_timer_stop(&d->restart);
-    end_process(d);
+    close_session(d);
+    driver_process_done(&d->own);
     driver_peers_free(d->peers);
     local_connector_free(d->connector);
     host_config_done(&d->policy);
     memory_map_done(&d->page);
     fd_close(d->page_fd);
+    mem_free(d->links);
     mem_free(d);
 }
 
@@ -413,10 +516,47 @@ status drivers_connect(drivers *d, int *ret_fd, err *e) {
     int ours, theirs;
     TRY(socket_stream_pair(&ours, &theirs, e));
     // One that is gone, or does not read, is replaced: then there are new connections for all.
-    if (d->is_ready && message_send_fd(&d->channel, MESSAGE_ATTACH, theirs, NULL) != STATUS_OK) {
+    if (d->is_ready && message_send_fd(&d->session.channel, MESSAGE_ATTACH, theirs, NULL) != STATUS_OK) {
         kill_process(d);
     }
     fd_close(theirs);
     *ret_fd = ours;
     return STATUS_OK;
+}
+
+// --- links that change -------------------------------------------------------------------------------------
+
+status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void *arg, err *e) {
+    auto_fd fd = -1;
+    link_record *r = &d->links[l->number];
+    if (!d->is_ready || r->put_ended != NULL) {
+        return err_set(e, STATUS_LIMIT, "%s; try again",
+                       d->is_ready ? "the link is being changed"
+                                   : "the process with the drivers is starting");
+    }
+    host_links one = {mem_calloc(1, sizeof *one.items), 1};
+    one.items[0] = *l;
+    status s = write_links(d, &one, &fd, e);
+    driver_peers_add(d->peers, &one);
+    mem_free(one.items);
+    TRY(s);
+    TRY(message_send_fd(&d->session.channel, MESSAGE_PUT_LINK, fd, e));
+    r->put_ended = ended;
+    r->put_arg = arg;
+    return STATUS_OK;
+}
+
+void drivers_cut(drivers *d, uint32_t link) {
+    set_state(d, link, WASI_LINK_CUT);
+    if (d->is_ready && message_send_cut_link(&d->session.channel, link, NULL) != STATUS_OK) {
+        kill_process(d); // the next one is told again
+    }
+}
+
+drivers_link drivers_link_of(const drivers *d, uint32_t link) {
+    const link_record *r = &d->links[link];
+    return (drivers_link){.is_open = drivers_is_open(d, link),
+                          .was_kept = r->was_kept,
+                          .state = r->state == UNHEARD ? "" : state_name(r->state),
+                          .reason = r->reason};
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process with the drivers, seen from the supervisor: started before the workers, given the links with
-// their credentials, connected to every worker, replaced when it ends.
+// The process with the drivers, seen from the supervisor: started before the workers, or found there when
+// this host takes over from another one; given the links with their credentials, connected to every worker,
+// replaced when it ends.
 //
 // Its connections to backends are made here, as those of workers are, so that it needs no right to connect.
 // What comes from it is read as strictly as what comes from a worker. Which links are open stands in a page
-// that this process writes and workers read: cutting a link is one store.
+// that this process writes and workers read: cutting a link is one store. What is behind a link can be
+// changed while calls go through it.
 #pragma once
 
 #include "capability/links.h"
@@ -21,6 +23,7 @@ typedef struct drivers_options {
     loop *loop;
     logger *logger;              // borrowed
     const host_secrets *secrets; // credentials of the links; borrowed; or NULL
+    struct channel *holder;      // to who has the process (host/driver_process.h); NULL = it is ours
     const char *directory;       // for files of drivers, absolute; made when it is not there
     // A new process has taken the place of the one that ended: every worker needs a new connection. From the
     // loop.
@@ -37,8 +40,24 @@ status drivers_connect(drivers *d, int *ret_fd, err *e) WRIT_MUST_USE;
 
 int drivers_page_fd(const drivers *d);
 const _Atomic uint32_t *drivers_states(const drivers *d); // the page, in this process
-// From now on calls through the link are refused, or not any more.
-void drivers_set_state(drivers *d, uint32_t link, wasi_link_state state);
+
+// Lets what `l` names take the place of the link of its number, as soon as it is open and its backend
+// reached: new calls go there, those in flight end where they are. A link that was cut is open again. `ended`
+// is called once, from the loop, unless it failed here; when it failed nothing has changed. The configuration
+// is the caller's to change, in `ended`.
+typedef void (*drivers_put_ended)(void *arg, status code, const err *e);
+status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void *arg, err *e) WRIT_MUST_USE;
+// From now on calls through the link are refused.
+void drivers_cut(drivers *d, uint32_t link);
+
+typedef struct drivers_link { // what is known of one
+    bool is_open;             // not cut
+    bool was_kept;            // it was open when this host took over
+    const char *state;        // "up", "down", "connecting", "" when nothing was heard
+    const char *reason;       // why it is not up
+} drivers_link;
+drivers_link drivers_link_of(const drivers *d, uint32_t link);
+bool drivers_is_open(const drivers *d, uint32_t link);
 
 // All links of the configuration as one list, in the order of their numbers; borrows from it. For mem_free.
 host_links drivers_links(const host_config *config, uint32_t count);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process with the drivers: gets its links over the channel, gives up its rights but that to its
-// directory, opens the links, serves workers.
+// The process with the drivers: gets supervisors as sessions on its door, from the first one the directory
+// that is its own, gives up its rights but that to the directory, opens links, serves workers.
 //
 // It has no system call filter: the libraries of backends use whatever they like. But it cannot connect by
 // itself, cannot open a file outside of its directory, has no capabilities and gets no new ones.
@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "base/list.h"
 #include "base/mem.h"
 #include "crypto/trust_roots.h"
 #include "host/host.h"
@@ -21,111 +22,254 @@
 
 enum { START_TIMEOUT_MS = 10000, DESCRIPTORS_MAX = 16384, PATH_BYTES_MAX = 4096 };
 
-typedef struct driver_process {
-    channel channel;
-    memory_map links_bytes;
-    host_links links;
+typedef struct driver_host {
+    channel door;
     char directory[PATH_BYTES_MAX];
     trust_roots *roots;
     loop *loop;
-    connector *connector;
     link_server *server;
+    list_node sessions;
     loop_watch watch;
-} driver_process;
+} driver_host;
 
-static status receive(driver_process *d, err *e) {
-    channel_packet p;
-    slice directory;
-    slice ca_file;
-    char path[PATH_BYTES_MAX] = "";
-    TRY(channel_wait(&d->channel, START_TIMEOUT_MS, 1, &p, e));
-    status s = message_read_serve(&p, &directory, &ca_file, e);
-    if (s == STATUS_OK && directory.len < sizeof d->directory && ca_file.len < sizeof path) {
-        memcpy(d->directory, directory.data, directory.len);
-        memcpy(path, ca_file.data, ca_file.len);
+typedef struct session { // a supervisor
+    driver_host *host;
+    channel channel;
+    connector *connector;
+    link_session *links; // NULL: not yet
+    loop_watch watch;
+    list_node node;
+} session;
+
+// --- what it is told ---------------------------------------------------------------------------------------
+
+static void tell(session *s, message_type type, uint32_t link, uint8_t code, const char *text) {
+    const message_link m = {link, code, slice_from_text(text)};
+    (void)!message_send_link(&s->channel, type, &m, NULL);
+}
+
+static void on_health(void *context, uint32_t link, const driver_health *h) {
+    tell(context, MESSAGE_LINK_HEALTH, link, (uint8_t)h->state, h->reason);
+}
+
+static void on_put(void *context, uint32_t link, status code, const err *e) {
+    tell(context, MESSAGE_LINK_PUT, link, (uint8_t)code, e != NULL ? e->message : "");
+}
+
+// Which links were open already, and what is known of those.
+static status tell_opened(session *s, err *e) {
+    uint32_t count = link_session_count(s->links);
+    uint8_t bits[HOST_LINKS_MAX / 8] = {0};
+    driver_health h;
+    for (uint32_t i = 0; i < count; i++) {
+        bits[i / 8] |= (uint8_t)(link_session_was_kept(s->links, i) << i % 8);
     }
-    auto_fd links_fd = channel_packet_take(&p, 0);
-    channel_packet_done(&p);
-    TRY(s);
-    TRY(trust_roots_new(path[0] == '\0' ? NULL : path, &d->roots, e));
-    TRY(memory_map_read(links_fd, HOST_LINKS_WIRE_BYTES_MAX, &d->links_bytes, e));
-    s = host_links_read(memory_map_slice(&d->links_bytes), &d->links, e);
-    memory_map_done(&d->links_bytes);
+    TRY(message_send_opened(&s->channel, slice_of(bits, (count + 7u) / 8u), e));
+    for (uint32_t i = 0; i < count; i++) {
+        if (link_session_health(s->links, i, &h) && h.state != DRIVER_CONNECTING) {
+            on_health(s, i, &h); // lost when there are so many that the channel is full
+        }
+    }
+    return STATUS_OK;
+}
+
+static status read_links(channel_packet *p, host_links *ret, err *e) {
+    auto_fd fd = channel_packet_take(p, 0);
+    memory_map map = {0};
+    TRY(memory_map_read(fd, HOST_LINKS_WIRE_BYTES_MAX, &map, e));
+    status s = host_links_read(memory_map_slice(&map), ret, e);
+    memory_map_done(&map);
     return s;
 }
 
-static status shut_in(driver_process *d, err *e) {
+static status open_links(session *s, channel_packet *p, err *e) {
+    host_links links = {0};
+    slice directory, ca_file;
+    TRY(message_read_serve(p, &directory, &ca_file, e));
+    if (s->links != NULL || !slice_equal_text(directory, s->host->directory)) {
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "the directory for data has changed; that needs an end and a new start");
+    }
+    const link_session_options o = {
+        .connector = s->connector, .on_health = on_health, .on_put = on_put, .context = s};
+    status opened = read_links(p, &links, e);
+    if (opened == STATUS_OK) {
+        opened = link_session_new(s->host->server, &o, &links, &s->links, e);
+    }
+    host_links_done(&links);
+    TRY(opened);
+    return tell_opened(s, e);
+}
+
+static status put_link(session *s, channel_packet *p, err *e) {
+    host_links links = {0};
+    status read = read_links(p, &links, e);
+    if (read == STATUS_OK && links.count == 1) {
+        link_session_put(s->links, &links.items[0]);
+    }
+    host_links_done(&links);
+    return read;
+}
+
+static status cut_link(session *s, const channel_packet *p, err *e) {
+    uint32_t number;
+    TRY(message_read_cut_link(p, &number, e));
+    link_session_cut(s->links, number);
+    return STATUS_OK;
+}
+
+static status on_packet(session *s, channel_packet *p, err *e) {
+    if (p->type == MESSAGE_SERVE) {
+        return open_links(s, p, e);
+    }
+    if (p->type == MESSAGE_CONNECTED) {
+        remote_connector_answer(s->connector, p);
+        return STATUS_OK;
+    }
+    if (s->links != NULL && p->type == MESSAGE_ATTACH && p->fd_count == 1) {
+        (void)!link_session_attach(s->links, channel_packet_take(p, 0), NULL);
+        return STATUS_OK;
+    }
+    if (s->links != NULL && p->type == MESSAGE_PUT_LINK && p->fd_count == 1) {
+        return put_link(s, p, e);
+    }
+    if (s->links != NULL && p->type == MESSAGE_CUT_LINK) {
+        return cut_link(s, p, e);
+    }
+    return err_set(e, STATUS_INTERNAL, "message %u came at the wrong time", p->type);
+}
+
+// --- sessions ----------------------------------------------------------------------------------------------
+
+static void end_session(session *s) {
+    loop_watch_stop(&s->watch);
+    link_session_free(s->links); // before the connector that it goes through
+    remote_connector_free(s->connector);
+    channel_close(&s->channel);
+    list_remove(&s->node);
+    mem_free(s);
+}
+
+// Its supervisor has gone, or gets to know why it is not served.
+static bool handle(session *s, channel_packet *p) {
+    err e = {0};
+    status done = on_packet(s, p, &e);
+    channel_packet_done(p);
+    if (done != STATUS_OK) {
+        (void)!message_send_failed(&s->channel, &e, NULL);
+        end_session(s);
+    }
+    return done == STATUS_OK;
+}
+
+static void on_channel(void *arg, unsigned events) {
+    (void)events;
+    session *s = arg;
+    for (;;) {
+        channel_packet p;
+        status received = channel_receive(&s->channel, 1, &p, NULL);
+        if (received == STATUS_NOT_FOUND) {
+            break;
+        }
+        if (received != STATUS_OK) {
+            end_session(s);
+            return;
+        }
+        if (!handle(s, &p)) {
+            return;
+        }
+    }
+    remote_connector_flush(s->connector);
+}
+
+// Takes the channel over.
+static status begin_session(driver_host *h, int fd, session **ret, err *e) {
+    session *s = MEM_NEW(session);
+    *s = (session){.host = h, .channel = {fd}};
+    list_push_back(&h->sessions, &s->node);
+    status begun = remote_connector_new(h->loop, &s->channel, 1, &s->connector, e);
+    if (begun == STATUS_OK) {
+        begun = loop_watch_start(&s->watch, h->loop, fd, LOOP_READABLE, on_channel, s, e);
+    }
+    if (begun != STATUS_OK) {
+        end_session(s);
+        return begun;
+    }
+    *ret = s;
+    return STATUS_OK;
+}
+
+static void on_door(void *arg, unsigned events) {
+    (void)events;
+    driver_host *h = arg;
+    for (;;) {
+        channel_packet p;
+        session *s;
+        status received = channel_receive(&h->door, 1, &p, NULL);
+        if (received == STATUS_NOT_FOUND) {
+            return;
+        }
+        if (received != STATUS_OK) {
+            process_end(0); // nobody is left to work for
+        }
+        if (p.type == MESSAGE_SESSION && p.fd_count == 1) {
+            (void)!begin_session(h, channel_packet_take(&p, 0), &s, NULL);
+        }
+        channel_packet_done(&p);
+    }
+}
+
+// --- the whole ---------------------------------------------------------------------------------------------
+
+static status shut_in(driver_host *h, err *e) {
     auto_fd directory = -1;
-    TRY(fd_open_directory(d->directory, &directory, e));
+    TRY(fd_open_directory(h->directory, &directory, e));
     TRY(sandbox_drop_privileges(DESCRIPTORS_MAX, e));
     const sandbox_directory list[] = {{directory, true}};
     status s = sandbox_restrict_files(list, 1, e);
     return s == STATUS_UNSUPPORTED ? STATUS_OK : s;
 }
 
-static const char *state_name(driver_state s) {
-    return s == DRIVER_UP ? "up" : s == DRIVER_DOWN ? "down" : "connecting";
-}
-
-static void on_health(void *context, uint32_t link, const driver_health *h) {
-    driver_process *d = context;
-    const host_link *l = &d->links.items[link];
-    char text[DRIVER_REASON_BYTES_MAX + 256];
-    (void)snprintf(text, sizeof text, "the backend %s is %s%s%s", l->target, state_name(h->state),
-                   h->reason[0] != '\0' ? ": " : "", h->reason);
-    const log_field fields[] = {LOG_TEXT("link", slice_from_text(l->name)),
-                                LOG_TEXT("state", slice_from_text(state_name(h->state)))};
-    const log_record record = {.level = h->state == DRIVER_DOWN ? LOG_WARN : LOG_INFO,
-                               .event = slice_from_text("link-health"),
-                               .message = slice_from_text(text),
-                               .fields = fields,
-                               .field_count = 2};
-    (void)!message_send_log(&d->channel, MESSAGE_LOG_OF_WORKER, &record, NULL);
-}
-
-static void on_packet(driver_process *d, channel_packet *p) {
-    if (p->type == MESSAGE_CONNECTED) {
-        remote_connector_answer(d->connector, p);
-    } else if (p->type == MESSAGE_ATTACH && p->fd_count == 1) {
-        (void)!link_server_attach(d->server, channel_packet_take(p, 0), NULL);
-    } else {
-        process_end(1);
+// What has to be read before nothing else can be.
+static status read_first(driver_host *h, const channel_packet *p, err *e) {
+    slice directory, ca_file;
+    char path[PATH_BYTES_MAX] = "";
+    TRY(message_read_serve(p, &directory, &ca_file, e));
+    if (directory.len >= sizeof h->directory || ca_file.len >= sizeof path) {
+        return err_set(e, STATUS_LIMIT, "the path of the directory for data or of --ca-file is too long");
     }
+    (void)snprintf(h->directory, sizeof h->directory, "%.*s", SLICE_ARG(directory));
+    (void)snprintf(path, sizeof path, "%.*s", SLICE_ARG(ca_file));
+    return trust_roots_new(path[0] == '\0' ? NULL : path, &h->roots, e);
 }
 
-static void on_channel(void *arg, unsigned events) {
-    (void)events;
-    driver_process *d = arg;
-    for (;;) {
-        channel_packet p;
-        status s = channel_receive(&d->channel, 1, &p, NULL);
-        if (s == STATUS_NOT_FOUND) {
-            break;
-        }
-        if (s != STATUS_OK) {
-            process_end(0); // nobody is left to work for
-        }
-        on_packet(d, &p);
+static status prepare(driver_host *h, channel_packet *first, err *e) {
+    TRY(read_first(h, first, e));
+    TRY(shut_in(h, e));
+    TRY(loop_new(NULL, &h->loop, e));
+    const link_server_options o = {.loop = h->loop, .roots = h->roots, .directory = h->directory};
+    h->server = link_server_new(&o);
+    return loop_watch_start(&h->watch, h->loop, h->door.fd, LOOP_READABLE, on_door, h, e);
+}
+
+// The first session is waited for: only then is there something to be shut into.
+static status start(driver_host *h, channel *first, err *e) {
+    channel_packet p;
+    session *s;
+    TRY(channel_wait(&h->door, START_TIMEOUT_MS, 1, &p, e));
+    first->fd = channel_packet_take(&p, 0);
+    channel_packet_done(&p);
+    TRY(channel_wait(first, START_TIMEOUT_MS, 1, &p, e));
+    status ready = prepare(h, &p, e);
+    if (ready == STATUS_OK) {
+        ready = begin_session(h, first->fd, &s, e);
+    }
+    if (ready == STATUS_OK) {
+        (void)handle(s, &p);
+    } else {
         channel_packet_done(&p);
     }
-    remote_connector_flush(d->connector);
-}
-
-static status prepare(driver_process *d, err *e) {
-    TRY(receive(d, e));
-    TRY(shut_in(d, e));
-    TRY(loop_new(NULL, &d->loop, e));
-    TRY(remote_connector_new(d->loop, &d->channel, 1, &d->connector, e));
-    const link_server_options o = {.loop = d->loop,
-                                   .connector = d->connector,
-                                   .roots = d->roots,
-                                   .directory = d->directory,
-                                   .links = &d->links,
-                                   .on_health = on_health,
-                                   .context = d};
-    TRY(link_server_new(&o, &d->server, e));
-    TRY(loop_watch_start(&d->watch, d->loop, d->channel.fd, LOOP_READABLE, on_channel, d, e));
-    return message_send_empty(&d->channel, MESSAGE_READY, e);
+    return ready;
 }
 
 int host_drivers_main(int argc, char **argv) {
@@ -133,12 +277,14 @@ int host_drivers_main(int argc, char **argv) {
     process_begin_child();
     process_set_name("writ-drivers");
     (void)signal(SIGPIPE, SIG_IGN);
-    driver_process d = {.channel = {PROCESS_CHANNEL_FD}};
+    driver_host h = {.door = {PROCESS_CHANNEL_FD}};
+    channel first = {-1};
     err e = {0};
-    if (prepare(&d, &e) != STATUS_OK) {
-        (void)!message_send_failed(&d.channel, &e, NULL);
+    list_init(&h.sessions);
+    if (start(&h, &first, &e) != STATUS_OK) {
+        (void)!message_send_failed(&first, &e, NULL);
         process_end(1);
     }
-    loop_run(d.loop);
+    loop_run(h.loop);
     process_end(0); // the end of the process frees everything
 }

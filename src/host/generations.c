@@ -5,8 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "base/mem.h"
-#include "os/channel.h"
+#include "host/driver_process.h"
 #include "os/fd.h"
 #include "os/process.h"
 #include "os/signal_fd.h"
@@ -18,17 +17,24 @@ enum { GENERATION_LISTENERS = 1, GENERATION_SERVING }; // packets from a generat
 
 struct generation {
     channel channel;
+    channel drivers;      // to the parent, who has their process
     const int *listeners; // of the one before
     size_t listener_count;
 };
+
+typedef struct child { // a generation; all descriptors are -1 when there is none
+    process process;
+    channel channel; // until it serves
+    channel drivers;
+} child;
 
 typedef struct parent {
     const generations_options *options;
     signal_fd signals;
     int listeners[LISTENERS_MAX];
     size_t listener_count;
-    process current, next, retiring;
-    channel channel; // of `next`
+    child current, next, retiring;
+    driver_process drivers; // lives on while generations come and go
     bool has_terminal;
     bool is_wanted; // one more generation
     bool is_ending;
@@ -36,14 +42,22 @@ typedef struct parent {
     int exit_status;
 } parent;
 
-static bool is_there(const process *p) { return p->pidfd >= 0; }
+static bool is_there(const child *c) { return c->process.pidfd >= 0; }
+
+static child no_child(void) { return (child){{0, -1}, {-1}, {-1}}; }
+
+static void close_channels(child *c) {
+    channel_close(&c->channel);
+    channel_close(&c->drivers);
+}
 
 // --- inside a generation -----------------------------------------------------------------------------------
 
-void generation_adopt(const generation *g, host_config *c) {
+void generation_adopt(generation *g, host_config *c) {
     c->is_generation = true;
     c->adopted_listeners = g->listeners;
     c->adopted_count = g->listener_count;
+    c->drivers_holder = &g->drivers;
 }
 
 // Few packets: the channel does not wait for a reader, and one for each socket of 256 workers would not fit.
@@ -55,49 +69,66 @@ void generation_serving(generation *g, const int *fds, size_t count) {
     (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), NULL, 0, NULL);
 }
 
-static void be_generation(parent *p, channel *to_parent) {
-    generation g = {*to_parent, p->listeners, p->listener_count};
-    p->is_child = true;
+// What is the parent's alone; its end would not be noticed elsewhere while we hold a copy.
+static void close_parents(parent *p) {
     signal_fd_close(&p->signals);
+    close_channels(&p->current);
+    close_channels(&p->retiring);
+    close_channels(&p->next);
+    channel_close(&p->drivers.door);
+}
+
+static void be_generation(parent *p, channel *to_parent, channel *drivers) {
+    generation g = {*to_parent, *drivers, p->listeners, p->listener_count};
+    p->is_child = true;
+    close_parents(p);
     // A terminal sends these to all its processes; the parent says what they mean for us.
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     p->exit_status = p->options->run(p->options->context, &g);
     channel_close(&g.channel);
+    channel_close(&g.drivers);
 }
 
 // --- the parent --------------------------------------------------------------------------------------------
 
-static status start_next(parent *p, err *e) {
-    channel theirs;
+static status fork_next(parent *p, channel *to_parent, channel *drivers, err *e) {
     bool is_child;
-    p->is_wanted = false;
-    TRY(channel_pair(CHANNEL_BYTES, &p->channel, &theirs, e));
-    status s = process_fork(&p->next, &is_child, e);
-    if (s == STATUS_OK && is_child) {
-        channel_close(&p->channel);
-        be_generation(p, &theirs);
-        return STATUS_OK;
+    TRY(channel_pair(CHANNEL_BYTES, &p->next.channel, to_parent, e));
+    TRY(channel_pair(CHANNEL_BYTES, &p->next.drivers, drivers, e));
+    TRY(process_fork(&p->next.process, &is_child, e));
+    if (is_child) {
+        be_generation(p, to_parent, drivers);
     }
-    channel_close(&theirs);
-    if (s != STATUS_OK) {
-        channel_close(&p->channel);
+    return STATUS_OK;
+}
+
+static status start_next(parent *p, err *e) {
+    channel to_parent = {-1}, drivers = {-1};
+    p->is_wanted = false;
+    status s = fork_next(p, &to_parent, &drivers, e);
+    if (!p->is_child) {
+        channel_close(&to_parent);
+        channel_close(&drivers);
+        if (s != STATUS_OK) {
+            close_channels(&p->next);
+        }
     }
     return s;
 }
 
 static void on_serving(parent *p) {
-    channel_close(&p->channel);
+    channel_close(&p->next.channel);
     p->retiring = p->current;
     p->current = p->next;
-    p->next = (process){0, -1};
-    (void)process_signal(&p->retiring, SIGUSR2);
+    p->next = no_child();
+    (void)process_signal(&p->retiring.process, SIGUSR2);
 }
 
 static void on_packets(parent *p) {
     channel_packet packet;
-    while (p->channel.fd >= 0 &&
-           channel_receive(&p->channel, CHANNEL_DESCRIPTORS_MAX, &packet, NULL) == STATUS_OK) {
+    while (p->next.channel.fd >= 0 &&
+           channel_receive(&p->next.channel, CHANNEL_DESCRIPTORS_MAX, &packet, NULL) == STATUS_OK) {
         uint32_t type = packet.type;
         for (size_t i = 0; type == GENERATION_LISTENERS && i < packet.fd_count; i++) {
             if (p->listener_count < LISTENERS_MAX) {
@@ -116,14 +147,13 @@ static int status_of(process_exit x) { return x.is_signal ? 128 + x.number : x.n
 static void end_all(parent *p) {
     p->is_ending = true;
     p->is_wanted = false;
-    (void)process_signal(&p->current, SIGTERM);
-    (void)process_signal(&p->next, SIGTERM);
-    (void)process_signal(&p->retiring, SIGTERM);
+    (void)process_signal(&p->current.process, SIGTERM);
+    (void)process_signal(&p->next.process, SIGTERM);
+    (void)process_signal(&p->retiring.process, SIGTERM);
 }
 
 // The next one has ended before it served.
 static void on_next_ended(parent *p, process_exit x) {
-    channel_close(&p->channel);
     if (!is_there(&p->current)) {
         p->exit_status = status_of(x);
     } else if (!p->is_ending) {
@@ -131,13 +161,21 @@ static void on_next_ended(parent *p, process_exit x) {
     }
 }
 
+static bool has_ended(child *c, process_exit *ret) {
+    bool has = process_reap(&c->process, ret);
+    if (has) {
+        close_channels(c);
+    }
+    return has;
+}
+
 static void reap(parent *p) {
     process_exit x;
-    if (process_reap(&p->next, &x)) {
+    if (has_ended(&p->next, &x)) {
         on_next_ended(p, x);
     }
-    (void)process_reap(&p->retiring, &x);
-    if (process_reap(&p->current, &x)) {
+    (void)has_ended(&p->retiring, &x);
+    if (has_ended(&p->current, &x)) {
         p->exit_status = status_of(x);
         if (!p->is_ending) {
             end_all(p);
@@ -157,12 +195,25 @@ static void on_signals(parent *p) {
 }
 
 static void wait_for_something(const parent *p) {
-    struct pollfd list[] = {
-        {.fd = p->signals.fd, .events = POLLIN}, {.fd = p->current.pidfd, .events = POLLIN},
-        {.fd = p->next.pidfd, .events = POLLIN}, {.fd = p->retiring.pidfd, .events = POLLIN},
-        {.fd = p->channel.fd, .events = POLLIN},
-    };
-    (void)poll(list, sizeof list / sizeof list[0], -1);
+    const child *const children[] = {&p->current, &p->next, &p->retiring};
+    struct pollfd list[1 + 3 * 3] = {{.fd = p->signals.fd, .events = POLLIN}};
+    size_t n = 1;
+    for (size_t i = 0; i < 3; i++) {
+        list[n++] = (struct pollfd){.fd = children[i]->process.pidfd, .events = POLLIN};
+        list[n++] = (struct pollfd){.fd = children[i]->channel.fd, .events = POLLIN};
+        list[n++] = (struct pollfd){.fd = children[i]->drivers.fd, .events = POLLIN};
+    }
+    (void)poll(list, n, -1);
+}
+
+static void serve_drivers(parent *p, child *c) {
+    status s = STATUS_OK;
+    while (s == STATUS_OK && c->drivers.fd >= 0) {
+        s = driver_process_answer(&p->drivers, &c->drivers);
+    }
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND) {
+        channel_close(&c->drivers); // it ends
+    }
 }
 
 static void go_on(parent *p) {
@@ -179,6 +230,9 @@ static void watch(parent *p) {
         wait_for_something(p);
         on_signals(p);
         on_packets(p);
+        serve_drivers(p, &p->current);
+        serve_drivers(p, &p->next);
+        serve_drivers(p, &p->retiring);
         reap(p);
         go_on(p);
         if (p->is_child) {
@@ -189,7 +243,8 @@ static void watch(parent *p) {
 
 status generations_run(const generations_options *o, int *ret_exit, err *e) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    parent p = {.options = o, .current = {0, -1}, .next = {0, -1}, .retiring = {0, -1}, .channel = {-1}};
+    parent p = {.options = o, .current = no_child(), .next = no_child(), .retiring = no_child()};
+    driver_process_init(&p.drivers);
     TRY(signal_fd_open(numbers, sizeof numbers / sizeof numbers[0], &p.signals, e));
     p.has_terminal = terminal_is_there();
     status s = start_next(&p, e);
@@ -198,6 +253,7 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) {
     }
     if (!p.is_child) {
         signal_fd_close(&p.signals);
+        driver_process_done(&p.drivers);
     }
     for (size_t i = 0; i < p.listener_count; i++) {
         fd_close(p.listeners[i]);

@@ -5,7 +5,8 @@
 // On SIGHUP it starts the next generation beside the running one. That one reads, believes, decides and
 // compiles everything for itself; when all its workers serve on the same listening sockets, the old
 // generation is told to retire: it accepts no more, answers what it has, and ends. When the next one does not
-// get so far, nothing has changed.
+// get so far, nothing has changed. The process with the drivers is the small process's child: links that are
+// the same in two generations keep what they have.
 //
 //   SIGHUP            the next generation; the end when it comes because our terminal is gone
 //   SIGINT, SIGTERM   the end of all; a second one at once
@@ -28,7 +29,7 @@ typedef struct generations_options {
 // returned.
 status generations_run(const generations_options *o, int *ret_exit, err *e) WRIT_MUST_USE;
 
-// Before host_run: the sockets of the generation before, if there was one.
-void generation_adopt(const generation *g, host_config *c);
+// Before host_run: the sockets of the generation before, if there was one, and the process with the drivers.
+void generation_adopt(generation *g, host_config *c);
 // All workers serve; `fds` are the sockets (host_observer.listening).
 void generation_serving(generation *g, const int *fds, size_t count);

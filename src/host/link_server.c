@@ -1,67 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "host/link_server.h"
-
-#include "base/list.h"
 #include "base/mem.h"
-#include "net/rpc.h"
+#include "host/link_server_internal.h"
+#include "host/switch_connector.h"
 #include "os/random.h"
 
 enum { PROBLEMS_BYTES_MAX = 16 << 10 };
 
-typedef struct served_link {
-    link_server *server;
-    uint32_t number;
-    const driver *driver;
-    driver_link *opened;  // NULL: not yet, or closed
-    driver_value *values; // of settings and credentials, borrowed from the configuration
-    uint32_t calls;
-    list_node deliveries;
-    uint32_t delivery_count;
-    bool is_closing;
-} served_link;
-
-typedef struct attached { // a worker
-    link_server *server;
-    rpc *rpc;
-    list_node calls;
-    uint32_t *call_counts; // by link
-    uint32_t delivery_count;
-    bool is_ending; // takes no more deliveries
-    list_node node;
-} attached;
-
-typedef struct delivery { // of a driver, until its answer
-    driver_delivery *base;
-    served_link *link;
-    attached *worker; // NULL: it is gone
-    rpc_call call;
-    list_node node; // of the link
-} delivery;
-
 typedef struct call { // of a worker, until its answer
     driver_call base;
     served_link *link;
+    uint32_t number;
     attached *worker; // NULL: it is gone
     rpc_request *request;
     list_node node; // of the worker
 } call;
 
-struct link_server {
-    link_server_options options;
-    driver_environment environment;
-    served_link *links;
-    list_node workers;
-    uint32_t open_links; // that have not told on_closed
-    bool is_ending;
-};
-
 // --- calls -------------------------------------------------------------------------------------------------
 
 static void on_answered(driver_call *base, status code, slice payload, const err *e) {
     call *c = (call *)base;
-    c->link->calls--;
+    served_link *l = c->link;
+    l->calls--;
     if (c->worker != NULL) {
-        c->worker->call_counts[c->link->number]--;
+        c->worker->call_counts[c->number]--;
     }
     list_remove(&c->node);
     if (code == STATUS_OK) {
@@ -70,38 +31,27 @@ static void on_answered(driver_call *base, status code, slice payload, const err
         rpc_fail(c->request, code, "%s", e != NULL ? e->message : status_name(code));
     }
     mem_free(c);
+    served_link_close_unused(l);
 }
 
-static bool has_interface(const host_link *l, slice interface) {
-    for (size_t i = 0; i < l->interface_count; i++) {
-        if (slice_equal_text(interface, l->interfaces[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static served_link *find_link(link_server *s, const rpc_message *m) {
-    if (m->target >= s->options.links->count || s->links[m->target].opened == NULL ||
-        !has_interface(&s->options.links->items[m->target], m->interface)) {
-        return NULL;
-    }
-    return &s->links[m->target];
+static served_link *find_link(const link_session *s, const rpc_message *m) {
+    served_link *l = m->target < s->count ? s->places[m->target].link : NULL;
+    return l != NULL && served_link_has_interface(l, m->interface) ? l : NULL;
 }
 
 // Nobody may hold more than is left over, so that a worker that was taken over cannot keep the others from
 // it.
-static bool has_room(const attached *a, const served_link *l) {
-    return a->call_counts[l->number] < LINK_SERVER_CALLS_MAX - l->calls;
+static bool has_room(const attached *a, uint32_t number, const served_link *l) {
+    return a->call_counts[number] < LINK_SERVER_CALLS_MAX - l->calls;
 }
 
 static void on_call(void *arg, rpc_request *q) {
     attached *a = arg;
     const rpc_message *m = rpc_request_message(q);
-    served_link *l = find_link(a->server, m);
+    served_link *l = find_link(a->session, m);
     if (l == NULL) {
         rpc_fail(q, STATUS_DENIED, "there is no such link");
-    } else if (!has_room(a, l)) {
+    } else if (!has_room(a, m->target, l)) {
         rpc_fail(q, STATUS_LIMIT, "%u calls through this link are waiting already", l->calls);
     } else {
         call *c = MEM_NEW(call);
@@ -111,11 +61,12 @@ static void on_call(void *arg, rpc_request *q) {
                                 .deadline_ns = rpc_request_deadline_ns(q),
                                 .end = on_answered};
         c->link = l;
+        c->number = m->target;
         c->worker = a;
         c->request = q;
         rpc_request_set_data(q, c);
         l->calls++;
-        a->call_counts[l->number]++;
+        a->call_counts[m->target]++;
         list_push_back(&a->calls, &c->node);
         l->driver->call(l->opened, &c->base);
     }
@@ -137,116 +88,10 @@ static void on_cancel(void *arg, rpc_request *q) {
     }
 }
 
-// --- calls of drivers --------------------------------------------------------------------------------------
-
-static attached *choose_worker(link_server *s) {
-    attached *best = NULL;
-    for (list_node *n = s->workers.next; n != &s->workers; n = n->next) {
-        attached *a = LIST_ENTRY(n, attached, node);
-        if (!a->is_ending && rpc_is_open(a->rpc) &&
-            (best == NULL || a->delivery_count < best->delivery_count)) {
-            best = a;
-        }
-    }
-    return best;
-}
-
-static void on_delivered(void *arg, const rpc_result *result);
-
-static status send_delivery(delivery *x, err *e) {
-    const driver_delivery *d = x->base;
-    attached *a = choose_worker(x->link->server);
-    if (a == NULL) {
-        return err_set(e, STATUS_CLOSED, "no worker serves now");
-    }
-    if (a->delivery_count >= LINK_SERVER_WORKER_DELIVERIES_MAX) {
-        return err_set(e, STATUS_LIMIT, "%u calls of drivers are on their way to each worker",
-                       a->delivery_count);
-    }
-    const rpc_message m = {x->link->number, d->interface, d->function, d->payload};
-    TRY(rpc_call_start(a->rpc, &x->call, &m, d->deadline_ns, on_delivered, x, e));
-    x->worker = a;
-    a->delivery_count++;
-    return STATUS_OK;
-}
-
-static void leave_worker(delivery *x) {
-    if (x->worker != NULL) {
-        x->worker->delivery_count--;
-        x->worker = NULL;
-    }
-}
-
-static void free_delivery(delivery *x) {
-    leave_worker(x);
-    x->base->host = NULL;
-    x->link->delivery_count--;
-    list_remove(&x->node);
-    mem_free(x);
-}
-
-// A worker that ends says so while its connection is open, and has not begun the call: another one gets it.
-static bool goes_to_another(delivery *x, const rpc_result *result) {
-    attached *a = x->worker;
-    if (result->code != STATUS_CLOSED || a == NULL || !rpc_is_open(a->rpc)) {
-        return false;
-    }
-    a->is_ending = true;
-    leave_worker(x);
-    return send_delivery(x, NULL) == STATUS_OK;
-}
-
-static void on_delivered(void *arg, const rpc_result *result) {
-    delivery *x = arg;
-    driver_delivery *d = x->base;
-    if (!goes_to_another(x, result)) {
-        free_delivery(x);
-        d->ended(d, result->code, result->payload, result->code == STATUS_OK ? NULL : result->e);
-    }
-}
-
-static status deliver(void *arg, driver_delivery *d, err *e) {
-    served_link *l = arg;
-    if (l->delivery_count >= LINK_SERVER_DELIVERIES_MAX) {
-        return err_set(e, STATUS_LIMIT, "%u calls of this link are on their way", l->delivery_count);
-    }
-    delivery *x = MEM_NEW(delivery);
-    *x = (delivery){.base = d, .link = l};
-    status s = send_delivery(x, e);
-    if (s != STATUS_OK) {
-        mem_free(x);
-        return s;
-    }
-    d->host = x;
-    l->delivery_count++;
-    list_push_back(&l->deliveries, &x->node);
-    return STATUS_OK;
-}
-
-static void deliver_cancel(void *arg, driver_delivery *d) {
-    (void)arg;
-    delivery *x = d->host;
-    if (x != NULL) {
-        rpc_call_cancel(&x->call);
-        free_delivery(x);
-    }
-}
-
-// Of a worker that goes: they end by themselves, soon.
-static void orphan_deliveries(const attached *a) {
-    link_server *s = a->server;
-    for (uint32_t i = 0; i < s->options.links->count; i++) {
-        for (list_node *n = s->links[i].deliveries.next; n != &s->links[i].deliveries; n = n->next) {
-            delivery *x = LIST_ENTRY(n, delivery, node);
-            x->worker = x->worker == a ? NULL : x->worker;
-        }
-    }
-}
-
 // --- workers -----------------------------------------------------------------------------------------------
 
 static void detach(attached *a) {
-    orphan_deliveries(a);
+    link_orphan_deliveries(a);
     rpc_free(a->rpc);
     for (list_node *n = list_pop_front(&a->calls); n != NULL; n = list_pop_front(&a->calls)) {
         call *c = LIST_ENTRY(n, call, node);
@@ -263,14 +108,14 @@ static void on_closed(void *arg, status why, const err *e) {
     detach(arg);
 }
 
-status link_server_attach(link_server *s, int fd, err *e) {
+status link_session_attach(link_session *s, int fd, err *e) {
     attached *a = MEM_NEW(attached);
     const rpc_handler handler = {
         .arg = a, .on_call = on_call, .on_cancel = on_cancel, .on_closed = on_closed};
-    a->server = s;
-    a->call_counts = mem_calloc(s->options.links->count + 1, sizeof *a->call_counts);
+    a->session = s;
+    a->call_counts = mem_calloc(s->count + 1u, sizeof *a->call_counts);
     list_init(&a->calls);
-    status made = rpc_new(s->options.loop, fd, NULL, &handler, &a->rpc, e);
+    status made = rpc_new(s->server->place.loop, fd, NULL, &handler, &a->rpc, e);
     if (made != STATUS_OK) {
         mem_free(a->call_counts);
         mem_free(a);
@@ -280,80 +125,113 @@ status link_server_attach(link_server *s, int fd, err *e) {
     return STATUS_OK;
 }
 
-// --- links -------------------------------------------------------------------------------------------------
+// --- links of a session ------------------------------------------------------------------------------------
 
-static void on_health(void *arg, const driver_health *h) {
-    served_link *l = arg;
-    const link_server_options *o = &l->server->options;
-    if (o->on_health != NULL && !l->server->is_ending) {
-        o->on_health(o->context, l->number, h);
+static void refer(served_link **at, served_link *l) {
+    served_link *before = *at;
+    *at = l;
+    if (l != NULL) {
+        l->references++;
+    }
+    if (before != NULL) {
+        before->references--;
+        served_link_close_unused(before);
     }
 }
 
-static void on_link_closed(void *arg) {
-    served_link *l = arg;
-    while (!list_empty(&l->deliveries)) { // the driver has cancelled its own, or forgotten them
-        deliver_cancel(l, LIST_ENTRY(l->deliveries.next, delivery, node)->base);
+static void settle(link_session *s, uint32_t number, status code, const err *e) {
+    link_place *p = &s->places[number];
+    served_link *l = p->candidate;
+    loop_timer_stop(&p->patience);
+    if (code == STATUS_OK && l != NULL) {
+        refer(&p->link, l);
     }
-    l->opened = NULL;
-    l->server->open_links--;
+    refer(&p->candidate, NULL);
+    if (s->options.on_put != NULL) {
+        s->options.on_put(s->options.context, number, code, e);
+    }
 }
 
-static status find_driver(const host_link *l, const driver **ret, err *e) {
-    slice name = slice_from_text(l->driver);
-    for (size_t i = 0; i < l->interface_count; i++) {
-        const driver *d = driver_find(name, slice_from_text(l->interfaces[i]));
-        if (d == NULL) {
-            return err_set(e, STATUS_NOT_FOUND, "there is no driver \"%s\" for %s", l->driver,
-                           l->interfaces[i]);
+static void judge(link_session *s, uint32_t number, const driver_health *h) {
+    err e = {0};
+    if (h->state == DRIVER_UP) {
+        settle(s, number, STATUS_OK, NULL);
+    } else if (h->state == DRIVER_DOWN) {
+        err_set(&e, STATUS_CLOSED, "%s", h->reason);
+        settle(s, number, STATUS_CLOSED, &e);
+    }
+}
+
+static void on_impatient(void *arg) {
+    link_place *p = arg;
+    err e;
+    err_set(&e, STATUS_TIMEOUT, "its backend was not reached within %d s", LINK_SERVER_PUT_MS_MAX / 1000);
+    settle(p->session, (uint32_t)(p - p->session->places), STATUS_TIMEOUT, &e);
+}
+
+static void on_health(void *context, served_link *l, const driver_health *h) {
+    link_server *server = context;
+    for (list_node *n = server->sessions.next; n != &server->sessions; n = n->next) {
+        link_session *s = LIST_ENTRY(n, link_session, node);
+        for (uint32_t i = 0; i < s->count; i++) {
+            if (s->places[i].candidate == l) {
+                judge(s, i, h);
+            }
+            if (s->places[i].link == l && s->options.on_health != NULL) {
+                s->options.on_health(s->options.context, i, h);
+            }
         }
-        if (*ret != NULL && *ret != d) {
-            return err_set(e, STATUS_INVALID, "%s and %s are of two drivers: give each a link of its own",
-                           l->interfaces[0], l->interfaces[i]);
+    }
+}
+
+static bool is_in(const link_session *s, const served_link *l) {
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (s->places[i].link == l) {
+            return true;
         }
-        *ret = d;
     }
-    return *ret != NULL ? STATUS_OK : err_set(e, STATUS_INVALID, "it names no interface");
+    return false;
 }
 
-static driver_values values_of(driver_value *room, const host_setting *list, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        room[i] = (driver_value){slice_from_text(list[i].name), slice_from_text(list[i].value)};
+// One that is open and not of this session: two places of a session never share one.
+static served_link *find_same(const link_session *s, const host_link *wanted) {
+    list_node *head = &s->server->links;
+    for (list_node *n = head->next; n != head; n = n->next) {
+        served_link *l = LIST_ENTRY(n, served_link, node);
+        if (!l->is_closing && host_link_is_same(&l->config, wanted) && !is_in(s, l)) {
+            return l;
+        }
     }
-    return (driver_values){room, count};
+    return NULL;
 }
 
-static status open_link(link_server *s, uint32_t number, err *e) {
-    const host_link *l = &s->options.links->items[number];
-    served_link *o = &s->links[number];
-    *o = (served_link){.server = s, .number = number};
-    list_init(&o->deliveries);
-    TRY(find_driver(l, &o->driver, e));
-    o->values = mem_calloc(l->setting_count + l->credential_count + 1, sizeof *o->values);
-    const driver_link_options options = {
-        .settings = values_of(o->values, l->settings, l->setting_count),
-        .credentials = values_of(o->values + l->setting_count, l->credentials, l->credential_count),
-        .workload = slice_from_text(l->workload != NULL ? l->workload : ""),
-        .on_health = on_health,
-        .on_closed = on_link_closed,
-        .deliver = deliver,
-        .deliver_cancel = deliver_cancel,
-        .arg = o,
-    };
-    TRY(driver_open(o->driver, &s->environment, &options, &o->opened, e));
-    s->open_links++;
+static status open_link(link_session *s, host_link *config, served_link **ret, err *e) {
+    TRY(served_link_open(&s->server->place, config, s->options.connector, ret, e));
+    (*ret)->way = s;
+    list_push_back(&s->server->links, &(*ret)->node);
     return STATUS_OK;
 }
 
-static status open_all(link_server *s, err *e) {
+static status take_link(link_session *s, uint32_t number, host_link *config, err *e) {
+    link_place *p = &s->places[number];
+    served_link *l = find_same(s, config);
+    p->was_kept = l != NULL;
+    if (l == NULL) {
+        TRY(open_link(s, config, &l, e));
+    }
+    refer(&p->link, l);
+    return STATUS_OK;
+}
+
+static status take_all(link_session *s, host_links *links, err *e) {
     auto_buf problems;
     status first = STATUS_OK;
     buf_init(&problems, PROBLEMS_BYTES_MAX);
-    for (uint32_t i = 0; i < s->options.links->count; i++) {
+    for (uint32_t i = 0; i < s->count; i++) {
         err why;
-        status opened = open_link(s, i, &why);
+        status opened = take_link(s, i, &links->items[i], &why);
         if (opened != STATUS_OK) {
-            const host_link *l = &s->options.links->items[i];
+            const host_link *l = &links->items[i];
             first = first == STATUS_OK ? opened : first;
             (void)!buf_append_format(&problems, "%slink \"%s\" to %s: %s", problems.len > 0 ? "\n" : "",
                                      l->name, l->target, why.message);
@@ -362,41 +240,135 @@ static status open_all(link_server *s, err *e) {
     return first == STATUS_OK ? STATUS_OK : err_set(e, first, "%.*s", SLICE_ARG(buf_slice(&problems)));
 }
 
-status link_server_new(const link_server_options *options, link_server **ret, err *e) {
-    link_server *s = MEM_NEW(link_server);
-    s->options = *options;
-    s->environment = (driver_environment){.l = options->loop,
-                                          .connector = options->connector,
-                                          .roots = options->roots,
-                                          .directory = options->directory};
-    random_fill(&s->environment.random, sizeof s->environment.random);
-    s->links = mem_calloc(options->links->count + 1, sizeof *s->links);
-    list_init(&s->workers);
-    for (uint32_t i = 0; i < options->links->count; i++) {
-        list_init(&s->links[i].deliveries);
+uint32_t link_session_count(const link_session *s) { return s->count; }
+bool link_session_was_kept(const link_session *s, uint32_t link) { return s->places[link].was_kept; }
+
+bool link_session_health(const link_session *s, uint32_t link, driver_health *ret) {
+    const served_link *l = s->places[link].link;
+    if (l != NULL) {
+        l->driver->health(l->opened, ret);
     }
-    status opened = open_all(s, e);
+    return l != NULL;
+}
+
+void link_session_put(link_session *s, host_link *config) {
+    uint32_t number = config->number;
+    served_link *l = NULL;
+    driver_health h;
+    err e = {0};
+    if (number >= s->count || s->places[number].candidate != NULL) {
+        err_set(&e, number >= s->count ? STATUS_NOT_FOUND : STATUS_LIMIT, "%s",
+                number >= s->count ? "there is no such link" : "it is being changed already");
+        host_link_done(config);
+        s->options.on_put(s->options.context, number, e.code, &e);
+        return;
+    }
+    status opened = open_link(s, config, &l, &e);
+    host_link_done(config);
     if (opened != STATUS_OK) {
-        link_server_free(s, 0);
+        s->options.on_put(s->options.context, number, opened, &e);
+        return;
+    }
+    refer(&s->places[number].candidate, l);
+    loop_timer_start_in(&s->places[number].patience, LINK_SERVER_PUT_MS_MAX * 1000000ull);
+    l->driver->health(l->opened, &h);
+    judge(s, number, &h);
+}
+
+void link_session_cut(link_session *s, uint32_t link) {
+    if (link < s->count) {
+        refer(&s->places[link].link, NULL);
+    }
+}
+
+// --- sessions ----------------------------------------------------------------------------------------------
+
+static link_session *newest_with(link_server *server, const served_link *l) {
+    for (list_node *n = server->sessions.prev; n != &server->sessions; n = n->prev) {
+        link_session *s = LIST_ENTRY(n, link_session, node);
+        if (is_in(s, l)) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+// What its supervisor connected goes on with that of another session.
+static void leave_ways(link_session *gone) {
+    list_node *head = &gone->server->links;
+    for (list_node *n = head->next; n != head; n = n->next) {
+        served_link *l = LIST_ENTRY(n, served_link, node);
+        if (l->way == gone && l->connector != NULL) {
+            link_session *next = newest_with(gone->server, l);
+            l->way = next;
+            switch_connector_set(l->connector, next == NULL ? NULL : next->options.connector);
+        }
+    }
+}
+
+void link_session_free(link_session *s) {
+    if (s == NULL) {
+        return;
+    }
+    list_remove(&s->node);
+    s->server->session_count--;
+    while (!list_empty(&s->workers)) {
+        detach(LIST_ENTRY(s->workers.next, attached, node));
+    }
+    leave_ways(s);
+    for (uint32_t i = 0; i < s->count; i++) {
+        loop_timer_stop(&s->places[i].patience);
+        refer(&s->places[i].candidate, NULL);
+        refer(&s->places[i].link, NULL);
+    }
+    mem_free(s->places);
+    mem_free(s);
+}
+
+status link_session_new(link_server *server, const link_session_options *options, host_links *links,
+                        link_session **ret, err *e) {
+    if (server->session_count == LINK_SERVER_SESSIONS_MAX) {
+        return err_set(e, STATUS_LIMIT, "more than %d sessions", LINK_SERVER_SESSIONS_MAX);
+    }
+    link_session *s = MEM_NEW(link_session);
+    s->server = server;
+    s->options = *options;
+    s->count = (uint32_t)links->count;
+    s->places = mem_calloc(links->count + 1, sizeof *s->places);
+    list_init(&s->workers);
+    for (uint32_t i = 0; i < s->count; i++) {
+        s->places[i].session = s;
+        loop_timer_init(&s->places[i].patience, server->place.loop, on_impatient, &s->places[i]);
+    }
+    list_push_back(&server->sessions, &s->node);
+    server->session_count++;
+    status opened = take_all(s, links, e);
+    host_links_done(links);
+    if (opened != STATUS_OK) {
+        link_session_free(s);
         return opened;
     }
     *ret = s;
     return STATUS_OK;
 }
 
-// --- the end -----------------------------------------------------------------------------------------------
+// --- the whole ---------------------------------------------------------------------------------------------
+
+link_server *link_server_new(const link_server_options *options) {
+    link_server *s = MEM_NEW(link_server);
+    s->place = (served_link_place){
+        .loop = options->loop,
+        .roots = options->roots,
+        .directory = options->directory,
+        .events = {s, on_health, link_deliver, link_deliver_cancel, link_end_deliveries},
+    };
+    random_fill(&s->place.random, sizeof s->place.random);
+    list_init(&s->links);
+    list_init(&s->sessions);
+    return s;
+}
 
 static void on_patience_over(void *arg) { (void)arg; } // it has ended the wait
-
-static void close_links(link_server *s) {
-    for (uint32_t i = 0; i < s->options.links->count; i++) {
-        served_link *l = &s->links[i];
-        if (l->opened != NULL && !l->is_closing && l->calls == 0) {
-            l->is_closing = true;
-            l->driver->link_close(l->opened);
-        }
-    }
-}
 
 // Requests of connections that were cut are cancelled; drivers answer them soon, and only then may a link be
 // closed.
@@ -404,25 +376,17 @@ void link_server_free(link_server *s, uint64_t wait_ns) {
     if (s == NULL) {
         return;
     }
-    s->is_ending = true;
-    while (!list_empty(&s->workers)) {
-        detach(LIST_ENTRY(s->workers.next, attached, node));
+    while (!list_empty(&s->sessions)) {
+        link_session_free(LIST_ENTRY(s->sessions.next, link_session, node));
     }
     loop_timer patience;
-    loop_timer_init(&patience, s->options.loop, on_patience_over, NULL);
+    loop_timer_init(&patience, s->place.loop, on_patience_over, NULL);
     loop_timer_start_in(&patience, wait_ns);
-    close_links(s);
-    while (s->open_links > 0 && loop_timer_is_active(&patience)) {
-        loop_turn(s->options.loop, true);
-        close_links(s);
+    while (!list_empty(&s->links) && loop_timer_is_active(&patience)) {
+        loop_turn(s->place.loop, true);
     }
     loop_timer_stop(&patience);
-    bool is_clean = s->open_links == 0;
-    for (uint32_t i = 0; i < s->options.links->count && is_clean; i++) {
-        mem_free(s->links[i].values);
-    }
-    if (is_clean) { // else drivers still refer to it, and the process ends anyway
-        mem_free(s->links);
+    if (list_empty(&s->links)) { // else drivers still refer to it, and the process ends anyway
         mem_free(s);
     }
 }

@@ -32,7 +32,7 @@ void host_secret_done(host_secret *s) {
     mem_free(s->version);
 }
 
-static void free_link(host_link *l) {
+void host_link_done(host_link *l) {
     for (size_t i = 0; i < l->interface_count; i++) {
         mem_free(l->interfaces[i]);
     }
@@ -43,16 +43,17 @@ static void free_link(host_link *l) {
         host_secret_done(&l->secrets[i]);
     }
     mem_free(l->secrets);
-    mem_free(l->workload);
     mem_free(l->name);
     mem_free(l->driver);
     mem_free(l->target);
     mem_free(l->target_name);
+    mem_free(l->workload);
+    *l = (host_link){0};
 }
 
 void host_links_done(host_links *l) {
     for (size_t i = 0; i < l->count; i++) {
-        free_link(&l->items[i]);
+        host_link_done(&l->items[i]);
     }
     mem_free(l->items);
     *l = (host_links){0};
@@ -74,6 +75,7 @@ status host_links_add(host_links *l, const char *name, const char *driver, host_
     host_link *made = &l->items[l->count++];
     *made = (host_link){.name = mem_text_dup(name),
                         .driver = mem_text_dup(driver),
+                        .workload = mem_text_dup(""),
                         .target = mem_text_dup(driver),
                         .target_name = mem_text_dup(driver)};
     *ret = made;
@@ -122,6 +124,24 @@ status host_link_add_secret(host_link *l, const host_secret *added, err *e) {
     return STATUS_OK;
 }
 
+static bool are_settings_same(const host_setting *a, size_t a_count, const host_setting *b, size_t b_count) {
+    bool is_same = a_count == b_count;
+    for (size_t i = 0; is_same && i < a_count; i++) {
+        is_same = strcmp(a[i].name, b[i].name) == 0 && strcmp(a[i].value, b[i].value) == 0;
+    }
+    return is_same;
+}
+
+bool host_link_is_same(const host_link *a, const host_link *b) {
+    bool is_same = strcmp(a->workload, b->workload) == 0 && strcmp(a->name, b->name) == 0 &&
+                   strcmp(a->driver, b->driver) == 0 && a->interface_count == b->interface_count;
+    for (size_t i = 0; is_same && i < a->interface_count; i++) {
+        is_same = strcmp(a->interfaces[i], b->interfaces[i]) == 0;
+    }
+    return is_same && are_settings_same(a->settings, a->setting_count, b->settings, b->setting_count) &&
+           are_settings_same(a->credentials, a->credential_count, b->credentials, b->credential_count);
+}
+
 size_t host_link_credential_bytes(const host_link *l) {
     size_t bytes = 0;
     for (size_t i = 0; i < l->credential_count; i++) { // each with its length before it
@@ -142,7 +162,7 @@ static void write_settings(wire_writer *w, const host_setting *list, size_t coun
 
 static void write_link(wire_writer *w, const host_link *l, bool is_for_drivers) {
     wire_write_u32(w, l->number);
-    wire_write_bytes(w, slice_from_text(l->workload != NULL ? l->workload : ""));
+    wire_write_bytes(w, slice_from_text(l->workload));
     wire_write_bytes(w, slice_from_text(l->name));
     wire_write_bytes(w, slice_from_text(l->driver));
     wire_write_bytes(w, slice_from_text(l->target));

@@ -31,7 +31,7 @@ typedef struct host_secret {
 
 typedef struct host_link {
     uint32_t number;   // host_config_number_links, as `workload`
-    char *workload;    // the name of whose link it is; NULL until then
+    char *workload;    // the name of whose link it is; empty until then
     char *name;        // "default"
     char **interfaces; // without versions: "wasi:keyvalue/store"
     size_t interface_count;
@@ -65,6 +65,11 @@ status host_link_add_secret(host_link *l, const host_secret *added, err *e) WRIT
 
 host_secret host_secret_copy(const host_secret *s);
 void host_secret_done(host_secret *s);
+
+// The same workload reaches the same thing in the same way: whatever a driver sees of the two is equal.
+bool host_link_is_same(const host_link *a, const host_link *b);
+
+void host_link_done(host_link *l); // wipes credentials; for one that was moved out of a list
 
 size_t host_link_credential_bytes(const host_link *l); // that writing them takes
 

@@ -171,6 +171,55 @@ status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e)
     return STATUS_OK;
 }
 
+// --- links -------------------------------------------------------------------------------------------------
+
+status message_send_cut_link(channel *c, uint32_t number, err *e) {
+    draft d;
+    draft_init(&d);
+    wire_write_u32(&d.w, number);
+    return draft_send(&d, c, MESSAGE_CUT_LINK, NULL, 0, e);
+}
+
+status message_read_cut_link(const channel_packet *p, uint32_t *ret_number, err *e) {
+    wire_reader r = read_payload(p);
+    uint32_t number = wire_read_u32(&r);
+    TRY(check_read(&r, true, p, e));
+    *ret_number = number;
+    return STATUS_OK;
+}
+
+status message_send_opened(channel *c, slice bits, err *e) {
+    return channel_send(c, MESSAGE_OPENED, bits, NULL, 0, e);
+}
+
+status message_read_opened(const channel_packet *p, uint32_t link_count, slice *ret_bits, err *e) {
+    if (p->len != (link_count + 7u) / 8u) {
+        return err_set(e, STATUS_INVALID, "message %u is malformed", p->type);
+    }
+    *ret_bits = channel_packet_payload(p);
+    return STATUS_OK;
+}
+
+status message_send_link(channel *c, message_type type, const message_link *m, err *e) {
+    draft d;
+    draft_init(&d);
+    wire_write_u32(&d.w, m->number);
+    wire_write_u8(&d.w, m->code);
+    wire_write_bytes(&d.w, slice_sub(m->text, 0, ERROR_TEXT_BYTES_MAX));
+    return draft_send(&d, c, type, NULL, 0, e);
+}
+
+status message_read_link(const channel_packet *p, uint32_t link_count, message_link *ret, err *e) {
+    wire_reader r = read_payload(p);
+    message_link m;
+    m.number = wire_read_u32(&r);
+    m.code = wire_read_u8(&r);
+    m.text = wire_read_bytes(&r, ERROR_TEXT_BYTES_MAX);
+    TRY(check_read(&r, m.number < link_count && m.code <= STATUS_INTERNAL, p, e));
+    *ret = m;
+    return STATUS_OK;
+}
+
 // --- log records -------------------------------------------------------------------------------------------
 
 static void write_field(wire_writer *w, const log_field *f) {

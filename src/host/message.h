@@ -27,6 +27,9 @@ typedef enum message_type {
     // to the drivers
     MESSAGE_SERVE = 50, // with one: their links (memory file); the payload is their directory
     MESSAGE_ATTACH,     // with one: the connection of a worker
+    MESSAGE_SESSION,  // on their door; with one: the channel of one more supervisor, for all the others here
+    MESSAGE_PUT_LINK, // with one: a list of one link (memory file) that is to take the place of its number
+    MESSAGE_CUT_LINK, // there is no link of this number any more
     // from a worker
     MESSAGE_READY = 100, // it serves
     MESSAGE_FAILED,      // it could not start, and why; the process ends
@@ -35,8 +38,12 @@ typedef enum message_type {
     MESSAGE_CONNECT,
     MESSAGE_CANCEL, // of a MESSAGE_CONNECT
     MESSAGE_REVEAL, // a secret of a workload
+    // from the drivers
+    MESSAGE_OPENED = 150, // their links are; a bit for each tells whether it was open before
+    MESSAGE_LINK_HEALTH,
+    MESSAGE_LINK_PUT, // the end of MESSAGE_PUT_LINK
     // from a compiler
-    MESSAGE_COMPILED, // one more module
+    MESSAGE_COMPILED = 200, // one more module
 } message_type;
 
 enum message_start_fd {      // in this order
@@ -103,14 +110,24 @@ typedef struct message_revealed {
     slice part; // never empty; whoever reads it wipes the packet
 } message_revealed;
 
+typedef struct message_link { // what became of one, or what state its backend is in
+    uint32_t number;
+    uint8_t code; // a status, or a driver_state
+    slice text;
+} message_link;
+
 // Each sends one packet; status and meaning as channel_send.
 status message_send_start(channel *c, const message_start *m, const int *fds, size_t fd_count,
                           err *e) WRIT_MUST_USE;
 status message_send_empty(channel *c, message_type type, err *e) WRIT_MUST_USE; // DRAIN, RETIRE, READY
-// DRIVERS, ATTACH: a message that is its descriptor, which the caller keeps.
+// DRIVERS, ATTACH, SESSION, PUT_LINK: a message that is its descriptor, which the caller keeps.
 status message_send_fd(channel *c, message_type type, int fd, err *e) WRIT_MUST_USE;
 // `ca_file`: more authorities for TLS; empty = the system's alone.
 status message_send_serve(channel *c, int links_fd, slice directory, slice ca_file, err *e) WRIT_MUST_USE;
+status message_send_cut_link(channel *c, uint32_t number, err *e) WRIT_MUST_USE;
+status message_send_opened(channel *c, slice bits, err *e) WRIT_MUST_USE;
+// LINK_HEALTH, LINK_PUT.
+status message_send_link(channel *c, message_type type, const message_link *m, err *e) WRIT_MUST_USE;
 // The whole list in as many packets as it takes, and the other side of it. On failure nothing was received.
 status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count,
                             err *e) WRIT_MUST_USE;
@@ -134,6 +151,11 @@ status message_read_start(const channel_packet *p, message_start *ret, err *e) W
 status message_read_empty(const channel_packet *p, err *e) WRIT_MUST_USE;
 status message_read_serve(const channel_packet *p, slice *ret_directory, slice *ret_ca_file,
                           err *e) WRIT_MUST_USE;
+status message_read_cut_link(const channel_packet *p, uint32_t *ret_number, err *e) WRIT_MUST_USE;
+status message_read_opened(const channel_packet *p, uint32_t link_count, slice *ret_bits,
+                           err *e) WRIT_MUST_USE;
+status message_read_link(const channel_packet *p, uint32_t link_count, message_link *ret,
+                         err *e) WRIT_MUST_USE;
 status message_read_failed(const channel_packet *p, message_failed *ret, err *e) WRIT_MUST_USE;
 status message_read_finished(const channel_packet *p, uint8_t *ret_exit, err *e) WRIT_MUST_USE;
 status message_read_connect(const channel_packet *p, message_connect *ret, err *e) WRIT_MUST_USE;

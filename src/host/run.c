@@ -534,6 +534,7 @@ static status start_drivers(single *p, err *e) {
                                .link_count = r->link_count,
                                .loop = p->loop,
                                .logger = r->logger,
+                               .holder = r->config->drivers_holder,
                                .directory = r->config->data_directory,
                                .secrets = r->secrets,
                                .replaced = connect_drivers,

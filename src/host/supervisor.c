@@ -386,6 +386,7 @@ static status start_drivers(supervisor *v, err *e) {
                                .link_count = o->link_count,
                                .loop = v->loop,
                                .logger = log_of(v),
+                               .holder = o->config->drivers_holder,
                                .directory = o->data_directory,
                                .secrets = o->secrets,
                                .replaced = on_drivers_replaced,

@@ -281,6 +281,13 @@ class Server:
     def workers(self):
         return [pid for pid in self.children() if b"__worker" in command_line(pid)]
 
+    def drivers(self):
+        return [pid for pid in self.children() if b"__drivers" in command_line(pid)]
+
+    def generations(self):
+        """Of `writ up`: the copies of the process that was started."""
+        return [pid for pid in self.children() if b"__" not in command_line(pid)]
+
     def get(self, path="/hello", **keywords):
         return request(self.port, "GET", path, **keywords)
 

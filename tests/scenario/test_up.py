@@ -264,7 +264,7 @@ class Changing(UpCase):
                 self.change(f'"{last}"', f'"{word}"')
                 self.hang_up(server, '"serving"')
                 self.until(lambda: texts and texts[-1] == word, 30, f"the greeting {word}")
-                self.until(lambda: len(server.workers()) == 0 and len(server.children()) == 1, 30, "one generation")
+                self.until(lambda: len(server.generations()) == 1, 30, "one generation")
                 last = word
             self.until(lambda before=len(texts): len(texts) > before + 500, 60, "requests")
         finally:
@@ -276,6 +276,26 @@ class Changing(UpCase):
         self.assertGreater(len(texts), 2000)
         # None was counted twice, and none was lost: the file is the same.
         self.assertEqual(f"Hej, visitor number {len(texts) + 1}.\n", self.ask(server))
+
+    def test_links_that_did_not_change_keep_what_they_have(self):
+        self.example()
+        self.change('"writ:sqlite"', '"writ:memory"')
+        self.change('{path: "counter.sqlite3"}', "{}")
+        server = self.up(self.folder / "app.yaml")
+        self.assertEqual("Hello, visitor number 1.\n", self.ask(server))
+        (drivers,) = server.drivers()
+        self.change('"Hello"', '"Salut"')
+        self.hang_up(server, '"serving"')
+        self.assertEqual("Salut, visitor number 2.\n", self.ask(server))
+        self.until(lambda: len(server.generations()) == 1, 30, "one generation")
+        self.assertEqual("Salut, visitor number 3.\n", self.ask(server))
+        self.assertEqual([drivers], server.drivers())
+        os.kill(drivers, signal.SIGKILL)
+        server.wait_line("drivers-died.*signal 9")
+        self.until(lambda: server.get("/").status == 200, 20, "the next process answers")
+        self.change('"Salut"', '"Hej"')
+        self.hang_up(server, '"serving"')
+        self.assertRegex(self.ask(server), r"Hej, visitor number [23]\.")
 
     def test_what_is_wrong_changes_nothing(self):
         server = self.up(self.example())
@@ -313,7 +333,7 @@ class Changing(UpCase):
     def test_a_generation_that_dies_takes_all_with_it(self):
         server = self.up(self.example())
         server.may_fail = True
-        (generation,) = server.children()
+        (generation,) = server.generations()
         os.kill(generation, signal.SIGKILL)
         self.assertEqual(128 + signal.SIGKILL, server.process.wait(20))
         with self.assertRaises(OSError):
@@ -322,7 +342,7 @@ class Changing(UpCase):
     def test_nothing_outlives_its_parent(self):
         server = self.up(self.example())
         server.may_fail = True
-        (generation,) = server.children()
+        (generation,) = server.generations()
         server.process.kill()
         server.process.wait(20)
         self.until(lambda: not os.path.exists(f"/proc/{generation}"), 20, "the end of the generation")

@@ -37,7 +37,7 @@ SYSTEM = {name: "raw system calls belong to os/" for name in (
 # What leaves a worker passes the gate, which is asked there; net/ has the function itself. The other end of links
 # sends calls into workers, which ask the gate themselves (host/delivery.c).
 CALL_OUT = {"rpc_call_start": "only capability/links.c sends calls, after it asked the gate: use wasi_link_call"}
-CALLS_OUT = ("src/net/", "src/capability/links.c", "src/host/link_server.c")
+CALLS_OUT = ("src/net/", "src/capability/links.c", "src/host/link_deliveries.c")
 
 # Nothing is bound to an import but what the gate decided: each way from a component's import to a function of the
 # engine has one place, in this order.

@@ -46,7 +46,11 @@ static void say(fake *f, const char *text) {
     }
 }
 
-static void be_ready(fake *f) { must(message_send_empty(&f->channel, MESSAGE_READY, NULL) == STATUS_OK); }
+static const uint8_t none_kept[1] = {0};
+
+static void be_ready(fake *f) {
+    must(message_send_opened(&f->channel, slice_of(none_kept, 1), NULL) == STATUS_OK);
+}
 
 static void flood(fake *f) {
     static char text[1000];
@@ -72,7 +76,7 @@ static void shout(fake *f) {
 static void be_ready_often(fake *f) {
     be_ready(f);
     for (int i = 0; !f->is_second && i < 1000; i++) {
-        (void)!message_send_empty(&f->channel, MESSAGE_READY, NULL);
+        (void)!message_send_opened(&f->channel, slice_of(none_kept, 1), NULL);
     }
     (void)sleep(60);
     process_end(0);
@@ -122,12 +126,15 @@ __attribute__((constructor)) static void be_the_drivers(int argc, char **argv) {
     if (argc != 2 || strcmp(argv[1], "__drivers") != 0) {
         return;
     }
-    fake f = {{PROCESS_CHANNEL_FD}, false};
+    channel door = {PROCESS_CHANNEL_FD};
+    fake f = {{-1}, false};
     channel_packet p;
     slice directory;
     slice ca_file;
     char first[200];
     process_begin_child();
+    must(channel_wait(&door, 10000, 1, &p, NULL) == STATUS_OK && p.type == MESSAGE_SESSION);
+    f.channel.fd = channel_packet_take(&p, 0);
     must(channel_wait(&f.channel, 10000, 1, &p, NULL) == STATUS_OK);
     must(message_read_serve(&p, &directory, &ca_file, NULL) == STATUS_OK);
     (void)snprintf(first, sizeof first, "%.*s/first", SLICE_ARG(directory));
