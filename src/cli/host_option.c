@@ -41,3 +41,26 @@ status cli_set_verbose(void *target, WRIT_UNUSED const char *value, WRIT_UNUSED 
     ((host_config *)target)->is_verbose = true;
     return STATUS_OK;
 }
+
+status cli_set_proxy(void *target, const char *value, err *e) {
+    host_config *c = target;
+    static const char scheme[] = "http://";
+    slice text = slice_from_text(value);
+    char host[NETWORK_NAME_BYTES_MAX + 1];
+    text = slice_starts_with(text, scheme) ? slice_sub(text, sizeof scheme - 1, text.len) : text;
+    text.len -= text.len > 0 && text.data[text.len - 1] == '/';
+    if (!network_server_parse(text, host, &c->proxy_port)) {
+        return err_set(e, STATUS_INVALID,
+                       "\"%s\" is not a proxy: write HOST:PORT, such as proxy.example.org:3128", value);
+    }
+    return keep(&c->proxy_host, host);
+}
+
+status cli_set_proxy_login(void *target, const char *value, WRIT_UNUSED err *e) {
+    return keep(&((host_config *)target)->proxy_login_file, value);
+}
+
+status cli_add_no_proxy(void *target, const char *value, err *e) {
+    return network_policy_add(&((host_config *)target)->no_proxy, slice_from_text(value), NETWORK_PORT_ANY,
+                              e);
+}

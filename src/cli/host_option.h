@@ -11,6 +11,9 @@ status cli_set_settings(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_data(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_cache(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_ca_file(void *target, const char *value, err *e) WRIT_MUST_USE;
+status cli_set_proxy(void *target, const char *value, err *e) WRIT_MUST_USE;
+status cli_set_proxy_login(void *target, const char *value, err *e) WRIT_MUST_USE;
+status cli_add_no_proxy(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_drain(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_verbose(void *target, const char *value, err *e) WRIT_MUST_USE;
 
@@ -27,6 +30,13 @@ status cli_set_verbose(void *target, const char *value, err *e) WRIT_MUST_USE;
     { "cache", 0, "DIR", "where compiled code is kept (the user's cache directory)", cli_set_cache }
 #define CLI_OPTION_CA_FILE \
     { "ca-file", 0, "FILE", "more certificate authorities for outgoing TLS (PEM)", cli_set_ca_file }
+#define CLI_OPTIONS_PROXY                                                                                \
+    {"proxy", 0, "HOST:PORT", "send outgoing HTTP through this HTTP proxy (CONNECT)", cli_set_proxy},    \
+        {"proxy-login", 0, "FILE", "USER:PASSWORD for it, in a file that nobody else can read",          \
+         cli_set_proxy_login},                                                                           \
+    {                                                                                                    \
+        "no-proxy", 0, "HOST[:PORT]", "connect to a host, *.DOMAIN or CIDR without it", cli_add_no_proxy \
+    }
 #define CLI_OPTION_DRAIN \
     { "drain", 0, "DURATION", "what running requests get after SIGTERM (10s)", cli_set_drain }
 #define CLI_OPTION_VERBOSE \

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/places.h"
+#include "crypto/secret_line.h"
 #include "identity/key_store.h"
 #include "os/fd.h"
 #include "os/private.h"
@@ -37,23 +38,8 @@ static status keep(secret *whole, size_t len, secret *ret, err *e) {
 }
 
 static status passphrase_of_file(const char *path, secret *ret, err *e) {
-    auto_fd fd = -1;
-    auto_secret memory = {0};
-    size_t len = 0;
-    if (private_secret_open(-1, path, path, &fd, e) != STATUS_OK) {
-        return err_wrap(e, "passphrase");
-    }
-    TRY(secret_new(PASSPHRASE_BYTES_MAX + 2, &memory, e));
-    TRY(fd_read_at(fd, memory.data, memory.len, 0, &len, e));
-    slice text = slice_of(memory.data, len);
-    size_t end = slice_find(text, 0, '\n');
-    end = end == SIZE_MAX ? len : end;
-    end -= end > 0 && text.data[end - 1] == '\r';
-    if (end == 0 || end > PASSPHRASE_BYTES_MAX) {
-        return err_set(e, STATUS_INVALID, "passphrase: the first line of %s is empty or longer than %d bytes",
-                       path, PASSPHRASE_BYTES_MAX);
-    }
-    return keep(&memory, end, ret, e);
+    status s = secret_line_read(path, PASSPHRASE_BYTES_MAX, ret, e);
+    return s == STATUS_OK ? s : err_wrap(e, "passphrase");
 }
 
 static status ask_once(const char *prompt, secret *ret, err *e) {

@@ -59,6 +59,7 @@ static const cli_option options[] = {
     CLI_OPTION_DATA,
     CLI_OPTION_CACHE,
     CLI_OPTION_CA_FILE,
+    CLI_OPTIONS_PROXY,
     CLI_OPTIONS_WATCHED,
     CLI_OPTION_DRAIN,
     CLI_OPTION_VERBOSE,

@@ -96,6 +96,9 @@ void host_config_done(host_config *c) {
     mem_free(c->cache_directory);
     mem_free(c->data_directory);
     mem_free(c->ca_file);
+    mem_free(c->proxy_host);
+    mem_free(c->proxy_login_file);
+    network_policy_done(&c->no_proxy);
     mem_free(c->trust_usual);
     mem_free(c->trust_named);
     mem_free(c->settings_path);

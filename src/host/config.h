@@ -149,6 +149,13 @@ typedef struct host_config {
     char *cache_directory; // NULL = the user's cache directory
     char *data_directory;  // for files of drivers; NULL = the user's (host_data_directory)
     char *ca_file;         // additional certificate authorities for outgoing TLS, or NULL
+
+    // Outgoing HTTP through a proxy (host/outgoing.h); for the supervisor, not for workers.
+    char *proxy_host; // NULL = there is none
+    uint16_t proxy_port;
+    char *proxy_login_file;  // "USER:PASSWORD", or NULL
+    network_policy no_proxy; // what is connected without it
+
     uint64_t hang_ns_max;  // a worker whose loop has not turned for this long is replaced
     uint64_t drain_ns_max; // what running requests get after SIGTERM
     bool is_verbose;

@@ -41,7 +41,6 @@ enum { UNHEARD = -1 };
 
 struct drivers {
     drivers_options options;
-    host_config policy; // of their connections: any, `peers` says to whom
     connector *connector;
     driver_peers *peers; // in front of it
     int page_fd;
@@ -453,23 +452,10 @@ static status wait_until_ready(drivers *d, err *e) {
 
 // --- the whole ---------------------------------------------------------------------------------------------
 
-static status allow_everywhere(host_config *ret, err *e) {
-    static const char *const everywhere[] = {"*", "localhost", "0.0.0.0/0", "::/0"};
-    workload_config *w;
-    host_config_init(ret);
-    TRY(host_config_add_workload(ret, &w, e));
-    w->name = mem_text_dup("drivers");
-    for (size_t i = 0; i < sizeof everywhere / sizeof everywhere[0]; i++) {
-        TRY(network_policy_add(&w->net_policy, slice_from_text(everywhere[i]), NETWORK_PORT_ANY, e));
-    }
-    return STATUS_OK;
-}
-
 static status start(drivers *d, err *e) {
     auto_fd directory = -1;
     TRY(private_directory_open(d->options.directory, &directory, e));
-    TRY(allow_everywhere(&d->policy, e));
-    TRY(local_connector_new(d->options.loop, &d->policy, &d->connector, e));
+    TRY(local_connector_new(d->options.loop, NULL, &d->connector, e)); // `peers` says to whom
     make_peers(d);
     TRY(make_page(d, e));
     TRY(begin(d, e));
@@ -505,7 +491,6 @@ void drivers_free(drivers *d) {
     driver_process_done(&d->own);
     driver_peers_free(d->peers);
     local_connector_free(d->connector);
-    host_config_done(&d->policy);
     memory_map_done(&d->page);
     fd_close(d->page_fd);
     mem_free(d->links);

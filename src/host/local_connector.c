@@ -60,7 +60,7 @@ enum { PINS_MAX = 128 }; // the oldest goes first
 
 // What one workload has of it: none can use up what another needs.
 struct local_part {
-    const workload_config *config;
+    const workload_config *config; // NULL = it may go anywhere
     pin pins[PINS_MAX];
     size_t next_pin;
     uint32_t count; // of attempts
@@ -135,8 +135,13 @@ static network_address policy_address(const loop_address *a) {
     return n;
 }
 
+static bool is_free(const attempt *a) { return a->part->config == NULL; }
+
 static status check_address(const attempt *a, slice host, const loop_address *address, uint16_t port,
                             err *e) {
+    if (is_free(a)) {
+        return STATUS_OK;
+    }
     network_address n = policy_address(address);
     return network_policy_check_address(policy_of(a), host, &n, port, option_of(a), e);
 }
@@ -380,7 +385,9 @@ static void begin_named(attempt *a) {
         }
         return;
     }
-    status s = network_policy_check_host(policy_of(a), a->wanted.host, a->wanted.port, option_of(a), &e);
+    status s = is_free(a) ? STATUS_OK
+                          : network_policy_check_host(policy_of(a), a->wanted.host, a->wanted.port,
+                                                      option_of(a), &e);
     if (s == STATUS_OK) {
         s = loop_resolve_start(a->local->loop, a->wanted.host, a->wanted.deadline_ns, on_resolved, a,
                                &a->lookup, &e);
@@ -401,7 +408,7 @@ static bool is_unspecified(const loop_address *a) {
 // one.
 static bool is_harmless(const attempt *a) {
     return a->wanted.protocol == CONNECT_UDP && port_of(&a->wanted.local) == 0 &&
-           is_unspecified(&a->wanted.local) && !network_policy_is_empty(policy_of(a));
+           is_unspecified(&a->wanted.local) && !is_free(a) && !network_policy_is_empty(policy_of(a));
 }
 
 static void begin_bind(attempt *a) {
@@ -508,14 +515,14 @@ static const connector_ops local_ops = {local_request, local_cancel};
 
 status local_connector_new(loop *l, const host_config *config, connector **ret, err *e) {
     (void)e;
-    uint32_t count = (uint32_t)config->workload_count;
+    uint32_t count = config == NULL ? 1 : (uint32_t)config->workload_count;
     uint32_t share = count == 0 ? 0 : LOCAL_CONNECTIONS_MAX / count;
     local_connector *c = mem_zalloc(sizeof *c + count * sizeof c->parts[0]);
     c->base.ops = &local_ops;
     c->loop = l;
     c->part_count = count;
     c->share = share > LOCAL_SHARE_MIN ? share : LOCAL_SHARE_MIN;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && config != NULL; i++) {
         c->parts[i].config = &config->workloads[i];
     }
     list_init(&c->attempts);

@@ -15,6 +15,6 @@ enum {
     LOCAL_SHARE_MIN = 64,         // of one workload; otherwise they share the sum
 };
 
-// `config` (its policies) is borrowed.
+// `config` (its policies) is borrowed. NULL: for connections of the host's own, anywhere, as workload 0.
 status local_connector_new(loop *l, const host_config *config, connector **ret, err *e) WRIT_MUST_USE;
 void local_connector_free(connector *c); // accepts NULL; answers nothing more

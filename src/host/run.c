@@ -13,9 +13,9 @@
 #include "host/expiry.h"
 #include "host/host.h"
 #include "host/host_secrets.h"
-#include "host/local_connector.h"
 #include "host/log.h"
 #include "host/message.h"
+#include "host/outgoing.h"
 #include "host/prepared.h"
 #include "host/routes.h"
 #include "host/runner.h"
@@ -402,7 +402,7 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
 typedef struct single {
     run *run;
     loop *loop;
-    connector *connector;
+    outgoing *outgoing;
     trust_roots *roots;
     engine *engine;
     runner *runner;
@@ -565,7 +565,7 @@ static status make_runner(single *p, err *e) {
         .config = r->config,
         .workloads = list,
         .loop = p->loop,
-        .connector = p->connector,
+        .connector = outgoing_connector(p->outgoing),
         .roots = p->roots,
         .cell = &p->cell,
         .engine = p->engine,
@@ -590,7 +590,7 @@ static status prepare_single(single *p, err *e) {
     p->admissions = mem_calloc(count_of(r) + 1, sizeof *p->admissions);
     p->expiries = mem_calloc(count_of(r) + 1, sizeof *p->expiries);
     TRY(loop_new(NULL, &p->loop, e));
-    TRY(local_connector_new(p->loop, r->config, &p->connector, e));
+    TRY(outgoing_new(p->loop, r->config, &p->outgoing, e));
     if (host_config_calls_out(r->config)) {
         TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
     }
@@ -615,7 +615,7 @@ static void release_single(single *p) {
     p->connection = NULL;
     runner_free(p->runner);
     drivers_free(p->drivers);
-    local_connector_free(p->connector);
+    outgoing_free(p->outgoing);
     trust_roots_free(p->roots);
     loop_signal_free(p->signals[0]);
     loop_signal_free(p->signals[1]);

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "host/config_wire.h"
 #include "host/expiry.h"
-#include "host/local_connector.h"
+#include "host/outgoing.h"
 #include "host/worker_slot.h"
 #include "loop/signal.h"
 #include "os/clock.h"
@@ -28,6 +28,7 @@ typedef struct supervisor {
     const supervisor_options *options;
     loop *loop;
     slot_place place;
+    outgoing *outgoing;
     drivers *drivers; // NULL when no workload has a link
     memory_map admission_pages;
     worker_slot *slots;
@@ -365,7 +366,8 @@ static status prepare(supervisor *v, err *e) {
     TRY(memory_file_shared("writ-admission", pages, &v->place.admission_fd, e));
     TRY(memory_map_shared(v->place.admission_fd, pages, &v->admission_pages, e));
     v->place.admissions = v->admission_pages.data;
-    TRY(local_connector_new(v->loop, v->options->config, &v->place.connector, e));
+    TRY(outgoing_new(v->loop, v->options->config, &v->outgoing, e));
+    v->place.connector = outgoing_connector(v->outgoing);
     for (size_t i = 0; i < SIGNALS && numbers[kind][i] != 0; i++) {
         TRY(loop_signal_new(v->loop, numbers[kind][i], callbacks[kind][i], v, &v->signals[i], e));
     }
@@ -425,7 +427,7 @@ static void release(supervisor *v) {
     }
     loop_timer_stop(&v->watch);
     loop_timer_stop(&v->deadline);
-    local_connector_free(v->place.connector);
+    outgoing_free(v->outgoing);
     fd_close(v->place.config_fd);
     fd_close(v->place.admission_fd);
     memory_map_done(&v->admission_pages);

@@ -6,13 +6,16 @@
 
 static long result(long n) { return n < 0 ? -(long)errno : n; }
 
-long socket_receive(int fd, void *bytes, size_t len) {
+static long receive(int fd, void *bytes, size_t len, int flags) {
     long n;
     do {
-        n = result(recv(fd, bytes, len, MSG_DONTWAIT));
+        n = result(recv(fd, bytes, len, MSG_DONTWAIT | flags));
     } while (n == -EINTR);
     return n;
 }
+
+long socket_receive(int fd, void *bytes, size_t len) { return receive(fd, bytes, len, 0); }
+long socket_peek(int fd, void *bytes, size_t len) { return receive(fd, bytes, len, MSG_PEEK); }
 
 long socket_receive_from(int fd, void *bytes, size_t len, struct sockaddr_storage *ret,
                          socklen_t *ret_length) {

@@ -11,6 +11,8 @@
 
 // Bytes read (0 = the peer ended), or -EAGAIN, or another negated errno.
 long socket_receive(int fd, void *bytes, size_t len);
+// The same, and leaves them where they are.
+long socket_peek(int fd, void *bytes, size_t len);
 // A datagram with its sender; `*ret_length` of the address is set.
 long socket_receive_from(int fd, void *bytes, size_t len, struct sockaddr_storage *ret,
                          socklen_t *ret_length);

@@ -80,6 +80,24 @@ static bool split_port(slice text, slice *ret_host, uint16_t *ret_port) {
     return true;
 }
 
+bool network_server_parse(slice text, char ret_host[NETWORK_NAME_BYTES_MAX + 1], uint16_t *ret_port) {
+    slice host;
+    uint16_t port;
+    network_address literal;
+    char address[NETWORK_ADDRESS_TEXT_BYTES], name[NETWORK_NAME_BYTES_MAX + 1];
+    if (!split_port(text, &host, &port) || port == 0) {
+        return false;
+    }
+    bool is_literal = network_address_parse(host, &literal);
+    if (!is_literal && !normalise_name(host, name)) {
+        return false;
+    }
+    const char *found = is_literal ? network_address_text(&literal, address) : name;
+    memcpy(ret_host, found, strlen(found) + 1);
+    *ret_port = port;
+    return true;
+}
+
 static bool has_bits_below(const network_address *a, unsigned bits) {
     unsigned total = a->is_v6 ? 128 : 32;
     for (unsigned i = bits; i < total; i++) {

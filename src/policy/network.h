@@ -61,6 +61,10 @@ status network_policy_check_address(const network_policy *p, slice host, const n
 bool network_address_parse(slice text, network_address *ret) WRIT_MUST_USE;
 // Parses where to listen, ADDR:PORT; the address may be "localhost", which is 127.0.0.1 then.
 bool network_endpoint_parse(slice text, network_address *ret, uint16_t *ret_port) WRIT_MUST_USE;
+// Parses whom to connect to, HOST:PORT with a port that is not 0; the host is a name, or a literal address
+// (IPv6 in brackets). Writes it without brackets, in lower case.
+bool network_server_parse(slice text, char ret_host[NETWORK_NAME_BYTES_MAX + 1],
+                          uint16_t *ret_port) WRIT_MUST_USE;
 enum { NETWORK_ADDRESS_TEXT_BYTES = 48 };
 const char *network_address_text(const network_address *a, char text[NETWORK_ADDRESS_TEXT_BYTES]);
 // Whether the address is outside the public unicast internet.

@@ -168,3 +168,33 @@ TEST(where_to_listen) {
         EXPECT(!network_endpoint_parse(slice_from_text(bad[i]), &a, &port));
     }
 }
+
+TEST(whom_to_connect_to) {
+    static const struct {
+        const char *text, *host; // NULL: refused
+        unsigned port;
+    } rows[] = {
+        {"proxy.example.org:3128", "proxy.example.org", 3128},
+        {"Proxy.Example.org.:80", "proxy.example.org", 80},
+        {"10.0.0.1:1", "10.0.0.1", 1},
+        {"[fd00::1]:65535", "fd00::1", 65535},
+        {"proxy", NULL, 0},
+        {"proxy:0", NULL, 0},
+        {"proxy:65536", NULL, 0},
+        {"fd00::1:80", NULL, 0},
+        {":80", NULL, 0},
+        {"http://proxy:80", NULL, 0},
+        {"user:password@proxy:80", NULL, 0},
+        {"10.0.0.0/8:80", NULL, 0},
+        {"*.example.org:80", NULL, 0},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char host[NETWORK_NAME_BYTES_MAX + 1];
+        uint16_t port = 0;
+        bool good = network_server_parse(slice_from_text(rows[i].text), host, &port);
+        if (EXPECT_EQ(good, rows[i].host != NULL) && good) {
+            EXPECT_TEXT(host, rows[i].host);
+            EXPECT_EQ(port, rows[i].port);
+        }
+    }
+}
