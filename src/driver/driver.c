@@ -4,11 +4,13 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/mem.h"
 #include "driver/blobstore/blobstore.h"
 #include "driver/keyvalue/keyvalue.h"
+#include "driver/messaging/messaging.h"
 
-static const driver *const all[] = {&blobstore_directory, &keyvalue_memory, &keyvalue_redis, &keyvalue_sqlite,
-                                    NULL};
+static const driver *const all[] = {&blobstore_directory, &keyvalue_memory, &keyvalue_redis,
+                                    &keyvalue_sqlite,     &messaging_local, NULL};
 
 const driver *const *driver_all(void) { return all; }
 
@@ -40,6 +42,41 @@ void driver_fail(driver_call *c, status code, const char *format, ...) {
     err e = {0};
     err_set(&e, code, "%s", text);
     c->end(c, code, slice_empty(), &e);
+}
+
+// --- what links have together ------------------------------------------------------------------------------
+
+driver_shared *driver_share(const driver_environment *env, const void *owner, slice name, size_t size) {
+    for (list_node *n = env->shared == NULL ? NULL : env->shared->next; n != NULL && n != env->shared;
+         n = n->next) {
+        driver_shared *s = LIST_ENTRY(n, driver_shared, node);
+        if (s->owner == owner && slice_equal(s->name, name)) {
+            s->users++;
+            return s;
+        }
+    }
+    driver_shared *s = mem_zalloc(size);
+    s->owner = owner;
+    s->name = slice_of(mem_slice_dup(name), name.len);
+    s->users = 1;
+    list_init(&s->node);
+    if (env->shared != NULL) {
+        list_push_back(env->shared, &s->node);
+    }
+    return s;
+}
+
+bool driver_unshare(driver_shared *s) {
+    if (--s->users == 0) {
+        list_remove(&s->node); // whoever comes now gets another
+        return true;
+    }
+    return false;
+}
+
+void driver_shared_free(driver_shared *s) {
+    mem_free((void *)(uintptr_t)s->name.data);
+    mem_free(s);
 }
 
 // --- settings ----------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@
 // is not
 //   wiped, never in a message.
 // - No state outside of its links: several links of one driver, also with the same settings, do not know each
-// other.
+// other. The exception is what a contract is about: links that name the same thing in `shared` (a bus of
+// messages within this process) have it together, and it goes with the last of them.
 //
 // Errors. What the contract has a place for (`result<_, error>`) is a payload: a successful call whose answer
 // is an error. The transport's own ends are a status: STATUS_DENIED (the backend or a setting forbids it),
@@ -127,6 +128,7 @@ typedef struct driver_environment {
     trust_roots *roots;    // whom TLS trusts where a setting does not say it; NULL = nobody
     const char *directory; // a directory for files of this host's drivers, absolute; NULL = none
     uint64_t random;       // seeds what should differ between links (waits); a test gives a fixed one
+    list_node *shared;     // of driver_shared: see above; NULL = each link is alone
 } driver_environment;
 
 typedef struct driver_link_options {
@@ -165,6 +167,22 @@ struct driver_call {
 static inline void driver_answer(driver_call *c, slice payload) { c->end(c, STATUS_OK, payload, NULL); }
 // `code` is not STATUS_OK. The sentence is for people and holds no credentials.
 void driver_fail(driver_call *c, status code, const char *format, ...) WRIT_FORMAT(3, 4);
+
+// --- what links have together ------------------------------------------------------------------------------
+
+typedef struct driver_shared { // the first part of a driver's own struct
+    list_node node;
+    const void *owner; // whose: an address of the driver's
+    slice name;        // of the setting that names it; a copy
+    uint32_t users;
+} driver_shared;
+
+// The one of that name, made zeroed with `size` bytes when there is none yet (then `users` is 1). Without
+// `shared` in the environment always a new one.
+driver_shared *driver_share(const driver_environment *env, const void *owner, slice name, size_t size);
+// Whether it was the last user: the driver then empties it, and calls driver_shared_free.
+bool driver_unshare(driver_shared *s);
+void driver_shared_free(driver_shared *s);
 
 // --- a driver ----------------------------------------------------------------------------------------------
 

@@ -360,10 +360,12 @@ link_server *link_server_new(const link_server_options *options) {
         .loop = options->loop,
         .roots = options->roots,
         .directory = options->directory,
+        .shared = &s->shared,
         .events = {s, on_health, link_deliver, link_deliver_cancel, link_end_deliveries},
     };
     random_fill(&s->place.random, sizeof s->place.random);
     list_init(&s->links);
+    list_init(&s->shared);
     list_init(&s->sessions);
     return s;
 }

@@ -36,7 +36,8 @@ typedef struct attached { // a worker
 
 struct link_server {
     served_link_place place;
-    list_node links; // all that are open
+    list_node links;  // all that are open
+    list_node shared; // by their drivers
     list_node sessions;
     uint32_t session_count;
 };

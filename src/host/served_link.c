@@ -65,7 +65,8 @@ static status open_driver(served_link *l, const served_link_place *place, err *e
                                           .connector = l->connector,
                                           .roots = place->roots,
                                           .directory = place->directory,
-                                          .random = place->random};
+                                          .random = place->random,
+                                          .shared = place->shared};
     TRY(find_driver(c, &l->driver, e));
     l->values = mem_calloc(c->setting_count + c->credential_count + 1, sizeof *l->values);
     const driver_link_options options = {

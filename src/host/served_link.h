@@ -40,6 +40,7 @@ typedef struct served_link_place { // the same for all links
     trust_roots *roots;    // for TLS; NULL = none but those in settings
     const char *directory; // for files, absolute; NULL = none
     uint64_t random;
+    list_node *shared; // by links, in driver_environment
     served_link_events events;
 } served_link_place;
 

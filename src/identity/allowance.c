@@ -2,6 +2,7 @@
 // Reading and writing allow-lists, as JSON and as text.
 #include "identity/allowance.h"
 
+#include "codec/subject.h"
 #include "identity/allowance_internal.h"
 
 enum { SHOWN_BYTES = 80 };
@@ -90,23 +91,6 @@ static bool is_bucket(slice name) {
     return star == SIZE_MAX || star + 1 == name.len;
 }
 
-bool allowance_subject_valid(slice name) {
-    for (size_t at = 0; at <= name.len;) {
-        size_t dot = slice_find(name, at, '.');
-        slice token = slice_sub(name, at, dot);
-        bool is_last = dot == SIZE_MAX;
-        bool has_wildcard = slice_find(token, 0, '*') != SIZE_MAX || slice_find(token, 0, '>') != SIZE_MAX;
-        if (token.len == 0 || (has_wildcard && token.len > 1) || (!is_last && slice_equal_text(token, ">"))) {
-            return false;
-        }
-        if (is_last) {
-            return true;
-        }
-        at = dot + 1;
-    }
-    return false;
-}
-
 network_default_port allowance_default_port(slice interface) {
     bool is_http = slice_equal_text(interface, "wasi:http") || slice_starts_with(interface, "wasi:http/");
     return is_http ? NETWORK_PORT_OF_HTTP : NETWORK_PORT_ANY;
@@ -136,7 +120,7 @@ static status check_name(allowance_resource resource, slice name, err *e) {
     case ALLOWANCE_SUBJECTS:
         break;
     }
-    return allowance_subject_valid(name)
+    return subject_is_pattern(name)
                ? STATUS_OK
                : err_set(
                      e, STATUS_INVALID,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an allow-list covers. Every comparison is between patterns: a single name is the pattern that matches
 // only itself. Whatever cannot be decided counts as not covered.
+#include "codec/subject.h"
 #include "identity/allowance_internal.h"
 
 // --- interfaces --------------------------------------------------------------------------------------------
@@ -41,44 +42,6 @@ static bool bucket_covers(slice pattern, slice name) {
         return name.len >= stem && slice_equal(slice_sub(pattern, 0, stem), slice_sub(name, 0, stem));
     }
     return slice_equal(pattern, name);
-}
-
-// Takes the token before the next dot; false when nothing is left.
-static bool next_token(slice subject, size_t *at, slice *ret) {
-    if (*at > subject.len) {
-        return false;
-    }
-    size_t dot = slice_find(subject, *at, '.');
-    *ret = slice_sub(subject, *at, dot);
-    *at = dot == SIZE_MAX ? subject.len + 1 : dot + 1;
-    return true;
-}
-
-static bool token_covers(slice pattern, slice token) {
-    if (slice_equal_text(pattern, "*")) {
-        return !slice_equal_text(token, ">");
-    }
-    return slice_equal(pattern, token);
-}
-
-static bool subject_covers(slice pattern, slice name) {
-    slice expected, token;
-    size_t pattern_at = 0, at = 0;
-    if (!allowance_subject_valid(name)) {
-        return false;
-    }
-    while (next_token(pattern, &pattern_at, &expected)) {
-        if (!next_token(name, &at, &token)) {
-            return false;
-        }
-        if (slice_equal_text(expected, ">")) {
-            return true;
-        }
-        if (!token_covers(expected, token)) {
-            return false;
-        }
-    }
-    return !next_token(name, &at, &token);
 }
 
 static bool list_covers(const allowance_names *names, allowance_resource resource, slice name) {
