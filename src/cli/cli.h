@@ -29,6 +29,8 @@ status cli_parse_output(const char *text, cli_output *ret, err *e) WRIT_MUST_USE
 // Each takes the arguments after the command's name and returns an exit code.
 int cli_run(int argc, char **argv);
 int cli_up(int argc, char **argv);
+int cli_new(int argc, char **argv);
+int cli_build(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_secrets(int argc, char **argv);

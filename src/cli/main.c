@@ -16,6 +16,8 @@ typedef struct command {
 static const command commands[] = {
     {"run", "serve or execute a component", cli_run},
     {"up", "run applications as their manifests describe them", cli_up},
+    {"new", "make a project from a template", cli_new},
+    {"build", "build the components of a project, and sign them", cli_build},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},

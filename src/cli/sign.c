@@ -162,7 +162,9 @@ static status choose_paths(signing *s, err *e) {
     cut_suffix(stem, ".signed");
     const char *slash = strrchr(stem, '/');
     snprintf(s->base_name, sizeof s->base_name, "%.*s", SIGN_NAME_BYTES - 1,
-             slash == NULL ? stem : slash + 1);
+             r->stem != NULL ? r->stem
+             : slash == NULL ? stem
+                             : slash + 1);
     const char *given = r->in_place ? r->path : r->out != NULL ? r->out : r->detached;
     int len = given != NULL ? snprintf(s->out_path, sizeof s->out_path, "%s", given)
                             : snprintf(s->out_path, sizeof s->out_path, "%s.signed.wasm", stem);
@@ -254,7 +256,8 @@ static status make(signing *s, err *e) {
     return write_result(s, e);
 }
 
-static status sign(const sign_request *r, err *e) {
+status sign_component(const sign_request *r, void (*report)(void *context, const signing *s), void *context,
+                      err *e) {
     auto_buf bytes = {0};
     component *c;
     TRY(host_load_component(r->path, &bytes, &c, e));
@@ -262,8 +265,7 @@ static status sign(const sign_request *r, err *e) {
     arena_init(&s.memory, SIGN_ARENA_BYTES_MAX);
     status result = make(&s, e);
     if (result == STATUS_OK) {
-        sign_report(&s);
-        sign_warn_of_imports(&s);
+        report(context, &s);
     }
     nkey_free(s.issuer);
     buf_done(&s.signed_bytes);
@@ -271,6 +273,11 @@ static status sign(const sign_request *r, err *e) {
     arena_done(&s.memory);
     component_free(c);
     return result;
+}
+
+static void tell(WRIT_UNUSED void *context, const signing *s) {
+    sign_report(s);
+    sign_warn_of_imports(s);
 }
 
 int cli_sign(int argc, char **argv) {
@@ -281,7 +288,7 @@ int cli_sign(int argc, char **argv) {
     if (s == STATUS_OK) {
         s = check_request(r, &e);
     }
-    if (s == STATUS_OK && sign(r, &e) != STATUS_OK) {
+    if (s == STATUS_OK && sign_component(r, tell, NULL, &e) != STATUS_OK) {
         code = cli_fail(&e, r->output);
     } else if (s != STATUS_OK && s != STATUS_CANCELLED) {
         cli_fail(&e, r->output);

@@ -21,6 +21,7 @@ typedef struct sign_request {
     const char *passphrase_file;
     const char *out;
     const char *detached;
+    const char *stem; // names the subject where --subject does not; NULL = the name of the file
     bool in_place;
     bool force;
     cli_validity validity;
@@ -58,6 +59,10 @@ typedef struct signing {
     char out_path[4096];
     arena memory;
 } signing;
+
+// sign.c: signs as the request says; `report` hears of the result while it is there.
+status sign_component(const sign_request *r, void (*report)(void *context, const signing *s), void *context,
+                      err *e) WRIT_MUST_USE;
 
 // sign_claims.c: fills `claims` but for the hash.
 status sign_fill_claims(signing *s, err *e) WRIT_MUST_USE;

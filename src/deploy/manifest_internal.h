@@ -6,7 +6,7 @@
 #include "deploy/manifest.h"
 
 typedef struct manifest_reader {
-    manifest *m;
+    manifest *m;     // NULL in a reader of another file
     problems *found; // of the manifest, or of an attempt to read a trait in one of its forms
 } manifest_reader;
 

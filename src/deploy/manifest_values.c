@@ -14,7 +14,7 @@ const char *manifest_path(manifest_reader *r, const char *format, ...) {
 }
 
 void *manifest_array(manifest_reader *r, size_t count, size_t bytes, text_place at) {
-    void *list = arena_calloc(&r->m->memory, count, bytes);
+    void *list = arena_calloc(r->found->memory, count, bytes);
     if (list == NULL) {
         problems_add(r->found, at, "limit", "split it", "the manifest needs too much memory");
     }

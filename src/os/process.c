@@ -3,15 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -100,22 +103,101 @@ status process_error_pipe(int *ret_read, int *ret_write, err *e) {
     return STATUS_OK;
 }
 
-status process_spawn(const process_options *options, process *ret, err *e) {
-    pid_t pid = 0;
-    int error = spawn(options, &pid);
-    if (error != 0) {
-        return err_set_errno(e, error, "start a process");
-    }
-    // The child cannot vanish before this: it stays a zombie until we reap it.
+// The child cannot vanish before this: it stays a zombie until we reap it.
+static status adopt(pid_t pid, process *ret, err *e) {
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0) {
-        error = errno;
+        int error = errno;
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
         return err_set_errno(e, error, "pidfd_open");
     }
     *ret = (process){pid, pidfd};
     return STATUS_OK;
+}
+
+status process_spawn(const process_options *options, process *ret, err *e) {
+    pid_t pid = 0;
+    int error = spawn(options, &pid);
+    return error == 0 ? adopt(pid, ret, e) : err_set_errno(e, error, "start a process");
+}
+
+// --- programs of the user ----------------------------------------------------------------------------------
+
+static int set_tool_actions(const process_tool *t, posix_spawn_file_actions_t *actions) {
+    int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", 0 /* O_RDONLY */, 0);
+    if (t->output_fd >= 0) {
+        error = first_error(error, posix_spawn_file_actions_adddup2(actions, t->output_fd, STDOUT_FILENO));
+    }
+    if (t->error_fd >= 0) {
+        error = first_error(error, posix_spawn_file_actions_adddup2(actions, t->error_fd, STDERR_FILENO));
+    }
+    if (t->directory != NULL) {
+        error = first_error(error, posix_spawn_file_actions_addchdir_np(actions, t->directory));
+    }
+    return error;
+}
+
+static int set_tool_attributes(const process_tool *t, posix_spawnattr_t *attributes) {
+    sigset_t none, all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    int error = posix_spawnattr_setsigmask(attributes, &none);
+    error = first_error(error, posix_spawnattr_setsigdefault(attributes, &all));
+    error = first_error(error, posix_spawnattr_setpgroup(attributes, 0));
+    return first_error(error, posix_spawnattr_setflags(
+                                  attributes, (short)(flags | (t->leads_group ? POSIX_SPAWN_SETPGROUP : 0))));
+}
+
+status process_spawn_tool(const process_tool *t, process *ret, err *e) {
+    pid_t pid = 0;
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    const char *path = t->path == NULL ? "/proc/self/exe" : t->path;
+    CHECK(posix_spawn_file_actions_init(&actions) == 0 && posix_spawnattr_init(&attributes) == 0);
+    int error = first_error(set_tool_actions(t, &actions), set_tool_attributes(t, &attributes));
+    if (error == 0) {
+        error = posix_spawn(&pid, path, &actions, &attributes, (char *const *)(uintptr_t)t->argv, environ);
+    }
+    (void)posix_spawn_file_actions_destroy(&actions);
+    (void)posix_spawnattr_destroy(&attributes);
+    return error == 0 ? adopt(pid, ret, e) : err_set_errno(e, error, path);
+}
+
+void process_signal_group(const process *p, int number) {
+    if (p->pidfd >= 0) {
+        (void)kill(-p->pid, number);
+    }
+}
+
+static bool is_program(int directory, const char *path) {
+    struct stat st;
+    return fstatat(directory, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+           faccessat(directory, path, X_OK, AT_EACCESS) == 0;
+}
+
+static bool is_in_path(const char *name) {
+    const char *at = getenv("PATH");
+    while (at != NULL) {
+        char file[PATH_MAX];
+        const char *end = strchrnul(at, ':');
+        // An empty part of PATH is the current directory.
+        int len = snprintf(file, sizeof file, "%.*s%s%s", (int)(end - at), at, end > at ? "/" : "", name);
+        if (len > 0 && (size_t)len < sizeof file && is_program(AT_FDCWD, file)) {
+            return true;
+        }
+        at = *end == ':' ? end + 1 : NULL;
+    }
+    return false;
+}
+
+bool process_finds_program(const char *name, const char *directory) {
+    if (strchr(name, '/') == NULL) {
+        return is_in_path(name);
+    }
+    auto_fd fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return fd >= 0 && is_program(fd, name);
 }
 
 status process_fork(process *ret, bool *ret_is_child, err *e) {
@@ -133,15 +215,7 @@ status process_fork(process *ret, bool *ret_is_child, err *e) {
         }
         return STATUS_OK;
     }
-    int pidfd = pidfd_open(pid, 0);
-    if (pidfd < 0) {
-        int error = errno;
-        (void)kill(pid, SIGKILL);
-        (void)waitpid(pid, NULL, 0);
-        return err_set_errno(e, error, "pidfd_open");
-    }
-    *ret = (process){pid, pidfd};
-    return STATUS_OK;
+    return adopt(pid, ret, e);
 }
 
 static bool wait_for(process *p, int flags, process_exit *ret) {

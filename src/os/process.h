@@ -36,6 +36,25 @@ status process_error_pipe(int *ret_read, int *ret_write, err *e) WRIT_MUST_USE;
 // variables of the loader and of sanitizers pass.
 status process_spawn(const process_options *options, process *ret, err *e) WRIT_MUST_USE;
 
+// A program that the user named, such as a compiler: it has our environment, and hears signals as programs
+// do.
+typedef struct process_tool {
+    const char *path;        // as given, without a search; NULL = this program itself
+    const char *const *argv; // NULL-terminated
+    const char *directory;   // where it starts; NULL = ours
+    int output_fd;           // becomes its standard output; -1 = ours
+    int error_fd;            // becomes its standard error; -1 = ours
+    bool leads_group;        // a process group of its own, which a terminal does not interrupt
+} process_tool;
+
+// Its standard input is empty.
+status process_spawn_tool(const process_tool *t, process *ret, err *e) WRIT_MUST_USE;
+// A signal for all of the group that the process leads.
+void process_signal_group(const process *p, int number);
+// Whether there is such a program: in one of the directories of PATH, or, when the name has a "/", as seen
+// from `directory`.
+bool process_finds_program(const char *name, const char *directory);
+
 // A copy of this process, which must have one thread. The copy has the same environment and standard
 // descriptors, is told so, and is killed when its parent dies; `ret` is filled in the parent only.
 status process_fork(process *ret, bool *ret_is_child, err *e) WRIT_MUST_USE;

@@ -220,8 +220,9 @@ def rust_environment(tools):
     return dict(tools.env, RUSTUP_HOME=str(home))
 
 
-def build_js(tools, name, source, work, result):
-    """JavaScript with the StarlingMonkey engine inside."""
+def js_modules(tools):
+    """The folder node_modules with what makes components of JavaScript."""
+    source = ROOT / "tests" / "guests" / "http-js"
     pins = [source / "package.json", source / "package-lock.json"]
 
     def install(folder):
@@ -231,24 +232,33 @@ def build_js(tools, name, source, work, result):
 
     if not tools.has("npm"):
         raise BuildError("npm is not installed: apt-get install npm")
-    modules = tool_folder(tools, "js", pins, install)
-    (work / "node_modules").symlink_to(modules / "node_modules")
+    return tool_folder(tools, "js", pins, install) / "node_modules"
+
+
+def build_js(tools, name, source, work, result):
+    """JavaScript with the StarlingMonkey engine inside."""
+    (work / "node_modules").symlink_to(js_modules(tools))
     for file in ("app.js", "build.mjs", "package.json"):
         shutil.copy(source / file, work)
     wit = tools.wit_folder(work, wit_of(source))
     run(["node", "build.mjs", work / "app.js", wit, result / f"{name}.wasm"], work, env=tools.env)
 
 
-def build_python(tools, name, source, work, result):
-    """Python with CPython inside."""
-    pins = [source / "requirements.txt"]
+def python_site(tools):
+    """The folder of packages with what makes components of Python."""
+    pins = [ROOT / "tests" / "guests" / "http-python" / "requirements.txt"]
 
     def install(folder):
         run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes",
              "--only-binary=:all:", "--target", folder / "site", "-r", pins[0]], folder, env=tools.env,
             shown="pip")
 
-    site = tool_folder(tools, "python", pins, install) / "site"
+    return tool_folder(tools, "python", pins, install) / "site"
+
+
+def build_python(tools, name, source, work, result):
+    """Python with CPython inside."""
+    site = python_site(tools)
     shutil.copy(source / "app.py", work)
     wit = tools.wit_folder(work, wit_of(source))
     env = dict(tools.env, PYTHONPATH=str(site))
@@ -348,6 +358,32 @@ def go_runtime(work, folder):
     # It asks for the newest Go although nothing in it needs that.
     text = (folder / "go.mod").read_text()
     (folder / "go.mod").write_text(re.sub(r"^go .*$", "go 1.25", text, flags=re.MULTILINE))
+
+
+def project_environment(tools, language, project, work):
+    """Makes the tool chain of `language` usable for a project as `writ new` writes it, and returns the environment
+    for it. Nothing of the project changes but what stands for packages that people would fetch."""
+    env = dict(tools.env)
+    if language == "c":
+        tools.need_c()
+        programs = work / "programs"
+        programs.mkdir(exist_ok=True)
+        for name, program in (("clang", tools.clang), ("wasm-ld", "wasm-ld-16")):
+            (programs / name).unlink(missing_ok=True)
+            (programs / name).symlink_to(shutil.which(program))
+        env["PATH"] = f"{programs}:{env['PATH']}"
+    elif language == "js":
+        (project / "node_modules").symlink_to(js_modules(tools))
+    elif language == "python":
+        site = python_site(tools)
+        env.update(PATH=f"{site / 'bin'}:{env['PATH']}", PYTHONPATH=str(site))
+    else:
+        env = go_environment(tools)
+        runtime = tool_folder(tools, "go-runtime-" + GO_RUNTIME_CRATE[1], [], lambda f: go_runtime(f, f / "pkg"))
+        for module in project.glob("*/go.mod"):
+            with open(module, "a") as file:
+                file.write(f"\nreplace go.bytecodealliance.org/pkg => {runtime / 'pkg'}\n")
+    return env
 
 
 def build_bad(tools, name, source, work, result):

@@ -84,3 +84,61 @@ TEST(missing_program_is_an_error) {
 }
 
 TEST(there_is_a_processor) { EXPECT(process_cpu_count() >= 1); }
+
+// What a tool printed; its standard input is empty, or `cat` would wait.
+static void run_tool(const char *script, const char *directory, char *text, size_t size, process_exit *ret) {
+    int ends[2];
+    process p;
+    REQUIRE(pipe(ends) == 0);
+    const char *const argv[] = {"sh", "-c", script, NULL};
+    const process_tool t = {.path = "/bin/sh",
+                            .argv = argv,
+                            .directory = directory,
+                            .output_fd = ends[1],
+                            .error_fd = -1,
+                            .leads_group = true};
+    EXPECT_OK(process_spawn_tool(&t, &p, NULL));
+    close(ends[1]);
+    ssize_t len = read(ends[0], text, size - 1);
+    text[len > 0 ? len : 0] = '\0';
+    close(ends[0]);
+    *ret = process_wait(&p);
+}
+
+TEST(tools_have_the_environment_and_a_folder) {
+    char text[200];
+    process_exit x;
+    REQUIRE(setenv("WRIT_TEST_WORD", "kept", 1) == 0);
+    run_tool("cat; echo $WRIT_TEST_WORD $PWD; exit 7", "/usr", text, sizeof text, &x);
+    EXPECT_TEXT(text, "kept /usr\n");
+    EXPECT(!x.is_signal);
+    EXPECT_EQ(x.number, 7);
+}
+
+TEST(a_tool_ends_with_all_that_it_started) {
+    int ends[2];
+    process p;
+    char byte;
+    REQUIRE(pipe(ends) == 0);
+    const char *const argv[] = {"sh", "-c", "sleep 60 & echo; wait", NULL};
+    const process_tool t = {
+        .path = "/bin/sh", .argv = argv, .output_fd = ends[1], .error_fd = -1, .leads_group = true};
+    EXPECT_OK(process_spawn_tool(&t, &p, NULL));
+    close(ends[1]);
+    EXPECT_EQ(read(ends[0], &byte, 1), 1);
+    process_signal_group(&p, SIGTERM);
+    EXPECT_EQ(read(ends[0], &byte, 1), 0); // nobody holds the other end any more
+    EXPECT(process_wait(&p).is_signal);
+    close(ends[0]);
+}
+
+TEST(programs_are_found) {
+    EXPECT(process_finds_program("sh", "/"));
+    EXPECT(!process_finds_program("no-such-program", "/"));
+    EXPECT(process_finds_program("bin/sh", "/"));
+    EXPECT(!process_finds_program("bin/sh", "/usr/share"));
+    EXPECT(!process_finds_program("etc/passwd", "/")); // no program
+    EXPECT(!process_finds_program("usr/bin", "/"));
+    REQUIRE(setenv("PATH", "/nowhere::/usr", 1) == 0);
+    EXPECT(!process_finds_program("sh", "/"));
+}

@@ -1,0 +1,5 @@
+export const greetings = {
+  greet(name) {
+    return `Hello, ${name}. This is the greeter, in JavaScript.`;
+  },
+};
