@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driver/keyvalue/sqlite_store.h"
 
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "os/fd.h"
-#include "os/private.h"
+#include "driver/file.h"
 
-enum { PAGE_BYTES = 4096, WAL_PAGES = 1000, PATH_BYTES_MAX = 4096, RUN_BYTES_MAX = 64 << 20 };
+enum { PAGE_BYTES = 4096, WAL_PAGES = 1000, RUN_BYTES_MAX = 64 << 20 };
 
 typedef enum statement { GET, HAS, PUT, ERASE, LIST, STATEMENT_COUNT } statement;
 
@@ -41,21 +39,6 @@ static status failed(const sqlite_store *s, int rc, const char *what, err *e) {
                    what, said);
 }
 
-// SQLite would make the file readable for others.
-static status make_file(const char *path, err *e) {
-    char folder[PATH_BYTES_MAX];
-    const char *slash = strrchr(path, '/');
-    if (path[0] != '/' || strlen(path) >= sizeof folder || slash[1] == '\0') {
-        return err_set(e, STATUS_INVALID, "\"%s\" is not the absolute path of a file", path);
-    }
-    snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
-    auto_fd dir = -1;
-    auto_fd fd = -1;
-    TRY(fd_open_directory(folder, &dir, e));
-    int error = private_file_create(dir, slash + 1, &fd);
-    return error == 0 || error == EEXIST ? STATUS_OK : err_set_errno(e, error, path);
-}
-
 static status set_up(sqlite_store *s, const sqlite_store_options *o, err *e) {
     char pragmas[512];
     snprintf(pragmas, sizeof pragmas,
@@ -77,7 +60,7 @@ static status set_up(sqlite_store *s, const sqlite_store_options *o, err *e) {
 }
 
 status sqlite_store_open(const sqlite_store_options *o, sqlite_store **ret, err *e) {
-    TRY(make_file(o->path, e));
+    TRY(driver_file_make(o->path, e)); // SQLite would make it readable for others
     sqlite_store *s = MEM_NEW(sqlite_store);
     int rc = sqlite3_open_v2(o->path, &s->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
