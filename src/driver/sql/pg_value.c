@@ -161,7 +161,8 @@ void pg_write_float4(values_writer *w, float value) {
 // --- texts and bytes ---------------------------------------------------------------------------------------
 
 static slice checked_text(reading *x, slice text) {
-    if (!utf8_valid(text) || memchr(text.data == NULL ? (const uint8_t *)"" : text.data, 0, text.len) != NULL) {
+    if (!utf8_valid(text) ||
+        memchr(text.data == NULL ? (const uint8_t *)"" : text.data, 0, text.len) != NULL) {
         complain(x, "a text is not UTF-8, or has a zero byte");
         return slice_empty();
     }
@@ -625,6 +626,19 @@ static void put_list(reading *x, shape s) {
     put(x, slice_from_text("}"));
 }
 
+static int64_t read_integer(values_reader *r, shape s) {
+    switch (s) {
+    case SHAPE_S32:
+        return values_read_s32(r);
+    case SHAPE_U32:
+        return values_read_u32(r);
+    case SHAPE_S16:
+        return values_read_s16(r);
+    default:
+        return values_read_s64(r);
+    }
+}
+
 // What needs no text. False for the others.
 static bool read_plain(reading *x, shape s, pg_param *ret) {
     switch (s) {
@@ -636,10 +650,7 @@ static bool read_plain(reading *x, shape s, pg_param *ret) {
     case SHAPE_U32:
     case SHAPE_S16:
         ret->class = PG_IS_INTEGER;
-        ret->integer = s == SHAPE_S64   ? values_read_s64(x->r)
-                       : s == SHAPE_S32 ? values_read_s32(x->r)
-                       : s == SHAPE_U32 ? values_read_u32(x->r)
-                                        : values_read_s16(x->r);
+        ret->integer = read_integer(x->r, s);
         return true;
     case SHAPE_BOOL:
         ret->class = PG_IS_BOOL;

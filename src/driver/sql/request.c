@@ -8,8 +8,9 @@
 #include "driver/sql/sql.h"
 
 enum {
-    REQUEST_MEMORY_MAX = 3 * SQL_CALL_BYTES_MAX + (8 << 20), // the parameters as text, and what a driver makes of them
-    HEAD_BYTES = 6,                                          // in front of rows: "ok" and their count
+    REQUEST_MEMORY_MAX =
+        3 * SQL_CALL_BYTES_MAX + (8 << 20), // the parameters as text, and what a driver makes of them
+    HEAD_BYTES = 6,                         // in front of rows: "ok" and their count
 };
 
 // --- names -------------------------------------------------------------------------------------------------
@@ -94,7 +95,8 @@ sql_error sql_error_of_state(const char *state) {
         strncmp(state, "3F", 2) == 0) {
         return SQL_INVALID_QUERY;
     }
-    return strncmp(state, "22", 2) == 0 || strncmp(state, "08P01", 5) == 0 ? SQL_INVALID_PARAMS : SQL_UNEXPECTED;
+    return strncmp(state, "22", 2) == 0 || strncmp(state, "08P01", 5) == 0 ? SQL_INVALID_PARAMS
+                                                                           : SQL_UNEXPECTED;
 }
 
 static void free_request(sql_request *q) {
@@ -162,8 +164,9 @@ static bool decode(sql_request *q, const sql_limits *l) {
     }
     err e = {0};
     // A value that is no value ends the reading.
-    status code = problem != NULL && values_read_ok(&r) ? STATUS_OK
-                                                        : values_read_end(&r, "arguments of a SQL function", &e);
+    status code = problem != NULL && values_read_ok(&r)
+                      ? STATUS_OK
+                      : values_read_end(&r, "arguments of a SQL function", &e);
     if (code != STATUS_OK) {
         sql_fail(q, code, "%s", e.message);
         return false;
@@ -180,7 +183,8 @@ static bool decode(sql_request *q, const sql_limits *l) {
     return true;
 }
 
-sql_request *sql_receive(driver_call *c, const sql_limits *l, sql_statements *statements, size_t driver_bytes) {
+sql_request *sql_receive(driver_call *c, const sql_limits *l, sql_statements *statements,
+                         size_t driver_bytes) {
     sql_function f;
     if (!sql_function_find(c->interface, c->function, &f)) {
         driver_fail(c, STATUS_UNSUPPORTED, "SQL has no such function");

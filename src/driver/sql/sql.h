@@ -76,14 +76,15 @@ typedef struct sql_limits {
     bool read_only;
 } sql_limits;
 
-#define SQL_SETTINGS                                                                                         \
-    {"read-only", "whether nothing may be changed through this link; default false", false, false},          \
-        {"rows-max", "rows of one answer (at most 1000000; default 10000)", false, false},                   \
-        {"answer-bytes-max", "bytes of one answer (at most 16777216; default 4194304)", false, false},       \
-        {"statement-bytes-max", "bytes of one text of SQL (at most 1048576; default 65536)", false, false},  \
-        {"run-ms-max", "milliseconds that one call may take (at most 3600000; default 10000)", false, false}, \
-    {                                                                                                        \
-        "statements-max", "statements that are known by tokens (at most 65536; default 1024)", false, false  \
+#define SQL_SETTINGS                                                                                        \
+    {"read-only", "whether nothing may be changed through this link; default false", false, false},         \
+        {"rows-max", "rows of one answer (at most 1000000; default 10000)", false, false},                  \
+        {"answer-bytes-max", "bytes of one answer (at most 16777216; default 4194304)", false, false},      \
+        {"statement-bytes-max", "bytes of one text of SQL (at most 1048576; default 65536)", false, false}, \
+        {"run-ms-max", "milliseconds that one call may take (at most 3600000; default 10000)", false,       \
+         false},                                                                                            \
+    {                                                                                                       \
+        "statements-max", "statements that are known by tokens (at most 65536; default 1024)", false, false \
     }
 
 status sql_limits_read(const driver_values *settings, sql_limits *ret, err *e) WRIT_MUST_USE;
@@ -127,11 +128,11 @@ typedef struct sql_request {
     size_t count;
     driver_call *origin; // deadline_ns, is_cancelled; its `data` is this
     sql_statements *statements;
-    sql_rows rows;      // of the answer to QUERY
-    uint64_t affected;  // of the answer to EXEC
-    list_node node;     // the driver's
-    loop_timer timer;   // the driver's; stopped when it is answered
-    arena memory;       // bounded
+    sql_rows rows;     // of the answer to QUERY
+    uint64_t affected; // of the answer to EXEC
+    list_node node;    // the driver's
+    loop_timer timer;  // the driver's; stopped when it is answered
+    arena memory;      // bounded
     // The error when there is one; else what was answered.
     bool has_failed;
     sql_error error;
@@ -139,11 +140,12 @@ typedef struct sql_request {
     void *driver; // the driver's own part, freed with the request
 } sql_request;
 
-// The one way in: decodes and checks. When the call is wrong it is answered and NULL is returned. `driver_bytes`
-// of zeroed memory are for the driver.
-sql_request *sql_receive(driver_call *c, const sql_limits *l, sql_statements *statements, size_t driver_bytes);
-// Notes an error of the contract; the first one stays. `state` is a SQLSTATE. Other threads may call it while the
-// request is theirs.
+// The one way in: decodes and checks. When the call is wrong it is answered and NULL is returned.
+// `driver_bytes` of zeroed memory are for the driver.
+sql_request *sql_receive(driver_call *c, const sql_limits *l, sql_statements *statements,
+                         size_t driver_bytes);
+// Notes an error of the contract; the first one stays. `state` is a SQLSTATE. Other threads may call it while
+// the request is theirs.
 void sql_set_error(sql_request *q, sql_error error, const char *state, const char *format, ...)
     WRIT_FORMAT(4, 5);
 // Answers with the noted error, or with rows, count or token; and frees.
@@ -154,5 +156,4 @@ void sql_fail(sql_request *q, status code, const char *format, ...) WRIT_FORMAT(
 sql_error sql_error_of_state(const char *state);
 
 // The drivers.
-extern const driver sql_sqlite;   // one file
-extern const driver sql_postgres; // a PostgreSQL server, 12 or newer
+extern const driver sql_sqlite; // one file

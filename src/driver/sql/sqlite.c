@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// wasmcloud:postgres over one SQLite file: a thread does one call after the other (sqlite_database.c), the loop
-// watches their time.
+// wasmcloud:postgres over one SQLite file: a thread does one call after the other (sqlite_database.c), the
+// loop watches their time.
 #include <stdio.h>
 
 #include "base/check.h"
@@ -8,7 +8,6 @@
 #include "driver/file.h"
 #include "driver/sql/sql.h"
 #include "driver/sql/sqlite_database.h"
-#include "driver/wait.h"
 #include "loop/work.h"
 
 enum {
@@ -133,17 +132,17 @@ static void on_retry(void *arg) {
 static void run_call(void *arg) {
     sql_request *q = arg;
     running *x = q->driver;
-    x->code = x->link->database == NULL
-                  ? err_set(&x->e, STATUS_CLOSED, "the database cannot be opened")
-                  : sqlite_database_run(x->link->database, q, &x->stop, &x->e);
+    x->code = x->link->database == NULL ? err_set(&x->e, STATUS_CLOSED, "the database cannot be opened")
+                                        : sqlite_database_run(x->link->database, q, &x->stop, &x->e);
 }
 
 static void end_call(sql_request *q) {
     running *x = q->driver;
     status why = x->why;
     if (x->work.was_cancelled || (x->code == STATUS_CANCELLED && why != STATUS_OK)) {
-        sql_fail(q, why, "%s", why == STATUS_TIMEOUT ? "the call took longer than it may; nothing was changed"
-                                                     : "cancelled");
+        sql_fail(q, why, "%s",
+                 why == STATUS_TIMEOUT ? "the call took longer than it may; nothing was changed"
+                                       : "cancelled");
     } else if (x->code == STATUS_OK) {
         sql_reply(q);
     } else {
@@ -194,7 +193,8 @@ static void call(driver_link *k, driver_call *c) {
     uint64_t end = loop_now_ns(k->l) + k->limits.run_ns_max;
     loop_timer_init(&q->timer, k->l, on_deadline, q);
     loop_timer_start_at(&q->timer, c->deadline_ns < end ? c->deadline_ns : end);
-    CHECK(loop_work_start(k->pool, &x->work, run_call, on_call_done, q, NULL) == STATUS_OK); // room was counted
+    CHECK(loop_work_start(k->pool, &x->work, run_call, on_call_done, q, NULL) ==
+          STATUS_OK); // room was counted
 }
 
 static void cancel(driver_link *k, driver_call *c) {

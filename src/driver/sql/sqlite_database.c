@@ -16,7 +16,13 @@ enum {
     HEAP_BYTES_MAX = 512 << 20, // of SQLite in this process: for sorting and the like
 };
 
-typedef enum control { CONTROL_NONE, CONTROL_BEGIN, CONTROL_COMMIT, CONTROL_ROLLBACK, CONTROL_SAVEPOINT } control;
+typedef enum control {
+    CONTROL_NONE,
+    CONTROL_BEGIN,
+    CONTROL_COMMIT,
+    CONTROL_ROLLBACK,
+    CONTROL_SAVEPOINT
+} control;
 
 struct sqlite_database {
     sqlite3 *db;
@@ -94,7 +100,8 @@ static int authorize(void *arg, int action, const char *first, const char *secon
         if (d->read_only && !only_reads(action)) {
             return refuse(d, "changes: the link is read-only");
         }
-        return schema != NULL && sqlite3_stricmp(schema, "temp") == 0 ? refuse(d, "temporary tables") : SQLITE_OK;
+        return schema != NULL && sqlite3_stricmp(schema, "temp") == 0 ? refuse(d, "temporary tables")
+                                                                      : SQLITE_OK;
     }
 }
 
@@ -116,8 +123,8 @@ static int on_busy(void *arg, int tries) {
 
 static status failed(const sqlite_database *d, int rc, const char *what, err *e) {
     const char *said = d->db != NULL ? sqlite3_errmsg(d->db) : sqlite3_errstr(rc);
-    return err_set(e, rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT ? STATUS_INVALID : STATUS_IO, "%s: %s", what,
-                   said);
+    return err_set(e, rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT ? STATUS_INVALID : STATUS_IO, "%s: %s",
+                   what, said);
 }
 
 static int run_ours(sqlite_database *d, const char *text) {
@@ -150,8 +157,8 @@ static status set_up(sqlite_database *d, const sqlite_database_options *o, err *
              "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA journal_mode = WAL;"
              "PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA synchronous = %s;"
              "PRAGMA wal_autocheckpoint = %d; PRAGMA max_page_count = %llu; PRAGMA query_only = %s;",
-             o->syncs ? "FULL" : "NORMAL", WAL_PAGES, (unsigned long long)(o->total_bytes_max / PAGE_BYTES + 16),
-             o->read_only ? "ON" : "OFF");
+             o->syncs ? "FULL" : "NORMAL", WAL_PAGES,
+             (unsigned long long)(o->total_bytes_max / PAGE_BYTES + 16), o->read_only ? "ON" : "OFF");
     sqlite3_hard_heap_limit64(HEAP_BYTES_MAX);
     sqlite3_busy_timeout(d->db, 2000);
     set_limits(d->db, o);
@@ -245,7 +252,8 @@ static status note(sqlite_database *d, sql_request *q, int rc, err *e) {
     }
     const char *state = state_of(rc);
     if (d->refused != NULL) {
-        sql_set_error(q, SQL_UNEXPECTED, d->read_only ? "25006" : "42501", "this link does not allow %s", d->refused);
+        sql_set_error(q, SQL_UNEXPECTED, d->read_only ? "25006" : "42501", "this link does not allow %s",
+                      d->refused);
     } else {
         sql_set_error(q, sql_error_of_state(state), state, "%s", sqlite3_errmsg(d->db));
     }
@@ -277,10 +285,11 @@ static int step_all(sqlite3_stmt *t, sql_request *q) {
     while ((rc = sqlite3_step(t)) == SQLITE_ROW) {
         rows++;
         if (q->function == SQL_QUERY && !sqlite_values_row(t, q)) {
-            sql_set_error(q, SQL_UNEXPECTED, "54000",
-                          "the answer has more rows or bytes than the link allows (%zu rows, %zu bytes); nothing was "
-                          "changed",
-                          q->rows.rows_max, q->rows.bytes.max);
+            sql_set_error(
+                q, SQL_UNEXPECTED, "54000",
+                "the answer has more rows or bytes than the link allows (%zu rows, %zu bytes); nothing was "
+                "changed",
+                q->rows.rows_max, q->rows.bytes.max);
             return SQLITE_ABORT;
         }
     }
@@ -325,9 +334,11 @@ static status run_one(sqlite_database *d, sql_request *q, err *e) {
         sqlite3_finalize(second);
         d->refused = refused;
         if (next != SQLITE_OK || second != NULL) {
-            sql_set_error(q, SQL_INVALID_QUERY, "42601", "more than one statement; query-batch takes several");
+            sql_set_error(q, SQL_INVALID_QUERY, "42601",
+                          "more than one statement; query-batch takes several");
         } else if (what == CONTROL_BEGIN || what == CONTROL_SAVEPOINT) {
-            sql_set_error(q, SQL_INVALID_QUERY, "25001", "a transaction ends with its call: begin it in query-batch");
+            sql_set_error(q, SQL_INVALID_QUERY, "25001",
+                          "a transaction ends with its call: begin it in query-batch");
         } else if (what == CONTROL_NONE && q->function != SQL_PREPARE && sqlite_values_bind(t, q)) {
             rc = run_statement(d, t, q);
         }
@@ -344,8 +355,8 @@ typedef struct batch {
     bool is_explicit; // by a BEGIN of the text
 } batch;
 
-// As PostgreSQL does: what is not in a transaction of the text's own is in one that ends with the text, or with
-// the next COMMIT or ROLLBACK of it.
+// As PostgreSQL does: what is not in a transaction of the text's own is in one that ends with the text, or
+// with the next COMMIT or ROLLBACK of it.
 static int run_control(sqlite_database *d, sqlite3_stmt *t, control what, batch *b) {
     int rc = SQLITE_OK;
     if (!b->is_open && (what == CONTROL_BEGIN || what == CONTROL_NONE || what == CONTROL_SAVEPOINT)) {

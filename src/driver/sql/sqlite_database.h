@@ -2,9 +2,9 @@
 // The blocking half of the SQLite driver: one database file and one connection to it. Used by one thread at a
 // time.
 //
-// What a component sends is SQL that nobody trusts. It reaches this file and nothing else: SQLite's authorizer
-// refuses other databases, extensions, virtual tables, temporary tables (they would stay for the next call) and
-// settings of the connection. Each call is one transaction.
+// What a component sends is SQL that nobody trusts. It reaches this file and nothing else: SQLite's
+// authorizer refuses other databases, extensions, virtual tables, temporary tables (they would stay for the
+// next call) and settings of the connection. Each call is one transaction.
 #pragma once
 
 #include <stdatomic.h>
@@ -28,4 +28,5 @@ void sqlite_database_close(sqlite_database *d); // accepts NULL
 // Does what the request asks for: rows, `affected` or an error are in it then. `*stop` may be set by others
 // while it runs: it ends soon, with STATUS_CANCELLED. After STATUS_CANCELLED and after an error nothing was
 // changed. STATUS_IO when the file cannot be used any more: close it.
-status sqlite_database_run(sqlite_database *d, sql_request *q, const _Atomic bool *stop, err *e) WRIT_MUST_USE;
+status sqlite_database_run(sqlite_database *d, sql_request *q, const _Atomic bool *stop,
+                           err *e) WRIT_MUST_USE;

@@ -68,8 +68,8 @@ bool sqlite_values_bind(sqlite3_stmt *t, sql_request *q) {
         }
     }
     if (highest != q->count) {
-        sql_set_error(q, SQL_INVALID_PARAMS, "08P01", "the statement has %u parameters, and %zu values came", highest,
-                      q->count);
+        sql_set_error(q, SQL_INVALID_PARAMS, "08P01", "the statement has %u parameters, and %zu values came",
+                      highest, q->count);
         return false;
     }
     return true;

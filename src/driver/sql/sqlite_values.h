@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Values of SQLite as values of the contract. SQLite has five kinds of values; the declared type of a column says
-// which case of pg-value one is given back as.
+// Values of SQLite as values of the contract. SQLite has five kinds of values; the declared type of a column
+// says which case of pg-value one is given back as.
 #pragma once
 
 #include <sqlite3.h>

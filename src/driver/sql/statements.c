@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Statements behind tokens. A token is made of the hash of the text, so that one that is still held by somebody
-// never comes to mean another statement, also not after the process was replaced.
+// Statements behind tokens. A token is made of the hash of the text, so that one that is still held by
+// somebody never comes to mean another statement, also not after the process was replaced.
 #include "base/list.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
