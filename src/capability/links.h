@@ -22,7 +22,8 @@ struct rpc_share;
 
 enum {
     WASI_LINK_NAME_BYTES_MAX = 128,
-    WASI_LINK_NAMES_MAX = 64, // set-link-name of one instance
+    WASI_LINK_NAMES_MAX = 64,            // set-link-name of one instance
+    WASI_LINK_CALL_BYTES_MAX = 16 << 20, // of the arguments of one call that is passed on
 };
 
 typedef enum wasi_link_state { // what stands in the page
@@ -67,3 +68,7 @@ status wasi_call_check(wasi_instance *i, slice target, slice interface, slice fu
 // the call was done is not known), STATUS_LIMIT, and what a driver says of its backend.
 status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
                       err *e) WRIT_MUST_USE;
+
+// The body of the functions of contracts that go to their link as they are (tools/witgen). A call that was
+// not done is the function's typed error, with the reason; where it has none, a trap.
+status wasi_link_forward(host_call *call, core_value *values, err *e) WRIT_MUST_USE;

@@ -38,6 +38,9 @@
 #include "wasi/sockets_udp_create_socket.h"
 #include "wasmcloud/bus_lattice.h"
 #include "wasmcloud/bus_lattice_1.h"
+#include "wasmcloud/postgres_prepared.h"
+#include "wasmcloud/postgres_query.h"
+#include "wasmcloud/postgres_types.h"
 #include "wasmcloud/secrets_reveal.h"
 #include "wasmcloud/secrets_store.h"
 
@@ -79,6 +82,9 @@ static const wasi_offer offers[] = {
     {&wasi_sockets_udp_create_socket_interface, WASI_AUTHORITY_NETWORK},
     {&wasmcloud_bus_lattice_interface, WASI_AUTHORITY_NONE},
     {&wasmcloud_bus_lattice_1_interface, WASI_AUTHORITY_NONE},
+    {&wasmcloud_postgres_prepared_interface, WASI_AUTHORITY_LINK},
+    {&wasmcloud_postgres_query_interface, WASI_AUTHORITY_LINK},
+    {&wasmcloud_postgres_types_interface, WASI_AUTHORITY_NONE},
     {&wasmcloud_secrets_reveal_interface, WASI_AUTHORITY_SECRETS},
     {&wasmcloud_secrets_store_interface, WASI_AUTHORITY_SECRETS},
 };

@@ -44,7 +44,6 @@ bridge_failure bridge_failure_of(const ctype *result) {
 
 status bridge_failure_lower(const bridge_failure *f, host_call *call, slice why, core_value *values,
                             uint32_t return_pointer, err *e) {
-    const abi_layout *l = &call->func->layout;
     component_value text = {.kind = CTYPE_STRING, .of.string = why};
     component_value some = {.kind = CTYPE_OPTION, .of.variant = {1, &text}};
     component_value other = {.kind = CTYPE_VARIANT, .of.variant = {f->tag, f->is_option ? &some : &text}};
@@ -52,14 +51,5 @@ status bridge_failure_lower(const bridge_failure *f, host_call *call, slice why,
     if (f->kind != BRIDGE_FAILURE_PLAIN) {
         failed.of.variant.payload = f->kind == BRIDGE_FAILURE_TEXT ? &text : &other;
     }
-    abi_place place = abi_flat(values);
-    const ctype *t = l->type->result;
-    uint32_t consumed = 0;
-    memory_refresh(&call->side.memory);
-    if (l->result_spilled) {
-        uint8_t *ignored;
-        TRY(memory_range(&call->side.memory, return_pointer, t->size, t->align, "return area", &ignored, e));
-        place = abi_memory(return_pointer);
-    }
-    return abi_lower(t, &failed, &call->side, place, &consumed, e);
+    return host_call_lower_result(call, &failed, values, return_pointer, e);
 }

@@ -147,3 +147,20 @@ status host_lower_own(host_call *call, const ctype_resource *type, void *rep, ui
     }
     return abi_lower_own(t, (uintptr_t)rep, &call->side, ret_handle, e);
 }
+
+// --- whole results -----------------------------------------------------------------------------------------
+
+status host_call_lower_result(host_call *call, const component_value *value, core_value *values,
+                              uint32_t return_pointer, err *e) {
+    const abi_layout *l = &call->func->layout;
+    const ctype *t = l->type->result;
+    abi_place place = abi_flat(values);
+    uint32_t consumed = 0;
+    memory_refresh(&call->side.memory);
+    if (l->result_spilled) {
+        uint8_t *ignored;
+        TRY(memory_range(&call->side.memory, return_pointer, t->size, t->align, "return area", &ignored, e));
+        place = abi_memory(return_pointer);
+    }
+    return abi_lower(t, value, &call->side, place, &consumed, e);
+}

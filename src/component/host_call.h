@@ -12,3 +12,7 @@ struct host_call {
     handle_lends lends;
     arena arena;
 };
+
+// A value as the result of the call: in `values`, or at `return_pointer`. Allocates in the guest.
+status host_call_lower_result(host_call *call, const component_value *value, core_value *values,
+                              uint32_t return_pointer, err *e) WRIT_MUST_USE;

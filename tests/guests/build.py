@@ -51,6 +51,7 @@ GUESTS = {
     "http-go": (toolchains.build_go_http, ["http-go", "wit"]),
     "hostile-c": (toolchains.build_c, ["hostile-c", "wit"]),
     "links-c": (toolchains.build_c, ["links-c", "../../wit/contracts"]),
+    "sql-c": (toolchains.build_c, ["sql-c", "../../wit/contracts"]),
     "calls-c": (toolchains.build_c, ["calls-c"]),
     "net-c": (toolchains.build_c, ["net-c"]),
     "secrets-c": (toolchains.build_c, ["secrets-c", "../../wit/contracts"]),

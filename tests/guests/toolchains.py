@@ -38,6 +38,9 @@ C_NAMES = [
     "wasi:config/store@0.2.0-draft=config",
     "wasi:logging/logging@0.1.0-draft=logging",
     "wasmcloud:bus/lattice@2.0.1=lattice",
+    "wasmcloud:postgres/types@0.1.1-draft=pg",
+    "wasmcloud:postgres/query@0.1.1-draft=query",
+    "wasmcloud:postgres/prepared@0.1.1-draft=prepared",
 ]
 
 

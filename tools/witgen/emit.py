@@ -12,6 +12,10 @@ RESERVED_PARAMS = {"call", "ret", "e", "flat", "owns", "args", "ret_ptr", "p", "
                    "semver", "ctype"}
 INDENT = "    "
 
+# Packages whose calls go to a link as they are, as bytes: nobody writes their functions by hand.
+FORWARDED = {"wasmcloud:postgres"}
+FORWARD = "wasi_link_forward"
+
 
 def indent(lines):
     return [INDENT + line if line else line for line in lines]
@@ -148,8 +152,7 @@ class Header:
         for t, home in types:
             if home is self.i:
                 lines += self.definition(t)
-        for f in self.i.functions:
-            lines += [prototype(self.i, f) + " WRIT_MUST_USE;"]
+        lines += [p + " WRIT_MUST_USE;" for p in prototypes(self.i)]
         return "\n".join(lines + ["", f"extern const host_interface {self.i.prefix()}_interface;", ""])
 
     def definition(self, t):
@@ -194,6 +197,16 @@ class Header:
         if not members:
             return []
         return ["union {"] + indent(Names.declare(x, self.i, n) + ";" for x, n in members) + [f"}}{name};"]
+
+
+def is_forwarded(interface):
+    return f"{interface.namespace}:{interface.package}" in FORWARDED
+
+
+def prototypes(interface):
+    if is_forwarded(interface):
+        return [f"status {FORWARD}(host_call *call, core_value *flat, err *e)"] if interface.functions else []
+    return [prototype(interface, f) for f in interface.functions]
 
 
 def prototype(interface, f):
@@ -603,7 +616,7 @@ class Source:
 
     def text(self):
         i = self.i
-        bodies = [line for f in i.functions for line in self.body(f)]
+        bodies = [] if is_forwarded(i) else [line for f in i.functions for line in self.body(f)]
         lines = [f"// Generated from {i.full_name()}@{i.version} by tools/witgen. Do not edit.",
                  f'#include "{i.path()}.h"', "", '#include "glue/glue.h"', ""]
         for r in i.resources:
@@ -634,7 +647,8 @@ class Source:
             lines.append("static const host_func funcs[] = {")
             for f in i.functions:
                 name = Names.function(i, f.name)
-                lines.append(f'{INDENT}{{SLICE_LITERAL("{f.name}"), &type_{name}, body_{name}}},')
+                body = FORWARD if is_forwarded(i) else f"body_{name}"
+                lines.append(f'{INDENT}{{SLICE_LITERAL("{f.name}"), &type_{name}, {body}}},')
             lines.append("};")
             rows += [f".func_count = {len(i.functions)}", ".funcs = funcs"]
         if i.resources:

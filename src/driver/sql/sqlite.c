@@ -209,7 +209,9 @@ static status read_settings(const driver_environment *env, const driver_values *
     uint64_t total = 1 << 30;
     bool syncs = true;
     TRY(sql_limits_read(settings, &k->limits, e));
-    TRY(driver_file_path(env, settings, "postgres.sqlite3", k->path, e));
+    slice path = SLICE_LITERAL("postgres.sqlite3");
+    (void)!driver_values_text(settings, "path", &path);
+    TRY(driver_path(env, "path", path, k->path, sizeof k->path, e));
     TRY(driver_values_number(settings, "total-bytes-max", 1 << 16, 1ull << 42, &total, e));
     TRY(driver_values_bool(settings, "sync", &syncs, e));
     k->database_options = (sqlite_database_options){.path = k->path,

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Host functions that pass their calls on as they are: the arguments become bytes in the value encoding
+// (component/value_code.h) by the type of the function, and bytes become its result. For functions without
+// resources.
+#pragma once
+
+#include "base/buf.h"
+#include "component/host.h"
+
+// Where the result goes; to be taken before anything else, because flat values are both ways.
+typedef struct forward {
+    host_call *call;
+    core_value *values;
+    uint32_t return_pointer;
+} forward;
+
+forward forward_of(host_call *call, core_value *values);
+// Appends the arguments. STATUS_TRAP: the guest is at fault; STATUS_LIMIT: more than `out` takes.
+status forward_params(const forward *f, buf *out, err *e) WRIT_MUST_USE;
+// Makes the answer the result. STATUS_IO when it is no value of the type: then nothing was done.
+status forward_result(const forward *f, slice answer, err *e) WRIT_MUST_USE;
+// Tells the caller why it failed, if the type of the function has a place for that
+// (component/bridge_failure.h); else it returns `code`, with the message of `e`, which is not NULL.
+status forward_failure(const forward *f, status code, err *e) WRIT_MUST_USE;
