@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/jitter.h"
 #include "base/mem.h"
 #include "driver/blobstore/blobstore.h"
 #include "driver/keyvalue/keyvalue.h"
@@ -206,10 +207,4 @@ status driver_open(const driver *d, const driver_environment *env, const driver_
     return d->link_open(env, options, ret, e);
 }
 
-uint64_t driver_wait(uint64_t *random, uint64_t max) {
-    uint64_t z = *random += 0x9e3779b97f4a7c15; // splitmix64
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-    z = (z ^ z >> 27) * 0x94d049bb133111eb;
-    z ^= z >> 31;
-    return max / 2 + z % (max / 2 + 1);
-}
+uint64_t driver_wait(uint64_t *random, uint64_t max) { return jitter_wait(random, max); }
