@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 #include "loop/loop.h"
-#include "net/rpc.h"
 #include "policy/gate.h"
 
 // --- which link --------------------------------------------------------------------------------------------
@@ -75,9 +74,8 @@ static status check_open(const wasi_instance *i, const wasi_link *l, err *e) {
                    SLICE_ARG(l->name), SLICE_ARG(i->workload->name), SLICE_ARG(l->interface));
 }
 
-status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) {
-    const choice *chosen = find_choice(i, interface);
-    slice name = chosen != NULL ? slice_of_text(&chosen->name) : slice_from_text("default");
+status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
+                            err *e) {
     const wasi_link *l = find_link(i, interface, name);
     if (l == NULL) {
         return no_link(i, interface, name, e);
@@ -85,6 +83,12 @@ status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link *
     TRY(check_open(i, l, e));
     *ret = l;
     return STATUS_OK;
+}
+
+status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) {
+    const choice *chosen = find_choice(i, interface);
+    slice name = chosen != NULL ? slice_of_text(&chosen->name) : slice_from_text("default");
+    return wasi_link_find_named(i, interface, name, ret, e);
 }
 
 static status new_choice(wasi_instance *i, slice interface, choice **ret, err *e) {
@@ -186,12 +190,9 @@ status wasi_call_check(wasi_instance *i, slice target, slice interface, slice fu
     return STATUS_OK;
 }
 
-status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
-                      err *e) {
-    wasi_instance *i = wasi_of(call);
+status wasi_link_start(wasi_instance *i, const wasi_link *l, slice function, slice payload, rpc_call *c,
+                       rpc_ended ended, void *arg, err *e) {
     rpc *drivers = *i->workload->links->drivers;
-    waiting w = {.instance = i, .memory = host_call_arena(call)};
-    rpc_call c = {.share = i->workload->links->share};
     const rpc_message m = {l->number, l->interface, function, payload};
     TRY(check_open(i, l, e));
     TRY(wasi_call_check(i, l->target_name, l->interface, function, l->name, e));
@@ -199,7 +200,15 @@ status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice
         return err_set(e, STATUS_CLOSED, "the process with the drivers is being replaced");
     }
     uint64_t deadline = l->timeout_ns == 0 ? UINT64_MAX : loop_now_fresh_ns(i->loop) + l->timeout_ns;
-    TRY(rpc_call_start(drivers, &c, &m, deadline, on_ended, &w, e));
+    c->share = i->workload->links->share;
+    return rpc_call_start(drivers, c, &m, deadline, ended, arg, e);
+}
+
+status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
+                      err *e) {
+    waiting w = {.instance = wasi_of(call), .memory = host_call_arena(call)};
+    rpc_call c = {0};
+    TRY(wasi_link_start(wasi_of(call), l, function, payload, &c, on_ended, &w, e));
     TRY(wait_for(call, &c, &w, e));
     if (w.code != STATUS_OK) {
         err_set(e, w.code, "%s", w.e.message);

@@ -16,9 +16,7 @@
 #include <stdatomic.h>
 
 #include "capability/wasi.h"
-
-struct rpc;
-struct rpc_share;
+#include "net/rpc.h"
 
 enum {
     WASI_LINK_NAME_BYTES_MAX = 128,
@@ -44,13 +42,17 @@ typedef struct wasi_link {
 typedef struct wasi_links { // of a workload
     const wasi_link *items;
     size_t count;
-    struct rpc *const *drivers; // the connection; what it points at is NULL while there is none
-    struct rpc_share *share;    // of it: the workload's, so that it cannot keep others from calling
+    rpc *const *drivers; // the connection; what it points at is NULL while there is none
+    rpc_share *share;    // of it: the workload's, so that it cannot keep others from calling
 } wasi_links;
 
 // The link that a call of this instance to `interface` goes through now. STATUS_NOT_FOUND: there is none of
 // that name; STATUS_DENIED: it was cut. The message names workload, interface and link.
 status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
+
+// The one of that name. What lives longer than a call (a resource) keeps the name and not the link.
+status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
+                            err *e) WRIT_MUST_USE;
 
 // From now on calls of this instance to `interface` go through the link of this name. STATUS_NOT_FOUND when
 // there is none (it is set all the same: links may come later); STATUS_LIMIT.
@@ -68,6 +70,11 @@ status wasi_call_check(wasi_instance *i, slice target, slice interface, slice fu
 // the call was done is not known), STATUS_LIMIT, and what a driver says of its backend.
 status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
                       err *e) WRIT_MUST_USE;
+
+// The same without waiting, for what is fetched ahead and written behind: `ended` is called from the loop, as
+// rpc_call_start says, unless the call is cancelled with rpc_call_cancel. `c` is zeroed.
+status wasi_link_start(wasi_instance *i, const wasi_link *l, slice function, slice payload, rpc_call *c,
+                       rpc_ended ended, void *arg, err *e) WRIT_MUST_USE;
 
 // The body of the functions of contracts that go to their link as they are (tools/witgen). A call that was
 // not done is the function's typed error, with the reason; where it has none, a trap.

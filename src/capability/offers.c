@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capability/offers.h"
 
+#include "wasi/blobstore_blobstore.h"
+#include "wasi/blobstore_container.h"
+#include "wasi/blobstore_types.h"
 #include "wasi/cli_environment.h"
 #include "wasi/cli_exit.h"
 #include "wasi/cli_stderr.h"
@@ -45,6 +48,10 @@
 #include "wasmcloud/secrets_store.h"
 
 static const wasi_offer offers[] = {
+    // Who has a container has it from there; the same link leads to both.
+    {&wasi_blobstore_blobstore_interface, WASI_AUTHORITY_LINK},
+    {&wasi_blobstore_container_interface, WASI_AUTHORITY_NONE},
+    {&wasi_blobstore_types_interface, WASI_AUTHORITY_NONE},
     {&wasi_cli_environment_interface, WASI_AUTHORITY_ENVIRONMENT},
     {&wasi_cli_exit_interface, WASI_AUTHORITY_NONE},
     {&wasi_cli_stderr_interface, WASI_AUTHORITY_STDIO},

@@ -131,6 +131,7 @@ typedef enum wasi_slot { // where a capability keeps what it needs per instance
     WASI_SLOT_HTTP,
     WASI_SLOT_SOCKETS,
     WASI_SLOT_LINKS,
+    WASI_SLOT_BLOBSTORE,
     WASI_SLOT_COUNT,
 } wasi_slot;
 

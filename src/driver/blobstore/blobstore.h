@@ -214,6 +214,7 @@ typedef struct blobstore_upload {
     char name[BLOBSTORE_UPLOAD_BYTES + 1];
     uint64_t bytes; // that were appended
     bool is_busy;
+    bool is_doomed; // it was aborted while it was busy
     loop_timer idle;
 } blobstore_upload;
 
@@ -236,7 +237,7 @@ void blobstore_uploads_remove(blobstore_upload *u); // accepts one that is in no
 // The upload that a later step is about, which is busy from now on. NULL when the step was answered: the
 // upload is not there, busy, or the step does not fit it; in the last case it was given to `expired`.
 blobstore_upload *blobstore_uploads_begin_step(blobstore_uploads *t, blobstore_request *q) WRIT_MUST_USE;
-// A step has ended well; the next may come.
+// A step has ended well; the next may come, or it is given to `expired`.
 void blobstore_uploads_end_step(blobstore_upload *u, uint64_t added);
 // Any one that is not busy, taken out, for the end of a link; NULL when there is none.
 blobstore_upload *blobstore_uploads_take(blobstore_uploads *t);

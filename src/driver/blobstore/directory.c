@@ -158,8 +158,8 @@ static void end_step(job *j, const blobstore_call *c) {
     bool goes_on = j->problem == 0 ? c->step == BLOBSTORE_BEGIN || c->step == BLOBSTORE_APPEND
                                    : j->problem == ECANCELED && c->step != BLOBSTORE_BEGIN;
     if (goes_on) {
+        j->answer.upload = arena_copy(&j->request->memory, slice_from_text(j->upload->base.name));
         blobstore_uploads_end_step(&j->upload->base, j->problem == 0 ? c->bytes.len : 0);
-        j->answer.upload = slice_from_text(j->upload->base.name);
     } else {
         blobstore_uploads_remove(&j->upload->base);
         remove_upload(j->link, &j->upload->base);

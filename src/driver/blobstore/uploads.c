@@ -29,7 +29,7 @@ bool blobstore_uploads_add(blobstore_uploads *t, blobstore_upload *u) {
     u->name[BLOBSTORE_UPLOAD_BYTES] = '\0';
     u->owner = t;
     u->bytes = 0;
-    u->is_busy = false;
+    u->is_busy = u->is_doomed = false;
     list_push_back(&t->items, &u->node);
     t->count++;
     loop_timer_init(&u->idle, t->l, on_idle, u);
@@ -70,7 +70,12 @@ static bool fits(const blobstore_uploads *t, const blobstore_upload *u, const bl
 blobstore_upload *blobstore_uploads_begin_step(blobstore_uploads *t, blobstore_request *q) {
     blobstore_upload *u = find(t, q->call.upload);
     blobstore_error problem = BLOBSTORE_NO_UPLOAD;
-    if (u == NULL || u->is_busy) {
+    if (u != NULL && u->is_busy && q->call.step == BLOBSTORE_ABORT) {
+        u->is_doomed = true;
+        blobstore_reply(q, &(blobstore_answer){0});
+        return NULL;
+    }
+    if (u == NULL || u->is_busy || u->is_doomed) {
         blobstore_reply_error(q, problem);
         return NULL;
     }
@@ -86,10 +91,16 @@ blobstore_upload *blobstore_uploads_begin_step(blobstore_uploads *t, blobstore_r
 }
 
 void blobstore_uploads_end_step(blobstore_upload *u, uint64_t added) {
-    CHECK(u->is_busy && u->owner != NULL);
+    blobstore_uploads *t = u->owner;
+    CHECK(u->is_busy && t != NULL);
     u->is_busy = false;
     u->bytes += added;
-    loop_timer_start_in(&u->idle, u->owner->limits->upload_idle_ns);
+    if (u->is_doomed) {
+        blobstore_uploads_remove(u);
+        t->expired(t->arg, u);
+        return;
+    }
+    loop_timer_start_in(&u->idle, t->limits->upload_idle_ns);
 }
 
 blobstore_upload *blobstore_uploads_take(blobstore_uploads *t) {
