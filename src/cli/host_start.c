@@ -2,6 +2,7 @@
 #include "cli/host_start.h"
 
 #include "api/metrics.h"
+#include "api/otlp.h"
 #include "base/mem.h"
 #include "cli/endpoint.h"
 #include "cli/options.h"
@@ -23,11 +24,17 @@ static status replace_text(char **field, const char *text) {
 
 CLI_KEEP_OUTPUT(set_output, cli_host, output);
 CLI_KEEP_TEXT(set_audit, cli_host, audit_path);
+CLI_KEEP_TEXT(set_otlp, cli_host, otlp_url);
 CLI_KEEP_TEXT(set_secrets, cli_host, secrets.directory);
 CLI_KEEP_TEXT(set_key_file, cli_host, secrets.key_file);
 CLI_KEEP_TEXT(set_passphrase_file, cli_host, secrets.passphrase_file);
 
 status cli_set_host_output(void *target, const char *value, err *e) { return set_output(target, value, e); }
+status cli_set_otlp(void *target, const char *value, err *e) {
+    otlp_endpoint to;
+    TRY(otlp_endpoint_parse(slice_from_text(value), &to, e));
+    return set_otlp(target, value, e);
+}
 status cli_set_audit(void *target, const char *value, err *e) { return set_audit(target, value, e); }
 status cli_set_secrets(void *target, const char *value, err *e) { return set_secrets(target, value, e); }
 status cli_set_secrets_key_file(void *target, const char *value, err *e) {
@@ -72,8 +79,7 @@ static status open_metrics(cli_host *h, err *e) {
     return STATUS_OK;
 }
 
-static status supervising(void *context, loop *l, const host_status *s, err *e) {
-    cli_host *h = context;
+static status serve_metrics(cli_host *h, loop *l, const host_status *s, err *e) {
     TRY(metrics_new(l, h->metrics_fd, s, &h->metrics, e));
     if (s->config->adopted_count == 0) { // else it was told
         start_table_metrics(h->metrics_address, h->metrics_port, h->output);
@@ -81,10 +87,22 @@ static status supervising(void *context, loop *l, const host_status *s, err *e) 
     return STATUS_OK;
 }
 
+static status supervising(void *context, loop *l, const host_status *s, err *e) {
+    cli_host *h = context;
+    otlp_endpoint to;
+    if (h->otlp_url != NULL) {
+        TRY(otlp_endpoint_parse(slice_from_text(h->otlp_url), &to, e));
+        TRY(otlp_new(l, &to, h->config.ca_file, s, &h->otlp, e));
+    }
+    return h->metrics_fd < 0 ? STATUS_OK : serve_metrics(h, l, s, e);
+}
+
 static void ending(void *context) {
     cli_host *h = context;
     metrics_free(h->metrics);
     h->metrics = NULL;
+    otlp_free(h->otlp);
+    h->otlp = NULL;
 }
 
 // --- the whole ---------------------------------------------------------------------------------------------
@@ -113,7 +131,7 @@ status cli_host_run(cli_host *h, const host_observer *observer, int *ret_exit, e
     const host_monitor monitor = {h, supervising, ending};
     host_observer all = *observer;
     run_secrets secrets = {.request = h->secrets};
-    all.monitor = h->metrics_fd >= 0 ? &monitor : NULL;
+    all.monitor = h->metrics_fd >= 0 || h->otlp_url != NULL ? &monitor : NULL;
     status s = run_secrets_open(&secrets, &h->config, &all, e);
     s = s == STATUS_OK ? run_recorded(h, &all, ret_exit, e) : s;
     run_secrets_close(&secrets);

@@ -17,6 +17,8 @@ typedef struct cli_host {
     uint16_t metrics_port;
     int metrics_fd; // cli_host_open
     struct metrics *metrics;
+    const char *otlp_url; // NULL = no collector gets the log
+    struct otlp *otlp;
 } cli_host;
 
 // After host_config_init of the configuration.
@@ -35,6 +37,7 @@ int cli_host_end(cli_host *h, status s, bool is_usage, int code, const err *e);
 
 status cli_set_audit(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_metrics(void *target, const char *value, err *e) WRIT_MUST_USE;
+status cli_set_otlp(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_spiffe(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_spiffe_audience(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_secrets(void *target, const char *value, err *e) WRIT_MUST_USE;
@@ -61,6 +64,8 @@ status cli_set_host_output(void *target, const char *value, err *e) WRIT_MUST_US
 #define CLI_OPTIONS_WATCHED                                                                           \
     {"metrics", 0, "[ADDR:]PORT", "serve GET /metrics for Prometheus (127.0.0.1 without ADDR)",       \
      cli_set_metrics},                                                                                \
+        {"otlp", 0, "URL", "send the log to a collector of OpenTelemetry (http://127.0.0.1:4318)",    \
+         cli_set_otlp},                                                                               \
     {                                                                                                 \
         "audit", 0, "FILE", "record starts, grants, links and refusals in an audit log (writ audit)", \
             cli_set_audit                                                                             \

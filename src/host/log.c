@@ -134,11 +134,20 @@ static void mention_dropped(logger *l) {
     l->is_mentioning = false;
 }
 
+static void tell_taps(const logger *l, const log_record *record) {
+    const log_taps *taps = l->options.taps;
+    for (list_node *n = taps == NULL ? NULL : taps->list.next; n != NULL && n != &taps->list; n = n->next) {
+        const log_tap *t = LIST_ENTRY(n, log_tap, node);
+        t->record(t->context, l->options.workload, record);
+    }
+}
+
 void logger_record(logger *l, const log_record *record) {
     if (record->level == LOG_VERBOSE && !l->options.is_verbose) {
         return;
     }
     mention_dropped(l);
+    tell_taps(l, record);
     if (l->options.fd >= 0) {
         write_line(l, record);
     } else {

@@ -11,6 +11,7 @@
 
 #include "base/attributes.h"
 #include "base/buf.h"
+#include "base/list.h"
 
 typedef enum log_level {
     LOG_VERBOSE, // only with --verbose
@@ -47,6 +48,22 @@ typedef struct log_record {
     size_t field_count;
 } log_record;
 
+// Somebody else who gets every record that is written, whatever becomes of its line. Must not log, and copies
+// what it keeps.
+typedef struct log_tap {
+    void (*record)(void *context, slice workload, const log_record *record);
+    void *context;
+    list_node node;
+} log_tap;
+
+// Those of several loggers; list_init(&taps.list).
+typedef struct log_taps {
+    list_node list;
+} log_taps;
+
+static inline void log_taps_add(log_taps *t, log_tap *added) { list_push_back(&t->list, &added->node); }
+static inline void log_taps_remove(log_tap *t) { list_remove(&t->node); }
+
 typedef struct logger logger;
 
 typedef struct logger_options {
@@ -56,6 +73,7 @@ typedef struct logger_options {
     int fd; // where lines go; -1 = to the sink
     void (*sink)(void *context, const log_record *record);
     void *context;
+    const log_taps *taps; // borrowed; or NULL
     uint64_t
         bytes_per_second_max; // of guest-caused events (logger_guest_event); a burst of one second is free
 } logger_options;

@@ -35,6 +35,7 @@ typedef struct run {
     host_config *config;
     const host_observer *observer;
     logger *logger;
+    log_taps *taps;               // of it, and of those of the workloads
     prepared_workload *workloads; // one for each of the configuration
     vetting *vettings;            // likewise
     host_identity *identity;      // NULL without --spiffe
@@ -117,6 +118,7 @@ static status start_loggers(run *r, err *e) {
         .is_json = c->is_json,
         .is_verbose = c->is_verbose,
         .fd = STDERR_FILENO,
+        .taps = r->taps,
     };
     TRY(logger_new(&o, &r->logger, e));
     for (size_t i = 0; i < count_of(r); i++) {
@@ -384,6 +386,7 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
         .identity = r->identity,
         .secrets = r->secrets,
         .logger = r->logger,
+        .taps = r->taps,
         .is_command = r->is_command,
         .worker_count = r->worker_count,
         .level = r->engine_options.level,
@@ -462,7 +465,8 @@ static status start_watchers(single *p, err *e) {
                          vetting_claims(&r->vettings[i])->issued_at_s, end, NULL, NULL);
         }
     }
-    p->status = (host_status){r->config, r->vettings, p, read_figures, read_workload, r->identity};
+    p->status = (host_status){r->config,     r->vettings, p,         read_figures,
+                              read_workload, r->identity, r->logger, r->taps};
     if (r->identity != NULL) {
         host_identity_watch(r->identity, p->loop);
     }
@@ -687,8 +691,10 @@ static void release(run *r) {
 }
 
 status host_check(host_config *config, const host_observer *observer, err *e) {
-    run r = {.config = config, .observer = observer, .started_ns = clock_now_ns()};
+    log_taps taps;
+    run r = {.config = config, .observer = observer, .taps = &taps, .started_ns = clock_now_ns()};
     TRY(check_names(config, e));
+    list_init(&taps.list);
     init(&r);
     status s = start_loggers(&r, e);
     s = s == STATUS_OK ? share_instances(&r, e) : s;
@@ -701,8 +707,10 @@ status host_check(host_config *config, const host_observer *observer, err *e) {
 }
 
 status host_run(host_config *config, const host_observer *observer, int *ret_exit, err *e) {
-    run r = {.config = config, .observer = observer, .started_ns = clock_now_ns()};
+    log_taps taps;
+    run r = {.config = config, .observer = observer, .taps = &taps, .started_ns = clock_now_ns()};
     TRY(check_names(config, e));
+    list_init(&taps.list);
     init(&r);
     status s = start_loggers(&r, e);
     if (s == STATUS_OK) {

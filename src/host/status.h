@@ -7,6 +7,7 @@
 
 #include "host/cell.h"
 #include "host/host_identity.h"
+#include "host/log.h"
 #include "host/vetting.h"
 
 typedef struct host_figures {
@@ -39,6 +40,8 @@ typedef struct host_status {
     void (*read)(void *source, host_figures *ret);
     void (*read_workload)(void *source, uint32_t workload, workload_figures *ret);
     const host_identity *identity; // or NULL
+    logger *logger;
+    log_taps *taps; // of the log of the host and of all workloads
 } host_status;
 
 static inline void host_status_read(const host_status *s, host_figures *ret) { s->read(s->source, ret); }

@@ -21,6 +21,7 @@ typedef struct supervisor_options {
     host_identity *identity; // of this host, or NULL
     host_secrets *secrets;   // of all workloads, or NULL
     logger *logger;
+    log_taps *taps;  // of it, and of those of the workloads; or NULL
     bool is_command; // the only workload is one
     int worker_count;
     engine_level level;         // of the artifacts

@@ -58,6 +58,11 @@ def workload_api_go():
     return _go("workload-api-go")
 
 
+def otlp_go():
+    """The program of tests/interop/otlp-go."""
+    return _go("otlp-go")
+
+
 def spire():
     """The programs spire-server and spire-agent, which `tools/setup/setup.py test` builds."""
     found = [ROOT / "build" / "deps" / "tools" / "bin" / name for name in ("spire-server", "spire-agent")]
