@@ -41,6 +41,8 @@
 #include "wasi/sockets_udp_create_socket.h"
 #include "wasmcloud/bus_lattice.h"
 #include "wasmcloud/bus_lattice_1.h"
+#include "wasmcloud/messaging_consumer.h"
+#include "wasmcloud/messaging_types.h"
 #include "wasmcloud/postgres_prepared.h"
 #include "wasmcloud/postgres_query.h"
 #include "wasmcloud/postgres_types.h"
@@ -92,6 +94,8 @@ static const wasi_offer offers[] = {
     {&wasmcloud_postgres_prepared_interface, WASI_AUTHORITY_LINK},
     {&wasmcloud_postgres_query_interface, WASI_AUTHORITY_LINK},
     {&wasmcloud_postgres_types_interface, WASI_AUTHORITY_NONE},
+    {&wasmcloud_messaging_consumer_interface, WASI_AUTHORITY_LINK},
+    {&wasmcloud_messaging_types_interface, WASI_AUTHORITY_NONE},
     {&wasmcloud_secrets_reveal_interface, WASI_AUTHORITY_SECRETS},
     {&wasmcloud_secrets_store_interface, WASI_AUTHORITY_SECRETS},
 };

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "driver/messaging/messaging.h"
+
 // One of the two lists that must both allow an import, and how to speak of it.
 typedef struct side {
     const allowance *allow;
@@ -175,6 +178,67 @@ static bool covers_buckets(const side *s, const grants_question *q, grant_decisi
     return true;
 }
 
+// --- subjects of links -------------------------------------------------------------------------------------
+
+static bool covers_subject(const side *s, const grants_question *q, const host_link *l, const char *setting,
+                           slice subject, grant_decision *d) {
+    if (allowance_covers_name(s->allow, q->name, q->version, ALLOWANCE_SUBJECTS, subject)) {
+        return true;
+    }
+    slice shown = slice_sub(subject, 0, 60);
+    refuse(d, "its link \"%.40s\" has %.*s among its %s, which %s does not allow: %s '%.*s;subjects=%.*s'",
+           l->name, SLICE_ARG(shown), setting, s->who, s->help, SLICE_ARG(slice_sub(q->name, 0, 80)),
+           SLICE_ARG(shown));
+    return false;
+}
+
+static bool covers_lists(const side *s, const grants_question *q, const host_link *l,
+                         const messaging_settings *m, grant_decision *d) {
+    for (size_t i = 0; i < m->subject_count; i++) {
+        if (!covers_subject(s, q, l, "subjects", m->subjects[i], d)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < m->subscription_count; i++) {
+        if (!covers_subject(s, q, l, "subscriptions", m->subscriptions[i].pattern, d)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool covers_messages(const side *s, const grants_question *q, const host_link *l, grant_decision *d) {
+    messaging_settings m = {0};
+    err e = {0};
+    driver_value *values = mem_calloc(l->setting_count + 1, sizeof *values);
+    for (size_t i = 0; i < l->setting_count; i++) {
+        values[i] =
+            (driver_value){slice_from_text(l->settings[i].name), slice_from_text(l->settings[i].value)};
+    }
+    bool good = messaging_settings_read(&(driver_values){values, l->setting_count}, &m, &e) == STATUS_OK;
+    if (good) {
+        good = covers_lists(s, q, l, &m, d);
+    } else {
+        refuse(d, "its link \"%.40s\": %s", l->name, e.message);
+    }
+    messaging_settings_done(&m);
+    mem_free(values);
+    return good;
+}
+
+static bool covers_subjects(const side *s, const grants_question *q, grant_decision *d) {
+    const host_links *links = &q->config->links;
+    for (size_t i = 0; slice_equal_text(q->name, MESSAGING_CONSUMER) && i < links->count; i++) {
+        const host_link *l = &links->items[i];
+        for (size_t k = 0; k < l->interface_count; k++) {
+            if (slice_equal_text(q->name, l->interfaces[k]) && !covers_messages(s, q, l, d)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 bool grants_writ_allows(const grants_writ *w, const grants_question *q, grant_decision *d) {
     if (w == NULL) {
         return true;
@@ -184,8 +248,9 @@ bool grants_writ_allows(const grants_writ *w, const grants_question *q, grant_de
         {w->trust, "the trust in its issuer", "allow the issuer more in the trust store:", w->issuer},
     };
     for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++) {
-        if (sides[i].allow != NULL && (!covers_import(&sides[i], q, d) || !covers_hosts(&sides[i], q, d) ||
-                                       !covers_buckets(&sides[i], q, d))) {
+        if (sides[i].allow != NULL &&
+            (!covers_import(&sides[i], q, d) || !covers_hosts(&sides[i], q, d) ||
+             !covers_buckets(&sides[i], q, d) || !covers_subjects(&sides[i], q, d))) {
             return false;
         }
     }

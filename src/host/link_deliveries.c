@@ -78,23 +78,31 @@ static void free_delivery(delivery *x) {
     mem_free(x);
 }
 
-// A worker that ends says so while its connection is open, and has not begun the call: another one gets it.
-static bool goes_to_another(delivery *x, const rpc_result *result) {
+// A worker that ends says so while its connection is open, and has not begun the call.
+static bool was_not_begun(delivery *x, const rpc_result *result) {
     attached *a = x->worker;
     if (result->code != STATUS_CLOSED || a == NULL || !rpc_is_open(a->rpc)) {
         return false;
     }
     a->is_ending = true;
     leave_worker(x);
-    return send_delivery(x, NULL) == STATUS_OK;
+    return true;
+}
+
+static void end_delivery(delivery *x, status code, slice payload, const err *e) {
+    driver_delivery *d = x->base;
+    free_delivery(x);
+    d->ended(d, code, payload, code == STATUS_OK ? NULL : e);
 }
 
 static void on_delivered(void *arg, const rpc_result *result) {
     delivery *x = arg;
-    driver_delivery *d = x->base;
-    if (!goes_to_another(x, result)) {
-        free_delivery(x);
-        d->ended(d, result->code, result->payload, result->code == STATUS_OK ? NULL : result->e);
+    err e = {0};
+    if (!was_not_begun(x, result)) {
+        end_delivery(x, result->code, result->payload, result->e);
+    } else if (send_delivery(x, &e) != STATUS_OK) { // to another one
+        e.code = STATUS_LIMIT;
+        end_delivery(x, STATUS_LIMIT, slice_empty(), &e);
     }
 }
 

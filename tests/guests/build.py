@@ -53,6 +53,7 @@ GUESTS = {
     "links-c": (toolchains.build_c, ["links-c", "../../wit/contracts"]),
     "sql-c": (toolchains.build_c, ["sql-c", "../../wit/contracts"]),
     "blobs-c": (toolchains.build_c, ["blobs-c", "../../wit/contracts"]),
+    "messages-c": (toolchains.build_c, ["messages-c", "../../wit/contracts"]),
     "calls-c": (toolchains.build_c, ["calls-c"]),
     "net-c": (toolchains.build_c, ["net-c"]),
     "secrets-c": (toolchains.build_c, ["secrets-c", "../../wit/contracts"]),

@@ -267,6 +267,48 @@ TEST(links_have_the_buckets_that_are_allowed) {
     }
 }
 
+#define CONSUMER "wasmcloud:messaging/consumer"
+static const char consumer_wat[] = "(component " EMPTY_IMPORT("wasmcloud:messaging/consumer@0.2.0") ")";
+
+static void link_subjects(fixture *f, const char *subjects, const char *subscriptions) {
+    host_link *l;
+    REQUIRE(host_links_add(&f->config->links, "default", "local", &l, NULL) == STATUS_OK);
+    EXPECT(host_link_add_interface(l, slice_from_text(CONSUMER), NULL) == STATUS_OK);
+    EXPECT(host_link_add_setting(l, slice_from_text("subjects"), slice_from_text(subjects), NULL) ==
+           STATUS_OK);
+    EXPECT(host_link_add_setting(l, slice_from_text("subscriptions"), slice_from_text(subscriptions), NULL) ==
+           STATUS_OK);
+}
+
+TEST(links_have_the_subjects_that_are_allowed) {
+    static const struct {
+        const char *writ, *subjects, *subscriptions;
+        bool granted;
+    } rows[] = {
+        {"*", "a,b.>", ">", true},
+        {CONSUMER, "a,b.>", ">", true},
+        {CONSUMER ";subjects=a.*", "a.b,a.*", "a.c|q", true},
+        {CONSUMER ";subjects=a.*", "a.b;a.>", "", false},
+        {CONSUMER ";subjects=a.*", "a.b", "b|q", false},
+        {CONSUMER ";subjects=a.*", "", "", true},
+        {CONSUMER ";subjects=", "a", "", false},
+        {CONSUMER ";subjects=a.*", "a..b", "", false},
+        {"wasmcloud:messaging;subjects=a " CONSUMER ";subjects=b", "a", "b", true},
+        {"wasmcloud:messaging;buckets=x", "a", "b", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        fixture f;
+        setup_with(&f, consumer_wat);
+        f.writ.writ = list(&f, 0, rows[i].writ);
+        link_subjects(&f, rows[i].subjects, rows[i].subscriptions);
+        const grant_decision *d = decide(&f, CONSUMER);
+        if (!EXPECT_EQ(d->state == GRANT_GRANTED, rows[i].granted)) {
+            printf("    row %zu: %s\n", i, d->why);
+        }
+        teardown(&f);
+    }
+}
+
 TEST(the_proposal_is_what_it_imports) {
     fixture f;
     setup(&f);
