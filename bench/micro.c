@@ -69,11 +69,11 @@ static const host_interface api = {
     .name = SLICE_LITERAL("bench:host/api"), .version = {.major = 1}, .func_count = 2, .funcs = api_funcs};
 
 // `context` is what stands for bench:host/api.
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
-    (void)version;
-    const wasi_offer *offer = wasi_offer_find(name, version);
-    *ret = slice_equal(name, api.name) ? context : offer != NULL ? offer->interface : NULL;
-    return *ret != NULL ? STATUS_OK : err_set(e, STATUS_NOT_FOUND, "nobody offers %.*s", SLICE_ARG(name));
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
+    const wasi_offer *offer = wasi_offer_find(asked->name, asked->version);
+    *ret = slice_equal(asked->name, api.name) ? context : offer != NULL ? offer->interface : NULL;
+    return *ret != NULL ? STATUS_OK
+                        : err_set(e, STATUS_NOT_FOUND, "nobody offers %.*s", SLICE_ARG(asked->name));
 }
 
 // --- a linked component
@@ -182,7 +182,7 @@ static void room_wake(void *caller) { (void)caller; }
 static status room_wait(host_call *call, err *e) { return host_call_suspend(call, e); }
 
 static const bridge_ops rooms = {room_open,    room_close, room_begin, room_nothing, room_nothing,
-                                 room_explain, room_wait,  room_wake,  NULL};
+                                 room_explain, room_wait,  room_wake,  NULL,         NULL};
 
 // --- what is measured: one store, one task, one instance, `calls` calls of an export with argument `n`
 // ---------------

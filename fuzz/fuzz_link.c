@@ -144,10 +144,9 @@ static const host_interface any = {.name = SLICE_LITERAL("any"),
                                    .resource_count = 1,
                                    .resources = things};
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     (void)context;
-    (void)version;
-    if (name.len % 4 == 3) {
+    if (asked->name.len % 4 == 3) {
         return err_set(e, STATUS_DENIED, "not this one");
     }
     *ret = &any;

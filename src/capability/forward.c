@@ -7,7 +7,7 @@
 
 static status exchange(const forward *f, buf *payload, slice *ret_answer, err *e) {
     const wasi_link *link;
-    TRY(wasi_link_find(wasi_of(f->call), host_call_interface(f->call), &link, e));
+    TRY(wasi_link_of(f->call, host_call_interface(f->call), &link, e));
     return wasi_link_call(f->call, link, host_call_function(f->call), buf_slice(payload), ret_answer, e);
 }
 

@@ -74,6 +74,11 @@ static status check_open(const wasi_instance *i, const wasi_link *l, err *e) {
                    SLICE_ARG(l->name), SLICE_ARG(i->workload->name), SLICE_ARG(l->interface));
 }
 
+slice wasi_link_chosen(const wasi_instance *i, slice interface) {
+    const choice *chosen = find_choice(i, interface);
+    return chosen != NULL ? slice_of_text(&chosen->name) : slice_from_text("default");
+}
+
 status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
                             err *e) {
     const wasi_link *l = find_link(i, interface, name);
@@ -86,9 +91,24 @@ status wasi_link_find_named(const wasi_instance *i, slice interface, slice name,
 }
 
 status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) {
-    const choice *chosen = find_choice(i, interface);
-    slice name = chosen != NULL ? slice_of_text(&chosen->name) : slice_from_text("default");
-    return wasi_link_find_named(i, interface, name, ret, e);
+    return wasi_link_find_named(i, interface, wasi_link_chosen(i, interface), ret, e);
+}
+
+status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) {
+    const wasi_instance *i = wasi_of(call);
+    slice label = host_call_label(call);
+    return wasi_link_find_named(i, interface, label.len > 0 ? label : wasi_link_chosen(i, interface), ret, e);
+}
+
+static bool is_callee(const wasi_instance *i, slice interface, slice name) {
+    const wasi_links *links = i->workload->links;
+    for (size_t k = 0; links != NULL && k < links->callee_count; k++) {
+        const wasi_callee *c = &links->callees[k];
+        if (slice_equal(c->interface, interface) && slice_equal(c->name, name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static status new_choice(wasi_instance *i, slice interface, choice **ret, err *e) {
@@ -122,7 +142,8 @@ status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) {
         TRY(new_choice(i, interface, &chosen, e));
     }
     keep(&chosen->name, name);
-    return find_link(i, interface, name) != NULL ? STATUS_OK : no_link(i, interface, name, e);
+    bool is_there = find_link(i, interface, name) != NULL || is_callee(i, interface, name);
+    return is_there ? STATUS_OK : no_link(i, interface, name, e);
 }
 
 // --- calling -----------------------------------------------------------------------------------------------

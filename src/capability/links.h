@@ -39,9 +39,16 @@ typedef struct wasi_link {
     const _Atomic uint32_t *state; // wasi_link_state; written by the supervisor at any moment
 } wasi_link;
 
+typedef struct wasi_callee { // a link to another component, of which host/callee.h takes care
+    slice interface;
+    slice name;
+} wasi_callee;
+
 typedef struct wasi_links { // of a workload
     const wasi_link *items;
     size_t count;
+    const wasi_callee *callees;
+    size_t callee_count;
     rpc *const *drivers; // the connection; what it points at is NULL while there is none
     rpc_share *share;    // of it: the workload's, so that it cannot keep others from calling
 } wasi_links;
@@ -53,6 +60,12 @@ status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link *
 // The one of that name. What lives longer than a call (a resource) keeps the name and not the link.
 status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
                             err *e) WRIT_MUST_USE;
+
+// The same for a host call: an import with a name of its own has the link of that name, whatever was chosen.
+status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
+
+// The name that was chosen for the next calls to `interface`: "default" unless somebody did.
+slice wasi_link_chosen(const wasi_instance *i, slice interface);
 
 // From now on calls of this instance to `interface` go through the link of this name. STATUS_NOT_FOUND when
 // there is none (it is set all the same: links may come later); STATUS_LIMIT.

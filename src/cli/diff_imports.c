@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/diff_internal.h"
 
+#include <stdio.h>
+
 enum { ITEMS_MAX = 4096, ITEMS_ALL_MAX = 65536 };
 
 typedef const component_item *(*item_at)(const component *, size_t);
@@ -21,15 +23,35 @@ typedef struct kind {
 static slice base_name(const component_item *item) {
     slice name;
     semver version;
-    component_name_split(item->name, &name, &version);
+    component_name_split(component_item_interface(item), &name, &version);
     return name;
 }
 
-static const component_item *find(const component *c, const kind *k, slice name, bool by_base) {
+// An import under a name of its own is another one when it implements another interface.
+static bool is_same(const component_item *a, const component_item *b, bool by_base) {
+    return slice_equal(component_item_label(a), component_item_label(b)) &&
+           (by_base ? slice_equal(base_name(a), base_name(b))
+                    : slice_equal(component_item_interface(a), component_item_interface(b)));
+}
+
+typedef struct title { // "wasi:keyvalue/store@0.2.0", "cache: wasi:keyvalue/store@0.2.0"
+    char text[256];
+} title;
+
+static title title_of(const component_item *item) {
+    title t;
+    slice label = slice_sub(component_item_label(item), 0, 80);
+    slice interface = slice_sub(component_item_interface(item), 0, 160);
+    (void)snprintf(t.text, sizeof t.text, "%.*s%s%.*s", SLICE_ARG(label), label.len > 0 ? ": " : "",
+                   SLICE_ARG(interface));
+    return t;
+}
+
+static const component_item *find(const component *c, const kind *k, const component_item *like,
+                                  bool by_base) {
     for (size_t i = 0; i < k->count(c); i++) {
-        const component_item *item = k->at(c, i);
-        if (slice_equal(by_base ? base_name(item) : item->name, name)) {
-            return item;
+        if (is_same(k->at(c, i), like, by_base)) {
+            return k->at(c, i);
         }
     }
     return NULL;
@@ -50,20 +72,20 @@ static void compare_funcs(const kind *k, const component_item *wider, const comp
     for (size_t i = 0; i < wider->item_count; i++) {
         const component_item *item = &wider->items[i];
         if (item->kind == COMPONENT_FUNC && !has_func(narrower, item->name)) {
-            diff_add(ret, effect, k->what, "%.*s: %s %.*s", SHOWN(wider->name), verb, SHOWN(item->name));
+            diff_add(ret, effect, k->what, "%s: %s %.*s", title_of(wider).text, verb, SHOWN(item->name));
         }
     }
 }
 
 static void compare_new(const diff_side *old, const component_item *item, const kind *k, diff_list *ret) {
-    const component_item *was = find(old->c, k, item->name, false);
+    const component_item *was = find(old->c, k, item, false);
     if (was == NULL) {
-        was = find(old->c, k, base_name(item), true);
+        was = find(old->c, k, item, true);
         if (was == NULL) {
-            diff_add(ret, k->added, k->what, "%s %.*s", k->added_text, SHOWN(item->name));
+            diff_add(ret, k->added, k->what, "%s %s", k->added_text, title_of(item).text);
             return;
         }
-        diff_add(ret, DIFF_OTHER, k->what, "%.*s instead of %.*s", SHOWN(item->name), SHOWN(was->name));
+        diff_add(ret, DIFF_OTHER, k->what, "%s instead of %s", title_of(item).text, title_of(was).text);
     }
     compare_funcs(k, item, was, k->added, k->func_added, ret);
     compare_funcs(k, was, item, k->removed, k->func_removed, ret);
@@ -89,8 +111,8 @@ static void compare_items(const diff_side *old, const diff_side *new, const kind
     }
     for (size_t i = 0; i < k->count(old->c) && !ret->is_cut; i++) {
         const component_item *item = k->at(old->c, i);
-        if (find(new->c, k, item->name, false) == NULL && find(new->c, k, base_name(item), true) == NULL) {
-            diff_add(ret, k->removed, k->what, "%s %.*s", k->removed_text, SHOWN(item->name));
+        if (find(new->c, k, item, false) == NULL && find(new->c, k, item, true) == NULL) {
+            diff_add(ret, k->removed, k->what, "%s %s", k->removed_text, title_of(item).text);
         }
     }
 }

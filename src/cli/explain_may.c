@@ -32,7 +32,7 @@ static status for_each_link(const workload_config *w, each_link visit, void *con
     }
     for (size_t i = 0; i < w->callee_count; i++) {
         const host_callee *c = &w->callees[i];
-        const link_view v = {slice_from_text(c->interface), slice_from_text("default"), c->workload};
+        const link_view v = {slice_from_text(c->interface), slice_from_text(c->link), c->workload};
         TRY(visit(context, &v, e));
     }
     return STATUS_OK;
@@ -44,7 +44,7 @@ typedef struct asked { // a function, and what came of it
 } asked;
 
 static status ask(const explain_subject *s, const link_view *l, size_t index, asked *ret, err *e) {
-    ret->name = explain_function_at(&s->x, l->interface, index);
+    ret->name = explain_function_at(&s->x, l->interface, l->name, index);
     const explain_question q = {.interface = l->interface, .function = ret->name, .link = l->name};
     return ret->name.len == 0 ? STATUS_OK : explain_call(s->config, &s->x, &q, &ret->why, e);
 }

@@ -62,6 +62,9 @@ static void put_type(json_value *row, const component_item *item) {
 static json_value *item_json(const component_item *item, bool with_items) {
     json_value *row = json_object_new();
     json_put_text(row, "name", item->name);
+    if (item->implements.len > 0) {
+        json_put_text(row, "implements", item->implements);
+    }
     json_put_text(row, "kind", slice_from_text(kind_name(item->kind)));
     put_type(row, item);
     if (with_items && item->kind == COMPONENT_INSTANCE) {
@@ -137,7 +140,8 @@ static void print_item(const component_item *item, const char *indent) {
         print_printable(item->resource != NULL ? "resource " : "type ", item->name, "\n");
     } else {
         printf("%s ", kind_name(item->kind));
-        print_printable("", item->name, "\n");
+        print_printable("", item->name, item->implements.len > 0 ? " implements " : "");
+        print_printable("", item->implements, "\n");
     }
 }
 

@@ -17,16 +17,17 @@ static bool allows(const writ_report *r, const component_item *item, const allow
     const trust_answer *trust = &r->vetting.found.trust;
     slice name;
     semver version = {0};
-    const semver *v = component_name_split(item->name, &name, &version) ? &version : NULL;
+    const semver *v = component_name_split(component_item_interface(item), &name, &version) ? &version : NULL;
     size_t from = 0;
     *ret_entry = c->has_allowance ? allowance_find(&c->allow, name, v, &from) : NULL;
     if (c->has_allowance && *ret_entry == NULL) {
-        err_set(e, STATUS_DENIED, "its writ does not name %.*s", SLICE_ARG(slice_sub(item->name, 0, 200)));
+        err_set(e, STATUS_DENIED, "its writ does not name %.*s",
+                SLICE_ARG(slice_sub(component_item_interface(item), 0, 200)));
         return false;
     }
     if (trust->has_allowance && !allowance_covers(&trust->allow, name, v)) {
         err_set(e, STATUS_DENIED, "this host does not trust its issuer with %.*s",
-                SLICE_ARG(slice_sub(item->name, 0, 200)));
+                SLICE_ARG(slice_sub(component_item_interface(item), 0, 200)));
         return false;
     }
     return true;
@@ -77,6 +78,9 @@ static json_value *imports_json(const writ_report *r) {
         bool allowed = allows(r, item, &entry, &e);
         json_value *row = json_object_new();
         json_put_text(row, "name", item->name);
+        if (item->implements.len > 0) {
+            json_put_text(row, "implements", item->implements);
+        }
         json_put_bool(row, "allowed", allowed);
         if (!allowed) {
             json_put_text(row, "why_not", slice_from_text(e.message));
@@ -178,7 +182,7 @@ static int width_of_imports(const component *c) {
     enum { WIDTH_MAX = 60 };
     size_t width = 0;
     for (size_t i = 0; i < component_import_count(c); i++) {
-        size_t len = component_import_at(c, i)->name.len;
+        size_t len = component_item_interface(component_import_at(c, i)).len;
         width = len > width ? len : width;
     }
     return width < WIDTH_MAX ? (int)width : WIDTH_MAX;
@@ -193,7 +197,7 @@ static void print_imports(const writ_report *r, FILE *out) {
         err e = {0};
         auto_buf line, by = {0};
         buf_init(&line, LINE_BYTES_MAX);
-        cli_append_printable(&line, item->name);
+        cli_append_printable(&line, component_item_interface(item));
         bool allowed = allows(r, item, &entry, &e);
         fprintf(out, "  %-8s %-*.*s  ", i == 0 ? "imports" : "", width, SLICE_ARG(buf_slice(&line)));
         if (!allowed) {

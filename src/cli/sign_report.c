@@ -12,7 +12,7 @@ enum { LINE_BYTES_MAX = 64 << 10 };
 static bool is_missing(const signing *s, const component_item *item) {
     slice name;
     semver version;
-    bool has_version = component_name_split(item->name, &name, &version);
+    bool has_version = component_name_split(component_item_interface(item), &name, &version);
     return s->claims.has_allowance && item->kind == COMPONENT_INSTANCE &&
            !allowance_covers(&s->claims.allow, name, has_version ? &version : NULL);
 }
@@ -35,7 +35,7 @@ size_t sign_warn_of_imports(const signing *s) {
         if (s->request->output == CLI_TEXT) {
             auto_buf line;
             buf_init(&line, LINE_BYTES_MAX);
-            cli_append_printable(&line, item->name);
+            cli_append_printable(&line, component_item_interface(item));
             fprintf(stderr, "  %.*s\n", SLICE_ARG(buf_slice(&line)));
         }
     }
@@ -47,7 +47,7 @@ static json_value *missing_json(const signing *s) {
     for (size_t i = 0; i < component_import_count(s->component); i++) {
         const component_item *item = component_import_at(s->component, i);
         if (is_missing(s, item)) {
-            json_push(all, json_text(item->name));
+            json_push(all, json_text(component_item_interface(item)));
         }
     }
     return all;

@@ -33,10 +33,15 @@ static const char *state_colour(grant_state state) {
     return "\033[31m";
 }
 
+// An import with a name of its own is shown with what it implements.
+static size_t shown_bytes(const grant_decision *d) {
+    return d->interface.len + (d->label.len > 0 ? d->label.len + 2 : 0);
+}
+
 static size_t name_width(const grants *g) {
     size_t width = 6;
     for (size_t i = 0; i < grants_count(g); i++) {
-        size_t n = grants_at(g, i)->import_name.len;
+        size_t n = shown_bytes(grants_at(g, i));
         width = n > width && n <= 60 ? n : width;
     }
     return width;
@@ -45,7 +50,11 @@ static size_t name_width(const grants *g) {
 static void print_row(const grant_decision *d, size_t width, bool colour, FILE *out) {
     auto_buf name;
     buf_init(&name, LINE_BYTES_MAX);
-    cli_append_printable(&name, slice_sub(d->import_name, 0, 120));
+    if (d->label.len > 0) {
+        cli_append_printable(&name, slice_sub(d->label, 0, 40));
+        (void)!buf_append_text(&name, ": ");
+    }
+    cli_append_printable(&name, slice_sub(d->interface, 0, 120));
     fprintf(out, "  %-*.*s  %s%-8s%s %s", (int)width, SLICE_ARG(buf_slice(&name)),
             colour ? state_colour(d->state) : "", state_name(d->state), colour ? "\033[0m" : "", d->why);
     if (d->state == GRANT_REFUSED && d->option[0] != '\0') {
@@ -63,6 +72,9 @@ json_value *start_table_json(const grants *g) {
         const grant_decision *d = grants_at(g, i);
         json_value *row = json_object_new();
         json_put_text(row, "import", d->import_name);
+        if (d->label.len > 0) {
+            json_put_text(row, "implements", d->interface);
+        }
         json_put_text(row, "state", slice_from_text(state_name(d->state)));
         json_put_text(row, "why", slice_from_text(d->why));
         if (d->option[0] != '\0') {

@@ -116,7 +116,7 @@ static json_value *links_json(const workload_config *w) {
     for (size_t i = 0; i < w->callee_count; i++) {
         json_value *row = json_object_new(), *interfaces = json_array_new();
         json_push(interfaces, json_text(slice_from_text(w->callees[i].interface)));
-        json_put_text(row, "name", slice_from_text("default"));
+        json_put_text(row, "name", slice_from_text(w->callees[i].link));
         json_put(row, "interfaces", interfaces);
         json_put_text(row, "target", slice_from_text(w->callees[i].workload));
         json_push(list, row);
@@ -176,7 +176,7 @@ static void print_workload(FILE *out, const workload_config *w) {
         }
     }
     for (size_t i = 0; i < w->callee_count; i++) {
-        print_link(out, w->callees[i].interface, "default", w->callees[i].workload);
+        print_link(out, w->callees[i].interface, w->callees[i].link, w->callees[i].workload);
     }
 }
 

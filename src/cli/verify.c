@@ -65,7 +65,7 @@ static status check_imports(const verification *v, const component *c, err *e) {
         const component_item *item = component_import_at(c, i);
         slice name;
         semver version;
-        bool has_version = component_name_split(item->name, &name, &version);
+        bool has_version = component_name_split(component_item_interface(item), &name, &version);
         TRY(verification_check_import(v, name, has_version ? &version : NULL, e));
     }
     return STATUS_OK;

@@ -102,6 +102,7 @@ typedef struct ast_extern {
 typedef struct ast_named_extern {
     slice name;
     ast_extern type;
+    slice implements; // the interface that an instance with a plain name implements; empty: none is said
 } ast_named_extern;
 
 struct ast_instance_type {
@@ -270,6 +271,7 @@ typedef struct ast_def {
         } resource;
         struct {
             slice name;
+            slice implements; // as in ast_named_extern
         } import;
         struct {
             slice name;

@@ -287,13 +287,30 @@ static status call_remote_inside(host_call *call, bridge *b, const bridge_func *
     return s;
 }
 
+static status choose(host_call *call, bridge **b, const bridge_func **f, err *e) {
+    const bridge_options *o = &(*b)->options;
+    bridge *chosen = *b;
+    if (o->ops->choose == NULL) {
+        return STATUS_OK;
+    }
+    TRY(o->ops->choose(o->target, call, &chosen, e));
+    if (chosen != *b) {
+        *f = &chosen->funcs[chosen->numbers[*f - (*b)->funcs]];
+        *b = chosen;
+    }
+    return STATUS_OK;
+}
+
 // The body of every function of a bridge.
 status bridge_call(host_call *call, core_value *values, err *e) {
     bridge *b = (bridge *)(uintptr_t)((const char *)call->func->from - offsetof(bridge, host));
     const bridge_func *f = &b->funcs[call->func->host - b->host_funcs];
     uint32_t return_pointer = trampoline_return_pointer(&call->func->layout, values);
-    blame at;
-    status s = call_remote_inside(call, b, f, values, &at, e);
+    blame at = BLAME_CALLEE;
+    status s = choose(call, &b, &f, e);
+    if (s == STATUS_OK) {
+        s = call_remote_inside(call, b, f, values, &at, e);
+    }
     if (WRIT_LIKELY(s == STATUS_OK) || s == STATUS_CANCELLED || at == BLAME_CALLER) {
         return s;
     }

@@ -56,6 +56,9 @@ typedef struct bridge_ops {
     // Before each call, and before there is a callee; NULL = every call is allowed. A failure is one of the
     // call.
     status (*check)(void *target, host_call *caller, err *e);
+    // Which of several bridges this call goes through: leaves `*ret` as it is, or puts one that was given to
+    // bridge_alternative of it. NULL = there is no choice. A failure is one of the call.
+    status (*choose)(void *target, host_call *caller, bridge **ret, err *e);
 } bridge_ops;
 
 typedef struct bridge_options {
@@ -73,6 +76,10 @@ void bridge_free(bridge *b); // accepts NULL; after the programs that import it 
 const host_interface *bridge_interface(const bridge *b);
 // The callee's linked program: a step of its own, so that components can call each other in a circle.
 status bridge_connect(bridge *b, const component_program *program, err *e) WRIT_MUST_USE;
+
+// From now on `choose` of `b` may name `other`, of the same interface. STATUS_UNSUPPORTED when the interface
+// has resources, since a handle is one of the component that made it; STATUS_INVALID when the two differ.
+status bridge_alternative(const bridge *b, bridge *other, err *e) WRIT_MUST_USE;
 
 // From the loop: goes on with a callee that was left unfinished. Harmless at any other time.
 void bridge_callee_resume(bridge_callee *c);

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "component/bridge_internal.h"
 #include "component/host_call.h"
+#include "component/type_match.h"
 
 enum { BRIDGE_ARENA_BYTES_MAX = 16 << 20 };
 
@@ -153,6 +154,41 @@ void bridge_free(bridge *b) {
     }
     arena_done(&b->arena);
     mem_free(b);
+}
+
+static bool has_no_resource(const void *context, const ctype_resource *r) {
+    (void)context, (void)r;
+    return false;
+}
+
+static status find_same(const bridge *b, const bridge *other, uint32_t number, uint32_t *ret, err *e) {
+    const host_func *f = &b->host_funcs[number];
+    if (!visit_func(f->type, has_no_resource, NULL)) {
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "%.*s has resources, so it cannot be chosen call by call; import it under names",
+                       SLICE_ARG(b->interface));
+    }
+    for (uint32_t i = 0; i < other->host.func_count; i++) {
+        const host_func *g = &other->host_funcs[i];
+        if (slice_equal(f->name, g->name) && type_match_func(f->type, NULL, g->type, NULL)) {
+            *ret = i;
+            return STATUS_OK;
+        }
+    }
+    return err_set(e, STATUS_INVALID, "%.*s and %.*s do not export the same %.*s of %.*s",
+                   SLICE_ARG(b->options.name), SLICE_ARG(other->options.name), SLICE_ARG(f->name),
+                   SLICE_ARG(b->interface));
+}
+
+status bridge_alternative(const bridge *b, bridge *other, err *e) {
+    other->numbers = ARENA_ARRAY(&other->arena, uint32_t, b->host.func_count + 1);
+    if (other->numbers == NULL) {
+        return err_set(e, STATUS_LIMIT, "%.*s exports too many functions", SLICE_ARG(b->options.name));
+    }
+    for (uint32_t i = 0; i < b->host.func_count; i++) {
+        TRY(find_same(b, other, i, &other->numbers[i], e));
+    }
+    return STATUS_OK;
 }
 
 const host_interface *bridge_interface(const bridge *b) { return &b->host; }

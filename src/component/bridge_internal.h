@@ -19,6 +19,7 @@ struct bridge {
     host_func *host_funcs;
     const ctype_resource **resources;
     bridge_func *funcs;
+    uint32_t *numbers; // of an alternative: which of its functions stands for that of the first bridge
     const component_program *program;
 };
 

@@ -56,7 +56,8 @@ typedef enum component_extern_kind {
 
 typedef struct component_item component_item;
 struct component_item {
-    slice name; // "wasi:io/streams@0.2.3", or a plain name
+    slice name;       // "wasi:io/streams@0.2.3", or a plain name
+    slice implements; // the interface behind a plain name of kind INSTANCE, with its version; else empty
     component_extern_kind kind;
     const ctype_func *func;         // kind FUNC
     const ctype_resource *resource; // kind TYPE when it is a resource
@@ -80,14 +81,29 @@ const component_section *component_section_at(const component *c, size_t index);
 // Splits "wasi:io/streams@0.2.3" into "wasi:io/streams" and its version. False when there is no valid
 // version; then `ret_name` is the whole and the version is zero.
 bool component_name_split(slice full, slice *ret_name, semver *ret_version);
+// The interface that an import or export is of, with its version: its name, or what a plain name implements.
+static inline slice component_item_interface(const component_item *item) {
+    return item->implements.len > 0 ? item->implements : item->name;
+}
+// The plain name of one that says what it implements, else empty.
+static inline slice component_item_label(const component_item *item) {
+    return item->implements.len > 0 ? item->name : slice_empty();
+}
 
 // --- linking -----------------------------------------------------------------------------------------------
+
+// The interface that an import is of: its name, or what a plain name implements.
+typedef struct component_import {
+    slice name;            // without version; empty: the import is no interface
+    const semver *version; // NULL: none
+    slice label;           // the plain name, which tells several imports of one interface apart; else empty
+} component_import;
 
 // Decides what an imported interface is bound to. The only way for a component to get an import.
 typedef struct component_gate {
     void *context;
-    // `name` without version. STATUS_OK with the interface to bind, or a refusal with its reason.
-    status (*admit)(void *context, slice name, const semver *version, const host_interface **ret, err *e);
+    // STATUS_OK with the interface to bind, or a refusal with its reason.
+    status (*admit)(void *context, const component_import *asked, const host_interface **ret, err *e);
 } component_gate;
 
 typedef struct component_link_options {

@@ -162,7 +162,7 @@ static void extern_add(decoder *d, scope *s, bool import, const name_attributes 
     name_check(d, names, a, item, what, offset);
     ast_named_extern *slot = vec_push(d, import ? &s->imports : &s->exports, sizeof *slot);
     if (slot != NULL) {
-        *slot = (ast_named_extern){a->name, *item};
+        *slot = (ast_named_extern){a->name, *item, a->implements};
     }
 }
 
@@ -177,6 +177,7 @@ void import_read(reader *r, scope *s) {
     extern_add(r->d, s, true, &a, &item, fresh, offset);
     def.type = item;
     def.of.import.name = a.name;
+    def.of.import.implements = a.implements;
     scope_def_end(r->d, s, &def);
 }
 

@@ -51,6 +51,9 @@ core_store *host_call_store(host_call *call);
 // What is called: the interface without a version, and the function of it.
 slice host_call_interface(const host_call *call);
 slice host_call_function(const host_call *call);
+// The name under which the component imports the interface, when it is another than the interface's; else
+// empty.
+slice host_call_label(const host_call *call);
 // Suspends the task until someone resumes it (see core_ops.suspend).
 status host_call_suspend(host_call *call, err *e) WRIT_MUST_USE;
 

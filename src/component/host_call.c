@@ -12,6 +12,7 @@ core_store *host_call_store(host_call *call) { return call->instance->store; }
 
 slice host_call_interface(const host_call *call) { return call->func->from->name; }
 slice host_call_function(const host_call *call) { return call->func->name; }
+slice host_call_label(const host_call *call) { return call->func->label; }
 
 status host_call_suspend(host_call *call, err *e) {
     core_store *store = call->instance->store;

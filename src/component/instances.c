@@ -282,7 +282,7 @@ static void exports_read(reader *r, scope *s, ast_def *def) {
         ast_named_extern *export_ = vec_push(d, &exports, sizeof *export_);
         if (arg != NULL && export_ != NULL) {
             *arg = (ast_arg){a.name, sort, index};
-            *export_ = (ast_named_extern){a.name, item};
+            *export_ = (ast_named_extern){a.name, item, a.implements};
         }
     }
     vinstance *t = KEEP_NEW(d, vinstance);

@@ -8,6 +8,7 @@ static const component_item *items_make(decoder *d, const ast_named_extern *from
 
 static void item_make(decoder *d, const ast_named_extern *from, component_item *to) {
     to->name = from->name;
+    to->implements = from->implements;
     switch (from->type.sort) {
     case AST_FUNC:
         to->kind = COMPONENT_FUNC;

@@ -334,6 +334,7 @@ static status make_lower(plan *p, plan_frame *f, const ast_def *def, plan_core *
     if (func->host != NULL) {
         t->host = func->host;
         t->from = func->from;
+        t->label = func->label;
         t->interface = func->from->name;
         t->name = func->host->name;
         if (!type_match_func(type, f->types, func->host->type, func->from->remote)) {

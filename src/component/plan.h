@@ -86,6 +86,7 @@ struct plan_trampoline {
     slice name;
     const host_func *host;       // LOWER_HOST
     const host_interface *from;  // LOWER_HOST: the interface that `host` is of
+    slice label;                 // LOWER_HOST: as in plan_func
     const plan_lift *lift;       // LOWER_GUEST
     plan_entering entering;      // LOWER_GUEST, RESOURCE_DROP of a guest's resource
     const handle_type *resource; // RESOURCE_*
@@ -110,6 +111,7 @@ typedef struct plan_func {
     const host_func *host; // or
     const plan_lift *lift;
     const host_interface *from; // of a host function
+    slice label;                // of the import, where it has one (component_import)
 } plan_func;
 
 typedef struct plan_frame plan_frame;

@@ -132,7 +132,7 @@ static status type_differs(slice interface, const host_func *h, const ctype_func
     return s;
 }
 
-static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice name,
+static status bind_func(plan *p, plan_frame *f, const ast_def *def, const host_interface *h, slice name,
                         const ctype_func *declared, const plan_func **ret, err *e) {
     for (uint32_t i = 0; i < h->func_count; i++) {
         const host_func *func = &h->funcs[i];
@@ -146,7 +146,9 @@ static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice n
         if (bound == NULL) {
             return plan_no_room(e);
         }
-        *bound = (plan_func){.host = func, .from = h};
+        bool is_named = def->of.import.implements.len > 0;
+        *bound =
+            (plan_func){.host = func, .from = h, .label = is_named ? def->of.import.name : slice_empty()};
         *ret = bound;
         return STATUS_OK;
     }
@@ -156,12 +158,12 @@ static status bind_func(plan *p, plan_frame *f, const host_interface *h, slice n
 
 // --- instances ---------------------------------------------------------------------------------------------
 
-static status bind_export(plan *p, plan_frame *f, const host_interface *h, const ast_named_extern *x,
-                          plan_item *ret, err *e) {
+static status bind_export(plan *p, plan_frame *f, const ast_def *def, const host_interface *h,
+                          const ast_named_extern *x, plan_item *ret, err *e) {
     ret->sort = x->type.sort;
     switch (x->type.sort) {
     case AST_FUNC:
-        return bind_func(p, f, h, x->name, x->type.of.func, &ret->of.func, e);
+        return bind_func(p, f, def, h, x->name, x->type.of.func, &ret->of.func, e);
     case AST_TYPE:
         if (x->type.of.type.kind == AST_TYPE_RESOURCE) {
             ret->of.resource = f->types[x->type.of.type.of.resource->index];
@@ -184,7 +186,7 @@ static status bind_instance(plan *p, plan_frame *f, const ast_def *def, const ho
     }
     for (uint32_t i = 0; i < type->export_count; i++) {
         items[i].name = type->exports[i].name;
-        TRY(bind_export(p, f, h, &type->exports[i], &items[i].item, e));
+        TRY(bind_export(p, f, def, h, &type->exports[i], &items[i].item, e));
     }
     *x = (plan_instance){type->export_count, items};
     ret->of.instance = x;
@@ -193,14 +195,16 @@ static status bind_instance(plan *p, plan_frame *f, const ast_def *def, const ho
 
 // Asks the gate. Anything but an instance belongs to the nameless interface of the root.
 static status admit(plan *p, const ast_def *def, const host_interface **ret, err *e) {
-    slice name = slice_empty();
     semver version = {0};
-    bool versioned = false;
+    bool versioned = false, is_named = def->of.import.implements.len > 0;
+    component_import asked = {.label = is_named ? def->of.import.name : slice_empty()};
     if (def->sort == AST_INSTANCE) {
-        versioned = component_name_split(def->of.import.name, &name, &version);
+        versioned = component_name_split(is_named ? def->of.import.implements : def->of.import.name,
+                                         &asked.name, &version);
+        asked.version = versioned ? &version : NULL;
     }
     const host_interface *h = NULL;
-    TRY(p->gate->admit(p->gate->context, name, versioned ? &version : NULL, &h, e));
+    TRY(p->gate->admit(p->gate->context, &asked, &h, e));
     if (h == NULL) {
         return err_set(e, STATUS_NOT_FOUND, "nothing offers it");
     }
@@ -220,7 +224,7 @@ static status bind(plan *p, plan_frame *f, const ast_def *def, plan_item *ret, e
         return bind_instance(p, f, def, h, ret, e);
     case AST_FUNC:
         TRY(admit(p, def, &h, e));
-        return bind_func(p, f, h, def->of.import.name, def->type.of.func, &ret->of.func, e);
+        return bind_func(p, f, def, h, def->of.import.name, def->type.of.func, &ret->of.func, e);
     case AST_TYPE:
         if (def->resource_count == 0) {
             return STATUS_OK; // an equality that the component states about its own types

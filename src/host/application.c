@@ -344,25 +344,21 @@ static void link_driver(reader *r, const manifest_link *l) {
 static void link_component(reader *r, const manifest_link *l) {
     problems *found = &r->m->found;
     char shown[SHOWN];
-    if (!slice_equal_text(manifest_link_name(l), MANIFEST_DEFAULT_LINK)) {
-        problems_add(found, l->name.at, "local-link", "leave the name out",
-                     "a link to a component cannot have a name yet");
-        return;
-    }
     if (manifest_instances(l->target_component) == 0) {
         problems_add(
             found, l->target.at, "local-link", "give it a trait of type spreadscaler with `instances: N`",
             "`%s` has no instances, so nobody can call it", utf8_shown(l->target.value, shown, sizeof shown));
         return;
     }
-    char *name = mem_slice_dup(l->target_component->id);
+    char *name = mem_slice_dup(l->target_component->id), *link = mem_slice_dup(manifest_link_name(l));
     for (size_t i = 0; i < l->interface_count; i++) {
         char text[INTERFACE_BYTES_MAX];
         err e;
         if (interface_of(l, i, text).len > 0) {
-            note(r, l->interfaces[i].at, workload_config_add_callee(r->workload, text, name, &e), &e);
+            note(r, l->interfaces[i].at, workload_config_add_callee(r->workload, text, link, name, &e), &e);
         }
     }
+    mem_free(link);
     mem_free(name);
 }
 

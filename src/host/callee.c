@@ -2,6 +2,7 @@
 #include "host/callee.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "capability/links.h"
@@ -12,6 +13,10 @@ enum { REASON_BYTES_MAX = ERR_MESSAGE_BYTES_MAX };
 typedef struct callee_link { // one import of one workload
     uint32_t from;
     uint32_t to;
+    slice label;                // of the import, where it has one
+    const char *name;           // of the link
+    struct callee_link *choice; // the next that the same import may go through, for one without a label
+    bool is_choice;             // it is such a one, and bound to no import itself
     bridge *bridge;
     const guest_place *place;  // of `to`; after callees_connect
     struct callee_link *first; // of the same two, which counts for all of them
@@ -119,9 +124,27 @@ static void close_room(void *target, bridge_room *b) {
 // The same gate as for calls to drivers.
 static status check_call(void *target, host_call *caller, err *e) {
     const callee_link *l = target;
-    const slice name = slice_from_text(l->place->workload->config->name), link = slice_from_text("default");
+    const slice name = slice_from_text(l->place->workload->config->name), link = slice_from_text(l->name);
     return wasi_call_check(wasi_of(caller), name, host_call_interface(caller), host_call_function(caller),
                            link, e);
+}
+
+// The instance may have chosen another link (wasmcloud:bus/lattice) for an import without a label.
+static status choose_link(void *target, host_call *caller, bridge **ret, err *e) {
+    const callee_link *l = target;
+    if (l->label.len > 0) {
+        return STATUS_OK;
+    }
+    slice interface = host_call_interface(caller), name = wasi_link_chosen(wasi_of(caller), interface);
+    while (l != NULL && !slice_equal_text(name, l->name)) {
+        l = l->choice;
+    }
+    if (l == NULL) {
+        return err_set(e, STATUS_NOT_FOUND, "workload %.*s has no link named \"%.*s\" for %.*s",
+                       SLICE_ARG(wasi_of(caller)->workload->name), SLICE_ARG(name), SLICE_ARG(interface));
+    }
+    *ret = l->bridge;
+    return STATUS_OK;
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
@@ -204,43 +227,97 @@ static const bridge_ops ops = {
     .explain = explain,
     .wait = wait_for_it,
     .wake = wake_caller,
+    .choose = choose_link,
 };
 
 // --- all of them -------------------------------------------------------------------------------------------
 
-static status add_link(callees *c, const host_config *config, const component *const *components,
-                       uint32_t from, const host_callee *h, slice import, err *e) {
-    uint32_t to = host_config_find(config, slice_from_text(h->workload));
+typedef struct adder {
+    callees *all;
+    const host_config *config;
+    const component *const *components;
+    uint32_t from;
+} adder;
+
+static status add_link(adder *a, const host_callee *h, const component_item *import, callee_link **ret,
+                       err *e) {
+    const char *from = a->config->workloads[a->from].name;
+    slice interface = component_item_interface(import);
+    uint32_t to = host_config_find(a->config, slice_from_text(h->workload));
     if (to == HOST_WORKLOADS_MAX) {
         return err_set(e, STATUS_INVALID,
-                       "workload \"%s\" is to call \"%s\" for %.*s, which this host does not run",
-                       config->workloads[from].name, h->workload, SLICE_ARG(import));
+                       "workload \"%s\" is to call \"%s\" for %.*s, which this host does not run", from,
+                       h->workload, SLICE_ARG(interface));
     }
     callee_link *l = MEM_NEW(callee_link);
+    callees *c = a->all;
     c->items = mem_resize(c->items, (c->count + 1) * sizeof *c->items);
     c->items[c->count++] = l;
-    l->from = from;
+    l->from = a->from;
     l->to = to;
-    bridge_options o = {.name = slice_from_text(config->workloads[to].name),
-                        .component = components[to],
-                        .interface = import,
+    l->label = component_item_label(import);
+    l->name = h->link;
+    bridge_options o = {.name = slice_from_text(a->config->workloads[to].name),
+                        .component = a->components[to],
+                        .interface = interface,
                         .ops = &ops,
                         .target = l};
+    *ret = l;
     status s = bridge_new(&o, &l->bridge, e);
-    return s == STATUS_OK ? s : err_wrap(e, "workload \"%s\"", config->workloads[from].name);
+    return s == STATUS_OK ? s : err_wrap(e, "workload \"%s\"", from);
 }
 
-static status add_links_of(callees *c, const host_config *config, const component *const *components,
-                           uint32_t from, err *e) {
-    const component *x = components[from];
-    for (size_t i = 0; i < component_import_count(x); i++) {
-        const component_item *item = component_import_at(x, i);
+static bool is_for_a_label(const component *c, const host_callee *h) {
+    for (size_t i = 0; i < component_import_count(c); i++) {
+        const component_item *item = component_import_at(c, i);
         slice name;
         semver version;
-        (void)component_name_split(item->name, &name, &version);
-        const host_callee *h = workload_config_callee(&config->workloads[from], name);
+        (void)component_name_split(component_item_interface(item), &name, &version);
+        if (slice_equal_text(name, h->interface) && slice_equal_text(component_item_label(item), h->link)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Links of the same interface under other names, which an instance may choose.
+static status add_choices(adder *a, callee_link *first, const host_callee *of, const component_item *import,
+                          err *e) {
+    const workload_config *w = &a->config->workloads[a->from];
+    callee_link **end = &first->choice;
+    for (size_t i = 0; i < w->callee_count; i++) {
+        const host_callee *h = &w->callees[i];
+        if (h != of && strcmp(h->interface, of->interface) == 0) {
+            TRY(add_link(a, h, import, end, e));
+            (*end)->is_choice = true;
+            status s = bridge_alternative(first->bridge, (*end)->bridge, e);
+            if (s == STATUS_UNSUPPORTED && is_for_a_label(a->components[a->from], h)) {
+                *end = NULL; // what has a name of its own need not be chosen
+                continue;
+            }
+            if (s != STATUS_OK) {
+                return err_wrap(e, "workload \"%s\", link \"%s\"", w->name, h->link);
+            }
+            end = &(*end)->choice;
+        }
+    }
+    return STATUS_OK;
+}
+
+static status add_links_of(adder *a, err *e) {
+    const component *x = a->components[a->from];
+    for (size_t i = 0; i < component_import_count(x); i++) {
+        const component_item *item = component_import_at(x, i);
+        slice name, label = component_item_label(item);
+        semver version;
+        (void)component_name_split(component_item_interface(item), &name, &version);
+        const host_callee *h = workload_config_import(&a->config->workloads[a->from], name, label);
+        callee_link *l;
         if (h != NULL && item->kind == COMPONENT_INSTANCE) {
-            TRY(add_link(c, config, components, from, h, item->name, e));
+            TRY(add_link(a, h, item, &l, e));
+            if (label.len == 0) {
+                TRY(add_choices(a, l, h, item, e));
+            }
         }
     }
     return STATUS_OK;
@@ -249,7 +326,8 @@ static status add_links_of(callees *c, const host_config *config, const componen
 status callees_new(const host_config *config, const component *const *components, callees **ret, err *e) {
     callees *c = MEM_NEW(callees);
     for (uint32_t i = 0; i < config->workload_count; i++) {
-        status s = add_links_of(c, config, components, i, e);
+        adder a = {c, config, components, i};
+        status s = add_links_of(&a, e);
         if (s != STATUS_OK) {
             callees_free(c);
             return s;
@@ -273,8 +351,9 @@ void callees_free(callees *c) {
 
 void callees_offer(const callees *c, uint32_t from, grants *g) {
     for (size_t i = 0; i < c->count; i++) {
-        if (c->items[i]->from == from) {
-            grants_bind_callee(g, bridge_interface(c->items[i]->bridge));
+        const callee_link *l = c->items[i];
+        if (l->from == from && !l->is_choice) {
+            grants_bind_callee(g, bridge_interface(l->bridge), l->label);
         }
     }
 }

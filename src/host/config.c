@@ -53,6 +53,7 @@ static void workload_config_done(workload_config *c) {
     }
     for (size_t i = 0; i < c->callee_count; i++) {
         mem_free(c->callees[i].interface);
+        mem_free(c->callees[i].link);
         mem_free(c->callees[i].workload);
     }
     mem_free(c->callees);
@@ -279,21 +280,42 @@ status workload_config_add_route(workload_config *c, const char *host, const cha
     return STATUS_OK;
 }
 
-const host_callee *workload_config_callee(const workload_config *c, slice interface) {
+const host_callee *workload_config_callee(const workload_config *c, slice interface, slice link) {
     for (size_t i = 0; i < c->callee_count; i++) {
-        if (slice_equal_text(interface, c->callees[i].interface)) {
+        if (slice_equal_text(interface, c->callees[i].interface) &&
+            slice_equal_text(link, c->callees[i].link)) {
             return &c->callees[i];
         }
     }
     return NULL;
 }
 
-status workload_config_add_callee(workload_config *c, const char *interface, const char *workload, err *e) {
+static bool has_driver(const workload_config *c, slice interface) {
+    for (size_t i = 0; i < c->links.count; i++) {
+        if (host_link_serves(&c->links.items[i], interface)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const host_callee *workload_config_import(const workload_config *c, slice interface, slice label) {
+    const host_callee *found =
+        workload_config_callee(c, interface, label.len > 0 ? label : slice_from_text("default"));
+    for (size_t i = 0; i < c->callee_count && label.len == 0 && found == NULL; i++) {
+        bool is_one = slice_equal_text(interface, c->callees[i].interface) && !has_driver(c, interface);
+        found = is_one ? &c->callees[i] : NULL;
+    }
+    return found;
+}
+
+status workload_config_add_callee(workload_config *c, const char *interface, const char *link,
+                                  const char *workload, err *e) {
     TRY(has_room(c->callee_count, "linked workloads", e));
-    const host_callee *other = workload_config_callee(c, slice_from_text(interface));
+    const host_callee *other = workload_config_callee(c, slice_from_text(interface), slice_from_text(link));
     if (other != NULL) {
-        return err_set(e, STATUS_INVALID, "%s is linked to workload \"%s\" already", interface,
-                       other->workload);
+        return err_set(e, STATUS_INVALID, "%s is linked to workload \"%s\" already, under the name %s",
+                       interface, other->workload, link);
     }
     if (strchr(interface, '@') != NULL || strchr(interface, '/') == NULL) {
         return err_set(e, STATUS_INVALID,
@@ -303,7 +325,7 @@ status workload_config_add_callee(workload_config *c, const char *interface, con
     }
     c->callees = mem_resize(c->callees, (c->callee_count + 1) * sizeof c->callees[0]);
     c->callees[c->callee_count++] =
-        (host_callee){.interface = mem_text_dup(interface), .workload = mem_text_dup(workload)};
+        (host_callee){mem_text_dup(interface), mem_text_dup(link), mem_text_dup(workload)};
     return STATUS_OK;
 }
 

@@ -46,6 +46,7 @@ typedef struct host_route {
 // An interface that the workload imports and another workload exports (host/callee.h).
 typedef struct host_callee {
     char *interface; // without a version: "example:shop/catalog"
+    char *link;      // name of the link: "default"
     char *workload;  // its name
 } host_callee;
 
@@ -91,7 +92,7 @@ typedef struct workload_config {
     network_policy net_policy;  // sockets
     host_stdio stdio;
 
-    host_callee *callees; // one for each interface at most
+    host_callee *callees; // one for each interface and name of a link at most
     size_t callee_count;
     host_links links;      // contracts of which a driver takes care
     host_variable *values; // what wasi:config tells
@@ -204,9 +205,13 @@ status workload_config_add_secret(workload_config *c, const host_secret *added, 
 // `host` may be NULL. STATUS_INVALID for what is no route (host/routes.h), STATUS_LIMIT over HOST_ROUTES_MAX.
 status workload_config_add_route(workload_config *c, const char *host, const char *path,
                                  err *e) WRIT_MUST_USE;
-// `interface` without a version. STATUS_INVALID when it has one, or is linked already.
-status workload_config_add_callee(workload_config *c, const char *interface, const char *workload,
-                                  err *e) WRIT_MUST_USE;
-// The workload that an interface of this name is linked to, or NULL.
-const host_callee *workload_config_callee(const workload_config *c, slice interface);
+// `interface` without a version. STATUS_INVALID when it has one, or is linked under that name already.
+status workload_config_add_callee(workload_config *c, const char *interface, const char *link,
+                                  const char *workload, err *e) WRIT_MUST_USE;
+// The workload that an interface of this name is linked to under that name of a link, or NULL.
+const host_callee *workload_config_callee(const workload_config *c, slice interface, slice link);
+// The one that an import of it is bound to, or NULL: by its label (component_import); without one by
+// "default", or, where the interface has links to workloads only, any of them, as the choice comes with the
+// call (wasmcloud:bus/lattice).
+const host_callee *workload_config_import(const workload_config *c, slice interface, slice label);
 status host_config_add_text(char ***list, size_t *count, const char *text, err *e) WRIT_MUST_USE;

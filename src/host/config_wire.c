@@ -169,6 +169,7 @@ static void write_workload(wire_writer *w, const workload_config *c) {
     wire_write_u32(w, (uint32_t)c->callee_count);
     for (size_t i = 0; i < c->callee_count; i++) {
         write_text(w, c->callees[i].interface);
+        write_text(w, c->callees[i].link);
         write_text(w, c->callees[i].workload);
     }
     write_list(w, c->arguments, c->argument_count);
@@ -262,14 +263,17 @@ static status read_secrets(wire_reader *r, workload_config *c, err *e) {
 static status read_callees(wire_reader *r, workload_config *c, err *e) {
     status s = STATUS_OK;
     for (uint32_t n = wire_read_u32(r); n > 0 && s == STATUS_OK && !r->has_failed; n--) {
-        char *interface = NULL, *workload = NULL;
+        char *interface = NULL, *link = NULL, *workload = NULL;
         read_text(r, &interface);
+        read_text(r, &link);
         read_text(r, &workload);
-        if (interface != NULL && workload != NULL) {
-            s = workload_config_add_callee(c, interface, workload, e);
+        bool is_whole = interface != NULL && link != NULL && workload != NULL;
+        if (is_whole) {
+            s = workload_config_add_callee(c, interface, link, workload, e);
         }
-        r->has_failed = r->has_failed || interface == NULL || workload == NULL;
+        r->has_failed = r->has_failed || !is_whole;
         mem_free(interface);
+        mem_free(link);
         mem_free(workload);
     }
     return s;

@@ -38,15 +38,17 @@ void examination_done(examination *x) {
     *x = (examination){0};
 }
 
-const grant_decision *examination_import(const examination *x, slice interface) {
+const grant_decision *examination_import(const examination *x, slice interface, slice link) {
+    const grant_decision *found = NULL;
     for (size_t i = 0; x->decisions != NULL && i < grants_count(x->decisions); i++) {
         const grant_decision *d = grants_at(x->decisions, i);
         slice name;
         semver version;
-        (void)component_name_split(d->import_name, &name, &version);
-        if (slice_equal(name, interface)) {
-            return d;
+        (void)component_name_split(d->interface, &name, &version);
+        bool is_named = slice_equal(d->label, link);
+        if (slice_equal(name, interface) && (is_named || d->label.len == 0) && (found == NULL || is_named)) {
+            found = d;
         }
     }
-    return NULL;
+    return found;
 }

@@ -28,5 +28,6 @@ static inline bool examination_may_start(const examination *x) {
     return x->unreadable.code == STATUS_OK && x->not_believed.code == STATUS_OK &&
            x->not_granted.code == STATUS_OK;
 }
-// What decided over the import of an interface (without a version); NULL when it does not import it.
-const grant_decision *examination_import(const examination *x, slice interface);
+// What decided over the import of an interface (without a version) that calls through this link go through:
+// the one of that name, else the one without a name; NULL when it does not import it.
+const grant_decision *examination_import(const examination *x, slice interface, slice link);

@@ -83,7 +83,7 @@ static void ask_claim(reader *r) {
 
 static void ask_import(reader *r) {
     explain_step *s = &r->ret->steps[EXPLAIN_IMPORT];
-    const grant_decision *d = examination_import(r->x, r->q.interface);
+    const grant_decision *d = examination_import(r->x, r->q.interface, r->q.link);
     if (r->x->decisions == NULL) {
         say(s, false, "%s", r->x->unreadable.message);
         advise(r, "build it as a component");
@@ -105,15 +105,6 @@ static void ask_import(reader *r) {
 
 // --- the link ----------------------------------------------------------------------------------------------
 
-static bool serves(const host_link *l, slice interface) {
-    for (size_t i = 0; i < l->interface_count; i++) {
-        if (slice_equal_text(interface, l->interfaces[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // "shop" is APPLICATION-shop.
 static bool is_called(const char *name, slice asked) {
     slice whole = slice_from_text(name);
@@ -134,23 +125,29 @@ static void find_link(reader *r) {
     const workload_config *w = r->x->workload;
     for (size_t i = 0; i < w->links.count && r->link == NULL; i++) {
         const host_link *l = &w->links.items[i];
-        r->link = serves(l, r->q.interface) && is_wanted(r, l->name, l->target_name) ? l : NULL;
+        r->link = host_link_serves(l, r->q.interface) && is_wanted(r, l->name, l->target_name) ? l : NULL;
     }
-    const host_callee *c = workload_config_callee(w, r->q.interface);
-    r->callee = c != NULL && is_wanted(r, "default", c->workload) ? c : NULL;
+    for (size_t i = 0; i < w->callee_count && r->link == NULL && r->callee == NULL; i++) {
+        const host_callee *c = &w->callees[i];
+        bool is_it = slice_equal_text(r->q.interface, c->interface) && is_wanted(r, c->link, c->workload);
+        r->callee = is_it ? c : NULL;
+    }
 }
 
 static void list_links(const reader *r, char list[LIST_BYTES_MAX]) {
     const workload_config *w = r->x->workload;
-    const host_callee *c = workload_config_callee(w, r->q.interface);
     size_t n = 0;
     list[0] = '\0';
-    if (c != NULL) {
-        n = (size_t)snprintf(list, LIST_BYTES_MAX, "\"default\" to %.100s", c->workload);
+    for (size_t i = 0; i < w->callee_count && n < LIST_BYTES_MAX - 1; i++) {
+        const host_callee *c = &w->callees[i];
+        if (slice_equal_text(r->q.interface, c->interface)) {
+            n += (size_t)snprintf(list + n, LIST_BYTES_MAX - n, "%s\"%.80s\" to %.80s", n > 0 ? ", " : "",
+                                  c->link, c->workload);
+        }
     }
     for (size_t i = 0; i < w->links.count && n < LIST_BYTES_MAX - 1; i++) {
         const host_link *l = &w->links.items[i];
-        if (serves(l, r->q.interface)) {
+        if (host_link_serves(l, r->q.interface)) {
             n += (size_t)snprintf(list + n, LIST_BYTES_MAX - n, "%s\"%.80s\" to %.80s", n > 0 ? ", " : "",
                                   l->name, l->target_name);
         }
@@ -187,7 +184,7 @@ static void ask_link(reader *r) {
     } else if (r->callee != NULL) {
         bool is_there =
             host_config_find(r->config, slice_from_text(r->callee->workload)) < HOST_WORKLOADS_MAX;
-        say(s, is_there, "\"default\" to the component %s%s", r->callee->workload,
+        say(s, is_there, "\"%s\" to the component %s%s", r->callee->link, r->callee->workload,
             is_there ? "" : ", which this host does not run");
         (void)snprintf(r->ret->target, sizeof r->ret->target, "%s", r->callee->workload);
         if (!is_there) {
@@ -283,24 +280,27 @@ static gate_question question_of(const reader *r, slice function) {
                   [GATE_TARGET] = slice_from_text(r->ret->target),
                   [GATE_INTERFACE] = r->q.interface,
                   [GATE_FUNCTION] = function,
-                  [GATE_LINK] = slice_from_text(r->link != NULL ? r->link->name : "default")}};
+                  [GATE_LINK] = slice_from_text(r->link != NULL ? r->link->name : r->callee->link)}};
 }
 
-slice explain_function_at(const examination *x, slice interface, size_t index) {
-    bool is_component = workload_config_callee(x->workload, interface) != NULL;
+slice explain_function_at(const examination *x, slice interface, slice link, size_t index) {
+    bool is_component = workload_config_callee(x->workload, interface, link) != NULL;
+    const grant_decision *d = examination_import(x, interface, link);
     const component *c = x->component;
-    for (size_t i = 0; c != NULL && i < component_import_count(c); i++) {
+    for (size_t i = 0; d != NULL && i < component_import_count(c); i++) {
         const component_item *item = component_import_at(c, i);
-        slice name;
-        semver version;
-        (void)component_name_split(item->name, &name, &version);
-        for (size_t k = 0; slice_equal(name, interface) && k < item->item_count; k++) {
+        for (size_t k = 0; slice_equal(item->name, d->import_name) && k < item->item_count; k++) {
             if (item->items[k].kind == COMPONENT_FUNC && index-- == 0) {
                 return is_component ? item->items[k].name : wire_name(item->items[k].name);
             }
         }
     }
     return slice_empty();
+}
+
+static slice function_at(const reader *r, size_t index) {
+    slice link = slice_from_text(r->link != NULL ? r->link->name : r->callee->link);
+    return explain_function_at(r->x, r->q.interface, link, index);
 }
 
 static void advise_rule(reader *r, const gate_rule *rule, slice function) {
@@ -336,7 +336,7 @@ static status deny_by_rule(reader *r, const gate_question *q, const gate_decisio
 // One function, or all of them; the first that is denied is told about.
 static status ask_rules(reader *r, err *e) {
     bool is_one = r->q.function.len > 0;
-    slice function = is_one ? r->q.function : explain_function_at(r->x, r->q.interface, 0);
+    slice function = is_one ? r->q.function : function_at(r, 0);
     for (size_t i = 1; function.len > 0; i++) {
         gate_question q = question_of(r, function);
         gate_decision d = gate_decide(r->gate, &q);
@@ -347,7 +347,7 @@ static status ask_rules(reader *r, err *e) {
         if (gate_explain(r->gate, &q, &r->ret->rules) != STATUS_OK) {
             return err_set(e, STATUS_LIMIT, "there are too many rules of calls to tell about");
         }
-        function = is_one ? slice_empty() : explain_function_at(r->x, r->q.interface, i);
+        function = is_one ? slice_empty() : function_at(r, i);
     }
     say(&r->ret->steps[EXPLAIN_RULE], true, "%s",
         r->config->rules.count == 0 ? "there is no rule of calls" : "no rule of calls denies it");
@@ -358,7 +358,7 @@ static status ask_rules(reader *r, err *e) {
 
 static bool goes_through_link(const reader *r) {
     return r->callee != NULL || r->offer == NULL || r->offer->authority == WASI_AUTHORITY_LINK ||
-           workload_config_callee(r->x->workload, r->q.interface) != NULL;
+           workload_config_import(r->x->workload, r->q.interface, slice_empty()) != NULL;
 }
 
 static void sum_up(explanation *x) {
@@ -374,7 +374,7 @@ static void sum_up(explanation *x) {
 static status ask(reader *r, err *e) {
     ask_claim(r);
     find_link(r);
-    if (goes_through_link(r) && examination_import(r->x, r->q.interface) != NULL) {
+    if (goes_through_link(r) && examination_import(r->x, r->q.interface, r->q.link) != NULL) {
         ask_link(r);
     }
     ask_import(r);

@@ -50,6 +50,7 @@ void explanation_done(explanation *x);
 // "APPLICATION-shop"), when only one fits. HOST_WORKLOADS_MAX when none or several do.
 uint32_t explain_find(const host_config *config, slice name);
 
-// The functions of an interface that its component imports, as rules call them: "set" of a contract that a
-// driver serves, "[method]cart.add" of another component. Empty after the last one.
-slice explain_function_at(const examination *x, slice interface, size_t index);
+// The functions of an interface that its component imports and calls through a link, as rules call them:
+// "set" of a contract that a driver serves, "[method]cart.add" of another component. Empty after the last
+// one.
+slice explain_function_at(const examination *x, slice interface, slice link, size_t index);

@@ -57,15 +57,14 @@ static void decide(grant_decision *d, grant_state state, const char *why, const 
     snprintf(d->option, sizeof d->option, "%s", option);
 }
 
-static bool is_linked(const workload_config *c, slice interface, char *why, size_t why_bytes) {
+// An import with a label has the link of that name alone.
+static bool is_linked(const workload_config *c, slice interface, slice label, char *why, size_t why_bytes) {
     size_t count = 0;
     for (size_t i = 0; i < c->links.count; i++) {
         const host_link *l = &c->links.items[i];
-        for (size_t k = 0; k < l->interface_count; k++) {
-            if (slice_equal_text(interface, l->interfaces[k])) {
-                snprintf(why, why_bytes, "linked to %s", l->target);
-                count++;
-            }
+        if (host_link_serves(l, interface) && (label.len == 0 || slice_equal_text(label, l->name))) {
+            snprintf(why, why_bytes, "linked to %s", l->target);
+            count++;
         }
     }
     if (count > 1) {
@@ -75,8 +74,8 @@ static bool is_linked(const workload_config *c, slice interface, char *why, size
 }
 
 // The authority that the configuration names for an interface; fills the sentence when there is some.
-static bool has_authority(const workload_config *c, const wasi_offer *offer, bool is_command, char *why,
-                          size_t why_bytes) {
+static bool has_authority(const workload_config *c, const wasi_offer *offer, slice label, bool is_command,
+                          char *why, size_t why_bytes) {
     switch (offer->authority) {
     case WASI_AUTHORITY_NONE:
         snprintf(why, why_bytes, "carries no authority of its own");
@@ -106,7 +105,7 @@ static bool has_authority(const workload_config *c, const wasi_offer *offer, boo
                  c->value_count == 1 ? "" : "s");
         return c->value_count > 0;
     case WASI_AUTHORITY_LINK:
-        return is_linked(c, offer->interface->name, why, why_bytes);
+        return is_linked(c, offer->interface->name, label, why, why_bytes);
     case WASI_AUTHORITY_SECRETS:
         snprintf(why, why_bytes, "%zu secret%s by --secret", c->secret_count,
                  c->secret_count == 1 ? "" : "s");
@@ -158,12 +157,18 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
              SLICE_ARG(name));
     if (any_covers(c->refusals, c->refusal_count, name)) {
         decide(d, GRANT_REFUSED, refused_by(c), "");
-    } else if (has_authority(c, offer, is_command, why, sizeof why)) {
+    } else if (has_authority(c, offer, d->label, is_command, why, sizeof why)) {
         decide(d, GRANT_GRANTED, why, "");
     } else if (offer->authority == WASI_AUTHORITY_LINK && !named) {
-        snprintf(option, sizeof option, by_manifest ? "a trait of type link for %.*s" : "--link %.*s=DRIVER",
-                 SLICE_ARG(name));
-        decide(d, GRANT_REFUSED, "nothing is linked to it", option);
+        snprintf(option, sizeof option,
+                 by_manifest ? "a trait of type link for %.*s%s%.*s" : "--link %.*s%s%.*s=DRIVER",
+                 SLICE_ARG(name),
+                 d->label.len == 0 ? ""
+                 : by_manifest     ? " with name "
+                                   : "@",
+                 SLICE_ARG(d->label));
+        decide(d, GRANT_REFUSED, d->label.len == 0 ? "nothing is linked to it" : "no link has its name",
+               option);
     } else if (offer->authority == WASI_AUTHORITY_SECRETS && !named) {
         decide(d, GRANT_REFUSED, "no secret is granted", "--secret NAME");
     } else if (!c->is_strict || named) {
@@ -195,14 +200,16 @@ static void decide_import(grants *g, const component_item *item, const grants_wr
                           grant_decision *d, const host_interface **ret) {
     slice name;
     semver version = {0};
-    bool has_version = component_name_split(item->name, &name, &version);
+    bool has_version = component_name_split(component_item_interface(item), &name, &version);
     d->import_name = item->name;
+    d->interface = component_item_interface(item);
+    d->label = component_item_label(item);
     *ret = NULL;
     if (item->kind != COMPONENT_INSTANCE) {
         decide(d, GRANT_REFUSED, "the host offers interfaces only, and this import is none", "");
         return;
     }
-    const host_callee *callee = workload_config_callee(g->config, name);
+    const host_callee *callee = workload_config_import(g->config, name, d->label);
     if (callee != NULL) {
         const grants_question q = {name, has_version ? &version : NULL, WASI_AUTHORITY_NONE, g->config};
         decide_callee(g, callee, &q, writ, d);
@@ -303,33 +310,34 @@ status grants_check(const grants *g, err *e) {
                    shown < refused ? "\n  ..." : "");
 }
 
-void grants_bind_callee(grants *g, const host_interface *h) {
+void grants_bind_callee(grants *g, const host_interface *h, slice label) {
     for (size_t i = 0; i < g->count; i++) {
         slice name;
         semver version;
-        bool has_version = component_name_split(g->decisions[i].import_name, &name, &version);
-        if (g->decisions[i].state == GRANT_GRANTED && slice_equal(name, h->name) &&
-            workload_config_callee(g->config, name) != NULL &&
+        const grant_decision *d = &g->decisions[i];
+        bool has_version = component_name_split(d->interface, &name, &version);
+        if (d->state == GRANT_GRANTED && slice_equal(name, h->name) && slice_equal(d->label, label) &&
+            workload_config_import(g->config, name, label) != NULL &&
             (!has_version || semver_compatible(&version, &h->version))) {
             g->interfaces[i] = h;
         }
     }
 }
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     const grants *g = context;
-    const semver asked = version != NULL ? *version : (semver){0};
+    const semver version = asked->version != NULL ? *asked->version : (semver){0};
     for (size_t i = 0; i < g->count; i++) {
         slice import_name;
         semver import_version = {0};
-        component_name_split(g->decisions[i].import_name, &import_name, &import_version);
-        if (slice_equal(import_name, name) && semver_compare(&import_version, &asked) == 0 &&
-            g->interfaces[i] != NULL) {
+        component_name_split(g->decisions[i].interface, &import_name, &import_version);
+        if (slice_equal(import_name, asked->name) && semver_compare(&import_version, &version) == 0 &&
+            slice_equal(g->decisions[i].label, asked->label) && g->interfaces[i] != NULL) {
             *ret = g->interfaces[i];
             return STATUS_OK;
         }
     }
-    return err_set(e, STATUS_DENIED, "%.*s is not granted", SLICE_ARG(name));
+    return err_set(e, STATUS_DENIED, "%.*s is not granted", SLICE_ARG(asked->name));
 }
 
 component_gate grants_gate(const grants *g) {

@@ -22,6 +22,8 @@ typedef enum grant_state {
 
 typedef struct grant_decision {
     slice import_name; // as the component spells it, with its version
+    slice interface;   // the same, or what an import with a plain name implements; with its version
+    slice label;       // the plain name of such an import, which names its link; else empty
     grant_state state;
     char why[400];    // one sentence: the rule or option that decided
     char limits[160]; // the names that writ and trust allow it: "hosts api.example.com:443"; empty: any
@@ -51,7 +53,8 @@ const grant_decision *grants_at(const grants *g, size_t index);
 status grants_check(const grants *g, err *e) WRIT_MUST_USE;
 
 // What an import that another workload satisfies is bound to (host/callee.h); only where that was granted.
-void grants_bind_callee(grants *g, const host_interface *h);
+// `label` as in grant_decision.
+void grants_bind_callee(grants *g, const host_interface *h, slice label);
 
 // Binds granted and inert interfaces; refuses all others.
 component_gate grants_gate(const grants *g);

@@ -18,6 +18,15 @@ static void free_settings(host_setting *list, size_t count, bool are_secret) {
     mem_free(list);
 }
 
+bool host_link_serves(const host_link *l, slice interface) {
+    for (size_t i = 0; i < l->interface_count; i++) {
+        if (slice_equal_text(interface, l->interfaces[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 host_secret host_secret_copy(const host_secret *s) {
     return (host_secret){.name = mem_text_dup(s->name),
                          .key = mem_text_dup(s->key),

@@ -63,6 +63,8 @@ status host_link_add_credential(host_link *l, slice name, slice value, err *e) W
 // The credential `name` is fetched when the link is opened. STATUS_EXISTS when it has one already.
 status host_link_add_secret(host_link *l, const host_secret *added, err *e) WRIT_MUST_USE;
 
+bool host_link_serves(const host_link *l, slice interface); // without a version
+
 host_secret host_secret_copy(const host_secret *s);
 void host_secret_done(host_secret *s);
 

@@ -6,7 +6,7 @@ enum { CAPABILITY_BYTES_MAX = 2 * ALLOWANCE_NAME_BYTES_MAX };
 static status propose(const component_item *item, arena *memory, allowance_entry *ret, err *e) {
     slice name;
     semver v = {0};
-    bool has_version = component_name_split(item->name, &name, &v);
+    bool has_version = component_name_split(component_item_interface(item), &name, &v);
     auto_buf text;
     buf_init(&text, CAPABILITY_BYTES_MAX);
     status s = buf_append(&text, name);

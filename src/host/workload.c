@@ -274,7 +274,13 @@ static status fill_links(workload *w, const workload_options *o, err *e) {
                                         .state = &o->link_states[l->number]};
         }
     }
-    w->links = (wasi_links){items, count, o->drivers, &w->share};
+    wasi_callee *to = ARENA_ARRAY(&w->arena, wasi_callee, w->config->callee_count + 1);
+    CHECK(to != NULL); // HOST_LIST_MAX of them fit
+    for (size_t i = 0; i < w->config->callee_count; i++) {
+        const host_callee *c = &w->config->callees[i];
+        to[i] = (wasi_callee){slice_from_text(c->interface), slice_from_text(c->link)};
+    }
+    w->links = (wasi_links){items, count, to, w->config->callee_count, o->drivers, &w->share};
     w->wasi.links = &w->links;
     return STATUS_OK;
 }

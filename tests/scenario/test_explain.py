@@ -85,7 +85,7 @@ class Explain(harness.Case):
         body = server.get("/spin").body.decode()
         place = said["steps"]["rule"]["why"].split("denied by the rule at ")[1]
         self.assertIn(place, body)
-        self.assertIn("explain why-denied", server.log())
+        server.wait_line("explain why-denied")
 
     def test_only(self):
         said = self.asked("store", "wasi:keyvalue/store.set", code=3)

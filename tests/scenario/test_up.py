@@ -161,16 +161,14 @@ class Refusing(UpCase):
         for name in ("a.yaml:", "b.yaml:", "2 of 2 manifests"):
             self.assertIn(name, done.stderr)
 
-    def test_secrets_and_named_links_between_components(self):
-        text = self.two().replace("{target: store,", "{name: other, target: second,", 1)
-        text = text.replace('greeting: "From first"}}]', 'greeting: "From first"}}]\n        secrets: '
+    def test_secrets(self):
+        text = self.two().replace('greeting: "From first"}}]', 'greeting: "From first"}}]\n        secrets: '
                             "[{name: key, properties: {policy: vault, key: k}}]", 1)
         text += ("    - name: vault\n      type: policy.secret.wasmcloud.dev/v1alpha1\n"
                  "      properties: {backend: nats-kv}\n")
         done = self.run_up(self.write(text))
         self.assertEqual(4, done.returncode, done.stderr)
         self.assertRegex(done.stderr, r"app.yaml:\d+:\d+: error: the secret `key` cannot be had")
-        self.assertRegex(done.stderr, r"app.yaml:\d+:\d+: error: a link to a component cannot have a name yet")
 
     def test_a_component_that_does_not_export_what_it_is_linked_for(self):
         done = self.run_up(self.write(self.two().replace("{target: store,", "{target: second,", 1)))

@@ -64,7 +64,7 @@ static status exchange(host_call *call, const keyvalue_call *c, buf *payload, ke
     slice interface = slice_from_text(keyvalue_interface_name(c->function));
     slice function = slice_from_text(keyvalue_function_name(c->function));
     slice answer;
-    TRY(wasi_link_find(wasi_of(call), interface, &link, e));
+    TRY(wasi_link_of(call, interface, &link, e));
     TRY(keyvalue_call_encode(c, payload, e));
     TRY(wasi_link_call(call, link, function, buf_slice(payload), &answer, e));
     return keyvalue_answer_decode(c->function, answer, host_call_arena(call), ret, e);
@@ -98,7 +98,7 @@ status wasi_keyvalue_store_open(host_call *call, slice identifier,
     const wasi_link *link;
     err why;
     (void)e;
-    status s = wasi_link_find(i, slice_from_text(store_interface), &link, &why);
+    status s = wasi_link_of(call, slice_from_text(store_interface), &link, &why);
     ret->is_err = true;
     if (s != STATUS_OK) {
         ret->err = error_of_status(call, s, &why);

@@ -9,6 +9,7 @@
 struct host_call {
     arena arena;
     wasi_instance *instance;
+    slice label;            // of the import that it calls through
     wasi_workload workload; // change it before guest_start
     loop *loop;             // of the machine's clock, or of `now_ns` when `has_clock`
     bool has_clock;         // set before guest_start: time stands still until the test moves `now_ns`

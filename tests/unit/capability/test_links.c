@@ -75,7 +75,7 @@ static void place_init(place *p) {
     p->items[1].state = &p->states[1];
     atomic_store(&p->states[0], WASI_LINK_OPEN);
     atomic_store(&p->states[1], WASI_LINK_OPEN);
-    p->links = (wasi_links){p->items, 2, &p->drivers, &p->share};
+    p->links = (wasi_links){.items = p->items, .count = 2, .drivers = &p->drivers, .share = &p->share};
     guest_init(&p->g);
     p->g.workload.name = slice_from_text("app");
     p->gate = gate_new((siphash_key){1, 2}, GATE_ALLOW);

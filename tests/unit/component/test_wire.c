@@ -7,13 +7,12 @@
 #include "test.h"
 #include "unit/component/helper_wat.h"
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     static const ctype_func nothing = {0};
     static const host_func funcs[] = {{SLICE_LITERAL("f"), &nothing, NULL}};
     static const host_interface any = {.name = SLICE_LITERAL("host"), .func_count = 1, .funcs = funcs};
     (void)context;
-    (void)name;
-    (void)version;
+    (void)asked;
     (void)e;
     *ret = &any;
     return STATUS_OK;

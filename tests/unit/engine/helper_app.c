@@ -93,7 +93,7 @@ static status home_wait(host_call *call, err *e) { return host_call_suspend(call
 static void home_wake(void *caller) { (void)caller; }
 
 static const bridge_ops ops = {home_open,    home_close, home_begin, home_end, home_unfinished,
-                               home_explain, home_wait,  home_wake,  NULL};
+                               home_explain, home_wait,  home_wake,  NULL,     NULL};
 
 // --- linking -----------------------------------------------------------------------------------------------
 
@@ -119,21 +119,20 @@ static app_unit *find_unit(app *a, const char *name) {
     return NULL;
 }
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     const app_unit *u = context;
-    (void)version;
-    if (slice_equal(name, wait_interface.name)) {
+    if (slice_equal(asked->name, wait_interface.name)) {
         *ret = &wait_interface;
         return STATUS_OK;
     }
     for (size_t i = 0; i < u->app->bridge_count; i++) {
         const host_interface *h = bridge_interface(u->app->bridges[i]);
-        if (strcmp(u->app->links[i].from, u->name) == 0 && slice_equal(h->name, name)) {
+        if (strcmp(u->app->links[i].from, u->name) == 0 && slice_equal(h->name, asked->name)) {
             *ret = h;
             return STATUS_OK;
         }
     }
-    return err_set(e, STATUS_DENIED, "nobody offers %.*s", SLICE_ARG(name));
+    return err_set(e, STATUS_DENIED, "nobody offers %.*s", SLICE_ARG(asked->name));
 }
 
 static status link_unit(app_unit *u, err *e) {

@@ -79,11 +79,10 @@ static const host_interface things = {.name = SLICE_LITERAL("test:host/things"),
                                       .resource_count = 1,
                                       .resources = resources};
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     const world *w = context;
-    (void)version;
-    if (!slice_equal(name, things.name) || slice_equal(name, w->refused)) {
-        return err_set(e, STATUS_DENIED, "nobody grants %.*s", SLICE_ARG(name));
+    if (!slice_equal(asked->name, things.name) || slice_equal(asked->name, w->refused)) {
+        return err_set(e, STATUS_DENIED, "nobody grants %.*s", SLICE_ARG(asked->name));
     }
     *ret = &things;
     return STATUS_OK;

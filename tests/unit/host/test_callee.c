@@ -18,7 +18,7 @@
 static workload_config *add_front(fixture *f, const char *callee) {
     workload_config *w = add(f, "front", FRONT);
     EXPECT_OK(workload_config_add_route(w, NULL, "/", NULL));
-    EXPECT_OK(workload_config_add_callee(w, "test:composed/catalog", callee, NULL));
+    EXPECT_OK(workload_config_add_callee(w, "test:composed/catalog", "default", callee, NULL));
     return w;
 }
 
@@ -98,8 +98,8 @@ TEST(what_is_called_must_be_there) {
 static workload_config *add_pair(fixture *f) {
     workload_config *one = add(f, "one", CALLS);
     EXPECT_OK(workload_config_add_route(one, NULL, "/", NULL));
-    EXPECT_OK(workload_config_add_callee(one, "test:calls/work", "two", NULL));
-    EXPECT_OK(workload_config_add_callee(add(f, "two", CALLS), "test:calls/work", "one", NULL));
+    EXPECT_OK(workload_config_add_callee(one, "test:calls/work", "default", "two", NULL));
+    EXPECT_OK(workload_config_add_callee(add(f, "two", CALLS), "test:calls/work", "default", "one", NULL));
     return &f->config.workloads[1];
 }
 

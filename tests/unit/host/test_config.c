@@ -71,12 +71,12 @@ TEST(an_interface_is_linked_to_one_workload) {
     err e;
     host_config_init(&c);
     REQUIRE(host_config_add_workload(&c, &w, NULL) == STATUS_OK);
-    EXPECT_OK(workload_config_add_callee(w, "a:b/c", "one", NULL));
-    EXPECT_STATUS(workload_config_add_callee(w, "a:b/c", "two", &e), STATUS_INVALID);
+    EXPECT_OK(workload_config_add_callee(w, "a:b/c", "default", "one", NULL));
+    EXPECT_STATUS(workload_config_add_callee(w, "a:b/c", "default", "two", &e), STATUS_INVALID);
     EXPECT_CONTAINS(e.message, "a:b/c is linked to workload \"one\" already");
-    EXPECT_STATUS(workload_config_add_callee(w, "a:b/d@1.0.0", "two", &e), STATUS_INVALID);
-    EXPECT_STATUS(workload_config_add_callee(w, "d", "two", &e), STATUS_INVALID);
-    EXPECT(workload_config_callee(w, slice_from_text("a:b/c")) == &w->callees[0]);
-    EXPECT(workload_config_callee(w, slice_from_text("a:b/d")) == NULL);
+    EXPECT_STATUS(workload_config_add_callee(w, "a:b/d@1.0.0", "default", "two", &e), STATUS_INVALID);
+    EXPECT_STATUS(workload_config_add_callee(w, "d", "default", "two", &e), STATUS_INVALID);
+    EXPECT(workload_config_callee(w, slice_from_text("a:b/c"), slice_from_text("default")) == &w->callees[0]);
+    EXPECT(workload_config_callee(w, slice_from_text("a:b/d"), slice_from_text("default")) == NULL);
     host_config_done(&c);
 }

@@ -35,7 +35,7 @@ static void fill(host_config *c) {
     w->name = mem_text_dup("other");
     w->issuer = mem_text_dup("AISSUER");
     w->limits.queue_max = 7;
-    EXPECT_OK(workload_config_add_callee(w, "example:shop/catalog", "app", NULL));
+    EXPECT_OK(workload_config_add_callee(w, "example:shop/catalog", "default", "app", NULL));
     gate_rule rule = {.effect = GATE_ALLOW, .source = slice_from_text("app.yaml:7")};
     rule.patterns[GATE_CALLER] = slice_from_text("app");
     rule.patterns[GATE_LINK] = slice_from_text("sec*");

@@ -208,17 +208,20 @@ TEST(the_gate_binds_only_what_was_decided) {
     component_gate admits = grants_gate(f.g);
     const host_interface *bound = NULL;
     semver version = SEMVER(0, 2, 0), other = SEMVER(0, 2, 1);
-    EXPECT(admits.admit(admits.context, slice_from_text("wasi:io/poll"), &version, &bound, NULL) ==
-           STATUS_OK);
+    EXPECT(admits.admit(admits.context, &(component_import){slice_from_text("wasi:io/poll"), &version, {0}},
+                        &bound, NULL) == STATUS_OK);
     EXPECT(bound != NULL && slice_equal_text(bound->name, "wasi:io/poll"));
-    EXPECT(admits.admit(admits.context, slice_from_text("wasi:io/poll"), &other, &bound, NULL) ==
-           STATUS_DENIED);
-    EXPECT(admits.admit(admits.context, slice_from_text("wasi:cli/stdout"), &version, &bound, NULL) ==
-           STATUS_DENIED);
-    EXPECT(admits.admit(admits.context, slice_from_text("wasi:io/streams"), &version, &bound, NULL) ==
-           STATUS_DENIED);
-    EXPECT(admits.admit(admits.context, slice_from_text("wasi:sockets/tcp"), &version, &bound, NULL) ==
-           STATUS_DENIED);
+    EXPECT(admits.admit(admits.context, &(component_import){slice_from_text("wasi:io/poll"), &other, {0}},
+                        &bound, NULL) == STATUS_DENIED);
+    EXPECT(admits.admit(admits.context,
+                        &(component_import){slice_from_text("wasi:cli/stdout"), &version, {0}}, &bound,
+                        NULL) == STATUS_DENIED);
+    EXPECT(admits.admit(admits.context,
+                        &(component_import){slice_from_text("wasi:io/streams"), &version, {0}}, &bound,
+                        NULL) == STATUS_DENIED);
+    EXPECT(admits.admit(admits.context,
+                        &(component_import){slice_from_text("wasi:sockets/tcp"), &version, {0}}, &bound,
+                        NULL) == STATUS_DENIED);
     teardown(&f);
 }
 
@@ -230,12 +233,11 @@ typedef struct watch { // a gate that counts, and refuses the import of one numb
     slice names[64];
 } watch;
 
-static status watch_admit(void *context, slice name, const semver *version, const host_interface **ret,
-                          err *e) {
+static status watch_admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     watch *w = context;
     size_t n = w->asked++;
-    w->names[n % 64] = name;
-    const wasi_offer *offer = wasi_offer_find(name, version);
+    w->names[n % 64] = asked->name;
+    const wasi_offer *offer = wasi_offer_find(asked->name, asked->version);
     if (n == w->refused || offer == NULL) {
         return err_set(e, STATUS_DENIED, "not here");
     }
@@ -320,7 +322,7 @@ TEST(an_import_may_be_another_workloads) {
     setup(&f, "(component " EMPTY_IMPORT("test:app/sum@1.0.0") EMPTY_IMPORT("test:app/other") ")");
     decide(&f);
     EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));
-    EXPECT_OK(workload_config_add_callee(f.config, "test:app/sum", "adder", NULL));
+    EXPECT_OK(workload_config_add_callee(f.config, "test:app/sum", "default", "adder", NULL));
     decide(&f);
     EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_GRANTED));
     EXPECT_CONTAINS(decision(&f, "test:app/sum@1.0.0")->why, "calls workload \"adder\"");
@@ -329,14 +331,19 @@ TEST(an_import_may_be_another_workloads) {
     const host_interface *bound = NULL;
     const semver version = SEMVER(1, 0, 0), later = SEMVER(1, 3, 0);
     component_gate g = grants_gate(f.g);
-    EXPECT_STATUS(g.admit(g.context, slice_from_text("test:app/sum"), &version, &bound, NULL), STATUS_DENIED);
+    EXPECT_STATUS(
+        g.admit(g.context, &(component_import){slice_from_text("test:app/sum"), &version, {0}}, &bound, NULL),
+        STATUS_DENIED);
     const host_interface sum = {.name = SLICE_LITERAL("test:app/sum"), .version = later};
     const host_interface other = {.name = SLICE_LITERAL("test:app/other")};
-    grants_bind_callee(f.g, &sum);
-    grants_bind_callee(f.g, &other); // was not granted
-    EXPECT_OK(g.admit(g.context, slice_from_text("test:app/sum"), &version, &bound, NULL));
+    grants_bind_callee(f.g, &sum, slice_empty());
+    grants_bind_callee(f.g, &other, slice_empty()); // was not granted
+    EXPECT_OK(g.admit(g.context, &(component_import){slice_from_text("test:app/sum"), &version, {0}}, &bound,
+                      NULL));
     EXPECT(bound == &sum);
-    EXPECT_STATUS(g.admit(g.context, slice_from_text("test:app/other"), NULL, &bound, NULL), STATUS_DENIED);
+    EXPECT_STATUS(
+        g.admit(g.context, &(component_import){slice_from_text("test:app/other"), NULL, {0}}, &bound, NULL),
+        STATUS_DENIED);
     EXPECT_OK(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "test:app", NULL));
     decide(&f);
     EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));
@@ -352,7 +359,7 @@ TEST(a_writ_that_does_not_name_it_refuses_another_workload_too) {
     allowance nothing = {0};
     const grants_writ writ = {.writ = &nothing};
     setup(&f, "(component " EMPTY_IMPORT("test:app/sum@1.0.0") ")");
-    EXPECT_OK(workload_config_add_callee(f.config, "test:app/sum", "adder", NULL));
+    EXPECT_OK(workload_config_add_callee(f.config, "test:app/sum", "default", "adder", NULL));
     f.writ = &writ;
     decide(&f);
     EXPECT(is(&f, "test:app/sum@1.0.0", GRANT_REFUSED));

@@ -76,7 +76,8 @@ static const grant_decision *decide(fixture *f, const char *name) {
 static bool admitted(fixture *f, const char *name, semver version) {
     const host_interface *interface = NULL;
     component_gate admits = grants_gate(f->g);
-    return admits.admit(admits.context, slice_from_text(name), &version, &interface, NULL) == STATUS_OK &&
+    return admits.admit(admits.context, &(component_import){slice_from_text(name), &version, {0}}, &interface,
+                        NULL) == STATUS_OK &&
            interface != NULL;
 }
 

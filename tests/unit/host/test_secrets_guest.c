@@ -92,11 +92,11 @@ static status reveal(void *context, host_call *call, slice name, secret_value *r
     return STATUS_OK;
 }
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     (void)context;
-    const wasi_offer *offer = wasi_offer_find(name, version);
+    const wasi_offer *offer = wasi_offer_find(asked->name, asked->version);
     if (offer == NULL || offer->authority != WASI_AUTHORITY_SECRETS) {
-        return err_set(e, STATUS_DENIED, "nobody offers %.*s", SLICE_ARG(name));
+        return err_set(e, STATUS_DENIED, "nobody offers %.*s", SLICE_ARG(asked->name));
     }
     *ret = offer->interface;
     return STATUS_OK;
