@@ -90,10 +90,6 @@ status wasi_link_find_named(const wasi_instance *i, slice interface, slice name,
     return STATUS_OK;
 }
 
-status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) {
-    return wasi_link_find_named(i, interface, wasi_link_chosen(i, interface), ret, e);
-}
-
 status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) {
     const wasi_instance *i = wasi_of(call);
     slice label = host_call_label(call);

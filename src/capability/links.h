@@ -53,16 +53,14 @@ typedef struct wasi_links { // of a workload
     rpc_share *share;    // of it: the workload's, so that it cannot keep others from calling
 } wasi_links;
 
-// The link that a call of this instance to `interface` goes through now. STATUS_NOT_FOUND: there is none of
-// that name; STATUS_DENIED: it was cut. The message names workload, interface and link.
-status wasi_link_find(const wasi_instance *i, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
+// The link that this call to `interface` goes through: of an import with a name of its own the one of that
+// name, else the one that was chosen last. STATUS_NOT_FOUND: there is none of that name; STATUS_DENIED: it
+// was cut. The message names workload, interface and link.
+status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
 
 // The one of that name. What lives longer than a call (a resource) keeps the name and not the link.
 status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
                             err *e) WRIT_MUST_USE;
-
-// The same for a host call: an import with a name of its own has the link of that name, whatever was chosen.
-status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
 
 // The name that was chosen for the next calls to `interface`: "default" unless somebody did.
 slice wasi_link_chosen(const wasi_instance *i, slice interface);

@@ -11,9 +11,9 @@ typedef wasi_blobstore_container_container container;
 static slice interface_name(void) { return slice_from_text(BLOBSTORE_INTERFACE); }
 static slice name_of_link(const blob_link *l) { return slice_of(l->name, l->name_len); }
 
-status blob_link_chosen(const wasi_instance *i, blob_link *ret, err *e) {
+status blob_link_chosen(host_call *call, blob_link *ret, err *e) {
     const wasi_link *l;
-    TRY(wasi_link_find(i, interface_name(), &l, e));
+    TRY(wasi_link_of(call, interface_name(), &l, e));
     if (l->name.len > sizeof ret->name) {
         return err_set(e, STATUS_LIMIT, "the name of the link is too long");
     }
@@ -120,7 +120,7 @@ static status ask(host_call *call, slice name, blobstore_function f, blob_link *
     blobstore_answer a;
     const blobstore_call c = {.function = f, .container = name};
     *ret_is_there = false;
-    if (blob_link_chosen(wasi_of(call), ret_link, &why) != STATUS_OK) {
+    if (blob_link_chosen(call, ret_link, &why) != STATUS_OK) {
         *ret_is_error = true;
         *ret_error = blob_error_text(call, why.message);
         return STATUS_OK;
@@ -197,7 +197,7 @@ static status copy_or_move(host_call *call, blobstore_function f, const wasi_blo
                               .object = src->object,
                               .to_container = dest->container,
                               .to_object = dest->object};
-    if (blob_link_chosen(wasi_of(call), &l, &why) != STATUS_OK) {
+    if (blob_link_chosen(call, &l, &why) != STATUS_OK) {
         ret->is_err = true;
         ret->err = blob_error_text(call, why.message);
         return STATUS_OK;

@@ -28,7 +28,7 @@ typedef struct blob_link { // by its name
 } blob_link;
 
 // The one that is chosen now; the error is for the guest.
-status blob_link_chosen(const wasi_instance *i, blob_link *ret, err *e) WRIT_MUST_USE;
+status blob_link_chosen(host_call *call, blob_link *ret, err *e) WRIT_MUST_USE;
 
 // One call and its answer, which lives until the host function returns. STATUS_OK: `*ret_is_error` tells
 // whether `*ret_error` says why not.

@@ -111,7 +111,7 @@ TEST(a_call_travels_and_comes_back) {
     const wasi_link *l = NULL;
     slice answer = slice_empty();
     place_init(&p);
-    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_OK(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e));
     EXPECT_OK(call(&p, l, "hello", &answer, &e));
     EXPECT(slice_equal_text(answer, "hello"));
     EXPECT_EQ(p.target, 7);
@@ -125,10 +125,10 @@ TEST(what_is_not_linked_is_named) {
     err e;
     const wasi_link *l = NULL;
     place_init(&p);
-    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/d"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/d"), &l, &e), STATUS_NOT_FOUND);
     EXPECT_TEXT(e.message, "workload app has no link named \"default\" for a:b/d");
     p.g.workload.links = NULL;
-    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
     p.g.workload.links = &p.links;
     place_done(&p);
 }
@@ -139,15 +139,32 @@ TEST(a_link_that_was_cut_is_refused_from_the_next_call_on) {
     const wasi_link *l = NULL;
     slice answer = slice_empty();
     place_init(&p);
-    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_OK(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e));
     EXPECT_OK(call(&p, l, "1", &answer, &e));
     atomic_store(&p.states[0], WASI_LINK_CUT);
     EXPECT_STATUS(call(&p, l, "2", &answer, &e), STATUS_DENIED);
     EXPECT_TEXT(e.message, "the link \"default\" of workload app for a:b/c was cut");
-    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_DENIED);
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e), STATUS_DENIED);
     EXPECT_EQ(p.calls, 1);
     atomic_store(&p.states[0], WASI_LINK_OPEN);
     EXPECT_OK(call(&p, l, "3", &answer, &e));
+    place_done(&p);
+}
+
+TEST(an_import_with_a_name_has_the_link_of_that_name) {
+    place p;
+    err e;
+    const wasi_link *l = NULL;
+    place_init(&p);
+    p.g.label = slice_from_text("second");
+    EXPECT_OK(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_EQ(l->number, 8);
+    EXPECT_OK(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("default"), &e));
+    EXPECT_OK(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_EQ(l->number, 8); // whatever was chosen
+    p.g.label = slice_from_text("third");
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    p.g.label = slice_empty();
     place_done(&p);
 }
 
@@ -157,14 +174,14 @@ TEST(a_name_chooses_among_links_of_one_interface) {
     const wasi_link *l = NULL;
     place_init(&p);
     EXPECT_OK(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("second"), &e));
-    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_OK(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e));
     EXPECT_EQ(l->number, 8);
     EXPECT_STATUS(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("third"), &e),
                   STATUS_NOT_FOUND);
-    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
     EXPECT_CONTAINS(e.message, "\"third\"");
     EXPECT_OK(wasi_link_choose(p.g.instance, slice_from_text("a:b/c"), slice_from_text("default"), &e));
-    EXPECT_OK(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e));
+    EXPECT_OK(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e));
     EXPECT_EQ(l->number, 7);
     place_done(&p);
 }
@@ -363,7 +380,7 @@ TEST(a_guest_chooses_by_target_interfaces) {
     char said[200];
     snprintf(said, sizeof said, "%.*s", SLICE_ARG(done.err));
     EXPECT_TEXT(said, "workload app has no link named \"third\" for a:b/c");
-    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
     place_done(&p);
 }
 
@@ -377,7 +394,7 @@ TEST(version_1_says_nothing_until_the_call) {
         &p.g, slice_from_text("a"), slice_from_text("b"), slice_from_text("c"), &one, &e));
     const wasmcloud_bus_lattice_1_list_call_target_interface list = {&one, 1};
     EXPECT_OK(wasmcloud_bus_lattice_1_set_link_name(&p.g, slice_from_text("third"), &list, &e));
-    EXPECT_STATUS(wasi_link_find(p.g.instance, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
+    EXPECT_STATUS(wasi_link_of(&p.g, slice_from_text("a:b/c"), &l, &e), STATUS_NOT_FOUND);
     place_done(&p);
 }
 
