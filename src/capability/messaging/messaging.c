@@ -10,7 +10,7 @@ static status exchange(host_call *call, const messaging_call *c, buf *payload, m
                        err *e) {
     const wasi_link *link;
     slice answer;
-    TRY(wasi_link_find(wasi_of(call), slice_from_text(MESSAGING_CONSUMER), &link, e));
+    TRY(wasi_link_of(call, slice_from_text(MESSAGING_CONSUMER), &link, e));
     TRY(messaging_call_encode(c, payload, e));
     TRY(wasi_link_call(call, link, slice_from_text(messaging_function_name(c->function)), buf_slice(payload),
                        &answer, e));
