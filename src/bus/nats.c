@@ -20,9 +20,9 @@ static const uint64_t retry_ns_max = 15000000000;
 static void start_attempt(nats *n);
 static void on_timer(void *arg);
 static void on_ping_timer(void *arg);
+static void on_flush_soon(void *arg);
 
-// --- life
-// ----------------------------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------------------------------------
 
 static void release(nats *n) {
     if (--n->holds > 0 || !n->is_freed) {
@@ -82,6 +82,8 @@ status nats_new(const nats_options *options, nats **ret, err *e) {
     nats_table_init(&n->requests, NATS_REQUESTS_MAX);
     loop_timer_init(&n->timer, options->l, on_timer, n);
     loop_timer_init(&n->pinging, options->l, on_ping_timer, n);
+    list_init(&n->flushes);
+    loop_soon_init(&n->flush_soon, on_flush_soon, n);
     loop_timer_start_in(&n->timer, 0);
     *ret = n;
     return STATUS_OK;
@@ -97,6 +99,7 @@ static void cut(nats *n) {
     n->phase = NATS_PHASE_IDLE;
     loop_timer_stop(&n->timer);
     loop_timer_stop(&n->pinging);
+    loop_soon_cancel(&n->flush_soon);
 }
 
 void nats_free(nats *n) {
@@ -118,6 +121,9 @@ void nats_free(nats *n) {
         if (n->subscriptions.places[i].item != NULL) {
             nats_unsubscribe(n->subscriptions.places[i].item);
         }
+    }
+    while (!list_empty(&n->flushes)) {
+        nats_flush_cancel(LIST_ENTRY(n->flushes.next, nats_flush, node));
     }
     n->holds++;
     release(n);
@@ -146,8 +152,7 @@ void nats_resume(nats *n) {
     }
 }
 
-// --- the end of a connection
-// ---------------------------------------------------------------------------------
+// --- the end of a connection -------------------------------------------------------------------------------
 
 static void tell_state(nats *n, status why, const char *reason) {
     if (!n->is_freed && n->options.on_state != NULL) {
@@ -175,6 +180,7 @@ static void lose(nats *n, status why, const char *text) {
     n->state = NATS_DOWN;
     plan_attempt(n);
     nats_fail_requests(n, "the connection to the server was lost");
+    nats_end_flushes(n, UINT64_MAX, STATUS_CLOSED);
     tell_state(n, why, reason);
     release(n);
 }
@@ -190,8 +196,7 @@ static void on_end(void *arg, status why, const err *e) {
     lose(n, why, text);
 }
 
-// --- the greeting
-// --------------------------------------------------------------------------------------------
+// --- the greeting ------------------------------------------------------------------------------------------
 
 static slice tls_host(const nats *n) {
     struct in6_addr address;
@@ -208,13 +213,19 @@ static status start_tls(nats *n, err *e) {
     return byte_stream_start_tls(n->stream, n->options.tls, tls_host(n), e);
 }
 
+static status ping(nats *n) {
+    TRY(byte_stream_write(n->stream, slice_from_text("PING\r\n")));
+    n->pings_sent++;
+    return STATUS_OK;
+}
+
 static status say_hello(nats *n, err *e) {
     secret line;
     TRY(nats_connect_line(&n->credentials, &n->info, n->name, n->options.tls != NULL, &line, e));
     TRY(byte_stream_write_secret(n->stream, &line));
     n->is_greeted = true;
     TRY(nats_send_subscriptions(n));
-    return byte_stream_write(n->stream, slice_from_text("PING\r\n"));
+    return ping(n);
 }
 
 static void greet(nats *n) {
@@ -277,12 +288,12 @@ static bool on_info(nats *n, slice json) {
     return n->stream != NULL;
 }
 
-// --- operations
-// ----------------------------------------------------------------------------------------------
+// --- operations --------------------------------------------------------------------------------------------
 
 static void on_pong(nats *n) {
-    n->pings = 0;
-    if (n->phase != NATS_PHASE_GREETING || !n->is_greeted) {
+    n->pongs++;
+    if (n->phase == NATS_PHASE_READY) {
+        nats_end_flushes(n, n->pongs, STATUS_OK);
         return;
     }
     n->phase = NATS_PHASE_READY;
@@ -371,23 +382,27 @@ static size_t on_bytes(void *arg, slice bytes) {
 
 static void on_ping_timer(void *arg) {
     nats *n = arg;
-    if (!n->was_heard && !n->is_paused && n->pings >= PINGS_MAX) {
+    n->silences = n->was_heard || n->is_paused ? 0 : n->silences + 1;
+    if (n->silences > PINGS_MAX) {
         lose(n, STATUS_TIMEOUT, "the server does not answer");
         return;
     }
-    if (!n->was_heard && !n->is_paused) {
-        n->pings++;
-        if (byte_stream_write(n->stream, slice_from_text("PING\r\n")) == STATUS_LIMIT) {
-            lose(n, STATUS_LIMIT, "the server does not read");
-            return;
-        }
+    if (n->silences > 0 && ping(n) == STATUS_LIMIT) {
+        lose(n, STATUS_LIMIT, "the server does not read");
+        return;
     }
     n->was_heard = false;
     loop_timer_start_in(&n->pinging, n->options.ping_ns);
 }
 
-// --- attempts
-// ------------------------------------------------------------------------------------------------
+static void on_flush_soon(void *arg) {
+    nats *n = arg;
+    if (ping(n) == STATUS_LIMIT) {
+        lose(n, STATUS_LIMIT, "the server does not read");
+    }
+}
+
+// --- attempts ----------------------------------------------------------------------------------------------
 
 static void on_connected(void *arg, const connect_result *result) {
     nats *n = arg;
@@ -423,7 +438,8 @@ static void start_attempt(nats *n) {
                                .deadline_ns = loop_now_ns(n->options.l) + n->options.connect_ns_max,
                                .workload = n->options.workload};
     err e;
-    n->pings = 0;
+    n->silences = 0;
+    n->pings_sent = n->pongs = 0;
     n->complaint[0] = '\0';
     status code = connector_request(n->options.connector, &request, on_connected, n, &n->connect_id, &e);
     if (code != STATUS_OK) {

@@ -175,6 +175,29 @@ status nats_request_start(nats *n, nats_request *r, const nats_message *m, uint6
 void nats_request_cancel(nats_request *r); // idempotent; accepts a zeroed one
 static inline bool nats_request_is_active(const nats_request *r) { return r->n != NULL; }
 
+// --- flushes -----------------------------------------------------------------------------------------------
+
+typedef struct nats_flush nats_flush;
+// STATUS_OK: the server has read everything that was published before; STATUS_CLOSED.
+typedef void (*nats_flushed)(void *arg, status code);
+
+// The caller's, zeroed, in place until it has ended or was cancelled. All fields are this module's.
+struct nats_flush {
+    nats *n; // NULL when idle
+    nats_flushed ended;
+    void *arg;
+    uint64_t ping;
+    list_node node;
+};
+
+// All that are started in one turn of the loop cost one question to the server. What it does not allow is
+// told by on_error before `ended`. STATUS_CLOSED: there is no connection.
+status nats_flush_start(nats *n, nats_flush *f, nats_flushed ended, void *arg, err *e) WRIT_MUST_USE;
+void nats_flush_cancel(nats_flush *f); // idempotent; accepts a zeroed one
+
+// The subject that a complaint of the server (on_error) says must not be published to; false for another one.
+bool nats_refused_subject(slice text, slice *ret);
+
 // --- back-pressure -----------------------------------------------------------------------------------------
 
 // Nothing is read from the server while paused, answers of requests included.

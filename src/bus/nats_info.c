@@ -14,8 +14,7 @@
 
 enum { PORT = 4222, CREDENTIAL_BYTES_MAX = 64 << 10, LINE_REST_BYTES = 1024 };
 
-// --- servers
-// -------------------------------------------------------------------------------------------------
+// --- servers -----------------------------------------------------------------------------------------------
 
 static bool take_prefix(slice *text, const char *prefix) {
     bool is_there = slice_starts_with(*text, prefix);
@@ -61,8 +60,7 @@ status nats_server_parse(slice url, nats_server *ret, err *e) {
     return STATUS_OK;
 }
 
-// --- INFO
-// ----------------------------------------------------------------------------------------------------
+// --- INFO --------------------------------------------------------------------------------------------------
 
 static size_t read_servers(const json_value *list, nats_server *found, size_t max) {
     size_t count = 0;
@@ -100,8 +98,7 @@ status nats_info_read(slice json, nats_info *ret, nats_server *found, size_t *fo
     return ok ? STATUS_OK : err_set(e, STATUS_INVALID, "the server's greeting says nothing that NATS says");
 }
 
-// --- CONNECT
-// -------------------------------------------------------------------------------------------------
+// --- CONNECT -----------------------------------------------------------------------------------------------
 
 typedef struct pen { // writes into memory that was measured before
     uint8_t *to;

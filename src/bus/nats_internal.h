@@ -76,7 +76,11 @@ struct nats {
     byte_stream *stream;
     loop_timer timer; // the attempt's end; the next attempt
     loop_timer pinging;
-    unsigned pings; // without an answer
+    unsigned silences;   // looks in a row at which nothing was heard
+    uint64_t pings_sent; // on this connection
+    uint64_t pongs;
+    list_node flushes; // in the order of their pings
+    loop_soon flush_soon;
     bool was_heard; // since the last look
     bool is_paused;
     bool is_greeted; // CONNECT was sent
@@ -96,5 +100,7 @@ status nats_send_subscriptions(nats *n);
 void nats_deliver(nats *n, const nats_event *event);
 // The server does not allow what was asked: ends the requests that it means.
 void nats_refuse_subject(nats *n, slice text);
+// Those whose PING has been answered, of so many, end.
+void nats_end_flushes(nats *n, uint64_t pongs, status code);
 // All requests end with STATUS_CLOSED.
 void nats_fail_requests(nats *n, const char *text);

@@ -7,11 +7,11 @@
 #include "base/jitter.h"
 #include "base/mem.h"
 #include "bus/nats_internal.h"
+#include "codec/subject.h"
 
 enum { NUMBER_BYTES_MAX = 20, NO_RESPONDERS = 503 };
 
-// --- writing
-// -------------------------------------------------------------------------------------------------
+// --- writing -----------------------------------------------------------------------------------------------
 
 static uint8_t *put(uint8_t *to, slice bytes) {
     if (bytes.len > 0) {
@@ -37,8 +37,8 @@ static uint8_t *put_word(uint8_t *to, slice word) { return word.len > 0 ? put(pu
 
 static status check_message(const nats *n, const nats_message *m, err *e) {
     size_t len = m->headers.len + m->payload.len;
-    if (!nats_subject_is_valid(m->subject, false) ||
-        (m->reply.len > 0 && !nats_subject_is_valid(m->reply, false))) {
+    if (!subject_is_plain_within(m->subject, NATS_SUBJECT_BYTES_MAX) ||
+        (m->reply.len > 0 && !subject_is_plain_within(m->reply, NATS_SUBJECT_BYTES_MAX))) {
         return err_set(e, STATUS_INVALID,
                        "a subject is made of tokens with dots between them, without blanks");
     }
@@ -81,8 +81,7 @@ status nats_publish(nats *n, const nats_message *m, err *e) {
     return send_message(n, m, e);
 }
 
-// --- headers
-// -------------------------------------------------------------------------------------------------
+// --- headers -----------------------------------------------------------------------------------------------
 
 status nats_headers_begin(buf *b) { return buf_append_text(b, "NATS/1.0\r\n"); }
 status nats_headers_end(buf *b) { return buf_append_text(b, "\r\n"); }
@@ -98,8 +97,7 @@ status nats_headers_put(buf *b, slice name, slice value) {
     return buf_append_format(b, "%.*s: %.*s\r\n", SLICE_ARG(name), SLICE_ARG(value));
 }
 
-// --- subscriptions
-// -------------------------------------------------------------------------------------------
+// --- subscriptions -----------------------------------------------------------------------------------------
 
 static status send_sub(nats *n, slice subject, slice queue, uint64_t sid, uint64_t left) {
     uint8_t *start;
@@ -142,7 +140,8 @@ static void forget(nats_subscription *s) {
 status nats_subscribe(nats *n, nats_subscription *s, slice subject, slice queue, uint64_t max,
                       nats_on_message on_message, void *arg, err *e) {
     CHECK(s->n == NULL);
-    if (!nats_subject_is_valid(subject, true) || (queue.len > 0 && !nats_subject_is_valid(queue, true))) {
+    if (!subject_is_pattern_within(subject, NATS_SUBJECT_BYTES_MAX) ||
+        (queue.len > 0 && !subject_is_plain_within(queue, NATS_SUBJECT_BYTES_MAX))) {
         return err_set(e, STATUS_INVALID, "a subject or queue group that is none: %.*s", SLICE_ARG(subject));
     }
     uint64_t sid;
@@ -180,8 +179,7 @@ void nats_unsubscribe(nats_subscription *s) {
     }
 }
 
-// --- requests
-// ------------------------------------------------------------------------------------------------
+// --- requests ----------------------------------------------------------------------------------------------
 
 slice nats_inbox(nats *n, char ret[NATS_INBOX_BYTES_MAX]) {
     int len = snprintf(ret, NATS_INBOX_BYTES_MAX, "%s.m.%" PRIu64, n->inbox, ++n->inbox_count);
@@ -246,13 +244,22 @@ void nats_fail_requests(nats *n, const char *text) {
 }
 
 // Permissions Violation for Publish to "subject"
-void nats_refuse_subject(nats *n, slice text) {
+bool nats_refused_subject(slice text, slice *ret) {
     size_t from = slice_find(text, 0, '"');
     size_t to = from == SIZE_MAX ? SIZE_MAX : slice_find(text, from + 1, '"');
     if (to == SIZE_MAX || !slice_starts_with(text, "Permissions Violation for Publish")) {
+        return false;
+    }
+    *ret = slice_sub(text, from + 1, to);
+    return true;
+}
+
+void nats_refuse_subject(nats *n, slice text) {
+    slice subject;
+    if (!nats_refused_subject(text, &subject)) {
         return;
     }
-    uint64_t hash = siphash(n->hash_key, slice_sub(text, from + 1, to));
+    uint64_t hash = siphash(n->hash_key, subject);
     for (uint32_t i = 0; i < n->requests.count && !n->is_freed; i++) {
         nats_request *r = n->requests.places[i].item;
         if (r != NULL && r->subject_hash == hash) {
@@ -261,8 +268,39 @@ void nats_refuse_subject(nats *n, slice text) {
     }
 }
 
-// --- receiving
-// -----------------------------------------------------------------------------------------------
+// --- flushes -----------------------------------------------------------------------------------------------
+
+void nats_flush_cancel(nats_flush *f) {
+    if (f->n != NULL) {
+        list_remove(&f->node);
+        f->n = NULL;
+    }
+}
+
+status nats_flush_start(nats *n, nats_flush *f, nats_flushed ended, void *arg, err *e) {
+    CHECK(f->n == NULL);
+    if (n->phase != NATS_PHASE_READY) {
+        return err_set(e, STATUS_CLOSED, "there is no connection to the server");
+    }
+    // The PING of this turn, which goes out behind everything of it.
+    *f = (nats_flush){.n = n, .ended = ended, .arg = arg, .ping = n->pings_sent + 1};
+    list_push_back(&n->flushes, &f->node);
+    loop_soon_add(n->options.l, &n->flush_soon);
+    return STATUS_OK;
+}
+
+void nats_end_flushes(nats *n, uint64_t pongs, status code) {
+    while (!n->is_freed && !list_empty(&n->flushes)) {
+        nats_flush *f = LIST_ENTRY(n->flushes.next, nats_flush, node);
+        if (f->ping > pongs) {
+            return;
+        }
+        nats_flush_cancel(f);
+        f->ended(f->arg, code);
+    }
+}
+
+// --- receiving ---------------------------------------------------------------------------------------------
 
 static void deliver_answer(nats *n, const nats_message *m) {
     size_t prefix = strlen(n->inbox) + 1;

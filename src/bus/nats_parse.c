@@ -5,8 +5,7 @@ enum { WORDS_MAX = 6 };
 
 static const char version[] = "NATS/1.0";
 
-// --- lines
-// ---------------------------------------------------------------------------------------------------
+// --- lines -------------------------------------------------------------------------------------------------
 
 static bool is_blank(uint8_t c) { return c == ' ' || c == '\t'; }
 
@@ -150,66 +149,7 @@ status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_
     return STATUS_OK;
 }
 
-// --- subjects
-// ------------------------------------------------------------------------------------------------
-
-// The token at `*at`, which moves behind it and its dot; false at the end.
-static bool next_token(slice subject, size_t *at, slice *ret) {
-    if (*at > subject.len) {
-        return false;
-    }
-    size_t dot = slice_find(subject, *at, '.');
-    size_t end = dot == SIZE_MAX ? subject.len : dot;
-    *ret = slice_sub(subject, *at, end);
-    *at = end + 1;
-    return true;
-}
-
-static bool is_wild(slice token, char sign) { return token.len == 1 && token.data[0] == sign; }
-
-bool nats_subject_is_valid(slice subject, bool is_pattern) {
-    size_t count = 0;
-    slice token;
-    if (subject.len == 0 || subject.len > NATS_SUBJECT_BYTES_MAX) {
-        return false;
-    }
-    for (size_t i = 0; i < subject.len; i++) {
-        if (subject.data[i] <= ' ' || subject.data[i] == 0x7f) {
-            return false;
-        }
-    }
-    for (size_t at = 0; next_token(subject, &at, &token);) {
-        bool is_rest = is_wild(token, '>');
-        if (token.len == 0 || ++count > NATS_TOKENS_MAX || (is_rest && at <= subject.len) ||
-            (!is_pattern && (is_rest || is_wild(token, '*')))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool nats_subject_matches(slice pattern, slice subject) {
-    size_t p = 0;
-    size_t s = 0;
-    slice wanted;
-    slice token;
-    while (next_token(pattern, &p, &wanted)) {
-        if (!next_token(subject, &s, &token)) {
-            return false;
-        }
-        if (is_wild(wanted, '>')) {
-            return true;
-        }
-        bool covers = is_wild(wanted, '*') ? !is_wild(token, '>') : slice_equal(wanted, token);
-        if (!covers) {
-            return false;
-        }
-    }
-    return s > subject.len;
-}
-
-// --- headers
-// -------------------------------------------------------------------------------------------------
+// --- headers -----------------------------------------------------------------------------------------------
 
 unsigned nats_headers_status(slice headers, slice *ret_text) {
     size_t end = slice_find(headers, 0, '\n');

@@ -15,7 +15,6 @@ enum {
     NATS_LINE_BYTES_MAX = 8 << 10,   // of a line that is no INFO
     NATS_INFO_BYTES_MAX = 256 << 10, // of one that is
     NATS_SUBJECT_BYTES_MAX = 2048,
-    NATS_TOKENS_MAX = 128, // of a subject
 };
 
 typedef enum nats_op {
@@ -40,11 +39,6 @@ typedef struct nats_event { // slices are borrowed from the input
 // STATUS_OK: `*ret` was in the first `*ret_used` bytes; STATUS_NOT_FOUND: it has not come as a whole;
 // STATUS_INVALID, STATUS_LIMIT (more than `payload_max` bytes): the connection is of no use any more.
 status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_used, err *e) WRIT_MUST_USE;
-
-// Whether it may be published to; with `is_pattern`, subscribed to: '*' and a last '>' are tokens then.
-bool nats_subject_is_valid(slice subject, bool is_pattern);
-// Whether the pattern covers the subject (which may be a pattern, too: then every subject that it covers).
-bool nats_subject_matches(slice pattern, slice subject);
 
 // --- headers -----------------------------------------------------------------------------------------------
 

@@ -24,10 +24,10 @@ static bool has_good_bytes(slice token) {
     return token.len > 0;
 }
 
-bool subject_is_pattern(slice text) {
+bool subject_is_pattern_within(slice text, size_t bytes_max) {
     size_t at = 0;
     slice token;
-    bool may_follow = text.len <= SUBJECT_BYTES_MAX;
+    bool may_follow = text.len <= bytes_max;
     while (next_token(text, &at, &token)) {
         if (!may_follow || !has_good_bytes(token)) {
             return false;
@@ -37,10 +37,10 @@ bool subject_is_pattern(slice text) {
     return true;
 }
 
-bool subject_is_plain(slice text) {
+bool subject_is_plain_within(slice text, size_t bytes_max) {
     size_t at = 0;
     slice token;
-    if (!subject_is_pattern(text)) {
+    if (!subject_is_pattern_within(text, bytes_max)) {
         return false;
     }
     while (next_token(text, &at, &token)) {
@@ -50,6 +50,9 @@ bool subject_is_plain(slice text) {
     }
     return true;
 }
+
+bool subject_is_pattern(slice text) { return subject_is_pattern_within(text, SUBJECT_BYTES_MAX); }
+bool subject_is_plain(slice text) { return subject_is_plain_within(text, SUBJECT_BYTES_MAX); }
 
 static bool token_covers(slice pattern, slice token) {
     if (slice_equal_text(pattern, "*")) {

@@ -11,6 +11,9 @@ enum { SUBJECT_BYTES_MAX = 255 };
 
 bool subject_is_pattern(slice text); // of a subscription, or of a list of what is allowed
 bool subject_is_plain(slice text);   // without wildcards: one that messages can have
+// The same for subjects that nobody but the host makes, which may be longer.
+bool subject_is_pattern_within(slice text, size_t bytes_max);
+bool subject_is_plain_within(slice text, size_t bytes_max);
 // Whether everything that fits `name` (a pattern, or a plain subject) fits `pattern` too. False when `name`
 // is neither.
 bool subject_covers(slice pattern, slice name);

@@ -36,8 +36,7 @@ struct tls_session {
     bool is_broken; // no call goes on
 };
 
-// --- the library's view of the network
-// -----------------------------------------------------------------------
+// --- the library's view of the network ---------------------------------------------------------------------
 
 static int carrier_read(BIO *b, char *to, int room) {
     tls_session *s = BIO_get_data(b);
@@ -74,8 +73,7 @@ static BIO_METHOD *carrier_new(void) {
     return m;
 }
 
-// --- contexts
-// ------------------------------------------------------------------------------------------------
+// --- contexts ----------------------------------------------------------------------------------------------
 
 static int no_passphrase(char *to, int room, int is_writing, void *arg) {
     (void)to, (void)room, (void)is_writing, (void)arg;
@@ -181,8 +179,7 @@ status tls_context_new(const tls_options *options, tls_context **ret, err *e) {
     return STATUS_OK;
 }
 
-// --- sessions
-// ------------------------------------------------------------------------------------------------
+// --- sessions ----------------------------------------------------------------------------------------------
 
 // Who is meant: the certificate must have it, and a name is told to the server.
 static bool set_host(tls_session *s) {
@@ -240,8 +237,7 @@ void tls_session_free(tls_session *s) {
     }
 }
 
-// --- the network's side
-// --------------------------------------------------------------------------------------
+// --- the network's side ------------------------------------------------------------------------------------
 
 // Drops what was used; large memory goes once it is empty.
 static void tidy(buf *b, size_t *start) {
@@ -279,8 +275,7 @@ void tls_session_sent(tls_session *s, size_t bytes) {
     }
 }
 
-// --- the plain side
-// ------------------------------------------------------------------------------------------
+// --- the plain side ----------------------------------------------------------------------------------------
 
 static status fail(tls_session *s, err *e) {
     unsigned long error = ERR_peek_error();

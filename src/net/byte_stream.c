@@ -50,8 +50,7 @@ struct byte_stream {
 static void on_soon(void *arg);
 static void on_event(void *arg, unsigned events);
 
-// --- life
-// ----------------------------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------------------------------------
 
 static void release(byte_stream *s) {
     if (--s->holds > 0 || !s->is_freed) {
@@ -132,8 +131,7 @@ static void set_events(byte_stream *s) {
     }
 }
 
-// --- writing
-// -------------------------------------------------------------------------------------------------
+// --- writing -----------------------------------------------------------------------------------------------
 
 size_t byte_stream_queued(const byte_stream *s) {
     return s->first.len - s->first_sent + s->out.len - s->out_start +
@@ -277,8 +275,7 @@ status byte_stream_write_secret(byte_stream *s, secret *taken) {
     return STATUS_OK;
 }
 
-// --- reading
-// -------------------------------------------------------------------------------------------------
+// --- reading -----------------------------------------------------------------------------------------------
 
 static void consume(byte_stream *s, size_t bytes) {
     s->in_start += bytes;
@@ -419,8 +416,7 @@ static bool receive_clear(byte_stream *s) {
 
 static bool receive(byte_stream *s) { return s->tls != NULL ? receive_secure(s) : receive_clear(s); }
 
-// --- the loop
-// ------------------------------------------------------------------------------------------------
+// --- the loop ----------------------------------------------------------------------------------------------
 
 static void on_event(void *arg, unsigned events) {
     byte_stream *s = arg;
@@ -484,8 +480,7 @@ void byte_stream_resume(byte_stream *s) {
     }
 }
 
-// --- TLS
-// -----------------------------------------------------------------------------------------------------
+// --- TLS ---------------------------------------------------------------------------------------------------
 
 status byte_stream_start_tls(byte_stream *s, tls_context *tls, slice host, err *e) {
     if (!is_open(s)) {

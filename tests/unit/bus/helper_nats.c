@@ -106,6 +106,7 @@ const char *nats_process_start(nats_process *p, const char *config) {
 
 void nats_process_signal(const nats_process *p, int number) {
     CHECK(p->pid > 0 && kill(p->pid, number) == 0);
+    CHECK(number != SIGSTOP || waitpid(p->pid, NULL, WUNTRACED) == p->pid); // it has stopped
 }
 
 void nats_process_kill(nats_process *p) {

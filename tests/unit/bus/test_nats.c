@@ -326,6 +326,36 @@ TEST(requests_end_in_every_way_once) {
     done(&s);
 }
 
+static void on_flushed(void *arg, status code) {
+    script *s = arg;
+    s->ends++;
+    s->why = code;
+}
+
+TEST(flushes_of_one_turn_share_a_question) {
+    script s;
+    nats_flush f[3] = {0};
+    begin(&s, (nats_options){0});
+    EXPECT_STATUS(nats_flush_start(s.n, &f[0], on_flushed, &s, NULL), STATUS_CLOSED);
+    come_up(&s);
+    const nats_message m = message("a", "x");
+    EXPECT_OK(nats_flush_start(s.n, &f[0], on_flushed, &s, NULL));
+    EXPECT_OK(nats_publish(s.n, &m, NULL));
+    EXPECT_OK(nats_flush_start(s.n, &f[1], on_flushed, &s, NULL));
+    EXPECT_TEXT(heard(&s), "PUB a 1\r\nx\r\nPING\r\n");
+    EXPECT_OK(nats_flush_start(s.n, &f[2], on_flushed, &s, NULL));
+    EXPECT_TEXT(heard(&s), "PING\r\n");
+    say(&s, "PONG\r\n");
+    EXPECT_EQ(s.ends, 2);
+    EXPECT_STATUS(s.why, STATUS_OK);
+    nats_flush_cancel(&f[2]);
+    say(&s, "PONG\r\n");
+    EXPECT_OK(nats_flush_start(s.n, &f[2], on_flushed, &s, NULL));
+    cut(&s);
+    EXPECT_EQ(s.ends, 3);
+    done(&s);
+}
+
 TEST(waits_between_attempts_grow_and_servers_take_turns) {
     static const nats_server servers[] = {{.host = "one", .port = 1}, {.host = "two", .port = 2}};
     script s;

@@ -83,31 +83,6 @@ TEST(nonsense_is_refused) {
     EXPECT_STATUS(nats_parse(slice_of(line, sizeof line), 1000, &v, &used, NULL), STATUS_INVALID);
 }
 
-TEST(subjects_and_patterns) {
-    EXPECT(nats_subject_is_valid(slice_from_text("a.b-c.$KV"), false));
-    EXPECT(nats_subject_is_valid(slice_from_text("a*.b>"), false)); // signs inside of a token mean nothing
-    static const char *const wrong[] = {"", ".", "a.", ".a", "a..b", "a b", "a\r\nPUB b 0", "a.*", "a.>"};
-    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        EXPECT(!nats_subject_is_valid(slice_from_text(wrong[i]), false));
-    }
-    EXPECT(nats_subject_is_valid(slice_from_text("*.b.>"), true));
-    EXPECT(!nats_subject_is_valid(slice_from_text(">.b"), true));
-    static const struct {
-        const char *pattern;
-        const char *subject;
-        bool matches;
-    } cases[] = {
-        {"a.b", "a.b", true},    {"a.b", "a.c", false},    {"a.*", "a.b", true},    {"a.*", "a", false},
-        {"a.*", "a.b.c", false}, {"a.>", "a.b.c", true},   {"a.>", "a", false},     {">", "a", true},
-        {"*", "a", true},        {"a.*.c", "a.b.c", true}, {"a.>", "a.*", true},    {"a.*", "a.>", false},
-        {"a.b", "a.*", false},   {"a.b", "a.b.c", false},  {"a.b.c", "a.b", false},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        EXPECT_EQ(nats_subject_matches(slice_from_text(cases[i].pattern), slice_from_text(cases[i].subject)),
-                  cases[i].matches);
-    }
-}
-
 TEST(numbers_of_a_table_are_good_once) {
     nats_table t;
     int items[40];

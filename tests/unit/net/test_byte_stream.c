@@ -110,8 +110,7 @@ static void say(const place *p, const char *text) {
     CHECK(write(p->peer, text, strlen(text)) == (ssize_t)strlen(text));
 }
 
-// --- in the clear
-// --------------------------------------------------------------------------------------------
+// --- in the clear ------------------------------------------------------------------------------------------
 
 TEST(what_one_turn_writes_is_one_write) {
     place p;
@@ -259,8 +258,7 @@ TEST(it_may_be_freed_from_its_callback) {
     done(&p);
 }
 
-// --- TLS
-// -----------------------------------------------------------------------------------------------------
+// --- TLS ---------------------------------------------------------------------------------------------------
 
 static status make_context(const tls_server *t, const char *authority, const char *identity,
                            tls_context **ret, err *e) {
