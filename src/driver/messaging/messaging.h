@@ -203,3 +203,4 @@ void messaging_fail(messaging_request *q, status code, const char *format, ...) 
 
 // The drivers.
 extern const driver messaging_local; // within this process: see local.c
+extern const driver messaging_nats;  // a NATS server

@@ -14,7 +14,7 @@ enum { BYTES_MAX = 16 << 20, TURNS_MAX = 5000 };
 static void finish(void *arg) {
     msg_got *g = arg;
     driver_delivery *d = g->delivery;
-    auto_buf answer;
+    auto_buf answer = {0};
     err e = {0};
     if (d == NULL) {
         return;
