@@ -119,11 +119,6 @@ static bool check_caller(const calls_reader *p, slice caller) {
         wrong(p, manifest_path(p->r, "there is no component `%s`", name), "write its name, or * for all");
         return false;
     }
-    if (!is_all(caller) && c->is_capability) {
-        wrong(p, manifest_path(p->r, "`%s` is a capability, and rules are about what components call", name),
-              "write the name of a component of type `component`, or * for all");
-        return false;
-    }
     return true;
 }
 
@@ -262,6 +257,6 @@ void manifest_read_calls(manifest_reader *r) {
 }
 
 bool manifest_call_rule_is_from(const manifest_call_rule *rule, const manifest_component *c) {
-    return !c->is_capability && manifest_has(&c->name) &&
-           (is_all(rule->caller) || slice_equal(rule->caller, c->name.value));
+    return manifest_has(&c->name) &&
+           ((is_all(rule->caller) && !c->is_capability) || slice_equal(rule->caller, c->name.value));
 }

@@ -289,10 +289,14 @@ static void take_settings(driver_link_reader *p, const manifest_settings *s) {
     }
 }
 
-// Files of two applications are not the same unless both name it.
-static void default_settings(driver_link_reader *p, const manifest_link *l) {
+// Files of two applications are not the same unless both name it, and no more are buses.
+static void default_settings(driver_link_reader *p, const manifest_link *l,
+                             const manifest_component *target) {
     size_t at;
-    const manifest_component *target = l->target_component;
+    if (strcmp(p->driver->name, "local") == 0 && find_setting(p->driver, slice_from_text("bus")) != NULL &&
+        !has_setting(p->made, "bus", &at)) {
+        put_setting(p, "bus", target->id, l->at);
+    }
     if (strcmp(p->driver->name, "sqlite") == 0 && find_setting(p->driver, slice_from_text("path")) != NULL &&
         !has_setting(p->made, "path", &at)) {
         const char *file = problems_text(&p->r->m->found, "%.*s.sqlite3", SLICE_ARG(target->id));
@@ -314,29 +318,54 @@ static void name_target(host_link *made, slice name, const char *driver_name) {
     (void)snprintf(made->target, n, "%.*s (%s)", SLICE_ARG(name), driver_name);
 }
 
-static void link_driver(reader *r, const manifest_link *l) {
-    const char *name = l->target_component->reference.driver;
-    driver_link_reader p = {.r = r, .driver = find_driver(r, l, name)};
+static host_link *find_link(host_links *links, slice name, slice target) {
+    for (size_t i = 0; i < links->count; i++) {
+        host_link *l = &links->items[i];
+        if (slice_equal_text(name, l->name) && slice_equal_text(target, l->target_name)) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static void make_link(driver_link_reader *p, const manifest_link *l, const manifest_component *capability) {
+    const char *driver_name = capability->reference.driver;
     char *link_name = mem_slice_dup(manifest_link_name(l));
     err e;
-    if (p.driver != NULL) {
-        status s = host_links_add(&r->workload->links, link_name, name, &p.made, &e);
-        note(r, l->at, s, &e);
-    }
+    note(p->r, l->at, host_links_add(&p->r->workload->links, link_name, driver_name, &p->made, &e), &e);
     mem_free(link_name);
+    if (p->made != NULL) {
+        name_target(p->made, capability->name.value, driver_name);
+        mem_free(p->made->target_name);
+        p->made->target_name = mem_slice_dup(capability->id);
+    }
+}
+
+// Both directions between a workload and a capability, under one name, are one link of the driver's.
+static void link_driver(reader *r, const manifest_link *l, const manifest_component *capability,
+                        const manifest_settings *settings, bool is_from_driver) {
+    driver_link_reader p = {.r = r, .driver = find_driver(r, l, capability->reference.driver)};
+    err e;
+    if (p.driver == NULL) {
+        return;
+    }
+    p.made = is_from_driver ? find_link(&r->workload->links, manifest_link_name(l), capability->id) : NULL;
+    bool is_new = p.made == NULL;
+    if (is_new) {
+        make_link(&p, l, capability);
+    }
     if (p.made == NULL) {
         return;
     }
-    name_target(p.made, l->target.value, name);
-    mem_free(p.made->target_name);
-    p.made->target_name = mem_slice_dup(l->target_component->id);
     for (size_t i = 0; i < l->interface_count; i++) {
         char text[INTERFACE_BYTES_MAX];
         note(r, l->interfaces[i].at, host_link_add_interface(p.made, interface_of(l, i, text), &e), &e);
     }
-    take_settings(&p, &l->target_component->settings);
-    take_settings(&p, &l->target_settings);
-    default_settings(&p, l);
+    if (is_new) {
+        take_settings(&p, &capability->settings);
+    }
+    take_settings(&p, settings);
+    default_settings(&p, l, capability);
 }
 
 // --- other links -------------------------------------------------------------------------------------------
@@ -383,7 +412,7 @@ static void take_link(reader *r, const manifest_link *l) {
     if (!to->is_capability) {
         link_component(r, l);
     } else if (to->reference.role == PROVIDER_DRIVER) {
-        link_driver(r, l);
+        link_driver(r, l, to, &l->target_settings, false);
     } else if (to->reference.role == PROVIDER_HTTP_CLIENT) {
         link_http_client(r, l);
     } else if (to->reference.role == PROVIDER_HTTP_SERVER) {
@@ -460,6 +489,15 @@ static void take_address(reader *r, const manifest_serving *s) {
     }
 }
 
+// What the component exports, called by the driver.
+static void take_handler(reader *r, const manifest_component *capability, const manifest_link *l) {
+    r->component = l->target_component;
+    r->workload = workload_of(r, l->target_component);
+    if (r->workload != NULL) { // else it has no instances
+        link_driver(r, l, capability, &l->source_settings, true);
+    }
+}
+
 static void take_serving(reader *r, const manifest_component *server, const manifest_link *l) {
     manifest_serving s;
     char shown[SHOWN];
@@ -468,11 +506,16 @@ static void take_serving(reader *r, const manifest_component *server, const mani
     if (l->target_component == NULL || server->reference.role == PROVIDER_NONE) {
         return; // found already
     }
+    if (server->reference.role == PROVIDER_DRIVER && !l->target_component->is_capability) {
+        take_handler(r, server, l);
+        return;
+    }
     if (!manifest_serving_of(server, l, &s) || s.component->is_capability) {
-        problems_add(&r->m->found, l->at, "local-link",
-                     "only an HTTP server calls components, with the interface incoming-handler",
-                     "links of `%s` to components are not supported yet",
-                     utf8_shown(server->name.value, shown, sizeof shown));
+        problems_add(
+            &r->m->found, l->at, "local-link",
+            "an HTTP server calls components, with the interface incoming-handler, and a driver does",
+            "a link of `%s` to this target means nothing",
+            utf8_shown(server->name.value, shown, sizeof shown));
         return;
     }
     take_address(r, &s);

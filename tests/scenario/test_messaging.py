@@ -161,6 +161,93 @@ class Handlers(MessagingCase):
         self.assertEqual("t.x", self.got(again, "slow"))
 
 
+MANIFEST = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: post
+  annotations: {{version: v1}}
+spec:
+  components:
+    - name: front
+      type: component
+      properties: {{image: "{image}"}}
+      traits:
+        - {{type: spreadscaler, properties: {{instances: 20}}}}
+        - type: link
+          properties: {{target: store, namespace: wasi, package: keyvalue, interfaces: [store, atomics]}}
+        - type: link
+          properties:
+            namespace: wasmcloud
+            package: messaging
+            interfaces: [consumer]
+            target: {{name: broker, config: [{{name: front-subjects, properties: {{subjects: "work.>"}}}}]}}
+    - name: worker
+      type: component
+      properties: {{image: "{image}"}}
+      traits:
+        - {{type: spreadscaler, properties: {{instances: 20}}}}
+        - type: link
+          properties: {{target: store, namespace: wasi, package: keyvalue, interfaces: [store, atomics]}}
+        - type: link
+          properties: {{target: broker, namespace: wasmcloud, package: messaging, interfaces: [consumer]}}
+    - name: store
+      type: capability
+      properties: {{image: "writ:sqlite"}}
+    - name: broker
+      type: capability
+      properties: {{image: "writ:local"}}
+      traits:
+        - type: link
+          properties:
+            target: worker
+            namespace: wasmcloud
+            package: messaging
+            interfaces: [handler]
+            source: {{config: [{{name: worker-subscriptions, properties: {{subscriptions: "work.*|w"{more}}}}}]}}
+  policies:
+    - {{name: bounds, type: workload.writ/v1, properties: {{components: front, routes: /}}}}
+{policies}"""
+
+
+class Applications(MessagingCase):
+    def up(self, more="", policies="", name="app.yaml", wait=True):
+        path = self.folder / name
+        path.write_text(MANIFEST.format(image=harness.guest(GUEST), more=more, policies=policies))
+        return self.serve(path, "--data", self.folder / "data", command="up", workers=2) if wait else path
+
+    def test_one_component_publishes_and_another_handles(self):
+        server = self.up()
+        self.publish(server, "work.one", "n", "&times=30")
+        self.wait_for(server, "count", "30")
+        self.assertEqual("work.one", self.got(server, "n29"))
+        self.assertEqual("hi", self.ask(server, "/request?subject=work.two&body=echo:hi"))
+        self.assertIn("may not publish", self.ask(server, "/publish?subject=other&body=x", 502))
+        self.publish(server, "work.one", "steal:work.two")  # its link has no subjects
+        line = server.wait_line("delivery-error")
+        self.assertIn("may not publish to work.two", line)
+        self.assertIn("post-worker", line)
+
+    def test_rules_for_a_capability(self):
+        policy = """\
+    - name: calls
+      type: calls.writ/v1
+      properties: {deny: "broker -> worker wasmcloud:messaging/handler", reason: closed today}
+"""
+        server = self.up(policies=policy)
+        self.publish(server, "work.one", "x")
+        line = server.wait_line("call-denied")
+        self.assertIn("post-broker may not call handle-message of wasmcloud:messaging/handler at post-worker", line)
+        self.assertIn("closed today", line)
+        self.assertIsNone(self.got(server, "x"))
+
+    def test_settings_that_mean_nothing(self):
+        path = self.up(more=', subscribers: "3"', wait=False)
+        done = harness.run("up", "--dry-run", path)
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn("the driver local has no setting `subscribers`", done.stdout + done.stderr)
+
+
 class Refusals(MessagingCase):
     def refused(self, expected, component, *options):
         done = harness.run("run", "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--link",
@@ -179,8 +266,8 @@ class Refusals(MessagingCase):
 
     def test_subjects_that_the_writ_does_not_allow(self):
         packages = ("http", "io", "keyvalue", "clocks", "cli", "filesystem", "random")
-        caps = [option for cap in (*(f"wasi:{package}" for package in packages), "wasmcloud:messaging;subjects=orders.*")
-                for option in ("--cap", cap)]
+        allowed = [f"wasi:{package}" for package in packages] + ["wasmcloud:messaging;subjects=orders.*"]
+        caps = [option for cap in allowed for option in ("--cap", cap)]
         narrow = self.folder / "narrow.wasm"
         harness.sign(harness.unsigned_guest(GUEST), narrow, *caps)
         for settings, words in (("subjects=other.x", "has other.x among its subjects, which its writ does not allow"),
