@@ -31,6 +31,10 @@ int cli_run(int argc, char **argv);
 int cli_up(int argc, char **argv);
 int cli_new(int argc, char **argv);
 int cli_build(int argc, char **argv);
+int cli_dev(int argc, char **argv);
+// The host of cli_dev: `writ up` that ends with whoever started it. Not for people.
+#define CLI_DEV_HOST "__dev_host"
+int cli_dev_host(int argc, char **argv);
 int cli_inspect(int argc, char **argv);
 int cli_keys(int argc, char **argv);
 int cli_secrets(int argc, char **argv);

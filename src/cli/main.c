@@ -18,6 +18,7 @@ static const command commands[] = {
     {"up", "run applications as their manifests describe them", cli_up},
     {"new", "make a project from a template", cli_new},
     {"build", "build the components of a project, and sign them", cli_build},
+    {"dev", "build and run a project, again with each change", cli_dev},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},
@@ -41,6 +42,7 @@ static const command internal_commands[] = {
     {"__worker", NULL, host_worker_main},
     {"__compiler", NULL, host_compiler_main},
     {"__drivers", NULL, host_drivers_main},
+    {CLI_DEV_HOST, NULL, cli_dev_host},
 };
 
 static void print_usage(FILE *out) {

@@ -48,7 +48,7 @@ static const cli_command command = {
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ new --list\n"
-                "  writ new hello-world --lang c && cd hello-world && writ build\n"
+                "  writ new hello-world --lang c && cd hello-world && writ dev\n"
                 "  writ new counter visits --lang js",
     .operands_min = 0,
     .operands_max = OPERANDS_MAX,

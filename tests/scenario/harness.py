@@ -43,7 +43,7 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
           "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may")}
-COMMANDS = ("run", "up", "new", "build", "inspect", "sign", "verify", "diff", "doctor", "version")
+COMMANDS = ("run", "up", "new", "build", "dev", "inspect", "sign", "verify", "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
