@@ -66,9 +66,9 @@ bool date_parse(slice text, uint64_t *ret_s) {
     return true;
 }
 
-const char *date_text(uint64_t seconds, char text[DATE_TEXT_BYTES]) {
-    seconds = seconds > DATE_SECONDS_MAX ? DATE_SECONDS_MAX : seconds;
-    uint32_t days = (uint32_t)(seconds / DAY_S), rest = (uint32_t)(seconds % DAY_S);
+date_day date_day_at(uint64_t count) {
+    uint32_t days = count > DATE_SECONDS_MAX / DAY_S ? DATE_SECONDS_MAX / DAY_S : (uint32_t)count;
+    uint32_t weekday = (days + 4) % 7; // 1970-01-01 was a Thursday
     // Never too late, since no year is longer than 366 days; then at most a few steps on.
     uint32_t year = 1970 + days / 366, month = 1;
     while (days_since_1970(year + 1, 1, 1) <= days) {
@@ -78,8 +78,15 @@ const char *date_text(uint64_t seconds, char text[DATE_TEXT_BYTES]) {
     for (; days >= days_of_month(year, month); month++) {
         days -= days_of_month(year, month);
     }
+    return (date_day){year, month, days + 1, weekday};
+}
+
+const char *date_text(uint64_t seconds, char text[DATE_TEXT_BYTES]) {
+    seconds = seconds > DATE_SECONDS_MAX ? DATE_SECONDS_MAX : seconds;
+    uint32_t rest = (uint32_t)(seconds % DAY_S);
+    const date_day d = date_day_at(seconds / DAY_S);
     // The remainders only tell the compiler how wide the numbers can be.
-    snprintf(text, DATE_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02uZ", year % 10000, month % 100,
-             (days + 1) % 100, rest / 3600 % 100, rest / 60 % 60, rest % 60);
+    snprintf(text, DATE_TEXT_BYTES, "%04u-%02u-%02uT%02u:%02u:%02uZ", d.year % 10000, d.month % 100,
+             d.day % 100, rest / 3600 % 100, rest / 60 % 60, rest % 60);
     return text;
 }

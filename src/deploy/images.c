@@ -11,27 +11,36 @@ typedef struct known {
 
 // Names after "writ:".
 static const known builtins[] = {
-    {"http-server", PROVIDER_HTTP_SERVER, NULL}, {"http-client", PROVIDER_HTTP_CLIENT, NULL},
-    {"sqlite", PROVIDER_DRIVER, "sqlite"},       {"memory", PROVIDER_DRIVER, "memory"},
-    {"local", PROVIDER_DRIVER, "local"},         {"directory", PROVIDER_DRIVER, "directory"},
-    {"redis", PROVIDER_DRIVER, "redis"},         {"nats", PROVIDER_DRIVER, "nats"},
-    {"postgres", PROVIDER_DRIVER, "postgres"},   {"s3", PROVIDER_DRIVER, "s3"},
+    {"http-server", PROVIDER_HTTP_SERVER, NULL},
+    {"http-client", PROVIDER_HTTP_CLIENT, NULL},
+    {"sqlite", PROVIDER_DRIVER, "sqlite"},
+    {"memory", PROVIDER_DRIVER, "memory"},
+    {"local", PROVIDER_DRIVER, "local"},
+    {"cron", PROVIDER_DRIVER, "cron"},
+    {"directory", PROVIDER_DRIVER, "directory"},
+    {"redis", PROVIDER_DRIVER, "redis"},
+    {"nats", PROVIDER_DRIVER, "nats"},
+    {"postgres", PROVIDER_DRIVER, "postgres"},
+    {"s3", PROVIDER_DRIVER, "s3"},
 };
 
 // The last part of their names in a registry, or after wasmcloud+builtin://.
 static const known providers[] = {
-    {"http-server", PROVIDER_HTTP_SERVER, NULL},    {"http-client", PROVIDER_HTTP_CLIENT, NULL},
-    {"keyvalue-redis", PROVIDER_DRIVER, "redis"},   {"kvredis", PROVIDER_DRIVER, "redis"},
-    {"keyvalue-nats", PROVIDER_DRIVER, "nats"},     {"messaging-nats", PROVIDER_DRIVER, "nats"},
-    {"blobstore-nats", PROVIDER_DRIVER, "nats"},    {"sqldb-postgres", PROVIDER_DRIVER, "postgres"},
-    {"blobstore-fs", PROVIDER_DRIVER, "directory"}, {"blobstore-s3", PROVIDER_DRIVER, "s3"},
+    {"http-server", PROVIDER_HTTP_SERVER, NULL},     {"http-client", PROVIDER_HTTP_CLIENT, NULL},
+    {"keyvalue-redis", PROVIDER_DRIVER, "redis"},    {"kvredis", PROVIDER_DRIVER, "redis"},
+    {"keyvalue-nats", PROVIDER_DRIVER, "nats"},      {"messaging-nats", PROVIDER_DRIVER, "nats"},
+    {"cron-scheduler", PROVIDER_DRIVER, "cron"},     {"blobstore-nats", PROVIDER_DRIVER, "nats"},
+    {"sqldb-postgres", PROVIDER_DRIVER, "postgres"}, {"blobstore-fs", PROVIDER_DRIVER, "directory"},
+    {"blobstore-s3", PROVIDER_DRIVER, "s3"},
 };
 
 const char image_known_providers[] =
-    "writ:http-server, writ:http-client, writ:sqlite, writ:memory, writ:local, writ:directory, writ:redis, "
+    "writ:http-server, writ:http-client, writ:sqlite, writ:memory, writ:local, writ:cron, writ:directory, "
+    "writ:redis, "
     "writ:nats, "
     "writ:postgres, writ:s3, or ghcr.io/wasmcloud/ with http-server, http-client, keyvalue-redis, "
-    "keyvalue-nats, messaging-nats, blobstore-nats, sqldb-postgres, blobstore-fs, blobstore-s3";
+    "keyvalue-nats, messaging-nats, blobstore-nats, sqldb-postgres, blobstore-fs, blobstore-s3, "
+    "cron-scheduler";
 
 static bool take_prefix(slice *text, const char *prefix) {
     if (!slice_starts_with(*text, prefix)) {

@@ -7,19 +7,13 @@
 #include "base/jitter.h"
 #include "base/mem.h"
 #include "driver/blobstore/blobstore.h"
+#include "driver/cron/cron.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/messaging/messaging.h"
 #include "driver/sql/sql.h"
 
-static const driver *const all[] = {
-    &blobstore_directory,
-    &keyvalue_memory,
-    &keyvalue_redis,
-    &keyvalue_sqlite,
-    &messaging_local,
-    &sql_sqlite,
-    NULL,
-};
+static const driver *const all[] = {&blobstore_directory, &cron_timer,      &keyvalue_memory, &keyvalue_redis,
+                                    &keyvalue_sqlite,     &messaging_local, &sql_sqlite,      NULL};
 
 const driver *const *driver_all(void) { return all; }
 

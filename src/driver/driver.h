@@ -128,6 +128,7 @@ typedef struct driver_environment {
     trust_roots *roots;    // whom TLS trusts where a setting does not say it; NULL = nobody
     const char *directory; // a directory for files of this host's drivers, absolute; NULL = none
     uint64_t random;       // seeds what should differ between links (waits); a test gives a fixed one
+    loop_clock wall;       // nanoseconds since 1970, UTC; now_ns NULL = the machine's
     list_node *shared;     // of driver_shared: see above; NULL = each link is alone
 } driver_environment;
 

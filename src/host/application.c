@@ -343,7 +343,7 @@ static void make_link(driver_link_reader *p, const manifest_link *l, const manif
 
 // Both directions between a workload and a capability, under one name, are one link of the driver's.
 static void link_driver(reader *r, const manifest_link *l, const manifest_component *capability,
-                        const manifest_settings *settings, bool is_from_driver) {
+                        bool is_from_driver) {
     driver_link_reader p = {.r = r, .driver = find_driver(r, l, capability->reference.driver)};
     err e;
     if (p.driver == NULL) {
@@ -364,7 +364,10 @@ static void link_driver(reader *r, const manifest_link *l, const manifest_compon
     if (is_new) {
         take_settings(&p, &capability->settings);
     }
-    take_settings(&p, settings);
+    if (is_from_driver) {
+        take_settings(&p, &l->source_settings);
+    }
+    take_settings(&p, &l->target_settings);
     default_settings(&p, l, capability);
 }
 
@@ -412,7 +415,7 @@ static void take_link(reader *r, const manifest_link *l) {
     if (!to->is_capability) {
         link_component(r, l);
     } else if (to->reference.role == PROVIDER_DRIVER) {
-        link_driver(r, l, to, &l->target_settings, false);
+        link_driver(r, l, to, false);
     } else if (to->reference.role == PROVIDER_HTTP_CLIENT) {
         link_http_client(r, l);
     } else if (to->reference.role == PROVIDER_HTTP_SERVER) {
@@ -494,7 +497,7 @@ static void take_handler(reader *r, const manifest_component *capability, const 
     r->component = l->target_component;
     r->workload = workload_of(r, l->target_component);
     if (r->workload != NULL) { // else it has no instances
-        link_driver(r, l, capability, &l->source_settings, true);
+        link_driver(r, l, capability, true);
     }
 }
 

@@ -248,6 +248,39 @@ class Applications(MessagingCase):
         self.assertIn("the driver local has no setting `subscribers`", done.stdout + done.stderr)
 
 
+class Schedules(MessagingCase):
+    def start_cron(self, settings, *options):
+        return self.serve(harness.guest(GUEST), "--link", "wasi:keyvalue=sqlite,path=got.db", "--link",
+                          "wasmcloud:messaging/consumer=local", "--link", settings, *options, "--data",
+                          self.folder / "data", workers=2)
+
+    def test_a_schedule_of_seconds(self):
+        server = self.start_cron("wasmcloud:cron=cron,schedule=* * * * * *,payload=tick")
+        self.wait_for(server, "tick", "schedule")
+        first = int(self.got(server, "count"))
+        self.until(lambda: int(self.got(server, "count")) > first, 20, "it is called again")
+
+    def test_messages_on_a_schedule(self):
+        server = self.start_cron("wasmcloud:messaging/handler@ticks=cron,schedule=@every 1s,payload=tick,subject=t.x")
+        self.wait_for(server, "tick", "t.x")
+
+    def test_calls_that_fail(self):
+        server = self.start_cron("wasmcloud:cron=cron,cronjobs=a=@every 1s:fail")
+        line = server.wait_line("delivery-error")
+        self.assertIn("invoke answers with an error: asked to fail", line)
+
+    def test_a_rule(self):
+        server = self.start_cron("wasmcloud:cron=cron,schedule=@every 1s", "--deny-call", "wasmcloud:cron/*")
+        self.assertIn("cron may not call invoke of wasmcloud:cron/scheduler", server.wait_line("call-denied"))
+
+    def test_a_schedule_that_means_nothing(self):
+        done = harness.run("run", "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--link",
+                           "wasi:keyvalue=memory", "--link", "wasmcloud:messaging/consumer=local", "--link",
+                           "wasmcloud:cron=cron,schedule=0 0 31 2 *", harness.guest(GUEST))
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn('"0 0 31 2 *" never comes', done.stderr)
+
+
 class Refusals(MessagingCase):
     def refused(self, expected, component, *options):
         done = harness.run("run", "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--link",

@@ -198,6 +198,19 @@ bool exports_wasmcloud_messaging_handler_handle_message(message *m, messages_str
     return true;
 }
 
+// --- schedules ---------------------------------------------------------------------------------------------
+
+bool exports_wasmcloud_cron_scheduler_invoke(messages_list_u8_t *payload, messages_string_t *err) {
+    char subject[] = "schedule";
+    const message m = {.subject = text_of(subject), .body = *payload};
+    if (payload->len == 4 && memcmp(payload->ptr, "fail", 4) == 0) {
+        messages_string_dup(err, "asked to fail");
+        return false;
+    }
+    keep(&m);
+    return true;
+}
+
 // --- HTTP --------------------------------------------------------------------------------------------------
 
 static void send(exports_handler_own_response_outparam_t out, const answer *a) {
