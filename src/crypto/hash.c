@@ -53,6 +53,16 @@ size_t hash_sha2(hash_kind kind, const slice *parts, size_t count, uint8_t ret[H
     return len;
 }
 
+void hash_hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
+    crypto_auth_hmacsha256_state s;
+    crypto_auth_hmacsha256_init(&s, key.data, key.len);
+    for (size_t i = 0; i < count; i++) {
+        crypto_auth_hmacsha256_update(&s, parts[i].data, parts[i].len);
+    }
+    crypto_auth_hmacsha256_final(&s, ret);
+    sodium_memzero(&s, sizeof s);
+}
+
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(hash_keyed_state), "libsodium's state fits");
 
 static crypto_generichash_state *state_of(hash_keyed_state *s) {

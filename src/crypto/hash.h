@@ -28,6 +28,9 @@ typedef enum hash_kind { HASH_SHA256, HASH_SHA384, HASH_SHA512 } hash_kind;
 enum { HASH_SHA2_BYTES_MAX = 64 };
 size_t hash_sha2(hash_kind kind, const slice *parts, size_t count, uint8_t ret[HASH_SHA2_BYTES_MAX]);
 
+// HMAC with SHA-256 (RFC 2104), where a protocol of others asks for it.
+void hash_hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);
+
 // BLAKE2b-256 with a key (RFC 7693): only who has the key can compute or check it.
 void hash_keyed(const uint8_t key[HASH_KEY_BYTES], const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);
 // The same in pieces, for what does not lie in memory at once.

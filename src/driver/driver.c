@@ -12,8 +12,10 @@
 #include "driver/messaging/messaging.h"
 #include "driver/sql/sql.h"
 
-static const driver *const all[] = {&blobstore_directory, &cron_timer,      &keyvalue_memory, &keyvalue_redis,
-                                    &keyvalue_sqlite,     &messaging_local, &sql_sqlite,      NULL};
+static const driver *const all[] = {
+    &blobstore_directory, &blobstore_s3, &cron_timer, &keyvalue_memory, &keyvalue_redis, &keyvalue_sqlite,
+    &messaging_local,     &sql_sqlite,   NULL,
+};
 
 const driver *const *driver_all(void) { return all; }
 

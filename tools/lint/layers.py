@@ -6,6 +6,7 @@ import re
 # What a library's headers look like; LAYERS says by these names which folder may include them.
 HEADERS_OF = {
     "jansson": r"jansson(_config)?\.h$",
+    "expat": r"expat(_external)?\.h$",
     "yaml": r"yaml\.h$",
     "seccomp": r"(seccomp\.h|linux/(seccomp|landlock|filter)\.h)$",
     "uv": r"uv(\.h$|/)",
