@@ -176,6 +176,9 @@ static bool decode(sql_request *q, const sql_limits *l) {
     } else if (q->function == SQL_EXEC && !find_statement(q)) {
         return false;
     }
+    if (q->function == SQL_QUERY_BATCH && l->read_only) {
+        sql_set_error(q, SQL_UNEXPECTED, "25006", "query-batch is for changes, and the link is read-only");
+    }
     if (q->has_failed || !check_text(q, l)) {
         sql_reply(q);
         return false;

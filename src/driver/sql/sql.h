@@ -156,4 +156,5 @@ void sql_fail(sql_request *q, status code, const char *format, ...) WRIT_FORMAT(
 sql_error sql_error_of_state(const char *state);
 
 // The drivers.
-extern const driver sql_sqlite; // one file
+extern const driver sql_postgres; // a PostgreSQL server
+extern const driver sql_sqlite;   // one file
