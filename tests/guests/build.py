@@ -63,6 +63,7 @@ GUESTS = {
     "files-go": (toolchains.build_go_command, ["files-go"]),
     "composed": (toolchains.build_composed, ["composed"]),
     "parts-c": (build_parts, ["composed", "build.py"]),
+    "guestbook": (toolchains.build_example, ["../../examples/guestbook", "../../wit/contracts"]),
     "bad": (toolchains.build_bad, ["bad"]),
 }
 
@@ -162,8 +163,9 @@ def content_hash(identity, paths):
     for path in paths:
         files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
-                total.update(f"\0{file.relative_to(path.parent)}\0".encode())
+            name = file.relative_to(path.parent)
+            if file.is_file() and not {"__pycache__", "build", "node_modules", ".writ"}.intersection(name.parts):
+                total.update(f"\0{name}\0".encode())
                 total.update(file.read_bytes())
     return total.hexdigest()[:16]
 

@@ -18,6 +18,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEP_SECONDS_MAX = 900
+EXAMPLES = ("guestbook",)  # projects of several components, in several languages
 
 # Short names for the interfaces, so that C written against the generated header can be read.
 C_NAMES = [
@@ -92,11 +93,11 @@ class Tools:
     def identity(self, name):
         """What a result depends on besides its sources: the versions of the tools for its language."""
         programs = ["wasm-tools --version", "wit-bindgen --version"]
-        if name.endswith("-c") or name == "composed":
+        if name.endswith("-c") or name in ("composed", *EXAMPLES):
             programs.append(f"{self.clang} --version")
         if name.endswith("-rust"):
             programs.append("rustc --version")
-        if name.endswith("-go"):
+        if name.endswith("-go") or name in EXAMPLES:
             programs.append("go version")
         return "\n".join([self.wit.name] + [self.version(program) for program in programs])
 
@@ -137,6 +138,20 @@ def build_script(tools, name, source, work, result):
     """The examples bring their own build script."""
     tools.need_c()
     run([ROOT / "examples" / name / "build.sh", result / f"{name}.wasm"], work, env=tools.env)
+
+
+def build_example(tools, name, source, work, result):
+    """An example that is a project: a copy of it, built part by part as its writ.yaml says."""
+    tools.need_c()
+    project = work / name
+    shutil.copytree(ROOT / "examples" / name, project, ignore=shutil.ignore_patterns("build", "node_modules", ".writ"))
+    if (project / "package.json").exists():
+        (project / "node_modules").symlink_to(js_modules(tools))
+    env = dict(tools.env, root=str(ROOT))
+    for command in re.findall(r"\bbuild: (\./build\.sh [a-z0-9-]+)", (project / "writ.yaml").read_text()):
+        run(["sh", "-c", command], project, env=env, shown=command)
+    shutil.copytree(project / "build", result / name, ignore=lambda folder, names: [
+        n for n in names if pathlib.Path(folder) != project / "build" or not n.endswith(".wasm")])
 
 
 def bindings_c(tools, wit, world, work, *options):

@@ -47,7 +47,7 @@ def commands(text):
         rest = rest[:following.start()] if following else rest
         name = match[1]
         if name in harness.GROUPS:
-            member = re.match(r" ([a-z]+)\b", rest)
+            member = re.match(r" ([a-z-]+)\b", rest)
             if member:
                 name = f"{name} {member[1]}"
                 rest = rest[member.end():]

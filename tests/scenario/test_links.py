@@ -5,23 +5,14 @@ when a backend or the process with the drivers goes away. The guest is tests/gue
 
 import json
 import os
-import shutil
 import signal
-import socket
-import subprocess
 import sys
-import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import servers  # noqa: E402
 
 GUEST = "links-c"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def children(pid):
@@ -195,34 +186,11 @@ class Refusals(LinksCase):
                 self.assertIn(words, self.refused(4, "--link", option))
 
 
-@unittest.skipUnless(shutil.which("redis-server"), "redis-server is not installed")
 class Redis(LinksCase):
     def setUp(self):
         super().setUp()
-        self.port = free_port()
-        self.redis = None
-        self.start_redis()
-        self.addCleanup(self.stop_redis)
-
-    def start_redis(self, *options):
-        self.redis = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                                       "--appendonly", "no", "--dir", str(self.folder), *options],
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.until(self.answers, 20, "Redis answers")
-
-    def answers(self):
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as s:
-                s.sendall(b"PING\r\n")
-                return s.recv(16).startswith((b"+PONG", b"-NOAUTH"))
-        except OSError:
-            return False
-
-    def stop_redis(self):
-        if self.redis is not None:
-            self.redis.kill()
-            self.redis.wait()
-            self.redis = None
+        self.redis = servers.Redis(self)
+        self.port = self.redis.port
 
     def link(self):
         return f"wasi:keyvalue=redis,host=127.0.0.1,port={self.port}"
@@ -233,8 +201,8 @@ class Redis(LinksCase):
     def test_a_password_comes_from_the_store(self):
         """Also for the process that takes the place of the one with the drivers; and it is in no memory file."""
         secrets, password = self.folder / "secrets", "Xy7-of-the-server-Qz9"
-        self.stop_redis()
-        self.start_redis("--requirepass", password)
+        self.redis.stop()
+        self.redis.start("--requirepass", password)
         for arguments, value in ((["set", "cache", "--field", "password"], password), (["set", "wrong"], "x")):
             done = harness.run("secrets", *arguments, "--secrets", secrets, stdin=value.encode())
             self.assertEqual(0, done.returncode, done.stderr)
@@ -256,13 +224,13 @@ class Redis(LinksCase):
     def test_a_lost_backend_is_an_error_and_comes_back(self):
         server = self.start(self.link(), "wasi:keyvalue@here=memory")
         self.ask(server, "/kv/set?bucket=b&key=k&value=x")
-        self.stop_redis()
+        self.redis.stop()
         self.until(lambda: server.get("/kv/get?bucket=b&key=k").status == 502, 20, "the loss is told")
         self.assertRegex(self.ask(server, "/kv/get?bucket=b&key=k", 502), "^other: redis through the link")
         self.ask(server, "/kv/set?bucket=b&key=k&value=y&link=here")
         self.assertEqual("y", self.ask(server, "/kv/get?bucket=b&key=k&link=here"))
         server.wait_line("link-health.*down")
-        self.start_redis()
+        self.redis.start()
         self.until(lambda: server.get("/kv/set?bucket=b&key=k&value=z").status == 200, 60, "it is found again")
         self.assertEqual("z", self.ask(server, "/kv/get?bucket=b&key=k"))
 

@@ -26,6 +26,10 @@ class Hello:
         self.assertEqual(f"Hello, Ada. This is the greeter, in {LANGUAGES[self.language]}.\n", server.get("/Ada").text)
         self.assertIn("Hello, world.", server.get("/").text)
 
+    def test_worker(self):
+        server = self.up(self.made("worker", self.language))
+        self.assertEqual(f"Hello, Ada. This is the worker, in {LANGUAGES[self.language]}.\n", server.get("/Ada").text)
+
 
 class InC(Hello, ProjectCase):
     language = "c"
@@ -49,7 +53,7 @@ class New(ProjectCase):
         pairs = {(row["template"], row["lang"]) for row in rows}
         self.assertEqual({(template, lang) for template, _ in pairs for lang in LANGUAGES}, pairs)
         text = harness.run("new", "--list").stdout
-        for word in ("hello", "counter", "linked", "JavaScript"):
+        for word in ("hello", "counter", "linked", "worker", "JavaScript"):
             self.assertIn(word, text)
 
     def test_every_project_checks(self):

@@ -1,7 +1,11 @@
 """What every page needs: status, content type, body."""
 
 from componentize_py_types import Ok
-from wit_world.imports.types import Fields, OutgoingBody, OutgoingResponse, ResponseOutparam
+
+try:
+    from wit_world.imports.types import Fields, OutgoingBody, OutgoingResponse, ResponseOutparam
+except ImportError:  # the world has more interfaces of the name `types`
+    from wit_world.imports.wasi_http_types import Fields, OutgoingBody, OutgoingResponse, ResponseOutparam
 
 PIECE_BYTES = 4096  # as much as one blocking write takes
 
