@@ -48,6 +48,11 @@
 #include "wasmcloud/postgres_types.h"
 #include "wasmcloud/secrets_reveal.h"
 #include "wasmcloud/secrets_store.h"
+#include "writ/crypto_hash.h"
+#include "writ/crypto_hmac.h"
+#include "writ/crypto_keys.h"
+#include "writ/crypto_signing.h"
+#include "writ/crypto_verification.h"
 
 static const wasi_offer offers[] = {
     // Who has a container has it from there; the same link leads to both.
@@ -98,6 +103,11 @@ static const wasi_offer offers[] = {
     {&wasmcloud_messaging_types_interface, WASI_AUTHORITY_NONE},
     {&wasmcloud_secrets_reveal_interface, WASI_AUTHORITY_SECRETS},
     {&wasmcloud_secrets_store_interface, WASI_AUTHORITY_SECRETS},
+    {&writ_crypto_hash_interface, WASI_AUTHORITY_NONE},
+    {&writ_crypto_hmac_interface, WASI_AUTHORITY_LINK},
+    {&writ_crypto_keys_interface, WASI_AUTHORITY_LINK},
+    {&writ_crypto_signing_interface, WASI_AUTHORITY_LINK},
+    {&writ_crypto_verification_interface, WASI_AUTHORITY_NONE},
 };
 
 enum { OFFER_COUNT = sizeof offers / sizeof offers[0] };

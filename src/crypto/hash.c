@@ -11,56 +11,51 @@ _Static_assert(HASH_BYTES == crypto_generichash_BYTES && HASH_KEY_BYTES == crypt
                "the default sizes of BLAKE2b-256");
 
 // OpenSSL's, because it uses the processor's SHA instructions.
-void hash_sha256_begin(hash_sha256_state *s) {
+void hash_sha2_begin(hash_sha2_state *s, hash_kind kind) {
+    const EVP_MD *md = kind == HASH_SHA256 ? EVP_sha256() : kind == HASH_SHA384 ? EVP_sha384() : EVP_sha512();
     s->context = EVP_MD_CTX_new();
-    CHECK(s->context != NULL && EVP_DigestInit_ex(s->context, EVP_sha256(), NULL) == 1);
+    CHECK(s->context != NULL && EVP_DigestInit_ex(s->context, md, NULL) == 1);
 }
 
-void hash_sha256_add(hash_sha256_state *s, slice bytes) {
+void hash_sha2_add(hash_sha2_state *s, slice bytes) {
     CHECK(EVP_DigestUpdate(s->context, bytes.data, bytes.len) == 1);
 }
 
-void hash_sha256_end(hash_sha256_state *s, uint8_t ret[HASH_BYTES]) {
+size_t hash_sha2_end(hash_sha2_state *s, uint8_t ret[HASH_SHA2_BYTES_MAX]) {
     unsigned len = 0;
-    CHECK(EVP_DigestFinal_ex(s->context, ret, &len) == 1 && len == HASH_BYTES);
-    hash_sha256_drop(s);
+    CHECK(EVP_DigestFinal_ex(s->context, ret, &len) == 1 && len <= HASH_SHA2_BYTES_MAX);
+    hash_sha2_drop(s);
+    return len;
 }
 
-void hash_sha256_drop(hash_sha256_state *s) {
+void hash_sha2_drop(hash_sha2_state *s) {
     EVP_MD_CTX_free(s->context);
     s->context = NULL;
 }
 
-void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
-    hash_sha256_state s;
-    hash_sha256_begin(&s);
-    for (size_t i = 0; i < count; i++) {
-        hash_sha256_add(&s, parts[i]);
-    }
-    hash_sha256_end(&s, ret);
-}
-
 size_t hash_sha2(hash_kind kind, const slice *parts, size_t count, uint8_t ret[HASH_SHA2_BYTES_MAX]) {
-    const EVP_MD *md = kind == HASH_SHA256 ? EVP_sha256() : kind == HASH_SHA384 ? EVP_sha384() : EVP_sha512();
-    EVP_MD_CTX *c = EVP_MD_CTX_new();
-    unsigned len = 0;
-    CHECK(c != NULL && EVP_DigestInit_ex(c, md, NULL) == 1);
+    hash_sha2_state s;
+    hash_sha2_begin(&s, kind);
     for (size_t i = 0; i < count; i++) {
-        CHECK(EVP_DigestUpdate(c, parts[i].data, parts[i].len) == 1);
+        hash_sha2_add(&s, parts[i]);
     }
-    CHECK(EVP_DigestFinal_ex(c, ret, &len) == 1 && len <= HASH_SHA2_BYTES_MAX);
-    EVP_MD_CTX_free(c);
-    return len;
+    return hash_sha2_end(&s, ret);
 }
 
-void hash_hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
-    crypto_auth_hmacsha256_state s;
-    crypto_auth_hmacsha256_init(&s, key.data, key.len);
-    for (size_t i = 0; i < count; i++) {
-        crypto_auth_hmacsha256_update(&s, parts[i].data, parts[i].len);
-    }
-    crypto_auth_hmacsha256_final(&s, ret);
-    sodium_memzero(&s, sizeof s);
+void hash_sha256_begin(hash_sha256_state *s) { hash_sha2_begin(s, HASH_SHA256); }
+void hash_sha256_add(hash_sha256_state *s, slice bytes) { hash_sha2_add(s, bytes); }
+void hash_sha256_drop(hash_sha256_state *s) { hash_sha2_drop(s); }
+
+void hash_sha256_end(hash_sha256_state *s, uint8_t ret[HASH_BYTES]) {
+    uint8_t hash[HASH_SHA2_BYTES_MAX];
+    CHECK(hash_sha2_end(s, hash) == HASH_BYTES);
+    memcpy(ret, hash, HASH_BYTES);
+}
+
+void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
+    uint8_t hash[HASH_SHA2_BYTES_MAX];
+    CHECK(hash_sha2(HASH_SHA256, parts, count, hash) == HASH_BYTES);
+    memcpy(ret, hash, HASH_BYTES);
 }
 
 _Static_assert(sizeof(crypto_generichash_state) <= sizeof(hash_keyed_state), "libsodium's state fits");

@@ -14,22 +14,25 @@ enum {
 
 // SHA-256 (FIPS 180-4): names of things that anybody may compute.
 void hash_sha256(const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);
-// The same in pieces. Each begin needs an end or a drop.
-typedef struct hash_sha256_state {
-    void *context;
-} hash_sha256_state;
-void hash_sha256_begin(hash_sha256_state *s);
-void hash_sha256_add(hash_sha256_state *s, slice bytes);
-void hash_sha256_end(hash_sha256_state *s, uint8_t ret[HASH_BYTES]);
-void hash_sha256_drop(hash_sha256_state *s); // accepts a zeroed or ended one
-
 // Any of SHA-2, where a format of others lets its writer choose; returns how many bytes it has.
 typedef enum hash_kind { HASH_SHA256, HASH_SHA384, HASH_SHA512 } hash_kind;
 enum { HASH_SHA2_BYTES_MAX = 64 };
 size_t hash_sha2(hash_kind kind, const slice *parts, size_t count, uint8_t ret[HASH_SHA2_BYTES_MAX]);
 
-// HMAC with SHA-256 (RFC 2104), where a protocol of others asks for it.
-void hash_hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);
+// The same in pieces. Each begin needs an end or a drop.
+typedef struct hash_sha2_state {
+    void *context;
+} hash_sha2_state;
+void hash_sha2_begin(hash_sha2_state *s, hash_kind kind);
+void hash_sha2_add(hash_sha2_state *s, slice bytes);
+size_t hash_sha2_end(hash_sha2_state *s, uint8_t ret[HASH_SHA2_BYTES_MAX]);
+void hash_sha2_drop(hash_sha2_state *s); // accepts a zeroed or ended one
+
+typedef hash_sha2_state hash_sha256_state;
+void hash_sha256_begin(hash_sha256_state *s);
+void hash_sha256_add(hash_sha256_state *s, slice bytes);
+void hash_sha256_end(hash_sha256_state *s, uint8_t ret[HASH_BYTES]);
+void hash_sha256_drop(hash_sha256_state *s);
 
 // BLAKE2b-256 with a key (RFC 7693): only who has the key can compute or check it.
 void hash_keyed(const uint8_t key[HASH_KEY_BYTES], const slice *parts, size_t count, uint8_t ret[HASH_BYTES]);

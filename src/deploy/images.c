@@ -11,17 +11,12 @@ typedef struct known {
 
 // Names after "writ:".
 static const known builtins[] = {
-    {"http-server", PROVIDER_HTTP_SERVER, NULL},
-    {"http-client", PROVIDER_HTTP_CLIENT, NULL},
-    {"sqlite", PROVIDER_DRIVER, "sqlite"},
-    {"memory", PROVIDER_DRIVER, "memory"},
-    {"local", PROVIDER_DRIVER, "local"},
-    {"cron", PROVIDER_DRIVER, "cron"},
-    {"directory", PROVIDER_DRIVER, "directory"},
-    {"redis", PROVIDER_DRIVER, "redis"},
-    {"nats", PROVIDER_DRIVER, "nats"},
-    {"postgres", PROVIDER_DRIVER, "postgres"},
-    {"s3", PROVIDER_DRIVER, "s3"},
+    {"http-server", PROVIDER_HTTP_SERVER, NULL}, {"http-client", PROVIDER_HTTP_CLIENT, NULL},
+    {"sqlite", PROVIDER_DRIVER, "sqlite"},       {"memory", PROVIDER_DRIVER, "memory"},
+    {"local", PROVIDER_DRIVER, "local"},         {"keys", PROVIDER_DRIVER, "keys"},
+    {"cron", PROVIDER_DRIVER, "cron"},           {"directory", PROVIDER_DRIVER, "directory"},
+    {"redis", PROVIDER_DRIVER, "redis"},         {"nats", PROVIDER_DRIVER, "nats"},
+    {"postgres", PROVIDER_DRIVER, "postgres"},   {"s3", PROVIDER_DRIVER, "s3"},
 };
 
 // The last part of their names in a registry, or after wasmcloud+builtin://.
@@ -35,7 +30,8 @@ static const known providers[] = {
 };
 
 const char image_known_providers[] =
-    "writ:http-server, writ:http-client, writ:sqlite, writ:memory, writ:local, writ:cron, writ:directory, "
+    "writ:http-server, writ:http-client, writ:sqlite, writ:memory, writ:local, writ:cron, writ:keys, "
+    "writ:directory, "
     "writ:redis, "
     "writ:nats, "
     "writ:postgres, writ:s3, or ghcr.io/wasmcloud/ with http-server, http-client, keyvalue-redis, "

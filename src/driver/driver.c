@@ -8,13 +8,23 @@
 #include "base/mem.h"
 #include "driver/blobstore/blobstore.h"
 #include "driver/cron/cron.h"
+#include "driver/keys/keys.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/messaging/messaging.h"
 #include "driver/sql/sql.h"
 
 static const driver *const all[] = {
-    &blobstore_directory, &blobstore_s3,    &cron_timer,   &keyvalue_memory, &keyvalue_redis,
-    &keyvalue_sqlite,     &messaging_local, &sql_postgres, &sql_sqlite,      NULL,
+    &blobstore_directory,
+    &blobstore_s3,
+    &cron_timer,
+    &keys_local,
+    &keyvalue_memory,
+    &keyvalue_redis,
+    &keyvalue_sqlite,
+    &messaging_local,
+    &sql_postgres,
+    &sql_sqlite,
+    NULL,
 };
 
 const driver *const *driver_all(void) { return all; }

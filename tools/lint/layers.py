@@ -21,7 +21,7 @@ HEADERS_OF = {
     "wasmtime": r"(wasm|wasi|wasmtime)(\.h$|/)",
 }
 # The first folders of the files that tools/witgen writes, and the first row that may include them.
-GENERATED = ("wasi", "wasmcloud")
+GENERATED = ("wasi", "wasmcloud", "writ")
 GENERATED_ROW = 7
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
