@@ -40,10 +40,19 @@ def build_parts(tools, name, source, work, result):
         shutil.copyfile(work / f"{part}.wasm", result / f"parts-{part}.wasm")
 
 
+def build_thumbnails(tools, name, source, work, result):
+    """The two components of the example, as thumbnails-gallery and thumbnails-scaler."""
+    tools.need_c()
+    toolchains.run([toolchains.ROOT / "examples" / name / "build.sh", work / "parts"], work, env=tools.env)
+    for part in ("gallery", "scaler"):
+        shutil.copyfile(work / "parts" / f"{part}.wasm", result / f"{name}-{part}.wasm")
+
+
 # name: (how it is built, folders and files whose content decides whether it must be built again)
 GUESTS = {
     "hello-c": (toolchains.build_script, ["../../examples/hello-c"]),
     "counter": (toolchains.build_script, ["../../examples/counter", "../../wit/contracts"]),
+    "thumbnails": (build_thumbnails, ["../../examples/thumbnails", "../../wit/contracts", "build.py"]),
     "http-c": (toolchains.build_c, ["http-c", "wit"]),
     "http-rust": (toolchains.build_rust, ["http-rust", "wit"]),
     "http-js": (toolchains.build_js, ["http-js", "wit"]),
