@@ -84,19 +84,15 @@ static status starting(void *context, const host_config *c, err *e) {
     return a->inner.starting == NULL ? STATUS_OK : a->inner.starting(a->inner.context, c, e);
 }
 
-// What was asked for and is not there may be any bytes. Lines of reveals are written at once and synced with
-// others.
-static status revealed(void *context, const secret_revealed *what, err *e) {
+static void missing(void *context, const host_missing_secret *what) {
     run_audit *a = context;
-    if (what->is_granted) {
-        TRY(audit_event(a->log, e, AUDIT_SECRET_REVEAL, audit_slice("workload", what->workload),
-                        audit_slice("name", what->name), audit_number("version", (int64_t)what->version)));
-    } else {
-        TRY(audit_event(a->log, e, AUDIT_REFUSAL, audit_slice("workload", what->workload),
-                        audit_text("what", "secret"), audit_slice("name", what->name),
-                        audit_text("why", "it has no such secret")));
+    keep(a, audit_event(a->log, room_for_why(a), AUDIT_REFUSAL, audit_text("workload", what->workload),
+                        audit_text("what", "secret"), audit_text("name", what->name),
+                        audit_text("link", what->link == NULL ? "" : what->link->name),
+                        audit_text("why", what->why)));
+    if (a->inner.missing != NULL) {
+        a->inner.missing(a->inner.context, what);
     }
-    return a->inner.revealed == NULL ? STATUS_OK : a->inner.revealed(a->inner.context, what, e);
 }
 
 static void listening(void *context, const int *fds, size_t count) {
@@ -126,9 +122,10 @@ host_observer run_audit_observer(run_audit *a, const host_observer *inner) {
                            .starting = starting,
                            .listening = listening,
                            .serving = serving,
-                           .revealed = revealed,
+                           .missing = missing,
                            .monitor = inner->monitor,
-                           .secrets = inner->secrets};
+                           .secrets = inner->secrets,
+                           .audit = a->log};
 }
 
 // --- beginning and end ------------------------------------------------------------------------------------

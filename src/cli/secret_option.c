@@ -2,7 +2,7 @@
 #include "cli/secret_option.h"
 
 #include "base/mem.h"
-#include "identity/secret_grants.h"
+#include "host/config.h"
 #include "identity/secret_store.h"
 
 // The part after `byte`, which is cut off `text`; NULL when it is not there.
@@ -24,8 +24,7 @@ static bool is_version(const char *text) {
 }
 
 static bool is_sound(const host_secret *s, slice name, slice stored) {
-    return name.len > 0 && name.len <= SECRET_GRANT_NAME_BYTES_MAX &&
-           memchr(name.data, 0, name.len) == NULL &&
+    return name.len > 0 && name.len <= HOST_SECRET_NAME_BYTES_MAX && memchr(name.data, 0, name.len) == NULL &&
            (stored.len == 0 || memchr(stored.data, 0, stored.len) == NULL) && is_name(s->key) &&
            (s->field == NULL || is_name(s->field)) && (s->version == NULL || is_version(s->version));
 }

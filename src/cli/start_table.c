@@ -336,6 +336,43 @@ static void on_decided(void *context, const host_config *config, uint32_t worklo
     start_table_print(decisions, stderr);
 }
 
+static void on_missing_json(const host_missing_secret *what) {
+    json_value *document = json_object_new();
+    json_put_text(document, "event", slice_from_text("secret-missing"));
+    json_put_text(document, "workload", slice_from_text(what->workload));
+    json_put_text(document, "secret", slice_from_text(what->name));
+    json_put(document, "link",
+             what->link == NULL ? json_null_new() : json_text(slice_from_text(what->link->name)));
+    json_put(document, "place",
+             what->origin == NULL ? json_null_new() : json_text(slice_from_text(what->origin)));
+    json_put_bool(document, "absent", what->code == STATUS_NOT_FOUND);
+    json_put_text(document, "reason", slice_from_text(what->why));
+    cli_print_json_line(document, stderr);
+}
+
+// As a finding of the manifest, where it is named in one.
+static void on_missing(void *context, const host_missing_secret *what) {
+    if (*(cli_output *)context == CLI_JSON) {
+        on_missing_json(what);
+        return;
+    }
+    auto_buf line;
+    buf_init(&line, 8 * LINE_BYTES_MAX);
+    cli_append_printable(&line, slice_from_text(what->origin == NULL ? "writ" : what->origin));
+    (void)!buf_append_format(&line, ": %s%s", what->origin == NULL ? "" : "error: ",
+                             what->link == NULL ? "the secret `" : "the credential `");
+    cli_append_printable(&line, slice_from_text(what->name));
+    (void)!buf_append_format(&line, "` of ");
+    cli_append_printable(&line, slice_from_text(what->workload));
+    if (what->link != NULL) {
+        (void)!buf_append_format(&line, " for its link to ");
+        cli_append_printable(&line, slice_from_text(what->link->target));
+    }
+    (void)!buf_append_format(&line, ": ");
+    cli_append_printable(&line, slice_from_text(what->why));
+    fprintf(stderr, "%.*s\n", SLICE_ARG(buf_slice(&line)));
+}
+
 static void on_compiling(void *context, size_t done, size_t total) {
     if (*(cli_output *)context == CLI_TEXT) {
         bool live = isatty(STDERR_FILENO);
@@ -362,5 +399,6 @@ host_observer start_table_observer(cli_output *output) {
                            .identified = on_identified,
                            .decided = on_decided,
                            .compiling = on_compiling,
+                           .missing = on_missing,
                            .serving = on_serving};
 }

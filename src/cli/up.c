@@ -226,6 +226,11 @@ static void on_decided(void *context, const host_config *config, uint32_t worklo
     w->table.decided(w->table.context, config, workload, decisions);
 }
 
+static void on_missing(void *context, const host_missing_secret *what) {
+    const watcher *w = context;
+    w->table.missing(w->table.context, what);
+}
+
 static void on_compiling(void *context, size_t done, size_t total) {
     const watcher *w = context;
     w->table.compiling(w->table.context, done, total);
@@ -258,6 +263,7 @@ static status start(up_args *a, generation *g, int *ret_exit, err *e) {
                                     .identified = on_identified,
                                     .decided = on_decided,
                                     .compiling = on_compiling,
+                                    .missing = on_missing,
                                     .listening = on_listening,
                                     .serving = on_serving};
     host_config *c = &a->host.config;

@@ -15,6 +15,7 @@
 #include "codec/json.h"
 #include "codec/problems.h"
 #include "deploy/images.h"
+#include "secrets/settings.h"
 
 enum {
     MANIFEST_BYTES_MAX = 1 << 20,
@@ -237,8 +238,15 @@ status manifest_check_local(manifest *m) WRIT_MUST_USE;
 // out.
 json_value *manifest_to_json(const manifest *m);
 
+// A path of the manifest as one of this machine: relative ones start at the folder of m->file. For mem_free.
+char *manifest_file_path(const manifest *m, slice path) WRIT_MUST_USE;
+
 const manifest_component *manifest_find(const manifest *m, slice component_name);
 const manifest_policy *manifest_find_policy(const manifest *m, slice name);
+
+// Where the secret is kept, as its policy says; paths as they are written. False when manifest_check_local
+// has found something wrong with it. For secret_settings_done.
+bool manifest_secret_settings(const manifest *m, const manifest_secret *one, secret_settings *ret);
 
 // Whether the rule is about calls of this component.
 bool manifest_call_rule_is_from(const manifest_call_rule *rule, const manifest_component *c);

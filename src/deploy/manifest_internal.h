@@ -48,6 +48,8 @@ void manifest_read_calls(manifest_reader *r);
 
 // The rules of 1.x over the whole.
 void manifest_check_rules(manifest *m);
+// Where secrets are kept, and how they are called there.
+void manifest_check_secrets(manifest *m);
 // What HTTP servers are asked for: settings that make no sense, and requests that two components claim.
 void manifest_check_servings(manifest *m);
 // As the message of 1.x shows a trait: keys sorted, one line.

@@ -146,6 +146,7 @@ status manifest_check_local(manifest *m) {
     }
     check_ids(&l);
     manifest_check_servings(m);
+    manifest_check_secrets(m);
     problems_sort(&m->found);
     return m->found.error_count > 0 ? STATUS_INVALID : STATUS_OK;
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reading of single values, with errors that say where and what to write.
+#include "base/mem.h"
 #include <stdlib.h>
+#include <string.h>
 
 #include "codec/utf.h"
 #include "deploy/manifest_internal.h"
@@ -175,4 +177,16 @@ bool manifest_check_keys(manifest_reader *r, const yaml_node *map, const char *p
         }
     }
     return ok;
+}
+
+char *manifest_file_path(const manifest *m, slice path) {
+    const char *slash = strrchr(m->file, '/');
+    size_t folder =
+        slash == NULL || (path.len > 0 && path.data[0] == '/') ? 0 : (size_t)(slash - m->file) + 1;
+    char *text = mem_zalloc(folder + path.len + 1);
+    memcpy(text, m->file, folder);
+    if (path.len > 0) {
+        memcpy(text + folder, path.data, path.len);
+    }
+    return text;
 }

@@ -9,6 +9,7 @@
 #include "codec/utf.h"
 #include "driver/driver.h"
 #include "host/application_rules.h"
+#include "host/application_secrets.h"
 
 enum { SHOWN = 80, INTERFACE_BYTES_MAX = 512 };
 
@@ -26,29 +27,6 @@ static void note(reader *r, text_place at, status s, const err *e) {
     }
 }
 
-// Relative to the folder of the manifest.
-static char *path_of(const reader *r, slice path) {
-    const char *slash = strrchr(r->m->file, '/');
-    size_t folder =
-        slash == NULL || (path.len > 0 && path.data[0] == '/') ? 0 : (size_t)(slash - r->m->file) + 1;
-    char *text = mem_zalloc(folder + path.len + 1);
-    memcpy(text, r->m->file, folder);
-    if (path.len > 0) {
-        memcpy(text + folder, path.data, path.len);
-    }
-    return text;
-}
-
-static void refuse_secrets(reader *r, const manifest_settings *s) {
-    for (size_t i = 0; i < s->secret_count; i++) {
-        char shown[SHOWN];
-        problems_add(&r->m->found, s->secrets[i].name.at, "local-secret",
-                     "leave it out here; with another policy this manifest can be kept for a lattice",
-                     "the secret `%s` cannot be had: secrets of manifests are not supported yet",
-                     utf8_shown(s->secrets[i].name.value, shown, sizeof shown));
-    }
-}
-
 // --- what a component is given -----------------------------------------------------------------------------
 
 static void take_image(reader *r) {
@@ -56,7 +34,7 @@ static void take_image(reader *r) {
     if (c->reference.kind != IMAGE_FILE || c->reference.name.len == 0) {
         return; // found already
     }
-    r->workload->component_path = path_of(r, c->reference.name);
+    r->workload->component_path = manifest_file_path(r->m, c->reference.name);
     if (access(r->workload->component_path, R_OK) != 0) {
         problems_add(&r->m->found, c->image.at, "local-image",
                      "build it, or write its path relative to the manifest", "there is no file %s",
@@ -97,7 +75,7 @@ static void take_directories(reader *r) {
     for (size_t i = 0; i < w->directory_count; i++) {
         const manifest_directory *d = &w->directories[i];
         err e;
-        char *host = path_of(r, d->host_path), *guest = mem_slice_dup(d->guest_path);
+        char *host = manifest_file_path(r->m, d->host_path), *guest = mem_slice_dup(d->guest_path);
         note(r, d->at, workload_config_add_directory(r->workload, host, guest, d->read_only, &e), &e);
         mem_free(host);
         mem_free(guest);
@@ -147,7 +125,7 @@ static void take_policy(reader *r) {
     }
     c->is_strict = w->is_strict;
     if (manifest_has(&w->token)) {
-        c->token_path = path_of(r, w->token.value);
+        c->token_path = manifest_file_path(r->m, w->token.value);
     }
     if (manifest_has(&w->stdio)) {
         c->stdio = slice_equal_text(w->stdio.value, "inherit") ? HOST_STDIO_INHERIT : HOST_STDIO_NONE;
@@ -229,6 +207,16 @@ static const driver_setting *find_setting(const driver *d, slice key) {
     return NULL;
 }
 
+static const char *list_credentials(problems *found, const driver *d) {
+    const char *list = "";
+    for (const driver_setting *s = d->settings; s->name != NULL; s++) {
+        if (s->is_secret) {
+            list = problems_text(found, "%s%s%s", list, list[0] == '\0' ? "it has " : ", ", s->name);
+        }
+    }
+    return list[0] == '\0' ? "it needs none" : list;
+}
+
 static const char *list_settings(problems *found, const driver *d) {
     const char *list = "";
     for (const driver_setting *s = d->settings; s->name != NULL; s++) {
@@ -273,7 +261,7 @@ static void take_setting(driver_link_reader *p, const manifest_pair *pair) {
                      "the driver %s has no setting `%s`", p->driver->name,
                      utf8_shown(pair->key, shown, sizeof shown));
     } else if (s->is_secret) {
-        problems_add(found, pair->at, "local-driver", "credentials come from secrets",
+        problems_add(found, pair->at, "local-driver", "name it among the `secrets` of the link's target",
                      "`%s` of the driver %s is a credential, which has no place in a manifest", s->name,
                      p->driver->name);
     } else {
@@ -286,6 +274,30 @@ static void take_settings(driver_link_reader *p, const manifest_settings *s) {
         for (size_t n = 0; n < s->configs[i].properties.count; n++) {
             take_setting(p, &s->configs[i].properties.pairs[n]);
         }
+    }
+}
+
+static void take_credential(driver_link_reader *p, const manifest_secret *one) {
+    const driver_setting *s = find_setting(p->driver, one->name.value);
+    problems *found = &p->r->m->found;
+    char shown[SHOWN];
+    host_secret made = {0};
+    err e;
+    if (s == NULL || !s->is_secret) {
+        problems_add(found, one->name.at, "local-driver", list_credentials(found, p->driver),
+                     "the driver %s has no credential `%s`", p->driver->name,
+                     utf8_shown(one->name.value, shown, sizeof shown));
+    } else if (application_secret(p->r->m, one, p->r->target->config, &made)) {
+        mem_free(made.name);
+        made.name = mem_text_dup(s->name);
+        note(p->r, one->name.at, host_link_put_secret(p->made, &made, &e), &e);
+    }
+    host_secret_done(&made);
+}
+
+static void take_credentials(driver_link_reader *p, const manifest_settings *s) {
+    for (size_t i = 0; i < s->secret_count; i++) {
+        take_credential(p, &s->secrets[i]);
     }
 }
 
@@ -368,6 +380,10 @@ static void link_driver(reader *r, const manifest_link *l, const manifest_compon
         take_settings(&p, &l->source_settings);
     }
     take_settings(&p, &l->target_settings);
+    if (is_new) {
+        take_credentials(&p, &capability->settings);
+    }
+    take_credentials(&p, is_from_driver ? &l->source_settings : &l->target_settings);
     default_settings(&p, l, capability);
 }
 
@@ -407,10 +423,13 @@ static void link_http_client(reader *r, const manifest_link *l) {
 
 static void take_link(reader *r, const manifest_link *l) {
     const manifest_component *to = l->target_component;
-    refuse_secrets(r, &l->source_settings);
-    refuse_secrets(r, &l->target_settings);
+    application_refuse_secrets(r->m, &l->source_settings,
+                               "name it among the `secrets` of the component, which reveals it by that name");
     if (to == NULL) {
         return; // found already
+    }
+    if (!to->is_capability || to->reference.role != PROVIDER_DRIVER) {
+        application_refuse_secrets(r->m, &l->target_settings, "only drivers take credentials");
     }
     if (!to->is_capability) {
         link_component(r, l);
@@ -426,9 +445,19 @@ static void take_link(reader *r, const manifest_link *l) {
 
 // --- the components ----------------------------------------------------------------------------------------
 
+static void take_secrets(reader *r, const manifest_settings *s) {
+    for (size_t i = 0; i < s->secret_count; i++) {
+        host_secret made = {0};
+        err e;
+        if (application_secret(r->m, &s->secrets[i], r->target->config, &made)) {
+            note(r, s->secrets[i].name.at, workload_config_add_secret(r->workload, &made, &e), &e);
+        }
+        host_secret_done(&made);
+    }
+}
+
 static void take_component(reader *r, const manifest_component *c) {
     err e;
-    refuse_secrets(r, &c->settings);
     if (host_config_find(r->target->config, c->id) < HOST_WORKLOADS_MAX) {
         char shown[SHOWN];
         problems_add(&r->m->found, c->at, "local-id", "rename it or the application",
@@ -447,6 +476,7 @@ static void take_component(reader *r, const manifest_component *c) {
     take_image(r);
     take_policy(r);
     take_values(r);
+    take_secrets(r, &c->settings);
     for (size_t t = 0; t < c->trait_count; t++) {
         if (manifest_trait_is_link(&c->traits[t])) {
             take_link(r, &c->traits[t].link);
@@ -504,8 +534,11 @@ static void take_handler(reader *r, const manifest_component *capability, const 
 static void take_serving(reader *r, const manifest_component *server, const manifest_link *l) {
     manifest_serving s;
     char shown[SHOWN];
-    refuse_secrets(r, &l->source_settings);
-    refuse_secrets(r, &l->target_settings);
+    if (server->reference.role != PROVIDER_DRIVER) {
+        application_refuse_secrets(r->m, &l->source_settings, "an HTTP server takes none");
+    }
+    application_refuse_secrets(r->m, &l->target_settings,
+                               "name it among the `secrets` of the component, which reveals it by that name");
     if (l->target_component == NULL || server->reference.role == PROVIDER_NONE) {
         return; // found already
     }
@@ -529,7 +562,9 @@ static void take_serving(reader *r, const manifest_component *server, const mani
 }
 
 static void take_capability(reader *r, const manifest_component *c) {
-    refuse_secrets(r, &c->settings);
+    if (c->reference.role != PROVIDER_DRIVER) {
+        application_refuse_secrets(r->m, &c->settings, "only drivers take credentials");
+    }
     for (size_t t = 0; t < c->trait_count; t++) {
         if (manifest_trait_is_link(&c->traits[t])) {
             take_serving(r, c, &c->traits[t].link);

@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 #include "host/routes.h"
-#include "identity/secret_grants.h"
 #include "os/random.h"
 
 static const uint64_t second_ns = 1000000000;
@@ -87,6 +86,11 @@ static void workload_config_done(workload_config *c) {
 }
 
 void host_config_done(host_config *c) {
+    for (size_t i = 0; i < c->secret_backend_count; i++) {
+        mem_free(c->secret_backends[i].name);
+        secret_settings_done(&c->secret_backends[i].settings);
+    }
+    mem_free(c->secret_backends);
     for (size_t i = 0; i < c->workload_count; i++) {
         workload_config_done(&c->workloads[i]);
     }
@@ -234,8 +238,8 @@ status workload_config_add_value(workload_config *c, const char *name, const cha
 }
 
 status workload_config_add_secret(workload_config *c, const host_secret *added, err *e) {
-    if (c->secret_count == SECRET_GRANTS_MAX) {
-        return err_set(e, STATUS_LIMIT, "a workload has at most %d secrets", SECRET_GRANTS_MAX);
+    if (c->secret_count == HOST_SECRETS_MAX) {
+        return err_set(e, STATUS_LIMIT, "a workload has at most %d secrets", HOST_SECRETS_MAX);
     }
     for (size_t i = 0; i < c->secret_count; i++) {
         if (strcmp(c->secrets[i].name, added->name) == 0) {
@@ -244,6 +248,28 @@ status workload_config_add_secret(workload_config *c, const host_secret *added, 
     }
     c->secrets = mem_resize(c->secrets, (c->secret_count + 1) * sizeof c->secrets[0]);
     c->secrets[c->secret_count++] = host_secret_copy(added);
+    return STATUS_OK;
+}
+
+status host_config_add_secret_backend(host_config *c, const char *name, secret_settings *settings,
+                                      uint32_t *ret, err *e) {
+    for (size_t i = 0; i < c->secret_backend_count; i++) {
+        if (secret_settings_equal(&c->secret_backends[i].settings, settings)) {
+            secret_settings_done(settings);
+            *ret = (uint32_t)i + 1;
+            return STATUS_OK;
+        }
+    }
+    if (c->secret_backend_count == HOST_SECRET_BACKENDS_MAX) {
+        secret_settings_done(settings);
+        return err_set(e, STATUS_LIMIT, "a host takes secrets from at most %d places",
+                       HOST_SECRET_BACKENDS_MAX);
+    }
+    c->secret_backends =
+        mem_resize(c->secret_backends, (c->secret_backend_count + 1) * sizeof c->secret_backends[0]);
+    c->secret_backends[c->secret_backend_count++] = (host_secret_backend){mem_text_dup(name), *settings};
+    *settings = (secret_settings){0};
+    *ret = (uint32_t)c->secret_backend_count;
     return STATUS_OK;
 }
 

@@ -13,6 +13,7 @@
 #include "host/links.h"
 #include "host/rules.h"
 #include "policy/network.h"
+#include "secrets/settings.h"
 
 #define HOST_CPU_NS_MAX 10000000000ull
 #define HOST_WALL_NS_MAX 30000000000ull
@@ -22,7 +23,9 @@ enum {
     HOST_WORKLOADS_MAX = 128, // of one host
     HOST_ROUTES_MAX = 64,     // of one workload
     HOST_ROUTE_BYTES_MAX = 1024,
-    HOST_INSTANCES_DEFAULT = 1000, // of a workload alone; several share it, down to the least
+    HOST_SECRETS_MAX = 256,           // of one workload
+    HOST_SECRET_NAME_BYTES_MAX = 128, // as the workload calls it
+    HOST_INSTANCES_DEFAULT = 1000,    // of a workload alone; several share it, down to the least
     HOST_INSTANCES_DEFAULT_MIN = 100,
 };
 
@@ -49,6 +52,12 @@ typedef struct host_callee {
     char *link;      // name of the link: "default"
     char *workload;  // its name
 } host_callee;
+
+// Where secrets are kept, beside the sealed store.
+typedef struct host_secret_backend {
+    char *name; // for people: "the policy vault of app.yaml"
+    secret_settings settings;
+} host_secret_backend;
 
 typedef enum host_stdio {
     HOST_STDIO_DEFAULT, // commands inherit, HTTP workloads get none
@@ -124,6 +133,8 @@ typedef struct host_config {
     workload_config *workloads;
     size_t workload_count;
     host_rules rules; // of calls through links, over all workloads
+    host_secret_backend *secret_backends;
+    size_t secret_backend_count;
 
     char *listen_address;      // literal address
     uint16_t listen_port;      // 0 = any free one
@@ -175,6 +186,12 @@ uint32_t host_config_find(const host_config *c, slice name);
 
 // Appends a rule of calls; copies. As host_rules_add.
 status host_config_add_rule(host_config *c, const gate_rule *rule, err *e) WRIT_MUST_USE;
+
+// The number of a backend of secrets with these settings, from 1, for host_secret.backend; adds it when there
+// is none yet. Takes the settings. STATUS_LIMIT over HOST_SECRET_BACKENDS_MAX.
+enum { HOST_SECRET_BACKENDS_MAX = 64 };
+status host_config_add_secret_backend(host_config *c, const char *name, secret_settings *settings,
+                                      uint32_t *ret, err *e) WRIT_MUST_USE;
 
 // Numbers the links of all workloads, in order, marks them with whose they are, and returns how many there
 // are. STATUS_LIMIT over HOST_LINKS_MAX.

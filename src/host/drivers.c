@@ -531,6 +531,24 @@ status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void
     return STATUS_OK;
 }
 
+static void on_renewed(void *arg, status code, const err *why) {
+    const drivers *d = arg;
+    if (code != STATUS_OK) {
+        logger_event(d->options.logger, LOG_WARN, "link-credential", NULL, 0,
+                     "a link keeps its old credential, because it cannot be opened with the new one: %s",
+                     why->message);
+    }
+}
+
+void drivers_renew(drivers *d, uint32_t link) {
+    err e;
+    host_links all = drivers_links(d->options.config, d->options.link_count);
+    if (drivers_put(d, &all.items[link], on_renewed, d, &e) != STATUS_OK) {
+        on_renewed(d, e.code, &e);
+    }
+    mem_free(all.items);
+}
+
 void drivers_cut(drivers *d, uint32_t link) {
     set_state(d, link, WASI_LINK_CUT);
     if (d->is_ready && message_send_cut_link(&d->session.channel, link, NULL) != STATUS_OK) {

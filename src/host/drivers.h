@@ -21,10 +21,10 @@ typedef struct drivers_options {
     const host_config *config; // borrowed; its links are numbered, there is at least one
     uint32_t link_count;
     loop *loop;
-    logger *logger;              // borrowed
-    const host_secrets *secrets; // credentials of the links; borrowed; or NULL
-    struct channel *holder;      // to who has the process (host/driver_process.h); NULL = it is ours
-    const char *directory;       // for files of drivers, absolute; made when it is not there
+    logger *logger;         // borrowed
+    host_secrets *secrets;  // credentials of the links; borrowed; or NULL
+    struct channel *holder; // to who has the process (host/driver_process.h); NULL = it is ours
+    const char *directory;  // for files of drivers, absolute; made when it is not there
     // A new process has taken the place of the one that ended: every worker needs a new connection. From the
     // loop.
     void (*replaced)(void *context);
@@ -47,6 +47,9 @@ const _Atomic uint32_t *drivers_states(const drivers *d); // the page, in this p
 // is the caller's to change, in `ended`.
 typedef void (*drivers_put_ended)(void *arg, status code, const err *e);
 status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void *arg, err *e) WRIT_MUST_USE;
+// Its credentials have changed: opens it anew with those that host_secrets lends now. What cannot be done is
+// a line in the log, and the link keeps what it has.
+void drivers_renew(drivers *d, uint32_t link);
 // From now on calls through the link are refused.
 void drivers_cut(drivers *d, uint32_t link);
 

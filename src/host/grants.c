@@ -107,8 +107,8 @@ static bool has_authority(const workload_config *c, const wasi_offer *offer, sli
     case WASI_AUTHORITY_LINK:
         return is_linked(c, offer->interface->name, label, why, why_bytes);
     case WASI_AUTHORITY_SECRETS:
-        snprintf(why, why_bytes, "%zu secret%s by --secret", c->secret_count,
-                 c->secret_count == 1 ? "" : "s");
+        snprintf(why, why_bytes, "%zu secret%s by %s", c->secret_count, c->secret_count == 1 ? "" : "s",
+                 c->manifest_path != NULL ? "the manifest" : "--secret");
         return c->secret_count > 0;
     }
     return false;
@@ -170,7 +170,8 @@ static void decide_offered(const workload_config *c, const wasi_offer *offer, sl
         decide(d, GRANT_REFUSED, d->label.len == 0 ? "nothing is linked to it" : "no link has its name",
                option);
     } else if (offer->authority == WASI_AUTHORITY_SECRETS && !named) {
-        decide(d, GRANT_REFUSED, "no secret is granted", "--secret NAME");
+        decide(d, GRANT_REFUSED, "no secret is granted",
+               c->manifest_path != NULL ? "a secret to its `secrets`" : "--secret NAME");
     } else if (!c->is_strict || named) {
         decide(d, GRANT_INERT, inert_reason(c, offer->authority), "");
     } else {

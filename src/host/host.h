@@ -2,10 +2,11 @@
 // Runs workloads on this machine: the entry points that cli/ calls.
 #pragma once
 
+#include "audit/audit.h"
 #include "host/config.h"
 #include "host/grants.h"
 #include "host/status.h"
-#include "identity/secret_grants.h"
+#include "identity/secret_store.h"
 #include "loop/loop.h"
 
 // Somebody who watches the workloads from their supervisor's loop while they run.
@@ -16,12 +17,15 @@ typedef struct host_monitor {
     void (*ending)(void *context); // also after a failure of `supervising`
 } host_monitor;
 
-// Where the values of secrets come from, while the workloads run.
-typedef struct host_secret_source {
-    secret_source source;
-    void *context;
-    status (*refresh)(void *context, bool *ret_changed, err *e); // looks whether it was changed; or NULL
-} host_secret_source;
+// A secret that was named and cannot be had.
+typedef struct host_missing_secret {
+    const char *origin; // "app.yaml:12:9", or NULL
+    const char *workload;
+    const host_link *link; // whose credential it is; NULL = the workload's own
+    const char *name;      // as the workload, or the driver, calls it
+    status code;           // STATUS_NOT_FOUND: there is none; else it is not known
+    const char *why;
+} host_missing_secret;
 
 // What the caller wants to be told (and shows to people). Called in the process that called host_run, on its
 // thread. `workload` is a number in the configuration.
@@ -43,10 +47,11 @@ typedef struct host_observer {
     void (*listening)(void *context, const int *fds, size_t count);
     // All workers serve. `url` such as "http://127.0.0.1:8000/".
     void (*serving)(void *context, const char *url, int workers);
-    // A value is about to go to a workload, or one was asked for that is not there; on failure it stays here.
-    status (*revealed)(void *context, const secret_revealed *what, err *e);
-    const host_monitor *monitor;       // or NULL
-    const host_secret_source *secrets; // or NULL: there are none
+    // Each secret that cannot be had, before the start is refused. May be NULL.
+    void (*missing)(void *context, const host_missing_secret *what);
+    const host_monitor *monitor; // or NULL
+    secret_store *secrets;       // the sealed store, open; NULL = there is none. The host's until it returns
+    audit *audit; // or NULL; the host's from `starting` until it returns: links, reveals, refusals of them
 } host_observer;
 
 // Loads, checks, compiles (or finds in the cache) and runs the workloads: serves until SIGTERM or SIGINT

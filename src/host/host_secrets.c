@@ -2,154 +2,287 @@
 #include "host/host_secrets.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
+#include "host/local_connector.h"
 #include "os/clock.h"
+#include "secrets/files.h"
+#include "secrets/pool.h"
+#include "secrets/vault.h"
 
-#define REFRESH_PAUSE_NS 1000000000ull
+#define SEALED_PAUSE_NS 1000000000ull
 
 typedef struct lane { // of one workload
-    secret_grants *grants;
-    uint64_t fetched_ns; // from what was read then
+    uint32_t *items;  // in the pool, one for each of its secrets
     uint64_t counted_ns;
     uint32_t count; // of reveals in the second since then
 } lane;
 
 typedef struct credentials { // of one link
-    host_setting *settings;  // values in locked memory
+    const host_link *link;
+    uint32_t *items;        // in the pool, one for each of its secrets
+    host_setting *settings; // values in locked memory
     secret *values;
-    size_t count;
 } credentials;
+
+typedef struct opener { // a server's credential from the sealed store
+    host_secrets *of;
+    uint32_t item;
+} opener;
 
 struct host_secrets {
     host_secrets_options options;
     size_t workload_count;
     lane *lanes;
     credentials *links; // by number
-    uint64_t read_ns;   // when the source was last asked for changes
+    secret_pool *pool;
+    uint32_t *backends; // numbers in the pool, by host_secret.backend
+    opener *openers;    // one for each of config->secret_backends
+    host_secrets_watcher watcher;
 };
 
-static const host_secret_source *source_of(const host_secrets *s) {
-    return s->options.observer != NULL ? s->options.observer->secrets : NULL;
+bool host_secrets_need_store(const host_config *c) {
+    bool needs = false;
+    for (size_t i = 0; i < c->secret_backend_count; i++) {
+        needs = needs || c->secret_backends[i].settings.credential_key != NULL;
+    }
+    for (size_t i = 0; i < c->workload_count; i++) {
+        const workload_config *w = &c->workloads[i];
+        for (size_t k = 0; k < w->secret_count; k++) {
+            needs = needs || w->secrets[k].backend == 0;
+        }
+        for (size_t k = 0; k < w->links.count; k++) {
+            for (size_t n = 0; n < w->links.items[k].secret_count; n++) {
+                needs = needs || w->links.items[k].secrets[n].backend == 0;
+            }
+        }
+    }
+    return needs;
 }
 
-static uint64_t now_s(void) { return clock_wall_now().seconds; }
+// --- what happens to backends ------------------------------------------------------------------------------
 
-// --- fetching ----------------------------------------------------------------------------------------------
-
-typedef struct missing { // of all workloads and links
-    buf text;
-    size_t count;
-} missing;
-
-// Keeps what is missing and goes on; any other failure is one.
-static status collect(missing *m, status s, err *e) {
-    if (s != STATUS_NOT_FOUND) {
-        return s;
+static const char *name_of(const host_secrets *s, uint32_t number) {
+    for (size_t i = 0; i < s->options.config->secret_backend_count; i++) {
+        if (s->backends[i + 1] == number) {
+            return s->options.config->secret_backends[i].name;
+        }
     }
-    m->count++;
-    WRIT_UNUSED status full =
-        buf_append_format(&m->text, "%s%s", m->text.len > 0 ? "\n" : "", e != NULL ? e->message : "");
+    return "the store";
+}
+
+static void on_lost(void *context, uint32_t number, const err *why) {
+    const host_secrets *s = context;
+    logger_event(s->options.logger, LOG_WARN, "secrets",
+                 LOG_FIELDS(LOG_TEXT("backend", slice_from_text(name_of(s, number)))),
+                 "secrets of %s cannot be looked at again, and stay as they were: %s", name_of(s, number),
+                 why->message);
+}
+
+static void on_back(void *context, uint32_t number) {
+    const host_secrets *s = context;
+    logger_event(s->options.logger, LOG_INFO, "secrets",
+                 LOG_FIELDS(LOG_TEXT("backend", slice_from_text(name_of(s, number)))),
+                 "secrets of %s can be looked at again", name_of(s, number));
+}
+
+static bool has_item(const credentials *c, uint32_t item) {
+    bool has = false;
+    for (size_t i = 0; c->link != NULL && i < c->link->secret_count; i++) {
+        has = has || c->items[i] == item;
+    }
+    return has;
+}
+
+static void on_changed(void *context, uint32_t item, bool is_there) {
+    const host_secrets *s = context;
+    for (uint32_t i = 0; is_there && s->watcher.renewed != NULL && i < s->options.link_count; i++) {
+        if (has_item(&s->links[i], item)) {
+            s->watcher.renewed(s->watcher.context, i);
+        }
+    }
+}
+
+// --- making the pool ---------------------------------------------------------------------------------------
+
+static status open_credential(void *context, secret_value *ret, err *e) {
+    const opener *o = context;
+    const secret_value *found = secret_pool_get(o->of->pool, o->item);
+    if (found == NULL) {
+        (void)secret_pool_state(o->of->pool, o->item, e);
+        return err_wrap(e, "its credential");
+    }
+    return secret_value_copy(found, ret, e);
+}
+
+static status make_connector(WRIT_UNUSED void *context, loop *l, connector **ret, err *e) {
+    return local_connector_new(l, NULL, ret, e);
+}
+
+static status make_backend(host_secrets *s, size_t index, secret_backend **ret, err *e) {
+    const host_secret_backend *b = &s->options.config->secret_backends[index];
+    if (b->settings.kind == SECRET_BACKEND_KUBERNETES) {
+        *ret = files_backend_new(b->settings.directory);
+        return STATUS_OK;
+    }
+    opener *o = &s->openers[index];
+    const vault_options v = {
+        .settings = &b->settings,
+        .connector_new = make_connector,
+        .connector_free = local_connector_free,
+        .credential = b->settings.credential_key == NULL ? NULL : open_credential,
+        .context = o,
+    };
+    if (v.credential != NULL) {
+        o->of = s;
+        o->item = secret_pool_add(s->pool, s->backends[0], b->settings.credential_key,
+                                  b->settings.credential_field, NULL);
+    }
+    return vault_backend_new(&v, ret, e);
+}
+
+static status make_backends(host_secrets *s, err *e) {
+    const host_config *c = s->options.config;
+    s->backends = mem_calloc(c->secret_backend_count + 1, sizeof *s->backends);
+    s->openers = mem_calloc(c->secret_backend_count + 1, sizeof *s->openers);
+    if (s->options.sealed != NULL) {
+        s->backends[0] = secret_pool_add_backend(
+            s->pool, &(secret_pool_backend){s->options.sealed, SEALED_PAUSE_NS, 0, false});
+        s->options.sealed = NULL; // the pool's
+    } else if (host_secrets_need_store(c)) {
+        return err_set(e, STATUS_UNSUPPORTED, "secrets are named, and there is no store to take them from");
+    }
+    for (size_t i = 0; i < c->secret_backend_count; i++) {
+        const secret_settings *from = &c->secret_backends[i].settings;
+        secret_pool_backend b = {.pause_ns = from->pause_ns,
+                                 .keep_ns = from->keep_ns,
+                                 .comes_later = from->credential_key != NULL};
+        if (make_backend(s, i, &b.backend, e) != STATUS_OK) {
+            return err_wrap(e, "%s", c->secret_backends[i].name);
+        }
+        s->backends[i + 1] = secret_pool_add_backend(s->pool, &b);
+    }
     return STATUS_OK;
 }
 
-static status fetch_grants(host_secrets *s, uint32_t number, err *e) {
-    const workload_config *w = &s->options.config->workloads[number];
-    secret_grant *list = mem_calloc(w->secret_count + 1, sizeof *list);
-    for (size_t i = 0; i < w->secret_count; i++) {
-        const host_secret *from = &w->secrets[i];
-        list[i] = (secret_grant){from->name, from->key, from->field, from->version};
-    }
-    status code = secret_grants_new(&source_of(s)->source, w->name, list, w->secret_count, now_s(),
-                                    &s->lanes[number].grants, e);
-    mem_free(list);
-    return code;
+static uint32_t add_item(host_secrets *s, const host_secret *wanted) {
+    return secret_pool_add(s->pool, s->backends[wanted->backend], wanted->key, wanted->field,
+                           wanted->version);
 }
 
-// Credentials are settings, which are text that ends with a NUL.
-static status keep_credential(credentials *c, const char *name, const secret_value *value, err *e) {
-    slice bytes = secret_slice(&value->bytes);
-    if (value->kind != SECRET_TEXT || memchr(bytes.data, 0, bytes.len) != NULL) {
-        return err_set(e, STATUS_INVALID, "a credential must be text");
-    }
-    secret *kept = &c->values[c->count];
-    TRY(secret_new(bytes.len + 1, kept, e));
-    memcpy(kept->data, bytes.data, bytes.len);
-    c->settings[c->count] = (host_setting){.name = mem_text_dup(name), .value = (char *)kept->data};
-    c->count++;
-    return STATUS_OK;
-}
-
-static status fetch_credential(host_secrets *s, credentials *c, const host_secret *wanted, err *e) {
-    secret_value value = {0};
-    const secret_source *source = &source_of(s)->source;
-    TRY(source->get(source->context, wanted->key, wanted->field, wanted->version, now_s(), &value, e));
-    status code = keep_credential(c, wanted->name, &value, e);
-    secret_value_free(&value);
-    return code;
-}
-
-static status fetch_credentials(host_secrets *s, const workload_config *w, const host_link *l, missing *m,
-                                err *e) {
+static void add_link(host_secrets *s, const host_link *l) {
     credentials *c = &s->links[l->number];
+    c->link = l;
+    c->items = mem_calloc(l->secret_count + 1, sizeof *c->items);
     c->settings = mem_calloc(l->secret_count + 1, sizeof *c->settings);
     c->values = mem_calloc(l->secret_count + 1, sizeof *c->values);
     for (size_t i = 0; i < l->secret_count; i++) {
-        err why = {0};
-        status code = fetch_credential(s, c, &l->secrets[i], &why);
-        if (code != STATUS_OK) {
-            code = err_set(e, code, "workload %s, link \"%s\" to %s, %s: %s", w->name, l->name, l->target,
-                           l->secrets[i].name, why.message);
-        }
-        TRY(collect(m, code, e));
+        c->items[i] = add_item(s, &l->secrets[i]);
     }
-    return STATUS_OK;
 }
 
-static status fetch_workload(host_secrets *s, uint32_t number, missing *m, err *e) {
-    const workload_config *w = &s->options.config->workloads[number];
-    if (w->secret_count > 0) {
-        TRY(collect(m, fetch_grants(s, number, e), e));
-    }
-    for (size_t i = 0; i < w->links.count; i++) {
-        if (w->links.items[i].secret_count > 0) {
-            TRY(fetch_credentials(s, w, &w->links.items[i], m, e));
+static void add_items(host_secrets *s) {
+    for (size_t i = 0; i < s->workload_count; i++) {
+        const workload_config *w = &s->options.config->workloads[i];
+        s->lanes[i].items = mem_calloc(w->secret_count + 1, sizeof *s->lanes[i].items);
+        for (size_t k = 0; k < w->secret_count; k++) {
+            s->lanes[i].items[k] = add_item(s, &w->secrets[k]);
+        }
+        for (size_t k = 0; k < w->links.count; k++) {
+            if (w->links.items[k].secret_count > 0) {
+                add_link(s, &w->links.items[k]);
+            }
         }
     }
-    return STATUS_OK;
+}
+
+// --- what is missing ---------------------------------------------------------------------------------------
+
+typedef struct verdict {
+    size_t missing;
+    err first; // of the failures that are worse than that, else the first
+} verdict;
+
+static void check_item(const host_secrets *s, uint32_t item, const host_missing_secret *what, verdict *v) {
+    const host_observer *o = s->options.observer;
+    err why = {0};
+    host_missing_secret m = *what;
+    m.code = secret_pool_state(s->pool, item, &why);
+    if (m.code == STATUS_OK && what->link != NULL) {
+        const secret_value *value = secret_pool_get(s->pool, item);
+        bool is_text = value != NULL && value->kind == SECRET_TEXT &&
+                       memchr(value->bytes.data, 0, value->bytes.len) == NULL;
+        m.code = is_text ? STATUS_OK : err_set(&why, STATUS_INVALID, "a credential must be text without NUL");
+    }
+    if (m.code == STATUS_OK) {
+        return;
+    }
+    m.why = why.message;
+    if (v->missing == 0 || (v->first.code == STATUS_NOT_FOUND && m.code != STATUS_NOT_FOUND)) {
+        v->first = why;
+    }
+    v->missing++;
+    if (o != NULL && o->missing != NULL) {
+        o->missing(o->context, &m);
+    }
+}
+
+static void check_workload(const host_secrets *s, const workload_config *w, const lane *l, verdict *v) {
+    for (size_t i = 0; i < w->secret_count; i++) {
+        const host_missing_secret m = {
+            .origin = w->secrets[i].origin, .workload = w->name, .name = w->secrets[i].name};
+        check_item(s, l->items[i], &m, v);
+    }
+    for (size_t k = 0; k < w->links.count; k++) {
+        const host_link *link = &w->links.items[k];
+        for (size_t i = 0; i < link->secret_count; i++) {
+            const host_missing_secret m = {.origin = link->secrets[i].origin,
+                                           .workload = w->name,
+                                           .link = link,
+                                           .name = link->secrets[i].name};
+            check_item(s, s->links[link->number].items[i], &m, v);
+        }
+    }
+}
+
+// A server that does not answer is a lack of this machine, for whoever reads the exit code.
+static status code_of(status s) { return s == STATUS_CLOSED || s == STATUS_TIMEOUT ? STATUS_IO : s; }
+
+static status check_all(const host_secrets *s, err *e) {
+    verdict v = {0};
+    for (size_t i = 0; i < s->workload_count; i++) {
+        check_workload(s, &s->options.config->workloads[i], &s->lanes[i], &v);
+    }
+    if (v.missing == 0) {
+        return STATUS_OK;
+    }
+    const char *how = v.first.code != STATUS_NOT_FOUND ? " cannot be had"
+                      : v.missing == 1                 ? " is missing"
+                                                       : " are missing";
+    return err_set(e, code_of(v.first.code), "%zu secret%s%s; nothing runs: %s", v.missing,
+                   v.missing == 1 ? "" : "s", how, v.first.message);
 }
 
 static status fetch_all(host_secrets *s, err *e) {
-    missing m = {0};
-    err own = {0};
-    status code = STATUS_OK;
-    buf_init(&m.text, ERR_MESSAGE_BYTES_MAX - 64);
-    for (uint32_t i = 0; i < s->workload_count && code == STATUS_OK; i++) {
-        code = fetch_workload(s, i, &m, &own);
-    }
-    if (code != STATUS_OK) {
-        code = err_set(e, code, "%s", own.message);
-    } else if (m.count > 0) {
-        code = err_set(e, STATUS_NOT_FOUND, "%.*s", SLICE_ARG(buf_slice(&m.text)));
-    }
-    buf_done(&m.text);
-    return code;
+    TRY(make_backends(s, e));
+    add_items(s);
+    TRY(secret_pool_fetch(s->pool, e));
+    return check_all(s, e);
 }
 
 status host_secrets_new(const host_secrets_options *o, host_secrets **ret, err *e) {
     if (!host_config_needs_secrets(o->config)) {
+        secret_backend_free(o->sealed);
         *ret = NULL;
         return STATUS_OK;
     }
-    if (o->observer == NULL || o->observer->secrets == NULL) {
-        return err_set(e, STATUS_UNSUPPORTED, "secrets are named, and there is no store to take them from");
-    }
     host_secrets *s = MEM_NEW(host_secrets);
+    const secret_pool_events events = {s, on_lost, on_back, on_changed};
     s->options = *o;
     s->workload_count = o->config->workload_count;
     s->lanes = mem_calloc(s->workload_count + 1, sizeof *s->lanes);
     s->links = mem_calloc(o->link_count + 1u, sizeof *s->links);
+    s->pool = secret_pool_new(&events, NULL, NULL);
     status code = fetch_all(s, e);
     if (code != STATUS_OK) {
         host_secrets_free(s);
@@ -159,76 +292,70 @@ status host_secrets_new(const host_secrets_options *o, host_secrets **ret, err *
     return STATUS_OK;
 }
 
+static void free_link(credentials *c) {
+    for (size_t i = 0; c->link != NULL && i < c->link->secret_count; i++) {
+        mem_free(c->settings[i].name);
+        secret_free(&c->values[i]);
+    }
+    mem_free(c->items);
+    mem_free(c->settings);
+    mem_free(c->values);
+}
+
 void host_secrets_free(host_secrets *s) {
     if (s == NULL) {
         return;
     }
+    secret_pool_free(s->pool);
+    secret_backend_free(s->options.sealed);
     for (size_t i = 0; i < s->workload_count; i++) {
-        secret_grants_free(s->lanes[i].grants);
+        mem_free(s->lanes[i].items);
     }
     for (size_t i = 0; i < s->options.link_count; i++) {
-        for (size_t k = 0; k < s->links[i].count; k++) {
-            mem_free(s->links[i].settings[k].name);
-            secret_free(&s->links[i].values[k]);
-        }
-        mem_free(s->links[i].settings);
-        mem_free(s->links[i].values);
+        free_link(&s->links[i]);
     }
     mem_free(s->lanes);
     mem_free(s->links);
+    mem_free(s->backends);
+    mem_free(s->openers);
     mem_free(s);
+}
+
+status host_secrets_watch(host_secrets *s, loop *l, const host_secrets_watcher *w, err *e) {
+    if (s == NULL) {
+        return STATUS_OK;
+    }
+    s->watcher = *w;
+    return secret_pool_watch(s->pool, l, e);
+}
+
+void host_secrets_unwatch(host_secrets *s) {
+    if (s != NULL) {
+        secret_pool_unwatch(s->pool);
+        s->watcher = (host_secrets_watcher){0};
+    }
 }
 
 // --- revealing ---------------------------------------------------------------------------------------------
 
-static secret_grants *grants_of(const host_secrets *s, uint32_t workload) {
-    return s != NULL && workload < s->workload_count ? s->lanes[workload].grants : NULL;
+static const workload_config *workload_of(const host_secrets *s, uint32_t workload) {
+    return s != NULL && workload < s->workload_count ? &s->options.config->workloads[workload] : NULL;
 }
 
-bool host_secrets_knows(const host_secrets *s, uint32_t workload, slice name) {
-    const secret_grants *g = grants_of(s, workload);
-    for (size_t i = 0; g != NULL && i < secret_grants_count(g); i++) {
-        if (slice_equal_text(name, secret_grants_name(g, i))) {
+static bool find(const host_secrets *s, uint32_t workload, slice name, uint32_t *ret_item) {
+    const workload_config *w = workload_of(s, workload);
+    for (size_t i = 0; w != NULL && i < w->secret_count; i++) {
+        if (slice_equal_text(name, w->secrets[i].name)) {
+            *ret_item = s->lanes[workload].items[i];
             return true;
         }
     }
     return false;
 }
 
-static void complain(const host_secrets *s, const err *e) {
-    logger_event(s->options.logger, LOG_WARN, "secrets", NULL, 0, "secrets are not as they should be: %s",
-                 e->message);
-}
-
-// Reading may take a while, and whoever asks is served by the loop of all workloads.
-static void read_source(host_secrets *s) {
-    const host_secret_source *source = source_of(s);
-    uint64_t now = clock_now_ns();
-    bool is_new;
-    err e = {0};
-    if (now - s->read_ns < REFRESH_PAUSE_NS) {
-        return;
-    }
-    s->read_ns = now;
-    if (source->refresh != NULL && source->refresh(source->context, &is_new, &e) != STATUS_OK) {
-        complain(s, &e);
-    }
-}
-
-// A version may end although nothing has changed, or could be read. What cannot be fetched now stays as it
-// was, and what is gone is not revealed: secret_grants sees to both.
-static void refresh(host_secrets *s, uint32_t workload) {
-    lane *l = &s->lanes[workload];
-    size_t changed;
-    err e = {0};
-    read_source(s);
-    if (l->fetched_ns == s->read_ns) {
-        return;
-    }
-    l->fetched_ns = s->read_ns;
-    if (secret_grants_refresh(l->grants, &source_of(s)->source, now_s(), &changed, &e) != STATUS_OK) {
-        complain(s, &e);
-    }
+bool host_secrets_knows(const host_secrets *s, uint32_t workload, slice name) {
+    uint32_t item;
+    return find(s, workload, name, &item);
 }
 
 // Each is a line of the audit log, whose disk a guest must not fill.
@@ -247,45 +374,90 @@ static status check_rate(lane *l, err *e) {
     return STATUS_OK;
 }
 
-typedef struct record { // of one reveal
-    const host_observer *observer;
-    status code;
-    err e;
-} record;
-
-static void on_revealed(void *context, const secret_revealed *what) {
-    record *r = context;
-    if (r->observer->revealed != NULL) {
-        r->code = r->observer->revealed(r->observer->context, what, &r->e);
+static void on_recorded(void *arg, status code, const err *why) {
+    host_reveal *r = arg;
+    r->from = NULL;
+    if (code == STATUS_OK) {
+        r->done(r->arg, STATUS_OK, NULL);
+        return;
     }
+    err e;
+    secret_value_free(&r->value);
+    r->value = (secret_value){0};
+    (void)err_set(&e, STATUS_DENIED, "the audit log cannot record it: %s", why->message);
+    r->done(r->arg, STATUS_DENIED, &e);
 }
 
-status host_secrets_reveal(host_secrets *s, uint32_t workload, slice name, secret_value *ret, err *e) {
-    secret_grants *g = grants_of(s, workload);
-    if (g == NULL) {
+static status refuse(host_secrets *s, const workload_config *w, slice name, err *e) {
+    host_audit_tell(s->watcher.audit, AUDIT_REFUSAL,
+                    AUDIT_FIELDS(audit_text("workload", w->name), audit_text("what", "secret"),
+                                 audit_slice("name", name), audit_text("why", "it has no such secret")));
+    return err_set(e, STATUS_NOT_FOUND, "workload %s has no such secret", w->name);
+}
+
+status host_secrets_reveal(host_secrets *s, uint32_t workload, slice name, host_reveal *r, bool *ret_waits,
+                           err *e) {
+    const workload_config *w = workload_of(s, workload);
+    uint32_t item;
+    if (w == NULL) {
         return err_set(e, STATUS_NOT_FOUND, "workload %" PRIu32 " has no secrets", workload);
     }
-    if (host_secrets_knows(s, workload, name)) { // else nobody asks twice
-        TRY(check_rate(&s->lanes[workload], e));
+    if (!find(s, workload, name, &item)) {
+        return refuse(s, w, name, e);
     }
-    refresh(s, workload);
-    record r = {.observer = s->options.observer};
-    const secret_audit audit = {&r, on_revealed};
-    secret_value value = {0};
-    TRY(secret_grants_reveal(g, name, &audit, &value, e));
-    if (r.code != STATUS_OK) {
-        secret_value_free(&value);
-        return err_set(e, STATUS_DENIED, "the audit log cannot record it: %s", r.e.message);
+    TRY(check_rate(&s->lanes[workload], e));
+    const secret_value *value = secret_pool_get(s->pool, item);
+    if (value == NULL) {
+        return err_set(e, STATUS_NOT_FOUND, "the secret is gone, or its time is over");
     }
-    *ret = value;
+    TRY(secret_value_copy(value, &r->value, e));
+    status asked = host_audit_ask(s->watcher.audit, AUDIT_SECRET_REVEAL,
+                                  AUDIT_FIELDS(audit_text("workload", w->name), audit_slice("name", name),
+                                               audit_number("version", (int64_t)value->version)),
+                                  on_recorded, r, &r->event, ret_waits, e);
+    if (asked != STATUS_OK) {
+        secret_value_free(&r->value);
+        r->value = (secret_value){0};
+        return asked;
+    }
+    r->from = *ret_waits ? s : NULL;
     return STATUS_OK;
+}
+
+void host_reveal_cancel(host_reveal *r) {
+    if (r->from != NULL) {
+        host_audit_forget(r->from->watcher.audit, r->event);
+        r->from = NULL;
+        secret_value_free(&r->value);
+        r->value = (secret_value){0};
+    }
 }
 
 // --- lending -----------------------------------------------------------------------------------------------
 
-void host_secrets_lend(const host_secrets *s, host_link *l) {
-    if (s != NULL && l->number < s->options.link_count && s->links[l->number].count > 0) {
-        l->credentials = s->links[l->number].settings;
-        l->credential_count = s->links[l->number].count;
+// As settings, which end with a NUL. One that is gone keeps the value that it had.
+static void renew(host_secrets *s, credentials *c, size_t i) {
+    const secret_value *value = secret_pool_get(s->pool, c->items[i]);
+    secret kept = {0};
+    if (value == NULL || memchr(value->bytes.data, 0, value->bytes.len) != NULL ||
+        secret_new(value->bytes.len + 1, &kept, NULL) != STATUS_OK) {
+        return;
     }
+    memcpy(kept.data, value->bytes.data, value->bytes.len);
+    secret_free(&c->values[i]);
+    c->values[i] = kept;
+    mem_free(c->settings[i].name);
+    c->settings[i] = (host_setting){mem_text_dup(c->link->secrets[i].name), (char *)kept.data};
+}
+
+void host_secrets_lend(host_secrets *s, host_link *l) {
+    if (s == NULL || l->number >= s->options.link_count || s->links[l->number].link == NULL) {
+        return;
+    }
+    credentials *c = &s->links[l->number];
+    for (size_t i = 0; i < c->link->secret_count; i++) {
+        renew(s, c, i);
+    }
+    l->credentials = c->settings;
+    l->credential_count = c->link->secret_count;
 }

@@ -31,7 +31,9 @@ host_secret host_secret_copy(const host_secret *s) {
     return (host_secret){.name = mem_text_dup(s->name),
                          .key = mem_text_dup(s->key),
                          .field = s->field == NULL ? NULL : mem_text_dup(s->field),
-                         .version = s->version == NULL ? NULL : mem_text_dup(s->version)};
+                         .version = s->version == NULL ? NULL : mem_text_dup(s->version),
+                         .backend = s->backend,
+                         .origin = s->origin == NULL ? NULL : mem_text_dup(s->origin)};
 }
 
 void host_secret_done(host_secret *s) {
@@ -39,6 +41,7 @@ void host_secret_done(host_secret *s) {
     mem_free(s->key);
     mem_free(s->field);
     mem_free(s->version);
+    mem_free(s->origin);
 }
 
 void host_link_done(host_link *l) {
@@ -131,6 +134,17 @@ status host_link_add_secret(host_link *l, const host_secret *added, err *e) {
     l->secrets = grow(l->secrets, l->secret_count, sizeof *l->secrets);
     l->secrets[l->secret_count++] = host_secret_copy(added);
     return STATUS_OK;
+}
+
+status host_link_put_secret(host_link *l, const host_secret *added, err *e) {
+    for (size_t i = 0; i < l->secret_count; i++) {
+        if (strcmp(l->secrets[i].name, added->name) == 0) {
+            host_secret_done(&l->secrets[i]);
+            l->secrets[i] = host_secret_copy(added);
+            return STATUS_OK;
+        }
+    }
+    return host_link_add_secret(l, added, e);
 }
 
 static bool are_settings_same(const host_setting *a, size_t a_count, const host_setting *b, size_t b_count) {

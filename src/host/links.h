@@ -23,10 +23,12 @@ typedef struct host_setting {
 
 // A secret by its names; a value is never part of a configuration.
 typedef struct host_secret {
-    char *name;    // as the workload calls it, or the setting that gets it
-    char *key;     // as the store calls it
-    char *field;   // NULL = the only one
-    char *version; // NULL = the newest
+    char *name;       // as the workload calls it, or the setting that gets it
+    char *key;        // as the store calls it
+    char *field;      // NULL = the only one
+    char *version;    // NULL = the newest
+    uint32_t backend; // 0 = the sealed store; else host_config.secret_backends, counted from 1
+    char *origin;     // where it was asked for, "app.yaml:12:9"; NULL = by an option
 } host_secret;
 
 typedef struct host_link {
@@ -63,6 +65,8 @@ status host_link_add_credential(host_link *l, slice name, slice value, err *e) W
 // The credential `name` is fetched when the link is opened. STATUS_EXISTS when it has one already.
 status host_link_add_secret(host_link *l, const host_secret *added, err *e) WRIT_MUST_USE;
 
+// The same, in place of one that the credential has.
+status host_link_put_secret(host_link *l, const host_secret *added, err *e) WRIT_MUST_USE;
 bool host_link_serves(const host_link *l, slice interface); // without a version
 
 host_secret host_secret_copy(const host_secret *s);

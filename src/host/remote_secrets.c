@@ -13,7 +13,7 @@ typedef struct request {
     uint32_t workload;
     slice name;
     wasi_instance *instance;
-    bool is_sent, is_done;
+    bool is_done;
     status code;
     secret_value value;
     size_t have; // bytes of it
@@ -52,15 +52,17 @@ static void send_waiting(remote_secrets *r) {
             end(q, s);
             continue;
         }
-        q->is_sent = true;
         list_push_back(&r->in_flight, &q->node);
         r->in_flight_count++;
     }
 }
 
+// An answer to it is still to come when it was sent, and takes its place until then.
+static void give_up(request *q) { list_remove(&q->node); }
+
 static void take_out(remote_secrets *r, request *q) {
     list_remove(&q->node);
-    r->in_flight_count -= q->is_sent;
+    r->in_flight_count--;
     send_waiting(r);
 }
 
@@ -73,7 +75,7 @@ static status reveal(void *context, uint32_t number, host_call *call, slice name
         status s = wasi_instance_suspend(call, e);
         if (s != STATUS_OK) {
             if (!q.is_done) {
-                take_out(r, &q);
+                give_up(&q);
             }
             secret_value_free(&q.value);
             return s;
@@ -101,6 +103,10 @@ static request *find(remote_secrets *r, uint64_t id) {
     return NULL;
 }
 
+static bool is_last(const message_revealed *m) {
+    return m->code != STATUS_OK || m->offset + m->part.len == m->total;
+}
+
 static status keep_part(request *q, const message_revealed *m) {
     if (m->code != STATUS_OK) {
         return err_set(&q->e, m->code, "%.*s", SLICE_ARG(m->text));
@@ -120,12 +126,17 @@ static void answer(remote_secrets *r, const channel_packet *p) {
     message_revealed m;
     CHECK(message_read_revealed(p, &m, NULL) == STATUS_OK);
     request *q = find(r, m.id);
-    if (q == NULL) {
+    if (q == NULL) { // it was given up
+        r->in_flight_count -= is_last(&m);
+        send_waiting(r);
         return;
     }
     status s = keep_part(q, &m);
-    if (s != STATUS_OK || q->have == m.total) {
+    if (is_last(&m)) {
         take_out(r, q);
+        end(q, s);
+    } else if (s != STATUS_OK) {
+        give_up(q);
         end(q, s);
     }
 }

@@ -21,6 +21,7 @@
 #include "host/runner.h"
 #include "host/supervisor.h"
 #include "loop/signal.h"
+
 #include "net/rpc.h"
 #include "os/clock.h"
 #include "os/fd.h"
@@ -28,6 +29,7 @@
 #include "os/sandbox.h"
 #include "os/socket.h"
 #include "os/socket_open.h"
+#include "secrets/sealed.h"
 
 enum { URL_BYTES = 96, PATH_BYTES_MAX = 4096, WORKERS_MAX = MESSAGE_WORKERS_MAX };
 
@@ -293,8 +295,16 @@ static status place_drivers(run *r, err *e) {
 }
 
 static status fetch_secrets(run *r, err *e) {
-    const host_secrets_options o = {
-        .config = r->config, .link_count = r->link_count, .observer = r->observer, .logger = r->logger};
+    secret_store *store = r->observer != NULL ? r->observer->secrets : NULL;
+    if (!host_config_needs_secrets(r->config)) {
+        return STATUS_OK;
+    }
+    process_forbid_dumps();
+    const host_secrets_options o = {.config = r->config,
+                                    .link_count = r->link_count,
+                                    .sealed = store == NULL ? NULL : sealed_backend_new(store),
+                                    .observer = r->observer,
+                                    .logger = r->logger};
     return host_secrets_new(&o, &r->secrets, e);
 }
 
@@ -417,6 +427,7 @@ typedef struct single {
     admission_page *admissions; // one for each workload
     expiry *expiries;           // likewise
     host_status status;
+    host_audit *audit; // NULL without a log
     bool is_monitored;
     int exit_status;
     bool is_draining;
@@ -551,11 +562,44 @@ static status start_drivers(single *p, err *e) {
     return STATUS_OK;
 }
 
+typedef struct reveal_wait { // on the stack of the guest's task
+    host_reveal reveal;
+    wasi_instance *instance;
+    bool is_over;
+    status code;
+    err e;
+} reveal_wait;
+
+static void on_revealed(void *arg, status code, const err *e) {
+    reveal_wait *w = arg;
+    w->is_over = true;
+    w->code = code;
+    if (code != STATUS_OK) {
+        w->e = *e;
+    }
+    wasi_instance_wake(w->instance);
+}
+
 static status reveal_here(void *context, uint32_t number, host_call *call, slice name, secret_value *ret,
                           err *e) {
     const single *p = context;
-    (void)call;
-    return host_secrets_reveal(p->run->secrets, number, name, ret, e);
+    bool waits = false;
+    reveal_wait w = {.instance = wasi_of(call)};
+    w.reveal.done = on_revealed;
+    w.reveal.arg = &w;
+    TRY(host_secrets_reveal(p->run->secrets, number, name, &w.reveal, &waits, e));
+    while (waits && !w.is_over) {
+        status s = wasi_instance_suspend(call, e);
+        if (s != STATUS_OK && !w.is_over) {
+            host_reveal_cancel(&w.reveal);
+            return s;
+        }
+    }
+    if (w.code != STATUS_OK) {
+        return err_set(e, w.code, "%s", w.e.message);
+    }
+    *ret = w.reveal.value;
+    return STATUS_OK;
 }
 
 static status make_runner(single *p, err *e) {
@@ -589,11 +633,21 @@ static status make_runner(single *p, err *e) {
     return s;
 }
 
+static void on_renewed(void *context, uint32_t link) {
+    const single *p = context;
+    if (p->drivers != NULL) {
+        drivers_renew(p->drivers, link);
+    }
+}
+
 static status prepare_single(single *p, err *e) {
     const run *r = p->run;
     p->admissions = mem_calloc(count_of(r) + 1, sizeof *p->admissions);
     p->expiries = mem_calloc(count_of(r) + 1, sizeof *p->expiries);
     TRY(loop_new(NULL, &p->loop, e));
+    TRY(host_audit_new(r->observer == NULL ? NULL : r->observer->audit, p->loop, r->logger, &p->audit, e));
+    const host_secrets_watcher w = {p->audit, p, on_renewed};
+    TRY(host_secrets_watch(r->secrets, p->loop, &w, e));
     TRY(outgoing_new(p->loop, r->config, &p->outgoing, e));
     if (host_config_calls_out(r->config)) {
         TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
@@ -624,6 +678,8 @@ static void release_single(single *p) {
     loop_signal_free(p->signals[0]);
     loop_signal_free(p->signals[1]);
     engine_free(p->engine);
+    host_secrets_unwatch(r->secrets); // these two wait for other threads, when nothing else is left
+    host_audit_free(p->audit);
     loop_free(p->loop);
     mem_free(p->admissions);
     mem_free(p->expiries);
@@ -702,6 +758,7 @@ status host_check(host_config *config, const host_observer *observer, err *e) {
     s = s == STATUS_OK ? decide(&r, e) : s;
     s = s == STATUS_OK ? place_drivers(&r, e) : s;
     s = s == STATUS_OK ? check_sums(&r, e) : s;
+    s = s == STATUS_OK ? fetch_secrets(&r, e) : s;
     release(&r);
     return s;
 }

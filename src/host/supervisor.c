@@ -29,7 +29,8 @@ typedef struct supervisor {
     loop *loop;
     slot_place place;
     outgoing *outgoing;
-    drivers *drivers; // NULL when no workload has a link
+    drivers *drivers;  // NULL when no workload has a link
+    host_audit *audit; // NULL without a log
     memory_map admission_pages;
     worker_slot *slots;
     phase phase;
@@ -352,6 +353,13 @@ static status write_config(supervisor *v, err *e) {
     return memory_file_from_bytes("writ-config", buf_slice(&bytes), &v->place.config_fd, e);
 }
 
+static void on_renewed(void *context, uint32_t link) {
+    const supervisor *v = context;
+    if (v->drivers != NULL) {
+        drivers_renew(v->drivers, link);
+    }
+}
+
 static status prepare(supervisor *v, err *e) {
     static const int numbers[2][SIGNALS] = {{SIGTERM, SIGINT, SIGHUP}, {SIGTERM, SIGUSR2}};
     static const loop_callback callbacks[2][SIGNALS] = {{on_sigterm, on_sigint, on_sighup},
@@ -362,6 +370,10 @@ static status prepare(supervisor *v, err *e) {
     v->place.loop = v->loop;
     loop_timer_init(&v->watch, v->loop, on_watch, v);
     loop_timer_init(&v->deadline, v->loop, on_deadline, v);
+    TRY(host_audit_new(v->options->observer == NULL ? NULL : v->options->observer->audit, v->loop, log_of(v),
+                       &v->audit, e));
+    const host_secrets_watcher w = {v->audit, v, on_renewed};
+    TRY(host_secrets_watch(v->options->secrets, v->loop, &w, e));
     TRY(write_config(v, e));
     size_t pages = workload_count(v) * sizeof(admission_page);
     TRY(memory_file_shared("writ-admission", pages, &v->place.admission_fd, e));
@@ -432,6 +444,8 @@ static void release(supervisor *v) {
     fd_close(v->place.config_fd);
     fd_close(v->place.admission_fd);
     memory_map_done(&v->admission_pages);
+    host_secrets_unwatch(v->options->secrets); // these two wait for other threads, when nothing else is left
+    host_audit_free(v->audit);
     loop_free(v->loop);
     mem_free(v->expiries);
     mem_free(v->ended);

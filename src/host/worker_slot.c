@@ -39,6 +39,8 @@ static void close_process(worker_slot *s) {
     loop_watch_stop(&s->channel_watch);
     broker_free(s->broker);
     s->broker = NULL;
+    reveal_desk_free(s->reveals);
+    s->reveals = NULL;
     channel_close(&s->channel);
     loop_watch_stop(&s->error_watch);
     fd_close(s->error_fd);
@@ -142,29 +144,6 @@ static void read_errors(worker_slot *s, size_t max) {
     }
 }
 
-static status on_reveal(worker_slot *s, const channel_packet *p, err *e) {
-    message_reveal m;
-    secret_value value = {0};
-    err why = {0};
-    host_secrets *secrets = options_of(s)->secrets;
-    TRY(message_read_reveal(p, &m, e));
-    if (secrets == NULL || m.workload >= workload_count(s)) {
-        return err_set(e, STATUS_INVALID, "it asks for a secret of workload %u, which has none", m.workload);
-    }
-    bool is_known = host_secrets_knows(secrets, m.workload, m.name);
-    status found = host_secrets_reveal(secrets, m.workload, m.name, &value, &why); // the observer is told
-    if (!is_known) {
-        secret_value_free(&value);
-        return err_set(e, STATUS_INVALID, "it asks for a secret that workload %u was not granted",
-                       m.workload);
-    }
-    // The channel has room for the answers to all that a worker asks at one time.
-    status sent = found == STATUS_OK ? message_send_revealed(&s->channel, m.id, &value, e)
-                                     : message_send_unrevealed(&s->channel, m.id, &why, e);
-    secret_value_free(&value);
-    return sent == STATUS_CLOSED ? STATUS_OK : sent; // its end will be seen by the other watch
-}
-
 static status on_packet(worker_slot *s, const channel_packet *p, err *e) {
     uint8_t exit_status;
     switch (p->type) {
@@ -190,7 +169,7 @@ static status on_packet(worker_slot *s, const channel_packet *p, err *e) {
     case MESSAGE_CANCEL:
         return broker_cancel(s->broker, p, e);
     case MESSAGE_REVEAL:
-        return on_reveal(s, p, e);
+        return reveal_desk_request(s->reveals, p, e);
     default:
         return err_set(e, STATUS_INVALID, "message %u is unknown", p->type);
     }
@@ -336,6 +315,7 @@ static status send_work(worker_slot *s, err *e) {
 static status watch(worker_slot *s, err *e) {
     loop *l = s->place->loop;
     TRY(broker_new(l, s->place->connector, &s->channel, (uint32_t)workload_count(s), &s->broker, e));
+    s->reveals = reveal_desk_new(options_of(s)->secrets, &s->channel);
     TRY(loop_watch_start(&s->channel_watch, l, s->channel.fd, LOOP_READABLE, on_channel, s, e));
     if (s->error_fd >= 0) {
         TRY(loop_watch_start(&s->error_watch, l, s->error_fd, LOOP_READABLE, on_errors, s, e));

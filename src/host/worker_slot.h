@@ -7,6 +7,7 @@
 #include "host/broker.h"
 #include "host/cell.h"
 #include "host/drivers.h"
+#include "host/reveal_desk.h"
 #include "host/supervisor.h"
 #include "loop/loop.h"
 #include "os/memory_file.h"
@@ -49,6 +50,7 @@ struct worker_slot {
     pid_t pid; // stays when the process is gone
     channel channel;
     broker *broker;
+    reveal_desk *reveals;
     int cell_fd;
     memory_map cell_page;
     int error_fd; // what it writes to its standard error; -1 when that is ours

@@ -12,8 +12,11 @@ typedef struct secret_value {
     secret_kind kind; // text is UTF-8
     secret bytes;
     uint64_t version; // as the source counts; of no other meaning
+    uint64_t until_s; // it is given to nobody from that second on; 0 = it has no end yet
 } secret_value;
 
+// Into memory of its own, locked too.
+status secret_value_copy(const secret_value *v, secret_value *ret, err *e) WRIT_MUST_USE;
 static inline void secret_value_free(secret_value *v) { secret_free(&v->bytes); }
 #define auto_secret_value WRIT_CLEANUP(secret_value_free) secret_value
 

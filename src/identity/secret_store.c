@@ -186,9 +186,27 @@ status secret_store_load(secret_store *s, secret_content *ret, err *e) {
     return STATUS_OK;
 }
 
+static bool is_same_time(const file_time *a, const file_time *b) {
+    return a->seconds == b->seconds && a->nanoseconds == b->nanoseconds;
+}
+
+// Each change is a new file.
+static bool is_same_file(const file_info *a, const file_info *b) {
+    return a->inode == b->inode && a->device == b->device && a->size == b->size &&
+           is_same_time(&a->modified, &b->modified) && is_same_time(&a->changed, &b->changed);
+}
+
 status secret_store_refresh(secret_store *s, bool *ret_changed, err *e) {
     secret_content c;
+    file_info found = {0};
+    bool is_there = s->dir >= 0 && file_info_at(s->dir, file_name, &found) == 0;
+    if (is_there && s->content.exists && is_same_file(&found, &s->read)) {
+        *ret_changed = false;
+        return STATUS_OK;
+    }
+    s->read = (file_info){0};
     TRY(secret_store_load(s, &c, e));
+    s->read = found;
     *ret_changed = c.exists != s->content.exists || c.file.generation != s->content.file.generation ||
                    memcmp(c.file.id, s->content.file.id, sizeof c.file.id) != 0;
     secret_content_free(&s->content);
@@ -356,7 +374,7 @@ status secret_store_open_value(const secret_store *s, const secret_file *f, slic
     auto_buf about;
     buf_init(&about, 512);
     TRY(secret_file_about(f, name, v->number, field->name, field->kind, &about));
-    secret_value value = {.kind = field->kind, .version = v->number};
+    secret_value value = {.kind = field->kind, .version = v->number, .until_s = v->until_s};
     if (aead_open(s->keys.values, buf_slice(&about), field->sealed, &value.bytes, e) != STATUS_OK) {
         return err_wrap(e, "the secret %.*s", SLICE_ARG(name));
     }

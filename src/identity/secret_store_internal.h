@@ -3,6 +3,7 @@
 #pragma once
 
 #include "identity/secret_file.h"
+#include "os/file.h"
 
 enum { SECRET_PATH_SIZE = 4096 };
 
@@ -31,6 +32,7 @@ struct secret_store {
     const key_asker *asker;
     secret_keys keys;
     secret_content content;
+    file_info read; // of the file that a refresh has read; zeroed = none has
 };
 
 // Reads the file anew: checks permissions, what authenticates it, and that it is not older than the mark.

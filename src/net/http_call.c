@@ -7,6 +7,7 @@
 // to send it is told to pause, and goes on when the other side has moved.
 #include "base/check.h"
 #include "base/mem.h"
+#include "crypto/secret.h"
 #include "net/http_client_internal.h"
 
 #include <errno.h>
@@ -511,6 +512,7 @@ status http_call_new(http_client *c, const http_call_request *request, http_call
     http_call *call = MEM_NEW(http_call);
     call->client = c;
     call->progress = progress;
+    call->has_secrets = request->has_secrets;
     call->arg = arg;
     call->fd = -1;
     call->state = HTTP_CALL_DONE; // until it begins
@@ -532,6 +534,20 @@ status http_call_new(http_client *c, const http_call_request *request, http_call
     return STATUS_OK;
 }
 
+static void wipe_body(http_call_body *b) {
+    if (b->bytes != NULL) {
+        secret_wipe(b->bytes, b->capacity);
+    }
+}
+
+static void wipe(http_call *call) {
+    wipe_body(&call->in);
+    wipe_body(&call->out);
+    for (struct curl_slist *f = call->fields; f != NULL; f = f->next) {
+        secret_wipe(f->data, strlen(f->data));
+    }
+}
+
 void http_call_free(http_call *call) {
     if (call == NULL) {
         return;
@@ -541,6 +557,9 @@ void http_call_free(http_call *call) {
     list_remove(&call->node);
     c->call_count--;
     give_easy(c, call->easy, !call->sends_trailers); // see set_trailers
+    if (call->has_secrets) {
+        wipe(call);
+    }
     curl_slist_free_all(call->fields);
     curl_slist_free_all(call->connect_to);
     curl_slist_free_all(call->out_trailers);

@@ -55,6 +55,8 @@ typedef struct http_call_request { // borrowed for http_call_new
     uint64_t connect_ns;    // 0 = the client's
     uint64_t first_byte_ns;
     uint64_t between_bytes_ns;
+    bool has_secrets; // fields and bodies are wiped when the call is freed; what libcurl and TLS have of them
+                      // at one time is not ours
 } http_call_request;
 
 // Something that was waited for may have happened: the response, data, room, a failure. Called from the loop,

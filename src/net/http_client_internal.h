@@ -40,6 +40,7 @@ typedef struct http_call_body {
 
 struct http_call {
     http_client *client;
+    bool has_secrets;
     list_node node;   // among all calls
     list_node queued; // among those that wait for a socket
     http_call_progress progress;

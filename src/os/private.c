@@ -102,3 +102,40 @@ status private_secret_open(int dir, const char *name, const char *shown, int *re
     fd = -1;
     return STATUS_OK;
 }
+
+status private_mounted_check(int fd, private_mounted what, const char *shown, err *e) {
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        return err_set_errno(e, errno, shown);
+    }
+    if (st.st_uid != 0 && st.st_uid != geteuid()) {
+        return err_set(e, STATUS_DENIED, "%s belongs to another user than root and this one", shown);
+    }
+    bool is_file = what == PRIVATE_MOUNTED_SECRET || what == PRIVATE_MOUNTED_FILE;
+    if (is_file != S_ISREG(st.st_mode)) {
+        return err_set(e, STATUS_DENIED, "%s is not a %s", shown, is_file ? "regular file" : "directory");
+    }
+    bool is_sticky = what == PRIVATE_MOUNTED_PLACE && (st.st_mode & S_ISVTX) != 0;
+    if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0 && !is_sticky) {
+        return err_set(e, STATUS_DENIED, "%s can be written by other users: chmod go-w it", shown);
+    }
+    if (what == PRIVATE_MOUNTED_SECRET && (st.st_mode & S_IROTH) != 0) {
+        return err_set(e, STATUS_DENIED,
+                       "%s can be read by all users: chmod o-r it (in Kubernetes: defaultMode 0400, or 0440 "
+                       "with fsGroup)",
+                       shown);
+    }
+    return STATUS_OK;
+}
+
+status private_mounted_open(const char *path, private_mounted what, int *ret_fd, err *e) {
+    // Does not wait for the other end of a pipe.
+    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0) {
+        return err_set_errno(e, errno, path);
+    }
+    TRY(private_mounted_check(fd, what, path, e));
+    *ret_fd = fd;
+    fd = -1;
+    return STATUS_OK;
+}

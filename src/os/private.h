@@ -22,3 +22,15 @@ bool private_file_is_ours(int fd, bool is_secret);
 // is below the open directory `dir` and no symbolic link, or any path when `dir` is -1. `shown` is how
 // messages call it. STATUS_NOT_FOUND, or STATUS_DENIED with what to do about it.
 status private_secret_open(int dir, const char *name, const char *shown, int *ret_fd, err *e) WRIT_MUST_USE;
+
+// What somebody else put there for us: mounted files, whose owner is root or this user.
+typedef enum private_mounted {
+    PRIVATE_MOUNTED_PLACE,     // a directory: others may at most add to it (its sticky bit is set)
+    PRIVATE_MOUNTED_DIRECTORY, // a directory that nobody else may write
+    PRIVATE_MOUNTED_FILE,      // a regular file that nobody else may write
+    PRIVATE_MOUNTED_SECRET,    // a regular file that nobody else may write, and only its group may read
+} private_mounted;
+// STATUS_DENIED with what to do about it.
+status private_mounted_check(int fd, private_mounted what, const char *shown, err *e) WRIT_MUST_USE;
+// Opens it for reading, through symbolic links, and checks it.
+status private_mounted_open(const char *path, private_mounted what, int *ret_fd, err *e) WRIT_MUST_USE;

@@ -78,6 +78,9 @@ _Noreturn void process_end(int exit_status);
 // Shows `name` (15 bytes at most) in process lists.
 void process_set_name(const char *name);
 
+// From now on this process leaves no core dump, and others of its user cannot look into its memory.
+void process_forbid_dumps(void);
+
 // As many descriptors as the system allows this process. (The kernel also counts descriptors that wait in
 // sockets against it, for all processes of this user: one that does not read would hold up the others.)
 void process_raise_descriptor_limit(void);

@@ -63,13 +63,22 @@ def otlp_go():
     return _go("otlp-go")
 
 
-def spire():
-    """The programs spire-server and spire-agent, which `tools/setup/setup.py test` builds."""
-    found = [ROOT / "build" / "deps" / "tools" / "bin" / name for name in ("spire-server", "spire-agent")]
+def _set_up(*names):
+    found = [ROOT / "build" / "deps" / "tools" / "bin" / name for name in names]
     for path in found:
         if not path.exists():
-            raise unittest.SkipTest(f"{path.name} is not built here: run tools/setup/setup.py test, which says why not")
+            raise unittest.SkipTest(f"{path.name} is not here: run tools/setup/setup.py test, which says why not")
     return [str(path) for path in found]
+
+
+def spire():
+    """The programs spire-server and spire-agent, which `tools/setup/setup.py test` builds."""
+    return _set_up("spire-server", "spire-agent")
+
+
+def openbao():
+    """The program bao, a server with the API of HashiCorp Vault, which `tools/setup/setup.py test` fetches."""
+    return _set_up("bao")[0]
 
 
 def nkeys_python():

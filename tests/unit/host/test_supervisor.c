@@ -12,13 +12,16 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "helper_secrets.h"
 #include "host/config_wire.h"
 #include "host/message.h"
 #include "host/supervisor.h"
 #include "os/fd.h"
 #include "os/memory_file.h"
 #include "os/process.h"
+
 #include "os/socket_open.h"
+#include "os/whole_file.h"
 
 // --- the worker --------------------------------------------------------------------------------------------
 
@@ -214,35 +217,39 @@ __attribute__((constructor)) static void be_a_worker(int argc, char **argv) {
 
 // --- the supervisor ----------------------------------------------------------------------------------------
 
-static status give(const void *context, const char *key, const char *field, const char *version,
-                   uint64_t now_s, secret_value *ret, err *e) {
-    char text[64];
-    (void)context, (void)field, (void)version, (void)now_s;
-    int n = snprintf(text, sizeof text, "value of %s", key);
-    *ret = (secret_value){.kind = SECRET_TEXT, .version = 1};
-    TRY(secret_new((size_t)n, &ret->bytes, e));
-    memcpy(ret->bytes.data, text, (size_t)n);
-    return STATUS_OK;
-}
-
-typedef struct told { // of reveals
-    size_t granted, refused;
-} told;
-
-static status on_revealed(void *context, const secret_revealed *what, err *e) {
-    told *t = context;
-    (void)e;
-    (*(what->is_granted ? &t->granted : &t->refused))++;
-    return STATUS_OK;
-}
-
 typedef struct outcome {
-    told told;
+    size_t granted, refused; // reveals, in the audit log
     status code;
     int exit_status;
     size_t log_bytes;
     char log[1 << 16]; // its beginning
 } outcome;
+
+static const char *const record_files[] = {"audit.log", "audit.log.head", "audit.log.lock"};
+
+static audit *open_record(const char *folder, nkey **ret_key) {
+    char path[80];
+    audit *record = NULL;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, record_files[0]);
+    EXPECT_OK(nkey_generate(NKEY_SERVER, ret_key, NULL));
+    EXPECT_OK(audit_open(&(audit_options){.path = path, .key = *ret_key, .by = "test"}, &record, NULL));
+    return record;
+}
+
+static void count_reveals(const char *folder, outcome *ret) {
+    char path[80];
+    auto_buf text = {0};
+    (void)snprintf(path, sizeof path, "%s/%s", folder, record_files[0]);
+    EXPECT_OK(file_read_whole(path, 1 << 20, &text, NULL));
+    for (const char *at = buf_text(&text); (at = strstr(at, "\"kind\":\"")) != NULL; at++) {
+        ret->granted += strncmp(at + 8, "secret.reveal\"", 14) == 0;
+        ret->refused += strncmp(at + 8, "refusal\"", 8) == 0;
+    }
+    for (size_t i = 0; i < sizeof record_files / sizeof record_files[0]; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", folder, record_files[i]);
+        (void)unlink(path);
+    }
+}
 
 static void supervise(const char *way, bool is_command, outcome *ret) {
     char folder[] = "/tmp/writ-test-XXXXXX", first[80];
@@ -261,14 +268,18 @@ static void supervise(const char *way, bool is_command, outcome *ret) {
     EXPECT_OK(memory_file_from_bytes("component", slice_empty(), &component_fd, &e));
     EXPECT(socket_address_parse(slice_from_text("127.0.0.1"), 0, &a));
     EXPECT_OK(socket_listen_group(&a, 1, &listener, &e));
-    const host_secret_source source = {.source = {.get = give}};
-    const host_observer observer = {.context = &ret->told, .revealed = on_revealed, .secrets = &source};
+    double_backend backend;
+    double_backend_init(&backend);
+    nkey *key = NULL;
+    audit *record = open_record(folder, &key);
+    const host_observer observer = {.audit = record};
     host_secrets *secrets = NULL;
     EXPECT_OK(workload_config_add_secret(w, &(host_secret){.name = "mine", .key = "stored"}, &e));
-    EXPECT_OK(host_secrets_new(&(host_secrets_options){&c, 0, &observer, l}, &secrets, &e));
+    EXPECT_OK(host_secrets_new(&(host_secrets_options){&c, 0, &backend.base, &observer, l}, &secrets, &e));
     prepared_workload prepared = {.config = w, .logger = l, .component_fd = component_fd};
     supervisor_options o = {.config = &c,
                             .workloads = &prepared,
+                            .observer = &observer,
                             .logger = l,
                             .secrets = secrets,
                             .is_command = is_command,
@@ -281,6 +292,9 @@ static void supervise(const char *way, bool is_command, outcome *ret) {
     EXPECT_OK(fd_read_at(log_fd, ret->log, sizeof ret->log - 1, 0, &n, &e));
     ret->log[n] = '\0';
     host_secrets_free(secrets);
+    audit_close(record);
+    nkey_free(key);
+    count_reveals(folder, ret);
     logger_free(l);
     host_config_done(&c);
     fd_close(log_fd);
@@ -362,6 +376,6 @@ TEST(a_worker_cannot_have_secrets_that_were_not_granted) {
     EXPECT_OK(o.code);
     EXPECT(has(&o, "it is mine"));
     EXPECT(has(&o, "it asks for a secret that workload 0 was not granted"));
-    EXPECT_EQ(o.told.granted, 1);
-    EXPECT_EQ(o.told.refused, 1);
+    EXPECT_EQ(o.granted, 1);
+    EXPECT_EQ(o.refused, 1);
 }
