@@ -259,8 +259,9 @@ typedef struct instantiation {
     err *e;
 } instantiation;
 
-static status admit(void *context, slice name, const semver *version, const host_interface **ret, err *e) {
+static status admit(void *context, const component_import *asked, const host_interface **ret, err *e) {
     instantiation *x = context;
+    slice name = asked->name;
     if (slice_equal_text(name, "host")) {
         *ret = &wast_host_interface;
         return STATUS_OK;
@@ -269,7 +270,6 @@ static status admit(void *context, slice name, const semver *version, const host
     if (from == NULL || from->instance == NULL) {
         return err_set(e, STATUS_NOT_FOUND, "no earlier instance of the script has this name");
     }
-    (void)version;
     TRY(share_store(x->made, from, e));
     return wast_offer_make(&x->made->host.offers, name, from->definition->component, from->program,
                            from->instance, ret, e);
