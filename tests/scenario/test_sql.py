@@ -4,12 +4,14 @@
 tests/guests/sql-c."""
 
 import os
+import signal
 import sys
-import unittest
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import postgres_server  # noqa: E402
+from test_links import children, memory_files_with  # noqa: E402
 
 GUEST = "sql-c"
 
@@ -72,6 +74,80 @@ class Embedded(SqlCase):
         server = self.start("wasmcloud:postgres=sqlite", options=rule)
         self.assertEqual("a=int8:1\n", self.ask(server, "query", "SELECT 1 AS a"))
         self.assertIn("unexpected:", self.ask(server, "batch", "SELECT 1", expected=502))
+
+
+class Postgres(SqlCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres_server.PostgresServer()
+        cls.addClassCleanup(cls.server.close)
+
+    def setUp(self):
+        super().setUp()
+        self.server.fresh("app")
+        self.secrets = self.folder / "secrets"
+        done = harness.run("secrets", "set", "db", "--field", "password", "--secrets", self.secrets,
+                           stdin=postgres_server.PASSWORD.encode())
+        self.assertEqual(0, done.returncode, done.stderr)
+
+    def link(self, more="", name=""):
+        return (f"wasmcloud:postgres{name}=postgres,port={self.server.port},user=writ,database=app,"
+                f"password=@db:password{more}")
+
+    def start_linked(self, *links, options=(), workers=1):
+        return self.start(*links, options=("--secrets", self.secrets, *options), workers=workers)
+
+    def test_functions(self):
+        self.check_functions(self.start_linked(self.link(), workers=2))
+
+    def test_in_one_process(self):
+        self.check_functions(self.start_linked(self.link(), workers=0))
+
+    def test_under_tls(self):
+        authority = self.folder / "ca.pem"
+        authority.write_text(self.server.authority())
+        server = self.start_linked(self.link(",tls=require"), options=("--ca-file", authority))
+        self.assertEqual("v=bool:true\n", self.ask(server, "query", "SELECT ssl AS v FROM pg_stat_ssl WHERE pid = "
+                                                                    "pg_backend_pid()"))
+
+    def test_a_server_that_nobody_vouches_for(self):
+        server = self.start_linked(self.link(",tls=require"))
+        self.assertIn("certificate", self.ask(server, "query", "SELECT 1", expected=502))
+
+    def test_a_second_link_only_reads(self):
+        server = self.start_linked(self.link(), self.link(",read-only=true", "@reader"))
+        self.ask(server, "batch", "CREATE TABLE t (id bigint); INSERT INTO t VALUES (1)")
+        self.assertEqual("id=int8:1\n", self.ask(server, "query", "SELECT id FROM t", link="reader"))
+        self.assertIn("unexpected:25006: ", self.ask(server, "query", "DELETE FROM t", link="reader", expected=502))
+        self.assertIn("unexpected:25006: ", self.ask(server, "batch", "SET TRANSACTION READ WRITE; DELETE FROM t",
+                                                     link="reader", expected=502))
+
+    def test_a_lost_server_is_an_error_and_comes_back(self):
+        server = self.start_linked(self.link())
+        self.ask(server, "batch", "CREATE TABLE t (id bigint)")
+        self.server.stop(signal.SIGQUIT)
+        self.addCleanup(self.server.start_again)
+        self.assertIn("unexpected:", self.ask(server, "query", "SELECT 1", expected=502))
+        server.wait_line("link-health")
+        self.server.start_again()
+
+        def answers():
+            return server.get("/query?sql=SELECT%20count(*)%20AS%20n%20FROM%20t").status == 200
+        self.until(answers, 30, "the server is back")
+
+    def test_the_password_is_nowhere_to_be_seen(self):
+        server = self.start_linked(self.link())
+        self.ask(server, "query", "SELECT 1")
+        self.ask(server, "query", "SELEC", expected=502)
+        for pid in children(server.process.pid).values():
+            self.assertEqual([], memory_files_with(pid, postgres_server.PASSWORD.encode()))
+        self.assertNotIn(postgres_server.PASSWORD, server.log())
+
+    def test_names_of_settings_from_manifests_of_1_x(self):
+        link = (f"wasmcloud:postgres=postgres,postgres_host=127.0.0.1,postgres_port={self.server.port},"
+                "postgres_username=writ,postgres_database=app,postgres_password=@db:password,postgres_pool_size=2,"
+                "postgres_tls_required=false")
+        self.check_functions(self.start_linked(link))
 
 
 if __name__ == "__main__":

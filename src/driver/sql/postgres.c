@@ -109,9 +109,14 @@ static void fail_waiting(driver_link *k, const char *why) {
     }
 }
 
+// A setting by its name, or by the one that it has in manifests of 1.x.
+static status find_text(const driver_values *v, const char *name, const char *old, slice *ret) {
+    return driver_values_text(v, name, ret) == STATUS_OK ? STATUS_OK : driver_values_text(v, old, ret);
+}
+
 static slice password_of(const driver_link *k) {
     slice password = slice_empty();
-    (void)!driver_values_text(&k->options.credentials, "password", &password);
+    (void)!find_text(&k->options.credentials, "password", "postgres_password", &password);
     return password;
 }
 
@@ -272,10 +277,10 @@ static void call(driver_link *k, driver_call *c) {
 
 // --- settings ----------------------------------------------------------------------------------------------
 
-static status read_name(const driver_values *v, const char *name, const char *usual, size_t max, char *ret,
-                        err *e) {
+static status read_name(const driver_values *v, const char *name, const char *old, const char *usual,
+                        size_t max, char *ret, err *e) {
     slice text = slice_from_text(usual);
-    (void)!driver_values_text(v, name, &text);
+    (void)!find_text(v, name, old, &text);
     if (text.len == 0 || text.len > max || memchr(text.data, 0, text.len) != NULL) {
         return err_set(e, STATUS_INVALID, "the setting %s is a name of 1 to %zu bytes", name, max);
     }
@@ -285,7 +290,8 @@ static status read_name(const driver_values *v, const char *name, const char *us
 
 static status read_peer(driver_link *k, const driver_values *v, err *e) {
     uint64_t port = 5432;
-    TRY(read_name(v, "host", "127.0.0.1", CONNECT_HOST_BYTES_MAX, k->host, e));
+    TRY(read_name(v, "host", "postgres_host", "127.0.0.1", CONNECT_HOST_BYTES_MAX, k->host, e));
+    TRY(driver_values_number(v, "postgres_port", 1, 65535, &port, e));
     TRY(driver_values_number(v, "port", 1, 65535, &port, e));
     k->server.host = k->host;
     k->server.port = (uint16_t)port;
@@ -301,7 +307,13 @@ static status read_tls(const driver_environment *env, driver_link *k, const driv
     slice text = slice_from_text(is_loopback(k->host) ? "off" : "require");
     slice ca = slice_empty();
     bool has_ca = driver_values_text(v, "ca", &ca) == STATUS_OK;
-    bool is_named = driver_values_text(v, "tls", &text) == STATUS_OK;
+    bool is_old = driver_values_text(v, "postgres_tls_required", &text) == STATUS_OK;
+    if (is_old) { // anything but these was "no"
+        bool is_true = slice_equal_nocase(text, slice_from_text("true")) ||
+                       slice_equal_nocase(text, slice_from_text("yes"));
+        text = slice_from_text(is_true ? "require" : "off");
+    }
+    bool is_named = driver_values_text(v, "tls", &text) == STATUS_OK || is_old;
     if (!slice_equal_text(text, "require") && !slice_equal_text(text, "off")) {
         return err_set(e, STATUS_INVALID, "the setting tls is require or off");
     }
@@ -317,8 +329,8 @@ static status read_tls(const driver_environment *env, driver_link *k, const driv
 static status read_settings(const driver_environment *env, driver_link *k, const driver_values *v, err *e) {
     TRY(sql_limits_read(v, &k->limits, e));
     TRY(read_peer(k, v, e));
-    TRY(read_name(v, "user", "postgres", NAME_BYTES_MAX, k->user, e));
-    TRY(read_name(v, "database", k->user, NAME_BYTES_MAX, k->database, e));
+    TRY(read_name(v, "user", "postgres_username", "postgres", NAME_BYTES_MAX, k->user, e));
+    TRY(read_name(v, "database", "postgres_database", k->user, NAME_BYTES_MAX, k->database, e));
     k->server.user = slice_from_text(k->user);
     k->server.database = slice_from_text(k->database);
     k->server.read_only = k->limits.read_only;
@@ -360,6 +372,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     if (env->connector == NULL) {
         return err_set(e, STATUS_UNSUPPORTED, "this host makes no connections for drivers");
     }
+    TRY(driver_values_number(&options->settings, "postgres_pool_size", 1, CONNECTIONS_MAX, &count, e));
     TRY(driver_values_number(&options->settings, "connections", 1, CONNECTIONS_MAX, &count, e));
     driver_link *k = mem_zalloc(sizeof *k + count * sizeof k->places[0]);
     status code = read_settings(env, k, &options->settings, e);
@@ -424,6 +437,14 @@ static const driver_setting settings[] = {
     {"ca", "certificates (PEM) of the authorities that the server's must come from; default: the host's",
      false, false},
     {"connections", "how many at one time, 1 to 64; default 4", false, false},
+    {"postgres_host", "another name of host, as manifests of 1.x have it", false, false},
+    {"postgres_port", "another name of port", false, false},
+    {"postgres_username", "another name of user", false, false},
+    {"postgres_password", "another name of password", true, false},
+    {"postgres_database", "another name of database", false, false},
+    {"postgres_tls_required", "true or yes: tls=require; anything else: tls=off", false, false},
+    {"postgres_pool_size", "another name of connections", false, false},
+    {"postgres_share_connections_by_url", "of 1.x; means nothing here", false, false},
     {NULL, NULL, false, false},
 };
 
