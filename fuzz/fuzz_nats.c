@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "bus/jetstream.h"
 #include "bus/nats.h"
 #include "bus/nats_internal.h"
 #include "fuzz.h"
@@ -81,6 +82,21 @@ static void parse_all(slice bytes) {
     }
 }
 
+static void read_answers(slice bytes) {
+    jetstream_fault fault;
+    jetstream_stream stream;
+    jetstream_message message;
+    uint64_t number;
+    uint64_t pending;
+    auto_arena memory;
+    arena_init(&memory, 1 << 20);
+    (void)!jetstream_read_ack(bytes, &fault, &number, NULL);
+    (void)!jetstream_read_stream(bytes, &fault, &stream, NULL);
+    (void)!jetstream_read_message(bytes, &memory, &fault, &message, NULL);
+    (void)!jetstream_read_consumer(bytes, &fault, &pending, NULL);
+    (void)jetstream_read_place(bytes, &number, &pending);
+}
+
 static void turns(const state *s, int n) {
     for (int i = 0; i < n; i++) {
         loop_turn(s->l, false);
@@ -119,6 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const nats_server server = {.host = "a", .port = 1};
     slice bytes = slice_of(data + 1, size - 1);
     parse_all(bytes);
+    read_answers(bytes);
     state s = {.base = {&ops}, .peer = -1};
     nats_subscription sub = {0};
     CHECK(loop_new(&(loop_clock){fixed_now, NULL}, &s.l, NULL) == STATUS_OK);

@@ -14,7 +14,7 @@
 enum {
     NATS_LINE_BYTES_MAX = 8 << 10,   // of a line that is no INFO
     NATS_INFO_BYTES_MAX = 256 << 10, // of one that is
-    NATS_SUBJECT_BYTES_MAX = 2048,
+    NATS_SUBJECT_BYTES_MAX = 3584,
 };
 
 typedef enum nats_op {

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 
-#include "base/jitter.h"
 #include "base/mem.h"
+#include "os/random.h"
 
 static const uint64_t ms = 1000000;
 
@@ -116,7 +116,7 @@ status nats_link_connect(nats_link *k, nats_options *o, nats **ret, err *e) {
     o->tls = k->tls;
     o->tls_first = k->tls_first;
     o->credentials = credentials_of(k);
-    o->random = jitter_next(&k->random);
+    random_fill(&o->random, sizeof o->random); // names of inboxes: nobody may guess another link's
     return nats_new(o, ret, e);
 }
 

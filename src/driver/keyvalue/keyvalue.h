@@ -180,3 +180,4 @@ bool keyvalue_add(keyvalue_function f, int64_t before, uint64_t delta, int64_t *
 extern const driver keyvalue_memory; // in this process's memory, gone with the link: for tests and trying out
 extern const driver keyvalue_sqlite; // one file
 extern const driver keyvalue_redis;  // a Redis server, 6 or newer
+extern const driver keyvalue_nats;   // a NATS server with JetStream, 2.9 or newer
