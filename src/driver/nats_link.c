@@ -18,8 +18,10 @@ static status read_servers(const driver_values *v, nats_server *ret, size_t *ret
     }
     size_t count = 0;
     for (size_t at = 0; at <= list.len;) {
-        size_t end = slice_find(list, at, ',');
-        end = end == SIZE_MAX ? list.len : end;
+        size_t end = at;
+        while (end < list.len && list.data[end] != ',' && list.data[end] != ';') {
+            end++;
+        }
         if (count == NATS_LINK_SERVERS_MAX) {
             return err_set(e, STATUS_LIMIT, "the setting url names at most %d servers",
                            NATS_LINK_SERVERS_MAX);

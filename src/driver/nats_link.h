@@ -24,7 +24,7 @@ typedef struct nats_link {
 
 #define NATS_LINK_SETTINGS                                                                                \
     {"url",                                                                                               \
-     "servers of one cluster, with ',' between: nats://host[:port] or tls://host[:port]; default "        \
+     "servers of one cluster, with ',' or ';' between: nats://host[:port] or tls://host[:port]; default " \
      "nats://127.0.0.1:4222",                                                                             \
      false, false},                                                                                       \
         {"cluster_uris", "another name of url, as manifests of 1.x have it", false, false},               \
