@@ -17,8 +17,7 @@ static const component_limits small_limits = {
     .arena_bytes_max = 16 << 20,
 };
 
-// --- an engine that only counts
-// --------------------------------------------------------------------------------
+// --- an engine that only counts ---------------------------------------------------------------------------
 
 struct core_host_func {
     core_host_body body;
@@ -117,8 +116,7 @@ static const core_ops ops = {
     .call = call,
 };
 
-// --- an interface for every name
-// ---------------------------------------------------------------------------------
+// --- an interface for every name --------------------------------------------------------------------------
 
 static void drop_nothing(void *context, void *rep) {
     (void)context;

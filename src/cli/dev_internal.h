@@ -11,8 +11,7 @@
 void dev_say(cli_output output, const char *event, const char *component, const char *format, ...)
     WRIT_FORMAT(4, 5);
 
-// --- dev_host.c: the host that runs the application, `writ up` in a process of its own
-// ----------------------
+// --- dev_host.c: the host that runs the application, `writ up` in a process of its own --------------------
 
 typedef struct dev_host_options {
     const char *const *argv; // NULL-terminated

@@ -68,8 +68,7 @@ void engine_cache_close(engine_cache *c) {
     mem_free(c);
 }
 
-// --- names and trailers
-// ------------------------------------------------------------------------------------------
+// --- names and trailers -----------------------------------------------------------------------------------
 
 typedef struct entry {
     uint8_t hash[HASH_BYTES];
@@ -110,8 +109,7 @@ static void cache_report(const engine_cache *c, const char *name, const char *wh
     }
 }
 
-// --- finding
-// -----------------------------------------------------------------------------------------------------
+// --- finding ----------------------------------------------------------------------------------------------
 
 // NULL when the file is what we wrote, otherwise what is wrong with it.
 static const char *file_fault(engine_cache *c, int fd, const entry *x) {
@@ -173,8 +171,7 @@ status engine_cache_find(engine_cache *c, slice wasm, int *ret_fd, err *e) {
     return STATUS_OK;
 }
 
-// --- storing
-// -----------------------------------------------------------------------------------------------------
+// --- storing ----------------------------------------------------------------------------------------------
 
 static status file_write_entry(engine_cache *c, int fd, const entry *x, slice artifact, err *e) {
     uint8_t trailer[TRAILER_BYTES];

@@ -12,8 +12,7 @@
 
 enum { SMALL_FILE_BYTES = 16384, PATH_BYTES = 512, SMALL_MEMORY_MIB = 256 };
 
-// --- small files of /proc and /sys
-// -------------------------------------------------------------------------------
+// --- small files of /proc and /sys ------------------------------------------------------------------------
 
 static bool text_read(const char *path, buf *ret) {
     return file_read_whole(path, SMALL_FILE_BYTES, ret, NULL) == STATUS_OK;
@@ -28,8 +27,7 @@ static bool number_read(const char *path, uint64_t *ret) {
     return slice_to_u64(line, ret); // "max" is no number, and no limit
 }
 
-// --- cgroups
-// -----------------------------------------------------------------------------------------------------
+// --- cgroups ----------------------------------------------------------------------------------------------
 
 // The smallest limit in `file` of a control group and its parents below `mount`.
 static uint64_t cgroup_limit(const char *mount, slice group, const char *file) {
@@ -86,8 +84,7 @@ static uint64_t memory_limit(void) {
     return least;
 }
 
-// --- the machine
-// -------------------------------------------------------------------------------------------------
+// --- the machine ------------------------------------------------------------------------------------------
 
 static uint64_t address_limit(void) {
     struct rlimit r;

@@ -42,8 +42,7 @@ static engine_trap_kind trap_kind_of_code(wasmtime_trap_code_t code) {
     }
 }
 
-// --- text
-// --------------------------------------------------------------------------------------------------------
+// --- text -------------------------------------------------------------------------------------------------
 
 static size_t text_find(slice text, size_t from, const char *mark) {
     size_t n = strlen(mark);
@@ -113,8 +112,7 @@ static slice text_function(slice text, uint32_t index, slice module) {
     return name;
 }
 
-// --- frames
-// ------------------------------------------------------------------------------------------------------
+// --- frames -----------------------------------------------------------------------------------------------
 
 static slice frame_text(const wasm_name_t *n) {
     return n == NULL ? slice_empty() : slice_of(n->data, n->size);
@@ -191,8 +189,7 @@ void trap_done(engine_trap *t) {
     *t = (engine_trap){0};
 }
 
-// --- one line
-// ----------------------------------------------------------------------------------------------------
+// --- one line ---------------------------------------------------------------------------------------------
 
 void engine_trap_format(const engine_trap *t, char *text, size_t size) {
     int n = snprintf(text, size, "%s: %s", engine_trap_kind_name(t->kind), t->message);

@@ -7,8 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 
-// --- test:host/wait: wait(n) -> n + 1, after having waited n times
-// ------------------------------------------
+// --- test:host/wait: wait(n) -> n + 1, after having waited n times ----------------------------------------
 
 static const ctype u32_type = {.kind = CTYPE_U32, .size = 4, .align = 4, .flat_count = 1};
 static const ctype_param number[] = {{SLICE_LITERAL("n"), &u32_type}};

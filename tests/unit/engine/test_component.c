@@ -7,8 +7,7 @@
 #include "test.h"
 #include "unit/engine/helper_engine.h"
 
-// --- a host interface with one resource
-// --------------------------------------------------------------------------
+// --- a host interface with one resource -------------------------------------------------------------------
 
 typedef struct world {
     uint32_t dropped[8]; // by object
@@ -88,8 +87,7 @@ static status admit(void *context, const component_import *asked, const host_int
     return STATUS_OK;
 }
 
-// --- a component that was loaded
-// ---------------------------------------------------------------------------------
+// --- a component that was loaded --------------------------------------------------------------------------
 
 typedef struct loaded {
     slice bytes;
@@ -189,8 +187,7 @@ static component_value thing_of(uintptr_t n) {
     "(core func $take (canon lower (func $h \"take\")))"             \
     "(core func $drop (canon resource.drop $t))"
 
-// --- objects
-// -----------------------------------------------------------------------------------------------------
+// --- objects ----------------------------------------------------------------------------------------------
 
 static const char keeper[] =
     "(component " IMPORT_THINGS "(core module $m"
@@ -269,8 +266,7 @@ TEST(an_object_that_comes_back_is_the_callers) {
     EXPECT_EQ(l.world.dropped[5], 0);
 }
 
-// --- waiting
-// -----------------------------------------------------------------------------------------------------
+// --- waiting ----------------------------------------------------------------------------------------------
 
 static const char nested[] =
     "(component (import \"test:host/things@0.2.3\" (instance $h"
@@ -326,8 +322,7 @@ TEST(the_host_cannot_reenter_an_instance_that_runs) {
     unload(&l);
 }
 
-// --- linking
-// -----------------------------------------------------------------------------------------------------
+// --- linking ----------------------------------------------------------------------------------------------
 
 static status link_only(const char *wat, err *e) {
     loaded l;

@@ -21,8 +21,7 @@ enum {
     DUMP_BYTES = 16384
 };
 
-// --- a component in text
-// -----------------------------------------------------------------------------------------
+// --- a component in text ----------------------------------------------------------------------------------
 
 static void put(buf *b, const char *text) { (void)!buf_append_text(b, text); }
 
@@ -65,8 +64,7 @@ static void put_component(dice *d, buf *out) {
     buf_done(&type);
 }
 
-// --- Wasmtime's side
-// ---------------------------------------------------------------------------------------------
+// --- Wasmtime's side --------------------------------------------------------------------------------------
 
 typedef struct oracle {
     wasm_engine_t *engine;
@@ -100,8 +98,7 @@ static bool oracle_call(oracle *o, const char *name, const wasmtime_component_va
     return ok;
 }
 
-// --- our side
-// ----------------------------------------------------------------------------------------------------
+// --- our side ---------------------------------------------------------------------------------------------
 
 typedef struct ours {
     slice bytes;
@@ -164,8 +161,7 @@ static void our_unload(ours *o) {
     component_free(o->component);
 }
 
-// --- comparing
-// ---------------------------------------------------------------------------------------------------
+// --- comparing --------------------------------------------------------------------------------------------
 
 static bool same(const ctype *t, const component_value *a, const wasmtime_component_val_t *b);
 
@@ -270,8 +266,7 @@ static bool same_dump(const component_value *a, const wasmtime_component_val_t *
     return a->of.list.count == b->of.list.size && b->of.list.size == DUMP_BYTES;
 }
 
-// --- the comparison
-// ----------------------------------------------------------------------------------------------
+// --- the comparison ---------------------------------------------------------------------------------------
 
 typedef struct counts {
     uint32_t lifted;

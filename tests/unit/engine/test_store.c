@@ -173,8 +173,7 @@ TEST(a_wait_past_the_deadline_ends_the_task) {
     engine_store_free(s);
 }
 
-// --- memory and tables
-// -------------------------------------------------------------------------------------------
+// --- memory and tables ------------------------------------------------------------------------------------
 
 static core_value run_for_value(const char *wat, const engine_store_options *o, status expected) {
     core_module *m = helper_module(helper_engine(), wat);

@@ -141,8 +141,7 @@ TEST(a_cancelled_task_unwinds_its_frames) {
     nested_free(&n);
 }
 
-// --- start functions
-// ---------------------------------------------------------------------------------------------
+// --- start functions --------------------------------------------------------------------------------------
 
 static const char start_wat[] =
     "(module (import \"h\" \"a\" (func $a (param i32) (result i32)))"
@@ -204,8 +203,7 @@ TEST(a_start_function_that_traps_says_why) {
     helper_ops()->module_free(m);
 }
 
-// --- recursion
-// ---------------------------------------------------------------------------------------------------
+// --- recursion --------------------------------------------------------------------------------------------
 
 static const char recursion_wat[] =
     "(module (import \"h\" \"back\" (func $back (param i32) (result i32)))"
