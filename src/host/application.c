@@ -314,6 +314,9 @@ static void default_settings(driver_link_reader *p, const manifest_link *l,
         const char *file = problems_text(&p->r->m->found, "%.*s.sqlite3", SLICE_ARG(target->id));
         put_setting(p, "path", slice_from_text(file), l->at);
     }
+    if (strcmp(p->driver->name, "directory") == 0 && !has_setting(p->made, "root", &at)) {
+        put_setting(p, "root", target->id, l->at);
+    }
     for (const driver_setting *s = p->driver->settings; s->name != NULL; s++) {
         if (s->is_required && !s->is_secret && !has_setting(p->made, s->name, &at)) {
             problems_add(&p->r->m->found, l->target.at, "local-driver",

@@ -2,8 +2,9 @@
 // The process with the drivers: gets supervisors as sessions on its door, from the first one the directory
 // that is its own, gives up its rights but that to the directory, opens links, serves workers.
 //
-// It has no system call filter: the libraries of backends use whatever they like. But it cannot connect by
-// itself, cannot open a file outside of its directory, has no capabilities and gets no new ones.
+// Its system call filter forbids nothing but to connect: the libraries of backends use whatever they like.
+// But it cannot connect by itself, cannot open a file outside of its directory, has no capabilities and gets
+// no new ones.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -227,6 +228,7 @@ static status shut_in(driver_host *h, err *e) {
     TRY(sandbox_drop_privileges(DESCRIPTORS_MAX, e));
     const sandbox_directory list[] = {{directory, true}};
     status s = sandbox_restrict_files(list, 1, e);
+    s = s == STATUS_OK || s == STATUS_UNSUPPORTED ? sandbox_skip_connects(e) : s;
     return s == STATUS_UNSUPPORTED ? STATUS_OK : s;
 }
 

@@ -124,7 +124,11 @@ static bool covers_hosts(const side *s, const grants_question *q, grant_decision
 
 // --- buckets of links --------------------------------------------------------------------------------------
 
-// Which buckets there are is decided by a link's setting `buckets`; without it, by the guest.
+// Which buckets there are is decided by a setting of the link; without it, by the guest.
+static const char *setting_of(const grants_question *q) {
+    return slice_starts_with(q->name, "wasi:blobstore/") ? "containers" : "buckets";
+}
+
 static bool covers_bucket(const side *s, const grants_question *q, const host_link *l, slice bucket,
                           grant_decision *d) {
     slice asked = bucket.len > 0 ? bucket : slice_from_text("*");
@@ -136,8 +140,8 @@ static bool covers_bucket(const side *s, const grants_question *q, const host_li
         refuse(
             d,
             "%s allows it some buckets only, and its link \"%.*s\" has any: name them in the link's setting "
-            "buckets, or %s %.*s",
-            s->who, SLICE_ARG(name), s->help, SLICE_ARG(slice_sub(q->name, 0, 80)));
+            "%s, or %s %.*s",
+            s->who, SLICE_ARG(name), setting_of(q), s->help, SLICE_ARG(slice_sub(q->name, 0, 80)));
     } else {
         refuse(d, "its link \"%.*s\" has the bucket %.*s, which %s does not allow: %s '%.*s;buckets=%.*s'",
                SLICE_ARG(name), SLICE_ARG(shown), s->who, s->help, SLICE_ARG(slice_sub(q->name, 0, 80)),
@@ -149,7 +153,7 @@ static bool covers_bucket(const side *s, const grants_question *q, const host_li
 static bool covers_link(const side *s, const grants_question *q, const host_link *l, grant_decision *d) {
     slice buckets = slice_empty();
     for (size_t i = 0; i < l->setting_count; i++) {
-        if (strcmp(l->settings[i].name, "buckets") == 0) {
+        if (strcmp(l->settings[i].name, setting_of(q)) == 0) {
             buckets = slice_from_text(l->settings[i].value);
             break; // the first counts, as for drivers
         }

@@ -50,3 +50,7 @@ typedef struct sandbox_calls {
 
 // STATUS_UNSUPPORTED when the kernel has no seccomp filters.
 status sandbox_restrict_calls(const sandbox_calls *allowed, err *e) WRIT_MUST_USE;
+
+// In place of it, where libraries use whatever they like: all calls are allowed, but connect(2) does nothing
+// and says that it is done. For processes that get their sockets connected. STATUS_UNSUPPORTED likewise.
+status sandbox_skip_connects(err *e) WRIT_MUST_USE;

@@ -161,6 +161,10 @@ static void add_memory_calls(filter *f, bool makes_code) {
     allow_if(f, SCMP_SYS(mprotect), has_bits(2, PROT_EXEC, 0));
 }
 
+// Does nothing and says that it is done: libcurl 7.88 calls it on sockets that are connected already (see
+// net/http_call.c). Any other answer makes it wait.
+static void skip_connects(filter *f) { add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(connect), 0, NULL); }
+
 static void add_socket_calls(filter *f, bool accepts) {
     // Only to the connected peer: an address would reach anybody.
     allow_if(f, SCMP_SYS(sendto), equals(4, 0));
@@ -169,9 +173,7 @@ static void add_socket_calls(filter *f, bool accepts) {
             (const struct scmp_arg_cmp[]){equals(1, (uint64_t)socket_options[i].level),
                                           equals(2, (uint64_t)socket_options[i].name)});
     }
-    // Does nothing and says that it is done: libcurl 7.88 calls it on sockets that are connected already (see
-    // net/http_call.c). Any other answer makes it wait.
-    add(f, SCMP_ACT_ERRNO(0), SCMP_SYS(connect), 0, NULL);
+    skip_connects(f);
     if (accepts) {
         allow(f, SCMP_SYS(accept4));
         // Sockets come bound or connected from the supervisor, which checked the address; an unbound one
@@ -216,11 +218,13 @@ static void add_rules(filter *f, const sandbox_calls *allowed) {
 
 bool sandbox_has_seccomp(void) { return seccomp_api_get() >= 2; }
 
-status sandbox_restrict_calls(const sandbox_calls *allowed, err *e) {
+// Loads a filter that answers `otherwise` to what `rules` does not speak of.
+static status load(uint32_t otherwise, void (*rules)(filter *f, const sandbox_calls *allowed),
+                   const sandbox_calls *allowed, err *e) {
     if (!sandbox_has_seccomp()) {
         return err_set(e, STATUS_UNSUPPORTED, "this kernel has no seccomp filters for several threads");
     }
-    filter f = {.context = seccomp_init(SCMP_ACT_ERRNO(EPERM))};
+    filter f = {.context = seccomp_init(otherwise)};
     if (f.context == NULL) {
         return err_set(e, STATUS_INTERNAL, "libseccomp has no memory for a filter");
     }
@@ -228,10 +232,21 @@ status sandbox_restrict_calls(const sandbox_calls *allowed, err *e) {
     if (f.error == 0) {
         f.error = seccomp_attr_set(f.context, SCMP_FLTATR_CTL_OPTIMIZE, 2);
     }
-    add_rules(&f, allowed);
+    rules(&f, allowed);
     if (f.error == 0) {
         f.error = seccomp_load(f.context);
     }
     seccomp_release(f.context);
     return f.error == 0 ? STATUS_OK : err_set_errno(e, -f.error, "load the system call filter");
 }
+
+status sandbox_restrict_calls(const sandbox_calls *allowed, err *e) {
+    return load(SCMP_ACT_ERRNO(EPERM), add_rules, allowed, e);
+}
+
+static void skip_connects_alone(filter *f, const sandbox_calls *allowed) {
+    (void)allowed;
+    skip_connects(f);
+}
+
+status sandbox_skip_connects(err *e) { return load(SCMP_ACT_ALLOW, skip_connects_alone, NULL, e); }

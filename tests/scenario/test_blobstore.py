@@ -1,8 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of the blob store, served by drivers: a directory. The guest is tests/guests/blobs-c."""
+"""The contract of the blob store, served by drivers: a directory, and an S3 server, a
+real one. The guest is tests/guests/blobs-c."""
 
 import os
+import shutil
+import signal
+import socket
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -87,6 +92,244 @@ class BlobsCase(harness.Case):
 class Directory(BlobsCase):
     def test_functions(self):
         self.check_functions(self.start("wasi:blobstore=directory", workers=2))
+
+    def test_in_one_process(self):
+        self.check_functions(self.start("wasi:blobstore=directory", workers=0))
+
+    def stored(self):
+        """Everything that is on the disk, by path; without what is the store's own."""
+        root = self.folder / "data" / "blobstore"
+        return sorted(str(path.relative_to(root)) for path in root.rglob("*")
+                      if path.is_file() and path.name not in ("%made", "%usage"))
+
+    def test_objects_outlive_the_host(self):
+        first = self.start("wasi:blobstore=directory")
+        self.ask(first, "/create?container=one")
+        self.ask(first, "/put?container=one&name=../../etc/passwd", body=b"kept")
+        first.close()
+        self.assertEqual(["one/%2E.%2F..%2Fetc%2Fpasswd"], self.stored())
+        second = self.start("wasi:blobstore=directory")
+        self.assertEqual(b"kept", self.ask(second, "/get?container=one&name=../../etc/passwd"))
+
+    def test_an_object_larger_than_the_guest(self):
+        """200 MiB in and out of an instance that has 16 MiB, checked byte for byte."""
+        server = self.start("wasi:blobstore=directory", options=("--max-memory", "16MiB", "--timeout", "100s"))
+        self.ask(server, "/create?container=one")
+        self.assertEqual("written\n", self.text(server, f"/put?container=one&name=big&pattern={200 * MIB}"))
+        self.assertEqual(f"{200 * MIB} bytes, 0 wrong\n", self.text(server, "/check?container=one&name=big"))
+        self.assertEqual(200 * MIB, (self.folder / "data/blobstore/one/big").stat().st_size)
+
+    def test_what_is_not_finished_never_was(self):
+        server = self.start("wasi:blobstore=directory")
+        self.ask(server, "/create?container=one")
+        self.ask(server, "/put?container=one&name=o", body=b"before")
+        self.ask(server, f"/put?container=one&name=o&leave=1&pattern={3 * MIB}")
+        self.assertEqual(500, server.get(f"/put?container=one&name=o&trap=1&pattern={3 * MIB}").status)
+        self.assertEqual(b"before", self.ask(server, "/get?container=one&name=o"))
+        self.assertEqual("1\n", self.text(server, "/count?container=one"))
+        self.until(lambda: self.stored() == ["one/o"], 20, "the files of uploads that were given up go away")
+
+    def test_an_object_that_changes_is_never_mixed(self):
+        server = self.start("wasi:blobstore=directory")
+        self.ask(server, "/create?container=one")
+        self.ask(server, f"/put?container=one&name=o&pattern={6 * MIB}")
+        self.ask(server, "/put?container=one&name=other", body=b"x" * 100)
+        self.assertIn("stream: the object was changed while it was read",
+                      self.text(server, "/check?container=one&name=o&replace=1&from=other", 502))
+
+    def test_the_drivers_end_in_the_middle(self):
+        server = self.start("wasi:blobstore=directory")
+        self.ask(server, "/create?container=one")
+        self.ask(server, "/put?container=one&name=o", body=b"before")
+        with server.connect() as connection:
+            connection.send(b"POST /put?container=one&name=o HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n")
+            connection.send(b"y" * 2000000)
+            self.until(lambda: len(self.stored()) == 2, 20, "an upload has begun")
+            os.kill(server.drivers()[0], signal.SIGKILL)
+            connection.send(b"y" * 2000000)
+            self.assertEqual(502, connection.read_response().status)
+        self.until(lambda: server.get("/exists?container=one").body == b"yes\n", 20, "the drivers are back")
+        self.assertEqual(b"before", self.ask(server, "/get?container=one&name=o"))
+        self.until(lambda: self.stored() == ["one/o"], 20, "what the upload left is removed")
+
+    def test_only_what_is_named(self):
+        server = self.start("wasi:blobstore=directory,containers=one,object-bytes-max=1000",
+                            options=("--deny-call", "wasi:blobstore/blobstore.delete-object"))
+        self.ask(server, "/create?container=one")
+        self.assertEqual("access to it is denied\n", self.text(server, "/create?container=two", 502))
+        self.assertEqual("no\n", self.text(server, "/exists?container=two"))
+        self.ask(server, "/put?container=one&name=o", body=b"x" * 1000)
+        self.assertIn("larger than the link allows", self.text(server, "/put?container=one&name=o", 502, body=b"x" * 1001))
+        self.assertIn("denied by", self.text(server, "/delete?container=one&name=o", 502))
+        self.assertEqual("yes\n", self.text(server, "/has?container=one&name=o"))
+
+    def test_a_full_store(self):
+        server = self.start("wasi:blobstore=directory,total-bytes-max=1048576")
+        self.ask(server, "/create?container=one")
+        self.assertIn("the store is full", self.text(server, f"/put?container=one&name=o&pattern={2 * MIB}", 502))
+        self.until(lambda: self.stored() == [], 20, "what the upload left is removed")
+        self.ask(server, "/put?container=one&name=o", body=b"x" * 500000)
+        self.ask(server, "/put?container=one&name=o", body=b"x" * 500000)
+        self.assertIn("the store is full", self.text(server, "/put?container=one&name=p", 502, body=b"x" * 600000))
+        self.ask(server, "/delete?container=one&name=o")
+        self.ask(server, "/put?container=one&name=p", body=b"x" * 600000)
+
+
+SERVER = harness.ROOT / "build" / "deps" / "tools" / "bin" / "versitygw"
+KEY_ID, KEY = "writ-test-key", "aG9w-of-the-server-Xy7Qz9"
+
+
+class S3(BlobsCase):
+    def setUp(self):
+        super().setUp()
+        if not SERVER.exists():
+            self.skipTest("versitygw is not built here: run tools/setup/setup.py test, which says why not")
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.process = None
+        self.secrets = self.folder / "secrets"
+        for field, value in (("id", KEY_ID), ("key", KEY)):
+            done = harness.run("secrets", "set", "s3", "--field", field, "--secrets", self.secrets, stdin=value.encode())
+            self.assertEqual(0, done.returncode, done.stderr)
+        self.addCleanup(self.stop_server)
+
+    def start_server(self, *options):
+        store = self.folder / "store"
+        store.mkdir(exist_ok=True)
+        command = [SERVER, "--access", KEY_ID, "--secret", KEY, "--port", f"127.0.0.1:{self.port}", "--quiet",
+                   "--keep-alive", *options, "posix", store]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.until(self.accepts, 20, "the S3 server accepts")
+
+    def accepts(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop_server(self):
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def s3(self, *links, scheme="http", more="", **keywords):
+        link = (f"wasi:blobstore=s3,endpoint={scheme}://127.0.0.1:{self.port},access-key-id=@s3:id,"
+                f"secret-access-key=@s3:key{more}")
+        keywords["options"] = ("--secrets", self.secrets, *keywords.get("options", ()))
+        return self.start(link, *links, **keywords)
+
+    def test_functions(self):
+        self.start_server()
+        server = self.s3(workers=2)
+        self.check_functions(server)
+        server.close()
+        self.assertNotIn(KEY, server.log())
+        for file in (self.folder / "data").rglob("*"):
+            self.assertTrue(file.is_dir() or KEY.encode() not in file.read_bytes(), file)
+
+    def test_an_object_larger_than_the_guest(self):
+        self.start_server()
+        server = self.s3(options=("--max-memory", "16MiB", "--timeout", "100s"))
+        self.ask(server, "/create?container=one")
+        self.assertEqual("written\n", self.text(server, f"/put?container=one&name=big&pattern={200 * MIB}"))
+        self.assertEqual(f"{200 * MIB} bytes, 0 wrong\n", self.text(server, "/check?container=one&name=big"))
+
+    def test_what_is_not_finished_never_was(self):
+        self.start_server()
+        server = self.s3()
+        self.ask(server, "/create?container=one")
+        self.ask(server, "/put?container=one&name=o", body=b"before")
+        self.ask(server, f"/put?container=one&name=o&leave=1&pattern={12 * MIB}")
+        self.assertEqual(500, server.get(f"/put?container=one&name=o&trap=1&pattern={12 * MIB}").status)
+        self.assertEqual(b"before", self.ask(server, "/get?container=one&name=o"))
+        self.until(lambda: [path for path in (self.folder / "store").rglob("*")
+                            if path.is_file() and path.stat().st_size > MIB] == [], 20, "the parts are forgotten")
+
+    def test_a_lost_server_is_an_error_and_comes_back(self):
+        self.start_server()
+        server = self.s3()
+        self.ask(server, "/create?container=one")
+        self.ask(server, "/put?container=one&name=o", body=b"kept")
+        self.stop_server()
+        self.assertRegex(self.text(server, "/get?container=one&name=o", 502), "^s3 through the link")
+        server.wait_line("link-health.*down", 20)
+        self.start_server()
+        self.until(lambda: server.get("/get?container=one&name=o").body == b"kept", 20, "the server is back")
+
+    def test_wrong_keys(self):
+        self.start_server()
+        done = harness.run("secrets", "rotate", "s3", "--field", "key", "--secrets", self.secrets, stdin=b"another")
+        self.assertEqual(0, done.returncode, done.stderr)
+        server = self.s3()
+        self.assertEqual("access to it is denied\n", self.text(server, "/create?container=one", 502))
+
+    def test_a_private_authority(self):
+        def openssl(*arguments):
+            subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+        if shutil.which("openssl") is None:
+            self.skipTest("no openssl command here")
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key",
+                "-out", "ca.pem", "-subj", "/CN=tests", "-days", "2")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "server.key",
+                "-out", "server.csr", "-subj", "/CN=server")
+        (self.folder / "names").write_text("subjectAltName=IP:127.0.0.1\n")
+        openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+                "-out", "server.pem", "-days", "2", "-extfile", "names")
+        self.start_server("--cert", self.folder / "server.pem", "--key", self.folder / "server.key")
+        stranger = self.s3(scheme="https")
+        self.assertRegex(self.text(stranger, "/create?container=one", 502), "(?i)certificate")
+        stranger.close()
+        server = self.s3(scheme="https", options=("--ca-file", self.folder / "ca.pem"))
+        self.ask(server, "/create?container=one")
+        body = bytes(range(256)) * 30000
+        self.ask(server, "/put?container=one&name=o", body=body)
+        self.assertEqual(body, self.ask(server, "/get?container=one&name=o"))
+
+
+MANIFEST = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: files
+  annotations: {{version: v1}}
+spec:
+  components:
+    - name: blobs
+      type: component
+      properties: {{image: {image}}}
+      traits:
+        - type: spreadscaler
+          properties: {{instances: 5}}
+        - type: link
+          properties:
+            namespace: wasi
+            package: blobstore
+            interfaces: [blobstore]
+            target: {{name: store, config: [{{name: limits, properties: {{containers: "one,two"}}}}]}}
+    - name: store
+      type: capability
+      properties: {{image: "{driver}"}}
+  policies:
+    - name: bounds
+      type: workload.writ/v1
+      properties: {{components: blobs, routes: /}}
+"""
+
+
+class Manifest(BlobsCase):
+    def up(self, driver):
+        path = self.folder / "app.yaml"
+        path.write_text(MANIFEST.format(image=harness.guest(GUEST), driver=driver))
+        return self.serve(path, "--data", self.folder / "data", command="up", workers=1)
+
+    def test_a_directory(self):
+        for driver in ("writ:directory", "ghcr.io/wasmcloud/blobstore-fs:0.10.1"):
+            server = self.up(driver)
+            self.check_functions(server)
+            self.assertEqual("access to it is denied\n", self.text(server, "/create?container=three", 502))
+            self.ask(server, "/delete-container?container=two")
+            server.close()
+        self.assertTrue((self.folder / "data" / "files-store").is_dir())
 
 
 if __name__ == "__main__":

@@ -168,6 +168,17 @@ class Buckets(WritCase):
         for bucket, status in (("cart-1", 200), ("other", 502)):
             self.assertEqual(server.get(f"/kv/set?bucket={bucket}&key=k&value=v").status, status)
 
+    def test_containers_are_buckets_too(self):
+        component = self.signed("--cap", "wasi:blobstore;buckets=cart-*", "--from-imports", component="blobs-c")
+        link = "wasi:blobstore=directory"
+        self.assertRegex(self.refused(component, "--link", link),
+                         r"wasi:blobstore/blobstore\S*\s+refused\s+its writ allows it some buckets only.*containers")
+        self.assertRegex(self.refused(component, "--link", f"{link},containers=other"),
+                         r'wasi:blobstore/blobstore\S*\s+refused\s+its link "default" has the bucket other')
+        server = self.serve(component, "--link", f"{link},containers=cart-1", "--data", self.folder / "data")
+        for container, status in (("cart-1", 200), ("other", 502)):
+            self.assertEqual(server.get(f"/create?container={container}").status, status)
+
     def test_so_it_is_with_the_trust_in_its_issuer(self):
         trust = self.trusting(allow=[{"interface": "*", "buckets": ["cart-1"]}])
         component = self.signed(component="links-c")

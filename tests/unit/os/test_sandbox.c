@@ -197,3 +197,27 @@ static int privileges_are_gone(void *unused) {
 }
 
 TEST(privileges_are_dropped) { EXPECT_EQ(in_child(privileges_are_gone, NULL), 0); }
+
+// A process whose sockets come connected: to connect again does nothing, and everything else goes on.
+static int connects_are_skipped(void *unused) {
+    (void)unused;
+    int pair[2] = {-1, -1};
+    char byte = 'x';
+    const struct sockaddr_in nobody = {.sin_family = AF_INET, .sin_port = htons(9)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (sandbox_drop_privileges(64, NULL) != STATUS_OK || sandbox_skip_connects(NULL) != STATUS_OK) {
+        return 1;
+    }
+    if (connect(fd, (const struct sockaddr *)&nobody, sizeof nobody) != 0 ||
+        send(fd, &byte, 1, MSG_NOSIGNAL) != -1) {
+        return 2; // it says that it is done, and has not done it
+    }
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 ||
+        connect(pair[0], (const struct sockaddr *)&nobody, sizeof nobody) != 0 ||
+        write(pair[0], &byte, 1) != 1 || read(pair[1], &byte, 1) != 1) {
+        return 3;
+    }
+    return 0;
+}
+
+TEST(connecting_again_does_nothing) { EXPECT_EQ(in_child(connects_are_skipped, NULL), 0); }
