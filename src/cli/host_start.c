@@ -121,7 +121,7 @@ status cli_host_open(cli_host *h, err *e) {
 
 static status run_recorded(cli_host *h, const host_observer *observer, int *ret_exit, err *e) {
     run_audit a;
-    TRY(run_audit_open(&a, h->audit_path, &h->config, e));
+    TRY(run_audit_open(&a, h->audit_path, &h->config, h->generation, e));
     host_observer both = run_audit_observer(&a, observer);
     status ran = host_run(&h->config, &both, ret_exit, e);
     return run_audit_close(&a, ran, *ret_exit, e);

@@ -11,9 +11,10 @@
 typedef struct cli_host {
     host_config config; // first: cli/host_option.h
     cli_output output;
-    secrets_request secrets; // which store
-    const char *audit_path;  // NULL = there is no audit log
-    char *metrics_address;   // NULL = none are served
+    secrets_request secrets;       // which store
+    const char *audit_path;        // NULL = there is no audit log
+    struct generation *generation; // NULL = nobody may follow on this host
+    char *metrics_address;         // NULL = none are served
     uint16_t metrics_port;
     int metrics_fd; // cli_host_open
     struct metrics *metrics;

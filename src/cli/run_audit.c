@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "cli/audit_internal.h"
+#include "cli/audit_memo.h"
 #include "cli/key_option.h"
 
 static const char *name_of(const host_config *c, uint32_t workload) { return c->workloads[workload].name; }
@@ -18,6 +20,9 @@ static void keep(run_audit *a, status s) { a->failed = a->failed == STATUS_OK ? 
 static void vetted(void *context, const host_config *c, uint32_t workload, const vetting *v) {
     run_audit *a = context;
     const token_claims *claims = vetting_claims(v);
+    if (a->trust_path == NULL && v->trust_path != NULL) { // the same for all
+        a->trust_path = mem_text_dup(v->trust_path);
+    }
     nkey_text subject = {""};
     if (claims != NULL) {
         subject = nkey_public_text(&claims->subject);
@@ -67,9 +72,21 @@ static void compiling(void *context, size_t done, size_t total) {
     }
 }
 
+// What it decides by, and what stands behind imports, as far as the generation before did not tell the same.
+static status tell_memo(run_audit *a, const host_config *c, err *e) {
+    auto_buf before;
+    buf_init(&before, AUDIT_MEMO_BYTES_MAX);
+    if (a->generation != NULL) {
+        TRY(generation_remembered(a->generation, &before, e));
+    }
+    TRY(audit_memo_write(c, a->trust_path, &a->memo, e));
+    return audit_memo_tell(a->log, c, buf_slice(&before), buf_slice(&a->memo), e);
+}
+
 // All that came before is on the disk before the first instruction of a component runs.
 static status starting(void *context, const host_config *c, err *e) {
     run_audit *a = context;
+    keep(a, tell_memo(a, c, room_for_why(a)));
     for (uint32_t i = 0; i < c->workload_count; i++) {
         keep(a,
              audit_event(a->log, room_for_why(a), AUDIT_WORKLOAD_START, audit_text("workload", name_of(c, i)),
@@ -97,6 +114,9 @@ static void missing(void *context, const host_missing_secret *what) {
 
 static void listening(void *context, const int *fds, size_t count) {
     run_audit *a = context;
+    if (a->generation != NULL) {
+        generation_remember(a->generation, buf_slice(&a->memo));
+    }
     if (a->inner.listening != NULL) {
         a->inner.listening(a->inner.context, fds, count);
     }
@@ -145,12 +165,16 @@ static status begin(run_audit *a, const char *path, const host_config *c, err *e
 static void release(run_audit *a) {
     audit_close(a->log);
     nkey_free(a->key);
+    mem_free(a->trust_path);
+    buf_done(&a->memo);
+    a->trust_path = NULL;
     a->log = NULL;
     a->key = NULL;
 }
 
-status run_audit_open(run_audit *a, const char *path, const host_config *c, err *e) {
-    *a = (run_audit){0};
+status run_audit_open(run_audit *a, const char *path, const host_config *c, generation *g, err *e) {
+    *a = (run_audit){.generation = g};
+    buf_init(&a->memo, AUDIT_MEMO_BYTES_MAX);
     if (path == NULL) {
         return STATUS_OK;
     }

@@ -287,6 +287,7 @@ static int run_generation(void *context, generation *g) {
     int code = CLI_EXIT_OK;
     err e = {0};
     generation_adopt(g, &a->host.config);
+    a->host.generation = g;
     return start(a, g, &code, &e) == STATUS_OK ? code : cli_fail(&e, a->host.output);
 }
 

@@ -7,19 +7,21 @@
 
 #include "host/driver_process.h"
 #include "os/fd.h"
+#include "os/memory_file.h"
 #include "os/process.h"
 #include "os/signal_fd.h"
 #include "os/terminal.h"
 
 enum { CHANNEL_BYTES = 64 << 10, LISTENERS_MAX = 256, MACHINE_LACKS = 5 /* as exit status */ };
 
-enum { GENERATION_LISTENERS = 1, GENERATION_SERVING }; // packets from a generation
+enum { GENERATION_LISTENERS = 1, GENERATION_MEMORY, GENERATION_SERVING }; // packets from a generation
 
 struct generation {
     channel channel;
     channel drivers;      // to the parent, who has their process
     const int *listeners; // of the one before
     size_t listener_count;
+    int memory_fd; // that one's; -1 when there is none
 };
 
 typedef struct child { // a generation; all descriptors are -1 when there is none
@@ -34,6 +36,8 @@ typedef struct parent {
     int listeners[LISTENERS_MAX];
     size_t listener_count;
     child current, next, retiring;
+    int memory_fd;          // of `current`; -1 when it left none
+    int next_memory_fd;     // of `next`, which may not come to serve
     driver_process drivers; // lives on while generations come and go
     bool has_terminal;
     bool is_wanted; // one more generation
@@ -69,6 +73,26 @@ void generation_serving(generation *g, const int *fds, size_t count) {
     (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), NULL, 0, NULL);
 }
 
+// Without it the next one has nothing to compare with, which is worth no failure.
+void generation_remember(generation *g, slice bytes) {
+    auto_fd fd = -1;
+    if (bytes.len > 0 && bytes.len <= GENERATION_MEMORY_BYTES_MAX &&
+        memory_file_from_bytes("writ-generation", bytes, &fd, NULL) == STATUS_OK) {
+        (void)!channel_send(&g->channel, GENERATION_MEMORY, slice_empty(), &fd, 1, NULL);
+    }
+}
+
+status generation_remembered(const generation *g, buf *ret, err *e) {
+    memory_map map;
+    if (g->memory_fd < 0) {
+        return STATUS_OK;
+    }
+    TRY(memory_map_read(g->memory_fd, GENERATION_MEMORY_BYTES_MAX, &map, e));
+    status s = buf_append(ret, slice_of(map.data, map.len));
+    memory_map_done(&map);
+    return s == STATUS_OK ? s : err_set(e, s, "what the generation before left is too long");
+}
+
 // What is the parent's alone; its end would not be noticed elsewhere while we hold a copy.
 static void close_parents(parent *p) {
     signal_fd_close(&p->signals);
@@ -79,7 +103,7 @@ static void close_parents(parent *p) {
 }
 
 static void be_generation(parent *p, channel *to_parent, channel *drivers) {
-    generation g = {*to_parent, *drivers, p->listeners, p->listener_count};
+    generation g = {*to_parent, *drivers, p->listeners, p->listener_count, p->memory_fd};
     p->is_child = true;
     close_parents(p);
     // A terminal sends these to all its processes; the parent says what they mean for us.
@@ -122,6 +146,9 @@ static void on_serving(parent *p) {
     p->retiring = p->current;
     p->current = p->next;
     p->next = no_child();
+    fd_close(p->memory_fd);
+    p->memory_fd = p->next_memory_fd;
+    p->next_memory_fd = -1;
     (void)process_signal(&p->retiring.process, SIGUSR2);
 }
 
@@ -134,6 +161,10 @@ static void on_packets(parent *p) {
             if (p->listener_count < LISTENERS_MAX) {
                 p->listeners[p->listener_count++] = channel_packet_take(&packet, i);
             }
+        }
+        if (type == GENERATION_MEMORY && packet.fd_count == 1) {
+            fd_close(p->next_memory_fd);
+            p->next_memory_fd = channel_packet_take(&packet, 0);
         }
         channel_packet_done(&packet);
         if (type == GENERATION_SERVING) {
@@ -154,6 +185,8 @@ static void end_all(parent *p) {
 
 // The next one has ended before it served.
 static void on_next_ended(parent *p, process_exit x) {
+    fd_close(p->next_memory_fd);
+    p->next_memory_fd = -1;
     if (!is_there(&p->current)) {
         p->exit_status = status_of(x);
     } else if (!p->is_ending) {
@@ -243,7 +276,12 @@ static void watch(parent *p) {
 
 status generations_run(const generations_options *o, int *ret_exit, err *e) {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
-    parent p = {.options = o, .current = no_child(), .next = no_child(), .retiring = no_child()};
+    parent p = {.options = o,
+                .current = no_child(),
+                .next = no_child(),
+                .retiring = no_child(),
+                .memory_fd = -1,
+                .next_memory_fd = -1};
     driver_process_init(&p.drivers);
     TRY(signal_fd_open(numbers, sizeof numbers / sizeof numbers[0], &p.signals, e));
     p.has_terminal = terminal_is_there();
@@ -258,6 +296,8 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) {
     for (size_t i = 0; i < p.listener_count; i++) {
         fd_close(p.listeners[i]);
     }
+    fd_close(p.memory_fd);
+    fd_close(p.next_memory_fd);
     *ret_exit = p.exit_status;
     return s;
 }

@@ -12,6 +12,7 @@
 //   SIGINT, SIGTERM   the end of all; a second one at once
 #pragma once
 
+#include "base/buf.h"
 #include "host/config.h"
 
 typedef struct generation generation; // seen from inside
@@ -33,3 +34,10 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) WRIT
 void generation_adopt(generation *g, host_config *c);
 // All workers serve; `fds` are the sockets (host_observer.listening).
 void generation_serving(generation *g, const int *fds, size_t count);
+
+// Bytes that the generation after this one gets, once this one serves: before generation_serving. Nobody else
+// reads them.
+enum { GENERATION_MEMORY_BYTES_MAX = 8 << 20 };
+void generation_remember(generation *g, slice bytes);
+// Those of the generation before; empty when there was none, or it left none.
+status generation_remembered(const generation *g, buf *ret, err *e) WRIT_MUST_USE;

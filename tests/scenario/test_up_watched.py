@@ -53,6 +53,49 @@ class Watched(UpCase):
         done = harness.run("audit", "verify", self.log)
         self.assertEqual(0, done.returncode, done.stderr)
 
+    def about(self, kind, since=0):
+        return [line["about"] for line in self.lines()[since:] if line["kind"] == kind]
+
+    def test_what_a_generation_changes_is_recorded(self):
+        rule = ("    - name: rule\n      type: calls.writ/v1\n"
+                "      properties: {deny: \"* -> store wasi:keyvalue/store.delete\"}\n")
+        path = self.example()
+        text = path.read_text()
+        server = self.up("--audit", self.log, "--drain", "2s", path)
+        (link,) = self.about("link.put")
+        self.assertEqual(("counter-counter", "default", "wasi:keyvalue/store wasi:keyvalue/atomics", "store (sqlite)",
+                          "path"), tuple(link[k] for k in ("workload", "link", "interfaces", "target", "settings")))
+        (trust,) = self.about("trust.change")
+        self.assertRegex(trust["digest"], "^[0-9a-f]{64}$")
+        self.assertEqual([], self.about("policy.change"))
+        # The same again is no change.
+        mark = len(self.lines())
+        self.reload(server)
+        for kind in ("link.put", "link.change", "link.cut", "trust.change", "policy.change"):
+            self.assertEqual([], self.about(kind, mark), kind)
+        mark = len(self.lines())
+        other = text.replace('path: "counter.sqlite3"', 'path: "other.sqlite3"')
+        spare = ("        - type: link\n          properties: {name: spare, target: store, namespace: wasi, "
+                 "package: keyvalue, interfaces: [store]}\n")
+        path.write_text(other.replace("        - type: link\n", spare + "        - type: link\n", 1) + rule)
+        self.reload(server)
+        self.assertEqual(["calls"], [about["what"] for about in self.about("policy.change", mark)])
+        self.assertEqual(["default"], [about["link"] for about in self.about("link.change", mark)])
+        self.assertEqual(["spare"], [about["link"] for about in self.about("link.put", mark)])
+        # A version that cannot start is not what the next one is compared with.
+        mark = len(self.lines())
+        path.write_text(text.replace("build/counter.wasm", "build/none.wasm"))
+        at = server.mark()
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_line('"event":"kept"', 60, since=at)
+        path.write_text(other)
+        self.reload(server)
+        self.assertEqual([("calls", "")], [(a["what"], a["digest"]) for a in self.about("policy.change", mark)])
+        self.assertEqual(["spare"], [about["link"] for about in self.about("link.cut", mark)])
+        self.assertEqual([], self.about("link.put", mark) + self.about("link.change", mark))
+        self.assertEqual(0, server.terminate())
+        self.assertEqual(0, harness.run("audit", "verify", self.log).returncode)
+
     def test_what_cannot_be_recorded_does_not_run(self):
         self.log.parent.mkdir()
         self.log.mkdir()
