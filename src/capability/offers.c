@@ -26,8 +26,11 @@
 #include "wasi/io_poll.h"
 #include "wasi/io_streams.h"
 #include "wasi/keyvalue_atomics.h"
+#include "wasi/keyvalue_atomics_draft2.h"
 #include "wasi/keyvalue_batch.h"
+#include "wasi/keyvalue_batch_draft2.h"
 #include "wasi/keyvalue_store.h"
+#include "wasi/keyvalue_store_draft2.h"
 #include "wasi/logging_logging.h"
 #include "wasi/random_insecure.h"
 #include "wasi/random_insecure_seed.h"
@@ -81,8 +84,11 @@ static const wasi_offer offers[] = {
     {&wasi_io_poll_interface, WASI_AUTHORITY_NONE},
     {&wasi_io_streams_interface, WASI_AUTHORITY_NONE},
     {&wasi_keyvalue_atomics_interface, WASI_AUTHORITY_LINK},
+    {&wasi_keyvalue_atomics_draft2_interface, WASI_AUTHORITY_LINK},
     {&wasi_keyvalue_batch_interface, WASI_AUTHORITY_LINK},
+    {&wasi_keyvalue_batch_draft2_interface, WASI_AUTHORITY_LINK},
     {&wasi_keyvalue_store_interface, WASI_AUTHORITY_LINK},
+    {&wasi_keyvalue_store_draft2_interface, WASI_AUTHORITY_LINK},
     {&wasi_logging_logging_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_insecure_interface, WASI_AUTHORITY_NONE},
     {&wasi_random_insecure_seed_interface, WASI_AUTHORITY_NONE},

@@ -65,6 +65,7 @@ GUESTS = {
     "messages-c": (toolchains.build_c, ["messages-c", "../../wit/contracts"]),
     "calls-c": (toolchains.build_c, ["calls-c"]),
     "crypto-c": (toolchains.build_c, ["crypto-c", "../../wit/contracts"]),
+    "swap-c": (toolchains.build_c, ["swap-c", "../../wit/contracts"]),
     "named-c": (toolchains.build_c, ["named-c", "../../wit/contracts"]),
     "net-c": (toolchains.build_c, ["net-c"]),
     "secrets-c": (toolchains.build_c, ["secrets-c", "../../wit/contracts"]),

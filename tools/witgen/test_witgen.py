@@ -94,6 +94,11 @@ class Versions(Generating):
         self.assertIn("p_q_i_f(", (self.out / "p" / "q_i.h").read_text())
         self.assertIn("p_q_i_1_f(", (self.out / "p" / "q_i_1.h").read_text())
 
+    def test_pre_releases_of_one_version(self):
+        self.assertEqual(0, self.generate_versions("0.2.0-draft", "0.2.0-draft2").returncode)
+        self.assertIn("p_q_i_f(", (self.out / "p" / "q_i.h").read_text())
+        self.assertIn("p_q_i_draft2_f(", (self.out / "p" / "q_i_draft2.h").read_text())
+
     def test_two_versions_of_one_track(self):
         done = self.generate_versions("2.0.0", "2.0.1")
         self.assertEqual(1, done.returncode)

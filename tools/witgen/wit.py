@@ -2,6 +2,8 @@
 """Reads the JSON that `wasm-tools component wit --json` prints and answers what the canonical ABI says about each
 type: size, alignment, flattening. Source: CanonicalABI.md "Alignment", "Element Size", "Flattening"."""
 
+import re
+
 FLAT_PARAMS_MAX = 16
 FLAT_RESULTS_MAX = 1
 FLAT_LIMIT = 1000
@@ -190,12 +192,19 @@ class Document:
             self.read_interface(json["interfaces"][i], self.all[i])
 
     def tell_versions_apart(self):
-        """All but the newest of several versions of an interface get their major number into their C names."""
+        """All but the newest of several versions of an interface get their major number into their C names, all but the
+        first of several pre-releases of one version what makes them that."""
         by_name = {}
         for interface in self.interfaces:
             by_name.setdefault(interface.full_name(), []).append(interface)
         for name, versions in by_name.items():
             majors = [int(i.version.split(".")[0]) for i in versions] if len(versions) > 1 else [0]
+            pre = [i.version.partition("-")[2] for i in versions]
+            same = len({i.version.partition("-")[0] for i in versions}) == 1
+            if len(versions) > 1 and same and all(pre) and len(set(pre)) == len(pre):
+                for interface, label in zip(versions, pre):
+                    interface.suffix = "" if label == min(pre) else "_" + re.sub("[^0-9a-z]", "_", label.lower())
+                continue
             if len(set(majors)) < len(majors):
                 raise Unsupported(f"{name}: two versions of one major number")
             for interface, major in zip(versions, majors):

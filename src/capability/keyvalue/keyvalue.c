@@ -4,10 +4,9 @@
 //
 // Whatever keeps a call from being done (a link that was cut, a lost backend, a deadline) is the contract's
 // error `other` with the reason in words, or `access-denied` when somebody said no.
-#include "driver/keyvalue/keyvalue.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "capability/links.h"
+#include "capability/keyvalue/keyvalue_internal.h"
 #include "wasi/keyvalue_atomics.h"
 #include "wasi/keyvalue_batch.h"
 #include "wasi/keyvalue_store.h"
@@ -15,9 +14,7 @@
 static const char store_interface[] = "wasi:keyvalue/store";
 
 struct wasi_keyvalue_store_bucket {
-    wasi_resource base;
-    size_t name_len;
-    uint8_t name[KEYVALUE_BUCKET_BYTES_MAX];
+    keyvalue_bucket bucket;
 };
 
 typedef wasi_keyvalue_store_bucket bucket;
@@ -34,28 +31,21 @@ void wasi_keyvalue_store_bucket_drop(void *context, void *rep) {
 
 // --- errors ------------------------------------------------------------------------------------------------
 
-static contract_error other(host_call *call, const char *message) {
-    return (contract_error){
-        .tag = WASI_KEYVALUE_STORE_ERROR_OTHER,
-        .of.other = arena_copy(host_call_arena(call), slice_from_text(message)),
-    };
-}
-
-static contract_error error_of_status(host_call *call, status s, const err *why) {
-    if (s == STATUS_DENIED) {
-        return (contract_error){.tag = WASI_KEYVALUE_STORE_ERROR_ACCESS_DENIED};
-    }
-    return other(call, why->message);
-}
-
-static contract_error error_of_answer(const keyvalue_answer *a) {
-    return (contract_error){.tag = (uint8_t)a->error, .of.other = a->message};
-}
-
 _Static_assert((int)KEYVALUE_NO_SUCH_STORE == (int)WASI_KEYVALUE_STORE_ERROR_NO_SUCH_STORE &&
                    (int)KEYVALUE_ACCESS_DENIED == (int)WASI_KEYVALUE_STORE_ERROR_ACCESS_DENIED &&
                    (int)KEYVALUE_OTHER == (int)WASI_KEYVALUE_STORE_ERROR_OTHER,
                "one list of errors");
+
+keyvalue_failure keyvalue_failure_of(host_call *call, status s, const char *why) {
+    if (s == STATUS_DENIED) {
+        return (keyvalue_failure){.tag = KEYVALUE_ACCESS_DENIED};
+    }
+    return (keyvalue_failure){KEYVALUE_OTHER, arena_copy(host_call_arena(call), slice_from_text(why))};
+}
+
+static contract_error error_of(const keyvalue_failure *f) {
+    return (contract_error){.tag = (uint8_t)f->tag, .of.other = f->other};
+}
 
 // --- calls -------------------------------------------------------------------------------------------------
 
@@ -70,9 +60,8 @@ static status exchange(host_call *call, const keyvalue_call *c, buf *payload, ke
     return keyvalue_answer_decode(c->function, answer, host_call_arena(call), ret, e);
 }
 
-// STATUS_OK: look at `*ret_error`. What the answer refers to lives until the host function returns.
-static status do_call(host_call *call, const keyvalue_call *c, keyvalue_answer *ret, bool *ret_is_error,
-                      contract_error *ret_error, err *e) {
+status keyvalue_do(host_call *call, const keyvalue_call *c, keyvalue_answer *ret, bool *ret_is_error,
+                   keyvalue_failure *ret_failure, err *e) {
     auto_buf payload;
     err why;
     buf_init(&payload, KEYVALUE_CALL_BYTES_MAX);
@@ -82,43 +71,67 @@ static status do_call(host_call *call, const keyvalue_call *c, keyvalue_answer *
     }
     *ret_is_error = s != STATUS_OK || ret->is_error;
     if (*ret_is_error) {
-        *ret_error = s != STATUS_OK ? error_of_status(call, s, &why) : error_of_answer(ret);
+        *ret_failure = s != STATUS_OK ? keyvalue_failure_of(call, s, why.message)
+                                      : (keyvalue_failure){ret->error, ret->message};
     }
     return STATUS_OK;
 }
 
-static slice name_of(const bucket *b) { return slice_of(b->name, b->name_len); }
+static status do_call(host_call *call, const keyvalue_call *c, keyvalue_answer *ret, bool *ret_is_error,
+                      contract_error *ret_error, err *e) {
+    keyvalue_failure failure;
+    TRY(keyvalue_do(call, c, ret, ret_is_error, &failure, e));
+    if (*ret_is_error) {
+        *ret_error = error_of(&failure);
+    }
+    return STATUS_OK;
+}
+
+static slice name_of(const bucket *b) { return keyvalue_bucket_name(&b->bucket); }
+
+status keyvalue_no_room(size_t keys, err *e) {
+    return err_set(e, STATUS_TRAP, "%zu keys are more than one call may take", keys);
+}
 
 // --- wasi:keyvalue/store -----------------------------------------------------------------------------------
 
 // Opening makes no call, as in wasmCloud 1.x; but a link that is not there is told now.
-status wasi_keyvalue_store_open(host_call *call, slice identifier,
-                                wasi_keyvalue_store_result_bucket_error *ret, err *e) {
-    wasi_instance *i = wasi_of(call);
+keyvalue_bucket *keyvalue_open(host_call *call, slice identifier, size_t bytes,
+                               keyvalue_failure *ret_failure) {
     const wasi_link *link;
     err why;
-    (void)e;
     status s = wasi_link_of(call, slice_from_text(store_interface), &link, &why);
-    ret->is_err = true;
     if (s != STATUS_OK) {
-        ret->err = error_of_status(call, s, &why);
-        return STATUS_OK;
+        *ret_failure = keyvalue_failure_of(call, s, why.message);
+        return NULL;
     }
     if (identifier.len > KEYVALUE_BUCKET_BYTES_MAX) {
-        ret->err.tag = WASI_KEYVALUE_STORE_ERROR_NO_SUCH_STORE;
-        return STATUS_OK;
+        *ret_failure = (keyvalue_failure){.tag = KEYVALUE_NO_SUCH_STORE};
+        return NULL;
     }
-    bucket *b = WASI_NEW(i, bucket, &bucket_ops, WASI_CLASS_OTHER, NULL, &why);
+    keyvalue_bucket *b = wasi_resource_new(wasi_of(call), bytes, &bucket_ops, WASI_CLASS_OTHER, NULL, &why);
     if (b == NULL) {
-        ret->err = other(call, why.message);
-        return STATUS_OK;
+        *ret_failure = keyvalue_failure_of(call, STATUS_LIMIT, why.message);
+        return NULL;
     }
     b->name_len = identifier.len;
     if (identifier.len > 0) {
         memcpy(b->name, identifier.data, identifier.len);
     }
-    ret->is_err = false;
-    ret->ok = b;
+    return b;
+}
+
+status wasi_keyvalue_store_open(host_call *call, slice identifier,
+                                wasi_keyvalue_store_result_bucket_error *ret, err *e) {
+    keyvalue_failure failure;
+    bucket *b = (bucket *)keyvalue_open(call, identifier, sizeof *b, &failure);
+    (void)e;
+    ret->is_err = b == NULL;
+    if (ret->is_err) {
+        ret->err = error_of(&failure);
+    } else {
+        ret->ok = b;
+    }
     return STATUS_OK;
 }
 
@@ -158,8 +171,16 @@ status wasi_keyvalue_store_bucket_exists(host_call *call, bucket *self, slice ke
     return STATUS_OK;
 }
 
-static status no_room(const keyvalue_answer *a, err *e) {
-    return err_set(e, STATUS_TRAP, "an answer with %zu keys is more than one call may take", a->count);
+status keyvalue_keys_of_answer(host_call *call, const keyvalue_answer *a, slice **ret, err *e) {
+    slice *keys = ARENA_ARRAY(host_call_arena(call), slice, a->count);
+    if (keys == NULL) {
+        return keyvalue_no_room(a->count, e);
+    }
+    for (size_t k = 0; k < a->count; k++) {
+        keys[k] = a->items[k].key;
+    }
+    *ret = keys;
+    return STATUS_OK;
 }
 
 status wasi_keyvalue_store_bucket_list_keys(host_call *call, bucket *self,
@@ -174,13 +195,8 @@ status wasi_keyvalue_store_bucket_list_keys(host_call *call, bucket *self,
     if (ret->is_err) {
         return STATUS_OK;
     }
-    slice *keys = ARENA_ARRAY(host_call_arena(call), slice, a.count);
-    if (keys == NULL) {
-        return no_room(&a, e);
-    }
-    for (size_t k = 0; k < a.count; k++) {
-        keys[k] = a.items[k].key;
-    }
+    slice *keys;
+    TRY(keyvalue_keys_of_answer(call, &a, &keys, e));
     ret->ok.keys = (wasi_keyvalue_store_list_string){keys, a.count};
     ret->ok.cursor = (wasi_keyvalue_store_option_u64){a.has_cursor, a.cursor};
     return STATUS_OK;
@@ -202,11 +218,11 @@ status wasi_keyvalue_atomics_increment(host_call *call, bucket *self, slice key,
 
 // --- wasi:keyvalue/batch -----------------------------------------------------------------------------------
 
-static status items_of_keys(host_call *call, const slice *keys, size_t count, const keyvalue_item **ret,
-                            err *e) {
+status keyvalue_items_of_keys(host_call *call, const slice *keys, size_t count, const keyvalue_item **ret,
+                              err *e) {
     keyvalue_item *items = ARENA_ARRAY(host_call_arena(call), keyvalue_item, count);
     if (items == NULL) {
-        return err_set(e, STATUS_TRAP, "%zu keys are more than one call may use", count);
+        return keyvalue_no_room(count, e);
     }
     for (size_t k = 0; k < count; k++) {
         items[k].key = keys[k];
@@ -220,7 +236,7 @@ static status keep_found(host_call *call, const keyvalue_answer *a,
     wasi_keyvalue_batch_option_tuple_string_list_u8 *found =
         ARENA_ARRAY(host_call_arena(call), wasi_keyvalue_batch_option_tuple_string_list_u8, a->count);
     if (found == NULL) {
-        return no_room(a, e);
+        return keyvalue_no_room(a->count, e);
     }
     for (size_t k = 0; k < a->count; k++) {
         const keyvalue_item *item = &a->items[k];
@@ -239,7 +255,7 @@ status wasi_keyvalue_batch_get_many(host_call *call, bucket *self,
                                     err *e) {
     keyvalue_call c = {.function = KEYVALUE_GET_MANY, .bucket = name_of(self), .count = keys->count};
     keyvalue_answer a = {0};
-    TRY(items_of_keys(call, keys->items, keys->count, &c.items, e));
+    TRY(keyvalue_items_of_keys(call, keys->items, keys->count, &c.items, e));
     TRY(do_call(call, &c, &a, &ret->is_err, &ret->err, e));
     return ret->is_err ? STATUS_OK : keep_found(call, &a, &ret->ok, e);
 }
@@ -250,7 +266,7 @@ status wasi_keyvalue_batch_set_many(host_call *call, bucket *self,
     size_t count = key_values->count;
     keyvalue_item *items = ARENA_ARRAY(host_call_arena(call), keyvalue_item, count);
     if (items == NULL) {
-        return err_set(e, STATUS_TRAP, "%zu keys are more than one call may use", count);
+        return keyvalue_no_room(count, e);
     }
     for (size_t k = 0; k < count; k++) {
         items[k] = (keyvalue_item){.key = key_values->items[k].f0, .value = key_values->items[k].f1};
@@ -266,6 +282,6 @@ status wasi_keyvalue_batch_delete_many(host_call *call, bucket *self,
                                        wasi_keyvalue_batch_result_void_error *ret, err *e) {
     keyvalue_call c = {.function = KEYVALUE_DELETE_MANY, .bucket = name_of(self), .count = keys->count};
     keyvalue_answer a = {0};
-    TRY(items_of_keys(call, keys->items, keys->count, &c.items, e));
+    TRY(keyvalue_items_of_keys(call, keys->items, keys->count, &c.items, e));
     return do_call(call, &c, &a, &ret->is_err, &ret->err, e);
 }
