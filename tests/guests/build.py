@@ -40,11 +40,14 @@ def build_parts(tools, name, source, work, result):
         shutil.copyfile(work / f"{part}.wasm", result / f"parts-{part}.wasm")
 
 
-def build_thumbnails(tools, name, source, work, result):
-    """The two components of the example, as thumbnails-gallery and thumbnails-scaler."""
+# Examples of several components: each is a guest of its own, such as bank-teller.
+PARTS = {"thumbnails": ("gallery", "scaler"), "bank": ("teller", "ledger")}
+
+
+def build_example_parts(tools, name, source, work, result):
     tools.need_c()
     toolchains.run([toolchains.ROOT / "examples" / name / "build.sh", work / "parts"], work, env=tools.env)
-    for part in ("gallery", "scaler"):
+    for part in PARTS[name]:
         shutil.copyfile(work / "parts" / f"{part}.wasm", result / f"{name}-{part}.wasm")
 
 
@@ -52,7 +55,8 @@ def build_thumbnails(tools, name, source, work, result):
 GUESTS = {
     "hello-c": (toolchains.build_script, ["../../examples/hello-c"]),
     "counter": (toolchains.build_script, ["../../examples/counter", "../../wit/contracts"]),
-    "thumbnails": (build_thumbnails, ["../../examples/thumbnails", "../../wit/contracts", "build.py"]),
+    "thumbnails": (build_example_parts, ["../../examples/thumbnails", "../../wit/contracts", "build.py"]),
+    "bank": (build_example_parts, ["../../examples/bank", "../../wit/contracts", "build.py"]),
     "http-c": (toolchains.build_c, ["http-c", "wit"]),
     "http-rust": (toolchains.build_rust, ["http-rust", "wit"]),
     "http-js": (toolchains.build_js, ["http-js", "wit"]),
@@ -89,6 +93,8 @@ def main():
     if options.list:
         print("\n".join(GUESTS))
         return 0
+    whole = {f"{name}-{part}": name for name, parts in PARTS.items() for part in parts}
+    options.names = [whole.get(name, name) for name in options.names]
     unknown = [name for name in options.names if name not in GUESTS]
     if unknown or options.out is None:
         parser.error("no such guest: " + ", ".join(unknown) if unknown else "--out DIR is needed")
