@@ -128,16 +128,16 @@ static status take_line(slice bytes, slice *ret, size_t *ret_next, err *e) {
 }
 
 status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_used, err *e) {
-    slice line;
+    slice line = slice_empty();
     slice rest;
-    size_t next;
+    size_t next = 0;
     nats_event event = {0};
     size_t used = 0;
     TRY(take_line(bytes, &line, &next, e));
     bool has_headers = is_named(line, "HMSG", &rest);
     if (has_headers || is_named(line, "MSG", &rest)) {
-        size_t headers;
-        size_t len;
+        size_t headers = 0;
+        size_t len = 0;
         TRY(read_message(line, has_headers, payload_max, &event, &headers, &len, e));
         TRY(read_payload(bytes, next, headers, len, &event, &used, e));
     } else {

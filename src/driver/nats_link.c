@@ -48,14 +48,7 @@ static status make_tls(nats_link *k, const driver_environment *env, const driver
     }
     TRY(driver_values_bool(&o->settings, "tls", &is_on, e));
     TRY(driver_values_bool(&o->settings, "tls-first", &k->tls_first, e));
-    if (!is_on) {
-        return STATUS_OK;
-    }
-    const tls_options t = {.roots = env->roots,
-                           .ca = value_of(&o->settings, "ca"),
-                           .certificate = value_of(&o->settings, "tls-certificate"),
-                           .key = value_of(&o->credentials, "tls-key")};
-    return tls_context_new(&t, &k->tls, e);
+    return is_on ? driver_tls_make(env, o, &k->tls, e) : STATUS_OK;
 }
 
 static void on_health_soon(void *arg) {

@@ -4,6 +4,7 @@
 
 #include "bus/nats.h"
 #include "driver/driver.h"
+#include "driver/tls_settings.h"
 
 enum { NATS_LINK_SERVERS_MAX = 8 };
 
@@ -32,12 +33,8 @@ typedef struct nats_link {
         {"tls", "whether connections are under TLS; default: only with tls:// in url", false, false},     \
         {"tls-first", "TLS before the server's greeting (handshake_first of the server); default false",  \
          false, false},                                                                                   \
-        {"ca", "certificate authorities (PEM text) to trust in place of the host's", false, false},       \
-        {"tls-certificate", "what the client proves itself with: a certificate chain (PEM text)", false,  \
-         false},                                                                                          \
-        {"tls-key", "the key of tls-certificate (PEM text)", true, false},                                \
-        {"user", "name of a user of the server", false, false}, {"password", "of the user", true, false}, \
-        {"token", "in place of a user", true, false},                                                     \
+        DRIVER_TLS_SETTINGS, {"user", "name of a user of the server", false, false},                      \
+        {"password", "of the user", true, false}, {"token", "in place of a user", true, false},           \
         {"seed", "of the user's nkey, in place of a password", true, false},                              \
         {"creds", "a credentials file: the user's JWT and seed", true, false}, {                          \
         "timeout-ms", "the longest time for one call, in milliseconds; default 10000", false, false       \

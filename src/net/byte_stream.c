@@ -418,6 +418,13 @@ static bool receive(byte_stream *s) { return s->tls != NULL ? receive_secure(s) 
 
 // --- the loop ----------------------------------------------------------------------------------------------
 
+static void tell_end(byte_stream *s) {
+    if (s->has_failed && !s->has_ended && !s->is_freed) {
+        s->has_ended = true;
+        s->handler.on_end(s->handler.arg, s->why, &s->reason);
+    }
+}
+
 static void on_event(void *arg, unsigned events) {
     byte_stream *s = arg;
     s->holds++;
@@ -429,14 +436,8 @@ static void on_event(void *arg, unsigned events) {
     if ((events & LOOP_ERROR) != 0) {
         fail(s, STATUS_CLOSED, NULL, "the connection was lost");
     }
+    tell_end(s);
     release(s);
-}
-
-static void tell_end(byte_stream *s) {
-    if (s->has_failed && !s->has_ended && !s->is_freed) {
-        s->has_ended = true;
-        s->handler.on_end(s->handler.arg, s->why, &s->reason);
-    }
 }
 
 static void tell_room(byte_stream *s) {

@@ -8,6 +8,7 @@
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/keyvalue/redis_commands.h"
 #include "driver/keyvalue/redis_connection.h"
+#include "driver/tls_settings.h"
 
 enum {
     CONNECTIONS_MAX = 16,
@@ -36,6 +37,7 @@ struct driver_link {
     uint8_t *text; // what `server` and `prefix` point at
     redis_server server;
     slice prefix;         // with '/' at its end, or empty
+    bool is_secure;       // under TLS
     uint64_t time_ns_max; // of a call
     uint64_t random;
     driver_health health;
@@ -136,7 +138,9 @@ static void dispatch(driver_link *k, keyvalue_request *q) {
     if (code == STATUS_OK) {
         x->c = c;
     } else if (code == STATUS_CLOSED) {
-        keyvalue_fail(q, code, "%s", k->health.reason);
+        keyvalue_fail(q, code, "%s",
+                      k->health.state == DRIVER_UP ? "the connection to the server was lost"
+                                                   : k->health.reason);
     } else {
         keyvalue_fail(q, code, "too many calls on the way to the server");
     }
@@ -259,12 +263,12 @@ static status read_host(driver_link *k, slice host, err *e) {
 
 // redis://[user@]host[:port][/database]
 static status read_url(driver_link *k, slice url, err *e) {
-    static const char form[] = "the setting url reads redis://[user@]host[:port][/database]";
-    static const char scheme[] = "redis://";
-    if (!slice_starts_with(url, scheme)) {
+    static const char form[] = "the setting url reads redis[s]://[user@]host[:port][/database]";
+    k->is_secure = slice_starts_with(url, "rediss://");
+    if (!k->is_secure && !slice_starts_with(url, "redis://")) {
         return err_set(e, STATUS_INVALID, "%s", form);
     }
-    slice rest = slice_sub(url, sizeof scheme - 1, url.len);
+    slice rest = slice_sub(url, slice_find(url, 0, '/') + 2, url.len);
     size_t slash = slice_find(rest, 0, '/');
     slice authority = slice_sub(rest, 0, slash == SIZE_MAX ? rest.len : slash);
     slice database = slash == SIZE_MAX ? slice_empty() : slice_sub(rest, slash + 1, rest.len);
@@ -308,6 +312,7 @@ static status read_server(driver_link *k, const driver_values *v, err *e) {
     }
     TRY(driver_values_number(v, "port", 1, 65535, &port, e));
     TRY(driver_values_number(v, "database", 0, 1 << 20, &database, e));
+    TRY(driver_values_bool(v, "tls", &k->is_secure, e));
     (void)!driver_values_text(v, "user", &k->server.user);
     k->server.host = k->host;
     k->server.port = (uint16_t)port;
@@ -356,6 +361,13 @@ static status read_settings(driver_link *k, const driver_values *v, err *e) {
 
 // --- the driver --------------------------------------------------------------------------------------------
 
+static void free_parts(driver_link *k) {
+    tls_context_free(k->server.tls);
+    keyvalue_limits_done(&k->limits);
+    mem_free(k->text);
+    mem_free(k);
+}
+
 static void on_closed_soon(void *arg) {
     driver_link *k = arg;
     driver_link_options options = k->options;
@@ -364,9 +376,7 @@ static void on_closed_soon(void *arg) {
         redis_connection_done(&k->places[i].connection);
     }
     loop_soon_cancel(&k->health_soon);
-    keyvalue_limits_done(&k->limits);
-    mem_free(k->text);
-    mem_free(k);
+    free_parts(k);
     options.on_closed(options.arg);
 }
 
@@ -379,10 +389,11 @@ static status link_open(const driver_environment *env, const driver_link_options
     TRY(driver_values_number(&options->settings, "connections", 1, CONNECTIONS_MAX, &count, e));
     driver_link *k = mem_zalloc(sizeof *k + count * sizeof k->places[0]);
     status code = read_settings(k, &options->settings, e);
+    if (code == STATUS_OK && k->is_secure) {
+        code = driver_tls_make(env, options, &k->server.tls, e);
+    }
     if (code != STATUS_OK) {
-        keyvalue_limits_done(&k->limits);
-        mem_free(k->text);
-        mem_free(k);
+        free_parts(k);
         return code;
     }
     k->l = env->l;
@@ -482,12 +493,15 @@ static status peers(const driver_values *given, driver_peer found, void *arg, er
 
 static const driver_setting settings[] = {
     KEYVALUE_SETTINGS,
-    {"url", "redis://[user@]host[:port][/database], in place of these settings", false, false},
+    {"url", "redis://[user@]host[:port][/database], in place of these settings; rediss:// for TLS", false,
+     false},
     {"host", "name or address of the server; default 127.0.0.1", false, false},
     {"port", "default 6379", false, false},
     {"database", "its number; default 0", false, false},
     {"user", "of the server's access list; default: the default user", false, false},
     {"password", "of the user", true, false},
+    {"tls", "whether connections are under TLS; default: only with rediss://", false, false},
+    DRIVER_TLS_SETTINGS,
     {"prefix",
      "with '/' behind it, what all keys on the server begin with; no '/' or ':' in it; default: nothing",
      false, false},

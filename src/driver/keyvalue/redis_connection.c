@@ -1,36 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driver/keyvalue/redis_connection.h"
 
-#include <errno.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 
 #include "base/check.h"
 #include "base/mem.h"
 #include "codec/utf.h"
-#include "os/fd.h"
-#include "os/socket.h"
 
-enum {
-    READ_BYTES = 64 << 10,
-    READS_MAX = 4, // in one turn
-    KEPT_OUT_BYTES = 1 << 20,
-    WORD_HEAD_BYTES = 32,
-};
+enum { WORD_HEAD_BYTES = 32 };
 
 static const uint64_t second = 1000000000;
 static const uint64_t connect_ns_max = 5 * 1000000000ull;
 
 static void on_timer(void *arg);
-static void on_flush(void *arg);
-static void on_event(void *arg, unsigned events);
 
 void redis_connection_init(redis_connection *c, loop *l, connector *by, const redis_server *server,
                            const redis_events *events) {
-    *c = (redis_connection){.l = l, .connector = by, .server = server, .events = *events, .fd = -1};
+    *c = (redis_connection){.l = l, .connector = by, .server = server, .events = *events};
     c->tags = mem_calloc(REDIS_IN_FLIGHT_MAX, sizeof(void *));
-    buf_init(&c->out, 2 * (size_t)REDIS_OUT_BYTES_MAX);
-    loop_soon_init(&c->flush, on_flush, c);
     loop_timer_init(&c->timer, l, on_timer, c);
 }
 
@@ -38,18 +25,11 @@ void redis_connection_stop(redis_connection *c) {
     if (c->phase == REDIS_CONNECTING) {
         connector_cancel(c->connector, c->connect_id);
     }
-    loop_watch_stop(&c->watch);
-    fd_close(c->fd);
-    c->fd = -1;
+    byte_stream_free(c->stream);
+    c->stream = NULL;
     c->phase = REDIS_IDLE;
-    loop_soon_cancel(&c->flush);
     loop_timer_stop(&c->timer);
     secret_free(&c->greeting);
-    c->greeting = (secret){0};
-    buf_done(&c->out);
-    buf_init(&c->out, 2 * (size_t)REDIS_OUT_BYTES_MAX);
-    c->out_start = 0;
-    c->is_blocked = false;
     c->first = c->next;
     if (c->reader != NULL && !c->is_reading) {
         redisReaderFree(c->reader);
@@ -59,7 +39,6 @@ void redis_connection_stop(redis_connection *c) {
 
 void redis_connection_done(redis_connection *c) {
     redis_connection_stop(c);
-    buf_done(&c->out);
     mem_free(c->tags);
     c->tags = NULL;
 }
@@ -89,70 +68,6 @@ static void on_timer(void *arg) {
 }
 
 // --- sending -----------------------------------------------------------------------------------------------
-
-static bool is_dead_socket(redis_connection *c, long n) {
-    if (n >= 0 || n == -EAGAIN) {
-        return false;
-    }
-    char text[96];
-    snprintf(text, sizeof text, "the connection was lost (error %ld)", -n);
-    lose(c, STATUS_CLOSED, text);
-    return true;
-}
-
-static void set_blocked(redis_connection *c, bool is_blocked) {
-    if (c->is_blocked != is_blocked) {
-        c->is_blocked = is_blocked;
-        loop_watch_set(&c->watch, LOOP_READABLE | (is_blocked ? LOOP_WRITABLE : 0u));
-    }
-}
-
-// False when the kernel takes no more, or the connection is gone.
-static bool flush_greeting(redis_connection *c) {
-    size_t left = c->greeting.len - c->greeting_sent;
-    if (left == 0) {
-        return true;
-    }
-    long n = socket_send(c->fd, c->greeting.data + c->greeting_sent, left);
-    if (is_dead_socket(c, n)) {
-        return false;
-    }
-    c->greeting_sent += n > 0 ? (size_t)n : 0;
-    if (c->greeting_sent < c->greeting.len) {
-        set_blocked(c, true);
-        return false;
-    }
-    secret_free(&c->greeting);
-    c->greeting = (secret){0};
-    c->greeting_sent = 0;
-    return true;
-}
-
-static void flush(redis_connection *c) {
-    if (c->fd < 0 || !flush_greeting(c)) {
-        return;
-    }
-    size_t left = c->out.len - c->out_start;
-    if (left > 0) {
-        long n = socket_send(c->fd, c->out.data + c->out_start, left);
-        if (is_dead_socket(c, n)) {
-            return;
-        }
-        c->out_start += n > 0 ? (size_t)n : 0;
-    }
-    bool is_blocked = c->out_start < c->out.len;
-    if (!is_blocked) {
-        c->out_start = 0;
-        buf_clear(&c->out);
-        if (c->out.capacity > KEPT_OUT_BYTES) {
-            buf_done(&c->out);
-            buf_init(&c->out, 2 * (size_t)REDIS_OUT_BYTES_MAX);
-        }
-    }
-    set_blocked(c, is_blocked);
-}
-
-static void on_flush(void *arg) { flush(arg); }
 
 static uint8_t *put_text(uint8_t *to, const char *text, size_t len) {
     memcpy(to, text, len);
@@ -191,24 +106,17 @@ status redis_connection_send(redis_connection *c, const slice *words, size_t cou
         return STATUS_CLOSED;
     }
     size_t size = command_size_max(words, count);
-    if (redis_in_flight(c) >= REDIS_IN_FLIGHT_MAX || c->out.len - c->out_start + size > REDIS_OUT_BYTES_MAX) {
+    if (redis_in_flight(c) >= REDIS_IN_FLIGHT_MAX) {
         return STATUS_LIMIT;
     }
-    if (c->out_start > 0 && c->out_start >= c->out.len / 2) {
-        buf_consume(&c->out, c->out_start);
-        c->out_start = 0;
-    }
     uint8_t *to = NULL;
-    TRY(buf_reserve(&c->out, size, &to));
-    c->out.len = (size_t)(put_command(to, words, count) - c->out.data);
+    TRY(byte_stream_reserve(c->stream, size, &to));
+    byte_stream_commit(c->stream, (size_t)(put_command(to, words, count) - to));
     if (redis_in_flight(c) == 0) {
         loop_timer_start_in(&c->timer, c->server->stall_ns);
     }
     *ret = c->next;
     c->tags[c->next++ % REDIS_IN_FLIGHT_MAX] = tag;
-    if (!c->is_blocked) {
-        loop_soon_add(c->l, &c->flush);
-    }
     return STATUS_OK;
 }
 
@@ -258,6 +166,7 @@ static void on_reply(redis_connection *c, const redisReply *reply) {
 
 // Replies that are complete. A callback may have stopped the connection, or even made a new one.
 static void take_replies(redis_connection *c, redisReader *reader) {
+    const byte_stream *stream = c->stream;
     for (;;) {
         void *reply = NULL;
         if (redisReaderGetReply(reader, &reply) != REDIS_OK) {
@@ -270,54 +179,39 @@ static void take_replies(redis_connection *c, redisReader *reader) {
         c->unread = 0;
         on_reply(c, reply);
         freeReplyObject(reply);
-        if (c->fd < 0 || c->reader != reader) {
+        if (c->stream != stream) {
             return;
         }
     }
 }
 
-// False when there is no more, or the connection is gone.
-static bool receive(redis_connection *c) {
-    char bytes[READ_BYTES];
-    long n = socket_receive(c->fd, bytes, sizeof bytes);
-    if (n == 0) {
-        lose(c, STATUS_CLOSED, "the server closed the connection");
-        return false;
-    }
-    if (is_dead_socket(c, n) || n < 0) {
-        return false;
-    }
-    c->unread += (size_t)n;
+static size_t on_bytes(void *arg, slice bytes) {
+    redis_connection *c = arg;
+    redisReader *reader = c->reader;
+    const byte_stream *stream = c->stream;
+    c->unread += bytes.len;
     if (c->unread > REDIS_REPLY_BYTES_MAX) {
         lose(c, STATUS_LIMIT, "the server sent a reply that is too long");
-        return false;
+        return bytes.len;
     }
-    redisReader *reader = c->reader;
-    if (redisReaderFeed(reader, bytes, (size_t)n) != REDIS_OK) {
+    if (redisReaderFeed(reader, (const char *)bytes.data, bytes.len) != REDIS_OK) {
         lose(c, STATUS_INVALID, "the server does not speak the protocol of Redis");
-        return false;
+        return bytes.len;
     }
     c->is_reading = true;
     take_replies(c, reader);
     c->is_reading = false;
-    if (c->fd < 0) { // stopped from below
+    if (c->stream != stream) { // stopped from below
         redisReaderFree(reader);
         c->reader = NULL;
-        return false;
     }
-    return n == READ_BYTES;
+    return bytes.len;
 }
 
-static void on_event(void *arg, unsigned events) {
-    redis_connection *c = arg;
-    if ((events & LOOP_WRITABLE) != 0) {
-        flush(c);
-    }
-    for (int i = 0; c->fd >= 0 && i < READS_MAX && receive(c); i++) {
-    }
-    if (c->fd >= 0 && (events & LOOP_ERROR) != 0) {
-        lose(c, STATUS_CLOSED, "the connection was lost");
-    }
+static void on_end(void *arg, status why, const err *e) {
+    char text[256];
+    snprintf(text, sizeof text, "%.250s", e->message);
+    lose(arg, why, text);
 }
 
 // --- connecting --------------------------------------------------------------------------------------------
@@ -350,8 +244,22 @@ static status make_greeting(redis_connection *c, slice password) {
     }
     to = put_command(to, ping, 1);
     c->greeting.len = (size_t)(to - c->greeting.data);
-    c->greeting_sent = 0;
     return STATUS_OK;
+}
+
+static status open_stream(redis_connection *c, int fd, err *e) {
+    const byte_stream_limits limits = {1, REDIS_OUT_BYTES_MAX}; // the reader takes all that comes
+    const byte_stream_handler handler = {.arg = c, .on_bytes = on_bytes, .on_end = on_end};
+    TRY(byte_stream_new(c->l, fd, &limits, &handler, &c->stream, e));
+    c->reader = redisReaderCreate();
+    c->unread = 0;
+    if (c->reader == NULL) {
+        return STATUS_LIMIT;
+    }
+    if (c->server->tls != NULL) {
+        TRY(byte_stream_start_tls(c->stream, c->server->tls, slice_from_text(c->server->host), e));
+    }
+    return byte_stream_write_secret(c->stream, &c->greeting);
 }
 
 static void on_connected(void *arg, const connect_result *result) {
@@ -363,17 +271,11 @@ static void on_connected(void *arg, const connect_result *result) {
         lose(c, result->code == STATUS_IO ? STATUS_CLOSED : result->code, text);
         return;
     }
-    c->fd = result->fd;
-    socket_option_set(c->fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    socket_option_set(c->fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    c->reader = redisReaderCreate();
-    c->unread = 0;
-    if (c->reader == NULL ||
-        loop_watch_start(&c->watch, c->l, c->fd, LOOP_READABLE, on_event, c, NULL) != STATUS_OK) {
-        lose(c, STATUS_LIMIT, "no memory for a connection");
-        return;
+    err e = {.message = "no memory for a connection"};
+    status code = open_stream(c, result->fd, &e);
+    if (code != STATUS_OK) {
+        lose(c, code, e.message);
     }
-    flush(c);
 }
 
 static void on_no_start(void *arg) { lose(arg, STATUS_CLOSED, "the connection could not be asked for"); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection to a Redis server on the loop: commands go out in order, many at a time, and replies come
-// back in the same order. What one turn of the loop queues is one write. hiredis reads the replies.
+// back in the same order. hiredis reads the replies.
 //
 // Callbacks come from the loop only. They may send commands and stop the connection; its memory is the link's
 // and stays while a callback runs.
@@ -8,9 +8,8 @@
 
 #include <hiredis/hiredis.h>
 
-#include "base/buf.h"
-#include "crypto/secret.h"
 #include "loop/loop.h"
+#include "net/byte_stream.h"
 #include "net/connector.h"
 
 typedef struct redis_connection redis_connection;
@@ -40,6 +39,7 @@ typedef struct redis_server { // borrowed for the connection's life
     uint16_t port;
     uint32_t database;
     slice user;        // empty = the default one
+    tls_context *tls;  // NULL = in the clear
     uint64_t stall_ns; // a server that owes replies and sends nothing for so long is gone
 } redis_server;
 
@@ -50,21 +50,15 @@ struct redis_connection {
     redis_events events;
     redis_phase phase;
     uint64_t connect_id;
-    int fd;
-    loop_watch watch;
-    loop_soon flush;
+    byte_stream *stream;
     loop_timer timer; // connecting, greeting, stalled
     redisReader *reader;
-    size_t unread; // bytes of a reply that is not complete
-    secret greeting;
-    size_t greeting_sent;
+    size_t unread;             // bytes of a reply that is not complete
+    secret greeting;           // until it is sent
     unsigned greeting_replies; // that are still to come
-    buf out;
-    size_t out_start;
-    bool is_blocked;
-    bool is_reading; // the reader is in use below a callback
-    void **tags;     // ring of the commands in flight; NULL = forgotten
-    uint64_t first;  // number of the oldest
+    bool is_reading;           // the reader is in use below a callback
+    void **tags;               // ring of the commands in flight; NULL = forgotten
+    uint64_t first;            // number of the oldest
     uint64_t next;
 };
 
