@@ -22,6 +22,7 @@ static const driver *const all[] = {
     &keyvalue_redis,
     &keyvalue_sqlite,
     &messaging_local,
+    &messaging_nats,
     &sql_postgres,
     &sql_sqlite,
     NULL,

@@ -1,21 +1,27 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """examples/thumbnails: a thousand uploads while a worker process is killed. None is lost, none comes twice, and each
-thumbnail is what this file computes."""
+thumbnail is what this file computes. With what is within the host, and with a NATS server and an S3 store."""
 
 import concurrent.futures
 import contextlib
 import os
 import pathlib
 import random
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 import threading
+import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 
-EXAMPLE = pathlib.Path(__file__).resolve().parent.parent.parent / "examples" / "thumbnails"
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+EXAMPLE = ROOT / "examples" / "thumbnails"
+S3_SERVER = ROOT / "build" / "deps" / "tools" / "bin" / "versitygw"
 UPLOADS = 1000
 PARALLEL = 8
 HELD = 40
@@ -47,14 +53,28 @@ def thumbnail(width, height, pixels):
     return as_file((width + step - 1) // step, (height + step - 1) // step, bytes(out))
 
 
-class Thumbnails(harness.Case):
-    def up(self, workers=3, change=lambda text: text):
+def accepts(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class ThumbnailsCase(harness.Case):
+    seconds_max = 300
+
+    def up(self, workers=3, change=lambda text: text, options=()):
         text = (EXAMPLE / "app.yaml").read_text()
         for part in ("gallery", "scaler"):
             text = text.replace(f"file://./build/{part}.wasm", harness.guest(f"thumbnails-{part}"))
         path = self.folder / "app.yaml"
         path.write_text(change(text))
-        return self.serve(path, "--data", self.folder / "data", command="up", workers=workers)
+        return self.serve(path, "--data", self.folder / "data", *options, command="up", workers=workers)
 
     def upload(self, server, name, body, timeout=20):
         """As a client does that wants to be sure: again until it is accepted."""
@@ -93,8 +113,7 @@ class Thumbnails(harness.Case):
         with contextlib.suppress(ProcessLookupError):  # its supervisor may have ended it already: it hangs
             os.kill(worker, signal.SIGKILL)
 
-    def test_a_thousand_uploads_and_a_worker_that_is_killed(self):
-        server = self.up()
+    def check_a_thousand(self, server):
         names = [f"p{number}" for number in range(UPLOADS)]
         held = names[UPLOADS // 2:UPLOADS // 2 + HELD]
         rest = [name for name in names if name not in held]
@@ -104,6 +123,11 @@ class Thumbnails(harness.Case):
             killer.result()
         server.wait_line("worker-replaced")
         self.check_all(server, names)
+
+
+class Embedded(ThumbnailsCase):
+    def test_a_thousand_uploads_and_a_worker_that_is_killed(self):
+        self.check_a_thousand(self.up())
 
     def test_the_worker_that_is_killed_has_messages(self):
         """Or the test above would show nothing: when they are not tried again, some thumbnails are never made."""
@@ -135,6 +159,54 @@ class Thumbnails(harness.Case):
         self.assertEqual(as_file(*first), server.get("/pictures/same").body)
         self.assertEqual(thumbnail(*first), server.get("/thumbnails/same").body)
 
+
+
+@unittest.skipUnless(shutil.which("nats-server"), "nats-server is not installed (apt-get install nats-server)")
+@unittest.skipUnless(S3_SERVER.exists(), "versitygw is not here (tools/setup/setup.py test builds it)")
+class Servers(ThumbnailsCase):
+    """The same application, with two of its components changed."""
+
+    def start(self, command):
+        """A server on a port of its own, which is returned. Somebody else may be faster to take a port: another one."""
+        for _ in range(5):
+            port = free_port()
+            words = [str(word).format(port=port) for word in command]
+            process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.until(lambda: process.poll() is not None or accepts(port), 20, f"{words[0]} accepts connections")
+            if process.poll() is None:
+                return port
+        return self.fail(f"{command[0]} does not start")
+
+    def secret(self, field, value):
+        done = harness.run("secrets", "set", "--secrets", self.folder / "secrets", "s3", "--field", field,
+                           stdin=value.encode(), cache=False, env={"WRIT_HOME": str(self.folder / "home")})
+        self.assertEqual(0, done.returncode, done.stderr)
+
+    def change(self, text):
+        secrets = ", ".join(f"{{name: {name}, properties: {{policy: safe, key: s3, field: {name}}}}}"
+                            for name in ("access-key-id", "secret-access-key"))
+        for old, new in (
+                ('image: "writ:local"}', 'image: "writ:nats", config: [{name: nats, properties: '
+                                         f'{{url: "nats://127.0.0.1:{self.nats}"}}}}]}}'),
+                ('image: "writ:directory"', f'image: "writ:s3"\n        secrets: [{secrets}]'),
+                ("{root: thumbnails, ", f'{{endpoint: "http://127.0.0.1:{self.s3}", '),
+                ("  policies:\n", "  policies:\n    - name: safe\n      type: policy.secret.wasmcloud.dev/v1alpha1\n"
+                                  "      properties: {backend: store}\n")):
+            self.assertIn(old, text)
+            text = text.replace(old, new)
+        return text
+
+    def test_a_thousand_uploads_and_a_worker_that_is_killed(self):
+        (self.folder / "s3").mkdir()
+        self.nats = self.start(["nats-server", "-a", "127.0.0.1", "-p", "{port}"])
+        self.s3 = self.start([S3_SERVER, "--access", "tester", "--secret", "sesame-sesame", "--port", "127.0.0.1:{port}",
+                              "--quiet", "--keep-alive", "posix", self.folder / "s3"])
+        self.secret("access-key-id", "tester")
+        self.secret("secret-access-key", "sesame-sesame")
+        server = self.up(change=self.change, options=("--secrets", self.folder / "secrets"))
+        self.check_a_thousand(server)
 
 
 if __name__ == "__main__":
