@@ -200,7 +200,10 @@ class Header:
 
 
 def is_forwarded(interface):
-    return f"{interface.namespace}:{interface.package}" in FORWARDED
+    forwarded = f"{interface.namespace}:{interface.package}" in FORWARDED
+    if forwarded and interface.resources:
+        raise Unsupported(f"{interface.full_name()}: a resource cannot be passed on")
+    return forwarded
 
 
 def prototypes(interface):

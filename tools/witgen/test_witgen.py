@@ -33,12 +33,12 @@ class Generating(unittest.TestCase):
         return subprocess.run([sys.executable, HERE / "witgen.py", "--wasm-tools", WASM_TOOLS, "--wit", folder,
                                "--out", self.out, *options], capture_output=True, text=True)
 
-    def generate(self, interface, expected=0):
-        (self.wit / "a.wit").write_text(f"package a:b@1.0.0;\ninterface i {{\n{interface}\n}}\n"
+    def generate(self, interface, expected=0, package="a:b"):
+        (self.wit / "a.wit").write_text(f"package {package}@1.0.0;\ninterface i {{\n{interface}\n}}\n"
                                         "world host { import i; }\n")
         done = self.run_on(self.wit)
         self.assertEqual(done.returncode, expected, done.stderr)
-        return done.stderr if expected else (self.out / "a" / "b_i.h").read_text()
+        return done.stderr if expected else (self.out / f"{package.replace(':', '/')}_i.h").read_text()
 
 
 class Refusals(Generating):
@@ -48,6 +48,9 @@ class Refusals(Generating):
                            ("f: func(x: list<u8, 4>);", "fixed")):
             with self.subTest(text):
                 self.assertIn(name, self.generate(text, expected=1))
+
+    def test_a_resource_is_not_passed_on(self):
+        self.assertIn("cannot be passed on", self.generate("resource r; f: func(x: r);", 1, "wasmcloud:postgres"))
 
     def test_wit_that_does_not_parse(self):
         self.assertIn("cannot read the WIT", self.generate("f: func(", expected=1))
@@ -139,6 +142,17 @@ class Files(Generating):
         gates = set(re.findall(r"@unstable\(feature = ([\w-]+)\)",
                                "\n".join(f.read_text() for f in WASI.rglob("*.wit"))))
         self.assertLessEqual({g for g in gates if g not in documented}, set(), "document what is left out")
+
+
+class Forwarded(Generating):
+    def test_types_and_one_body_for_all(self):
+        header = self.generate("variant v { a, b(string) } f: func(x: v); g: func() -> string;",
+                               package="wasmcloud:postgres")
+        source = (self.out / "wasmcloud" / "postgres_i.c").read_text()
+        self.assertEqual(1, header.count("status wasi_link_forward("))
+        self.assertNotIn("wasmcloud_postgres_i_f(", header)
+        self.assertEqual(2, source.count(", wasi_link_forward},"))
+        self.assertNotRegex(source, r"\b(body|lift|store)_")
 
 
 class Layout(unittest.TestCase):

@@ -16,6 +16,9 @@ How WIT types look in C:
 Arguments live until the function returns: slices point into guest memory, lists into the call's arena. Slices and
 lists of a result must stay valid until the function has returned and its result was written.
 
+Packages in emit.FORWARDED are passed on: only their types are generated, and every function has the same body, which
+sends the call to the link of the interface as bytes, by its type. They have no resources.
+
 Only what WIT marks as stable is generated. Left out, because WASI 0.2.12 itself calls them unstable:
   clocks-timezone                    the interface wasi:clocks/timezone
   informational-outbound-responses   wasi:http/types response-outparam.send-informational

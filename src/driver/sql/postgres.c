@@ -164,9 +164,10 @@ static void dispatch(driver_link *k) {
 
 // --- a connection's events ---------------------------------------------------------------------------------
 
+// The first place is always tried again, the others when calls wait.
 static void on_retry(void *arg) {
     place *p = arg;
-    if (p->connection.phase == POSTGRES_IDLE) {
+    if (p->connection.phase == POSTGRES_IDLE && (p == &p->link->places[0] || p->link->waiting_count > 0)) {
         start(p);
     }
 }
@@ -201,7 +202,6 @@ static void end_lost_call(driver_link *k, sql_request *q, const char *text) {
     }
 }
 
-// The first place is always tried again, the others when calls wait.
 static void on_lost(void *arg, postgres_connection *c, sql_request *q, status why, const char *text) {
     (void)c, (void)why;
     place *p = arg;
@@ -214,9 +214,6 @@ static void on_lost(void *arg, postgres_connection *c, sql_request *q, status wh
     loop_timer_start_in(&p->retry, driver_wait(&k->random, p->retry_ms) * ms);
     p->retry_ms = p->retry_ms * 2 < RETRY_MS_MAX ? p->retry_ms * 2 : RETRY_MS_MAX;
     if (is_any_up(k)) {
-        if (p != &k->places[0]) {
-            loop_timer_stop(&p->retry);
-        }
         return;
     }
     char shown[DRIVER_REASON_BYTES_MAX];
