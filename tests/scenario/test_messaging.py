@@ -228,6 +228,23 @@ class Applications(MessagingCase):
         self.assertIn("may not publish to work.two", line)
         self.assertIn("post-worker", line)
 
+    def test_a_change_loses_no_message_and_repeats_none(self):
+        server = self.up()
+        sent = 0
+        for round_number in range(4):
+            for batch in range(10):
+                self.publish(server, "work.one", f"r{round_number}b{batch}n", "&times=20")
+                sent += 20
+            path = self.folder / "app.yaml"
+            path.write_text(path.read_text().replace(f"version: v{round_number + 1}", f"version: v{round_number + 2}"))
+            self.publish(server, "work.one", f"slow{round_number}n", "&times=10")
+            sent += 10
+            mark = server.mark()
+            server.process.send_signal(signal.SIGHUP)
+            server.wait_line('"event":"changed"|serving', 60, since=mark)
+        self.wait_for(server, "count", str(sent))
+        self.assertEqual(sent + 1, len(self.ask(server, "/got").split()))
+
     def test_rules_for_a_capability(self):
         policy = """\
     - name: calls

@@ -201,8 +201,8 @@ class Servers(ThumbnailsCase):
     def test_a_thousand_uploads_and_a_worker_that_is_killed(self):
         (self.folder / "s3").mkdir()
         self.nats = self.start(["nats-server", "-a", "127.0.0.1", "-p", "{port}"])
-        self.s3 = self.start([S3_SERVER, "--access", "tester", "--secret", "sesame-sesame", "--port", "127.0.0.1:{port}",
-                              "--quiet", "--keep-alive", "posix", self.folder / "s3"])
+        self.s3 = self.start([S3_SERVER, "--access", "tester", "--secret", "sesame-sesame", "--quiet", "--keep-alive",
+                              "--port", "127.0.0.1:{port}", "posix", self.folder / "s3"])
         self.secret("access-key-id", "tester")
         self.secret("secret-access-key", "sesame-sesame")
         server = self.up(change=self.change, options=("--secrets", self.folder / "secrets"))
