@@ -16,7 +16,7 @@ typedef struct audit_queue audit_queue;
 
 enum {
     AUDIT_QUEUE_EVENTS_MAX = 4096, // that are not on the disk yet
-    AUDIT_QUEUE_BYTES_MAX = 4 << 20,
+    AUDIT_QUEUE_BYTES_MAX = 16 << 20,
 };
 
 // Later, from the loop: the event is on the disk, or could not be written. `e` is NULL with STATUS_OK.

@@ -315,6 +315,9 @@ class Gateway(http.server.BaseHTTPRequestHandler):
         self.answer(200, self.bao.call("POST", "auth/token/create", {"policies": ["reader"], "ttl": "1h"}))
 
     def do_GET(self):
+        if self.path.endswith("/huge"):
+            self.answer(200, {"data": {"data": {"x": "y" * (1 << 21)}, "metadata": {"version": 1}}})
+            return
         try:
             self.answer(200, self.bao.call("GET", self.path.removeprefix("/v1/"), token=self.headers["X-Vault-Token"]))
         except AssertionError:
@@ -541,6 +544,12 @@ class Server(UpSecrets):
             **{"auth-mount": "kube", "jwt-file": "./jwt", "ca-file": None}))
         self.assertEqual("one", self.reveal(self.start(path), "pw"))
         self.assertEqual("/v1/auth/kube/login", handler.logins[0][0])
+        path = self.write([secret("huge", "vault", "huge")], self.policies(
+            address=f"http://127.0.0.1:{gateway.server_address[1]}", auth="kubernetes", role="shop",
+            **{"jwt-file": "./jwt", "ca-file": None}))
+        done = self.check(path)
+        self.assertEqual(4, done.returncode, done.stderr)
+        self.assertIn("the server's answer is too long", done.stderr)
         jwt.write_text("another")
         self.assertEqual(3, self.check(path).returncode)
         jwt.chmod(0o666)
