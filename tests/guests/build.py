@@ -79,6 +79,7 @@ GUESTS = {
     "composed": (toolchains.build_composed, ["composed"]),
     "parts-c": (build_parts, ["composed", "build.py"]),
     "guestbook": (toolchains.build_example, ["../../examples/guestbook", "../../wit/contracts"]),
+    "plug-ins": (toolchains.build_example, ["../../examples/plug-ins", "../../wit/contracts"]),
     "bad": (toolchains.build_bad, ["bad"]),
 }
 

@@ -18,7 +18,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STEP_SECONDS_MAX = 900
-EXAMPLES = ("guestbook",)  # projects of several components, in several languages
+EXAMPLES = ("guestbook", "plug-ins")  # projects of several components, in several languages
 
 # Short names for the interfaces, so that C written against the generated header can be read.
 C_NAMES = [
@@ -155,7 +155,11 @@ def build_example(tools, name, source, work, result):
     shutil.copytree(ROOT / "examples" / name, project, ignore=shutil.ignore_patterns("build", "node_modules", ".writ"))
     if (project / "package.json").exists():
         (project / "node_modules").symlink_to(js_modules(tools))
-    env = dict(tools.env, root=str(ROOT))
+    env = dict(tools.env)
+    if any(project.rglob("go.mod")):
+        env = go_environment(tools)
+        replace_go_runtime(tools, project.rglob("go.mod"))
+    env["root"] = str(ROOT)
     for command in re.findall(r"\bbuild: (\./build\.sh [a-z0-9-]+)", (project / "writ.yaml").read_text()):
         run(["sh", "-c", command], project, env=env, shown=command)
     shutil.copytree(project / "build", result / name, ignore=lambda folder, names: [
@@ -405,11 +409,16 @@ def project_environment(tools, language, project, work):
         env.update(PATH=f"{site / 'bin'}:{env['PATH']}", PYTHONPATH=str(site))
     else:
         env = go_environment(tools)
-        runtime = tool_folder(tools, "go-runtime-" + GO_RUNTIME_CRATE[1], [], lambda f: go_runtime(f, f / "pkg"))
-        for module in project.glob("*/go.mod"):
-            with open(module, "a") as file:
-                file.write(f"\nreplace go.bytecodealliance.org/pkg => {runtime / 'pkg'}\n")
+        replace_go_runtime(tools, project.glob("*/go.mod"))
     return env
+
+
+def replace_go_runtime(tools, modules):
+    """The package below the bindings is found here, in place of the network."""
+    runtime = tool_folder(tools, "go-runtime-" + GO_RUNTIME_CRATE[1], [], lambda f: go_runtime(f, f / "pkg"))
+    for module in modules:
+        with open(module, "a") as file:
+            file.write(f"\nreplace go.bytecodealliance.org/pkg => {runtime / 'pkg'}\n")
 
 
 def build_bad(tools, name, source, work, result):
