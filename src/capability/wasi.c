@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "capability/virtual.h"
 #include "os/clock.h"
 #include "os/random.h"
 
@@ -54,6 +55,19 @@ const wasi_random *wasi_random_of_machine(void) {
 
 // --- instances -------------------------------------------------------------------------------------------
 
+static void choose_sources(wasi_instance *i) {
+    const wasi_workload *w = i->workload;
+    i->clock = w->clock != NULL ? w->clock : wasi_clock_of_machine();
+    i->random = w->random != NULL ? w->random : wasi_random_of_machine();
+    if (w->test != NULL) {
+        i->virtual = wasi_virtual_new(w->test);
+        const wasi_clock *clock = wasi_virtual_clock(i->virtual);
+        const wasi_random *random = wasi_virtual_random(i->virtual);
+        i->clock = clock != NULL ? clock : i->clock;
+        i->random = random != NULL ? random : i->random;
+    }
+}
+
 status wasi_instance_new(const wasi_instance_options *options, wasi_instance **ret, err *e) {
     const wasi_workload *workload = options->workload;
     wasi_instance *i = mem_try_calloc(1, sizeof *i);
@@ -64,8 +78,7 @@ status wasi_instance_new(const wasi_instance_options *options, wasi_instance **r
     i->loop = options->loop;
     i->connector = options->connector;
     i->http = options->http;
-    i->clock = workload->clock != NULL ? workload->clock : wasi_clock_of_machine();
-    i->random = workload->random != NULL ? workload->random : wasi_random_of_machine();
+    choose_sources(i);
     i->wake = options->wake;
     i->waker = options->waker;
     list_init(&i->resources);
@@ -102,6 +115,7 @@ void wasi_instance_free(wasi_instance *i) {
             i->slots[s].free(i->slots[s].state);
         }
     }
+    wasi_virtual_free(i->virtual);
     mem_free(i->scratch);
     mem_free(i);
 }

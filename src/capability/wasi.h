@@ -94,6 +94,14 @@ typedef struct wasi_random {
     void (*fill)(void *context, void *bytes, size_t len);
 } wasi_random;
 
+// For tests of components (capability/virtual.h).
+typedef struct wasi_test_mode {
+    bool has_clock;
+    uint64_t start_s; // of the wall clock, since 1970
+    bool has_seed;
+    uint64_t seed;
+} wasi_test_mode;
+
 const wasi_clock *wasi_clock_of_machine(void);
 const wasi_random *wasi_random_of_machine(void);
 
@@ -120,8 +128,9 @@ typedef struct wasi_workload {
     const struct network_policy *http_policy; // outgoing HTTP; NULL or empty = nothing
     const struct network_policy *net_policy;  // sockets; NULL or empty = nothing
     wasi_limits limits;
-    const wasi_clock *clock;   // NULL = the machine's
-    const wasi_random *random; // NULL = the machine's
+    const wasi_clock *clock;    // NULL = the machine's
+    const wasi_random *random;  // NULL = the machine's
+    const wasi_test_mode *test; // or NULL: goes before both
 } wasi_workload;
 
 // --- an instance -----------------------------------------------------------------------------------------
@@ -169,6 +178,7 @@ struct wasi_instance {
     struct http_client *http;
     const wasi_clock *clock;
     const wasi_random *random;
+    struct wasi_virtual *virtual; // where the clock or the randomness is; else NULL
     wasi_counters counters;
     bool has_exited; // the guest called wasi:cli/exit; the call returns STATUS_TRAP
     uint8_t exit_code;

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/link_option.h"
 #include "cli/secret_option.h"
+#include "codec/date.h"
 #include "policy/call_pattern.h"
 
 enum { SOURCE_BYTES_MAX = 2 * GATE_NAME_BYTES_MAX + 32 }; // --deny-call and what it says
@@ -127,6 +128,19 @@ static status set_strict(void *target, const char *value, err *e) {
     return STATUS_OK;
 }
 
+static status set_test_clock(void *target, const char *value, err *e) {
+    workload_config *c = workload_of(target);
+    c->has_test_clock = date_parse(slice_from_text(value), &c->test_clock_s);
+    return c->has_test_clock
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "\"%.40s\" is not a moment such as 2030-01-31T12:00:00Z", value);
+}
+static status set_test_seed(void *target, const char *value, err *e) {
+    workload_config *c = workload_of(target);
+    c->has_test_seed = true;
+    return cli_parse_number(value, 0, UINT64_MAX, &c->test_seed, e);
+}
+
 static status set_max_memory(void *target, const char *value, err *e) {
     return cli_parse_size(value, &workload_of(target)->limits.memory_bytes_max, e);
 }
@@ -194,6 +208,9 @@ const cli_option workload_options[WORKLOAD_OPTIONS] = {
     {"deny-call", 0, "CALL", "refuse a call through a link, such as wasi:keyvalue/store.set", set_deny_call},
     {"secret", 0, "NAME[=STORED]", "let it reveal a secret, stored as NAME or as KEY[:FIELD][@VERSION]",
      set_secret},
+    {"test-clock", 0, "MOMENT", "only for tests: its time begins there and passes when it waits",
+     set_test_clock},
+    {"test-seed", 0, "N", "only for tests: the same random bytes in every instance", set_test_seed},
     {"config-value", 0, "NAME=VALUE", "a value that wasi:config tells", set_config_value},
 };
 

@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "host/config.h"
 
-enum { WORKLOAD_OPTIONS = 21 };
+enum { WORKLOAD_OPTIONS = 23 };
 extern const cli_option workload_options[WORKLOAD_OPTIONS];
 
 // A host with one workload, which gets every request.

@@ -124,6 +124,12 @@ typedef struct workload_config {
     // nobody did.
     char *issuer;
 
+    // For tests of components: virtual time and random bytes from a seed (capability/virtual.h).
+    bool has_test_clock;
+    uint64_t test_clock_s;
+    bool has_test_seed;
+    uint64_t test_seed;
+
     host_limits limits;
     uint64_t metadata_key[2]; // random per run, the same for all workers: hides inode numbers from guests
 } workload_config;

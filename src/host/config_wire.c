@@ -48,6 +48,10 @@ static const number_field host_fields[] = {
 static const number_field workload_fields[] = {
     FIELD(NUMBER_STDIO, stdio),
     FIELD(NUMBER_BOOL, is_strict),
+    FIELD(NUMBER_BOOL, has_test_clock),
+    FIELD(NUMBER_U64, test_clock_s),
+    FIELD(NUMBER_BOOL, has_test_seed),
+    FIELD(NUMBER_U64, test_seed),
     FIELD(NUMBER_U64, limits.memory_bytes_max),
     FIELD(NUMBER_U32, limits.table_elements_max),
     FIELD(NUMBER_U64, limits.cpu_time_ns_max),

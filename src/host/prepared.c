@@ -25,6 +25,18 @@ static void report_vetting(const prepared_workload *p, const vetting *v) {
                  "signed by %s", issuer.text);
 }
 
+static void report_test_mode(const prepared_workload *p) {
+    const workload_config *c = p->config;
+    if (c->has_test_clock || c->has_test_seed) {
+        logger_event(p->logger, LOG_WARN, "test-mode",
+                     LOG_FIELDS(LOG_NUMBER("clock", c->has_test_clock), LOG_NUMBER("seed", c->has_test_seed)),
+                     "TEST MODE: its %s not real; no key, token or date that it makes is worth anything",
+                     !c->has_test_seed    ? "time is"
+                     : !c->has_test_clock ? "random bytes are"
+                                          : "time and its random bytes are");
+    }
+}
+
 status prepared_vet(prepared_workload *p, const prepared_context *c, vetting *v, err *e) {
     const char *path = p->config->component_path;
     TRY(host_read_component(path, &p->bytes, e));
@@ -37,6 +49,7 @@ status prepared_vet(prepared_workload *p, const prepared_context *c, vetting *v,
         c->observer->vetted(c->observer->context, c->config, p->number, v);
     }
     report_vetting(p, v);
+    report_test_mode(p);
     return STATUS_OK;
 }
 

@@ -191,6 +191,11 @@ status vetting_check(vetting *v, const host_config *host, const workload_config 
                        "--unsigned is not possible on this host: its settings say require_signatures = "
                        "locked");
     }
+    if ((config->has_test_clock || config->has_test_seed) && v->settings.is_locked) {
+        return err_set(e, STATUS_DENIED,
+                       "--test-clock and --test-seed are not possible on this host: its settings say "
+                       "require_signatures = locked");
+    }
     if (why == REFUSAL_NONE) {
         return STATUS_OK;
     }

@@ -294,6 +294,8 @@ static void fill_authority(workload *w, const workload_options *o) {
     fill_lists(w, o);
     fill_values(w);
     fill_secrets(w, o);
+    w->test = (wasi_test_mode){c->has_test_clock, c->test_clock_s, c->has_test_seed, c->test_seed};
+    w->wasi.test = c->has_test_clock || c->has_test_seed ? &w->test : NULL;
     w->wasi.stdio = stdio_of(c, w->kind);
     w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry, .denied = log_denied};
     w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};

@@ -66,6 +66,7 @@ typedef struct workload {
     workload_kind kind;
     const component_func *entry; // NULL of a library
     wasi_workload wasi;
+    wasi_test_mode test;
     wasi_links links;
     rpc_share share; // of the connection to the drivers; it outlives that
     wasi_config values;

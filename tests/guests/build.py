@@ -70,6 +70,7 @@ GUESTS = {
     "calls-c": (toolchains.build_c, ["calls-c"]),
     "crypto-c": (toolchains.build_c, ["crypto-c", "../../wit/contracts"]),
     "swap-c": (toolchains.build_c, ["swap-c", "../../wit/contracts"]),
+    "time-c": (toolchains.build_c, ["time-c"]),
     "named-c": (toolchains.build_c, ["named-c", "../../wit/contracts"]),
     "net-c": (toolchains.build_c, ["net-c"]),
     "secrets-c": (toolchains.build_c, ["secrets-c", "../../wit/contracts"]),

@@ -2,6 +2,7 @@
 // wasi:clocks: time, and waiting for it. The clock is the workload's, so tests decide what time it is.
 #include "base/mem.h"
 #include "capability/pollable.h"
+#include "capability/virtual.h"
 #include "loop/loop.h"
 #include "os/clock.h"
 #include "wasi/clocks_monotonic_clock.h"
@@ -43,8 +44,17 @@ typedef struct moment {
     loop_timer timer;
 } moment;
 
+// Virtual time, when the clock is that.
+static wasi_virtual *virtual_of(const wasi_instance *i) {
+    return i->virtual != NULL && wasi_virtual_clock(i->virtual) == i->clock ? i->virtual : NULL;
+}
+
 static void on_timer(void *arg) {
     moment *a = arg;
+    wasi_virtual *v = virtual_of(a->base.base.instance);
+    if (v != NULL) {
+        wasi_virtual_pass(v);
+    }
     wasi_instance_wake(a->base.base.instance);
 }
 
@@ -64,7 +74,11 @@ static status moment_arm(wasi_io_poll_pollable *p, err *e) {
     if (i->loop == NULL) {
         return err_set(e, STATUS_TRAP, "the guest waits for time to pass where no event loop runs");
     }
-    if (!loop_timer_is_active(&a->timer)) {
+    wasi_virtual *v = virtual_of(i);
+    if (v != NULL) {
+        wasi_virtual_wait(v, a->deadline_ns);
+        loop_timer_start_at(&a->timer, loop_now_fresh_ns(i->loop));
+    } else if (!loop_timer_is_active(&a->timer)) {
         // The guest may have run for long since the loop last read the time.
         uint64_t loop_now_ns_ = loop_now_fresh_ns(i->loop);
         uint64_t now = now_ns(i);
