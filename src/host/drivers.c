@@ -213,7 +213,9 @@ static status on_put(drivers *d, const channel_packet *p, err *e) {
     if (d->links[m.number].put_ended == NULL) {
         return err_set(e, STATUS_INVALID, "it has put link %u, which nobody wanted", m.number);
     }
-    err_set(&why, (status)m.code, "%.*s", SLICE_ARG(m.text));
+    if (m.code != STATUS_OK) {
+        err_set(&why, (status)m.code, "%.*s", SLICE_ARG(m.text));
+    }
     end_put(d, m.number, (status)m.code, m.code == STATUS_OK ? NULL : &why);
     return STATUS_OK;
 }

@@ -23,6 +23,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
 import harness  # noqa: E402
 import peers  # noqa: E402
+import servers  # noqa: E402
 from test_links import memory_files_with  # noqa: E402
 from test_secrets import occurrences  # noqa: E402
 
@@ -554,6 +555,158 @@ class Server(UpSecrets):
         self.assertEqual(3, self.check(path).returncode)
         jwt.chmod(0o666)
         self.assertIn("can be written by other users", self.check(path).stderr)
+
+
+class Credentials(UpSecrets):
+    """Of a link to a driver, from a secret that changes while it is in use."""
+
+    def tell(self, *lines):
+        with socket.create_connection(("127.0.0.1", self.redis.port), timeout=10) as s:
+            s.sendall("".join(line + "\r\n" for line in lines).encode())
+            answer = b""
+            while answer.count(b"\r\n") < len(lines):
+                answer += s.recv(4096)
+            self.assertEqual(["+OK"] * (len(lines) - 1), answer.decode().split("\r\n")[:len(lines) - 1])
+
+    def manifest(self):
+        link = ("        - type: link\n          properties: {namespace: wasi, package: keyvalue, "
+                "interfaces: [store, atomics, batch], target: {name: kv, "
+                f"config: [{{name: kv-place, properties: {{host: 127.0.0.1, port: \"{self.redis.port}\"}}}}], "
+                f"secrets: [{secret('PASSWORD', 'safe', 'cache', field='password')}]}}}}\n")
+        capability = "    - name: kv\n      type: capability\n      properties: {image: \"writ:redis\"}\n"
+        path = self.write([], {"safe": {"backend": "store"}})
+        text = path.read_text().replace("        secrets: []\n", "").replace("./app.wasm", "./links.wasm", 1)
+        text = text.replace("    - name: other\n", link + "    - name: other\n", 1)
+        path.write_text(text.replace("  policies:\n", capability + "  policies:\n", 1))
+        return path
+
+    def test_a_new_password_is_taken_without_a_failed_request(self):
+        shutil.copyfile(harness.guest("links-c"), self.folder / "links.wasm")
+        self.redis = servers.Redis(self)
+        self.redis.stop()
+        self.redis.start("--requirepass", "first-" + MARKER)
+        self.put("set", "cache", "--field", "password", value="first-" + MARKER)
+        server = self.start(self.manifest(), "--data", self.folder / "data")
+        self.assertEqual(200, server.get("/kv/set?bucket=b&key=k&value=x").status)
+        (put,) = [line["about"] for line in self.lines() if line["kind"] == "link.put"]
+        self.assertEqual("host port password", put["settings"])
+        # The server takes the new one from now on; connections that are there stay.
+        self.tell("AUTH first-" + MARKER, "CONFIG SET requirepass second-" + MARKER, "PING")
+        stop, failures = threading.Event(), []
+
+        def load():
+            while not stop.is_set():
+                answer = server.get("/kv/get?bucket=b&key=k")
+                if answer.status != 200:
+                    failures.append(answer.body)
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            before = self.clients()
+            self.put("rotate", "cache", "--field", "password", value="second-" + MARKER)
+            self.until(lambda: self.clients() and not self.clients() & before, 30, "a connection with the new password")
+        finally:
+            stop.set()
+            thread.join()
+        self.assertEqual([], failures)
+        self.tell("AUTH second-" + MARKER, "CLIENT KILL TYPE normal SKIPME yes")
+        self.until(lambda: server.get("/kv/get?bucket=b&key=k").status == 200, 30, "it connects again")
+        server.close()
+        self.assertNotIn(MARKER, server.log() + self.log.read_text())
+
+    def clients(self):
+        """Ids of the connections that the driver has."""
+        with socket.create_connection(("127.0.0.1", self.redis.port), timeout=10) as s:
+            s.sendall(f"AUTH second-{MARKER}\r\nCLIENT LIST\r\n".encode())
+            text = b""
+            while not text.endswith(b"\n\r\n"):
+                text += s.recv(65536)
+        return {word for line in text.decode().splitlines() if "cmd=client" not in line
+                for word in line.split() if word.startswith("id=")}
+
+
+def descendants(pid):
+    found = [pid]
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError, IndexError):
+                if (entry / "stat").read_text().rsplit(")", 1)[1].split()[1] == str(pid):
+                    found += descendants(int(entry.name))
+    return found
+
+
+class NothingLeaks(UpSecrets):
+    """One marker as the value from each backend, and a search for it in all that can be seen from outside."""
+
+    def search(self, server, values, may_have):
+        for process in descendants(server.process.pid):
+            proc = pathlib.Path("/proc", str(process))
+            command = (proc / "cmdline").read_bytes()
+            for value in values:
+                self.assertNotIn(value.encode(), command + (proc / "environ").read_bytes())
+                self.assertEqual([], memory_files_with(process, value.encode()))
+            if process not in may_have and harness.BINARY.parent.name == "release":
+                self.assertEqual(0, sum(occurrences(process, value.encode()) for value in values), command)
+        for file in (f for f in self.folder.rglob("*") if f.is_file() and f not in self.sources):
+            for value in values:
+                self.assertNotIn(value.encode(), file.read_bytes(), file)
+
+    def cores(self, server):
+        """No process that has, or could have, a value leaves a core dump; nobody but root looks into it."""
+        for process in descendants(server.process.pid):
+            limits = pathlib.Path(f"/proc/{process}/limits").read_text()
+            if process != server.process.pid:  # the parent of generations reads nothing
+                self.assertRegex(limits, r"Max core file size +0 +0", harness.command_line(process))
+
+    def test_a_marker_is_nowhere(self):
+        values = [f"{MARKER}-{kind}-0123456789abcdef" for kind in ("store", "files", "server")]
+        self.put("set", "key", value=values[0])
+        mount = self.folder / "mounted"
+        mount.mkdir()
+        (mount / "plain").write_text(values[1])
+        (mount / "plain").chmod(0o400)
+        self.sources = {mount / "plain"}
+        policies = {"safe": {"backend": "store"}, "files": {"backend": "kubernetes", "directory": "./mounted"}}
+        secrets = [secret("a", "safe", "key"), secret("b", "files", "plain")]
+        with contextlib.suppress(unittest.SkipTest):
+            bao = Bao(self)
+            bao.put("db", password=values[2])
+            token = self.folder / "token"
+            token.write_text(bao.TOKEN)
+            token.chmod(0o600)
+            policies["far"] = {"backend": "vault", "address": bao.address, "ca-file": "./ca.pem",
+                               "token-file": "./token", "refresh": "200ms"}
+            secrets.append(secret("c", "far", "db"))
+        path = self.write(secrets, policies)
+        for workers in (0, 2):
+            with self.subTest(workers=workers):
+                server = self.start(path, "--verbose", "--metrics", "0", workers=workers)
+                for name, value in zip("abc", values[:len(secrets)]):
+                    self.assertEqual(value, self.reveal(server, name))
+                    self.assertEqual(200, server.get(f"/use?{name}").status)
+                keepers = server.generations() if workers else [server.process.pid]
+                self.search(server, values, [server.process.pid, *keepers])
+                if workers:
+                    self.cores(server)
+                server.close()
+                self.assertNotIn(MARKER, server.log())
+        done = self.check(path, "--dry-run", "-o", "json")
+        self.assertEqual(0, done.returncode, done.stderr)
+        for command in (("manifest", "show", path), ("manifest", "check", path), ("audit", "show", self.log)):
+            done = harness.run(*command)
+            self.assertNotIn(MARKER, done.stdout + done.stderr)
+
+    def test_a_killed_supervisor_leaves_no_dump(self):
+        """SIGQUIT would make one, if anything does here."""
+        self.put("set", "key", value=MARKER)
+        server = self.start(self.write([secret("a", "safe", "key")], {"safe": {"backend": "store"}}), workers=1)
+        server.may_fail = True
+        self.assertEqual(MARKER, self.reveal(server, "a"))
+        (generation,) = server.generations()
+        os.kill(generation, signal.SIGQUIT)
+        self.until(lambda: server.process.poll() is not None, 20, "the end of all")
+        self.assertEqual([], [f for f in self.folder.rglob("core*") if f.is_file()])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One suite for all backends, and after it what each has alone.
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -39,6 +40,13 @@ struct world {
     secret_batch batch;
     int dones;
 };
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *at) {
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+static void remove_all(const char *path) { EXPECT(nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0); }
 
 static uint64_t now_s(void) { return clock_wall_now().seconds; }
 
@@ -102,9 +110,9 @@ static void files_put(world *w, const char *key, const char *field, const char *
 }
 
 static void files_drop(world *w, const char *key) {
-    char command[256];
-    (void)snprintf(command, sizeof command, "rm -rf %s/%s", w->directory, key);
-    EXPECT(system(command) == 0);
+    char path[256];
+    (void)snprintf(path, sizeof path, "%s/%s", w->directory, key);
+    remove_all(path);
 }
 
 static void files_lose(world *w, bool is_lost) {
@@ -135,6 +143,11 @@ static void append_quoted(char *to, size_t size, const char *text) {
     to[n] = '\0';
 }
 
+static void append(char *to, size_t size, const char *text) {
+    size_t n = strlen(to);
+    (void)snprintf(to + n, size - n, "%s", text);
+}
+
 // The fields of a secret are given one by one here, and are one document there.
 static void vault_put(world *w, const char *key, const char *field, const char *value) {
     char data[512] = "{";
@@ -148,9 +161,9 @@ static void vault_put(world *w, const char *key, const char *field, const char *
         }
     }
     append_quoted(data, sizeof data - 8, field == NULL ? "value" : field);
-    strcat(data, ":");
+    append(data, sizeof data, ":");
     append_quoted(data, sizeof data - 8, value);
-    strcat(data, "}");
+    append(data, sizeof data, "}");
     vault_double_put(&w->vault, key, data);
 }
 
@@ -183,14 +196,12 @@ static void forget(world *w) {
 }
 
 static void end(world *w) {
-    char command[128];
     forget(w);
     w->backend->ops->detach(w->backend);
     secret_backend_free(w->backend);
     w->kind->end(w);
     loop_free(w->l);
-    (void)snprintf(command, sizeof command, "rm -rf %s", w->directory);
-    EXPECT(system(command) == 0);
+    remove_all(w->directory);
 }
 
 static void on_done(void *arg) { ((world *)arg)->dones++; }

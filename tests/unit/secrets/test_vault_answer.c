@@ -93,7 +93,7 @@ TEST(depth_and_length_are_bounded) {
     size_t n = strlen(text);
     memset(text + n, '[', 100);
     memset(text + n + 100, ']', 100);
-    strcpy(text + n + 200, "}" METADATA "}}");
+    (void)snprintf(text + n + 200, sizeof text - n - 200, "}" METADATA "}}");
     expect_status(text, "a", STATUS_INVALID);
     size_t size = VAULT_ANSWER_BYTES_MAX + 100;
     char *large = mem_zalloc(size);
