@@ -146,6 +146,10 @@ typedef struct driver_link_options {
     status (*deliver)(void *arg, driver_delivery *d, err *e);
     // `ended` will not be called. Idempotent.
     void (*deliver_cancel)(void *arg, driver_delivery *d);
+    // A call of the workload is given up for good and nobody else says so: for the log, of which the host
+    // writes one line in a second. `what` tells which one: "a message for orders.new". From the loop. May be
+    // NULL.
+    void (*on_lost)(void *arg, const char *what, status why);
     void *arg;
 } driver_link_options;
 

@@ -178,6 +178,20 @@ static void log_health(drivers *d, uint32_t number) {
     }
 }
 
+static status on_lost(drivers *d, const channel_packet *p, err *e) {
+    message_link m;
+    TRY(message_read_link(p, d->options.link_count, &m, e));
+    const host_link *l = find_link(d, m.number);
+    if (l != NULL && may_log(d, p->len)) {
+        logger_event(d->options.logger, LOG_WARN, "delivery-lost",
+                     LOG_FIELDS(LOG_TEXT("of", slice_from_text(l->workload)),
+                                LOG_TEXT("link", slice_from_text(l->name)),
+                                LOG_TEXT("reason", slice_from_text(status_name((status)m.code)))),
+                     "given up by %s: %.*s", l->target, SLICE_ARG(m.text));
+    }
+    return STATUS_OK;
+}
+
 static status on_health(drivers *d, const channel_packet *p, err *e) {
     message_link m;
     TRY(message_read_link(p, d->options.link_count, &m, e));
@@ -255,6 +269,8 @@ static status on_packet(drivers *d, const channel_packet *p, err *e) {
         return on_health(d, p, e);
     case MESSAGE_LINK_PUT:
         return on_put(d, p, e);
+    case MESSAGE_LINK_LOST:
+        return on_lost(d, p, e);
     case MESSAGE_OPENED:
         TRY(on_opened(d, p, e));
         loop_timer_stop(&d->patience);

@@ -57,6 +57,10 @@ static void on_put(void *context, uint32_t link, status code, const err *e) {
     tell(context, MESSAGE_LINK_PUT, link, (uint8_t)code, e != NULL ? e->message : "");
 }
 
+static void on_lost(void *context, uint32_t link, status why, const char *what) {
+    tell(context, MESSAGE_LINK_LOST, link, (uint8_t)why, what);
+}
+
 // Which links were open already, and what is known of those.
 static status tell_opened(session *s, err *e) {
     uint32_t count = link_session_count(s->links);
@@ -91,8 +95,11 @@ static status open_links(session *s, channel_packet *p, err *e) {
         return err_set(e, STATUS_UNSUPPORTED,
                        "the directory for data has changed; that needs an end and a new start");
     }
-    const link_session_options o = {
-        .connector = s->connector, .on_health = on_health, .on_put = on_put, .context = s};
+    const link_session_options o = {.connector = s->connector,
+                                    .on_health = on_health,
+                                    .on_put = on_put,
+                                    .on_lost = on_lost,
+                                    .context = s};
     status opened = read_links(p, &links, e);
     if (opened == STATUS_OK) {
         opened = link_session_new(s->host->server, &o, &links, &s->links, e);

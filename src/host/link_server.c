@@ -184,6 +184,19 @@ static void on_health(void *context, served_link *l, const driver_health *h) {
     }
 }
 
+static void on_lost(void *context, served_link *l, status why, const char *what) {
+    link_server *server = context;
+    for (list_node *n = server->sessions.next; n != &server->sessions; n = n->next) {
+        link_session *s = LIST_ENTRY(n, link_session, node);
+        for (uint32_t i = 0; i < s->count; i++) {
+            if (s->places[i].link == l && s->options.on_lost != NULL) {
+                s->options.on_lost(s->options.context, i, why, what);
+                return;
+            }
+        }
+    }
+}
+
 static bool is_in(const link_session *s, const served_link *l) {
     for (uint32_t i = 0; i < s->count; i++) {
         if (s->places[i].link == l) {
@@ -361,7 +374,7 @@ link_server *link_server_new(const link_server_options *options) {
         .roots = options->roots,
         .directory = options->directory,
         .shared = &s->shared,
-        .events = {s, on_health, link_deliver, link_deliver_cancel, link_end_deliveries},
+        .events = {s, on_health, link_deliver, link_deliver_cancel, link_end_deliveries, on_lost},
     };
     random_fill(&s->place.random, sizeof s->place.random);
     list_init(&s->links);

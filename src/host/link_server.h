@@ -45,6 +45,9 @@ typedef struct link_session_options {
     connector *connector; // for as long as the session; NULL = drivers connect nowhere
     // The health of a link has changed. May be NULL.
     void (*on_health)(void *context, uint32_t link, const driver_health *h);
+    // A call of a driver to the workload was given up for good: which one, and why. The oldest session that
+    // has the link is told. May be NULL.
+    void (*on_lost)(void *context, uint32_t link, status why, const char *what);
     // The end of link_session_put: STATUS_OK, or why nothing has changed. From the loop or from inside.
     void (*on_put)(void *context, uint32_t link, status code, const err *e);
     void *context;

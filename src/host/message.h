@@ -41,7 +41,8 @@ typedef enum message_type {
     // from the drivers
     MESSAGE_OPENED = 150, // their links are; a bit for each tells whether it was open before
     MESSAGE_LINK_HEALTH,
-    MESSAGE_LINK_PUT, // the end of MESSAGE_PUT_LINK
+    MESSAGE_LINK_PUT,  // the end of MESSAGE_PUT_LINK
+    MESSAGE_LINK_LOST, // a call to the workload of a link was given up for good
     // from a compiler
     MESSAGE_COMPILED = 200, // one more module
 } message_type;
@@ -126,7 +127,7 @@ status message_send_fd(channel *c, message_type type, int fd, err *e) WRIT_MUST_
 status message_send_serve(channel *c, int links_fd, slice directory, slice ca_file, err *e) WRIT_MUST_USE;
 status message_send_cut_link(channel *c, uint32_t number, err *e) WRIT_MUST_USE;
 status message_send_opened(channel *c, slice bits, err *e) WRIT_MUST_USE;
-// LINK_HEALTH, LINK_PUT.
+// LINK_HEALTH, LINK_PUT, LINK_LOST.
 status message_send_link(channel *c, message_type type, const message_link *m, err *e) WRIT_MUST_USE;
 // The whole list in as many packets as it takes, and the other side of it. On failure nothing was received.
 status message_send_all_fds(channel *c, message_type type, const int *fds, size_t count,

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/served_link.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "host/switch_connector.h"
+
+enum { LOST_TEXT_BYTES_MAX = 512 };
+#define LOST_PAUSE_NS 1000000000ull
 
 static status find_driver(const host_link *l, const driver **ret, err *e) {
     slice name = slice_from_text(l->driver);
@@ -45,6 +50,24 @@ static void deliver_cancel(void *arg, driver_delivery *d) {
     l->events.deliver_cancel(d);
 }
 
+static void on_lost(void *arg, const char *what, status why) {
+    served_link *l = arg;
+    uint64_t now = loop_now_ns(l->environment.l);
+    char text[LOST_TEXT_BYTES_MAX];
+    if (l->is_closing || now < l->lost_next_ns) {
+        l->lost_unsaid++;
+        return;
+    }
+    (void)snprintf(text, sizeof text, "%s", what);
+    if (l->lost_unsaid > 0) {
+        (void)snprintf(text, sizeof text, "%s (and %llu since the last line)", what,
+                       (unsigned long long)l->lost_unsaid);
+    }
+    l->lost_next_ns = now + LOST_PAUSE_NS;
+    l->lost_unsaid = 0;
+    l->events.lost(l->events.context, l, why, text);
+}
+
 static void free_link(served_link *l) {
     switch_connector_free(l->connector);
     mem_free(l->values);
@@ -77,6 +100,7 @@ static status open_driver(served_link *l, const served_link_place *place, err *e
         .on_closed = on_closed,
         .deliver = deliver,
         .deliver_cancel = deliver_cancel,
+        .on_lost = on_lost,
         .arg = l,
     };
     return driver_open(l->driver, &l->environment, &options, &l->opened, e);

@@ -16,6 +16,7 @@ typedef struct served_link_events {
     status (*deliver)(served_link *l, driver_delivery *d, err *e);
     void (*deliver_cancel)(driver_delivery *d);
     void (*closed)(served_link *l);
+    void (*lost)(void *context, served_link *l, status why, const char *what); // at most once in a second
 } served_link_events;
 
 struct served_link {
@@ -31,6 +32,8 @@ struct served_link {
     uint32_t calls;       // not answered yet
     list_node deliveries; // of the owner, with their number
     uint32_t delivery_count;
+    uint64_t lost_next_ns; // when a call that was lost may be told again
+    uint64_t lost_unsaid;  // since the last that was
     bool is_closing;
     list_node node; // of the owner, in its list of all
 };

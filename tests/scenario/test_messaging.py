@@ -114,6 +114,8 @@ class Handlers(MessagingCase):
         server = self.start(self.SETTINGS + ",redeliver=2")
         self.publish(server, "t.x", "fail")
         self.goes_on(server)
+        self.assertIn("a message for t.x, at attempt 3: its handler answers with an error",
+                      server.wait_line("delivery-lost"))
         self.assertEqual(3, sum("asked to fail" in event.get("message", "") for event in server.events()))
 
     def test_a_denied_call_of_the_driver(self):
@@ -150,6 +152,7 @@ class Handlers(MessagingCase):
         self.publish(server, "t.x", "slow")
         os.kill(server.workers()[0], signal.SIGKILL)
         server.wait_line("worker-replaced")
+        self.assertIn("given up by local: a message for t.x, at attempt 1: closed", server.wait_line("delivery-lost"))
         self.goes_on(server)
         self.assertIsNone(self.got(server, "slow"))
 

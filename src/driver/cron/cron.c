@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "driver/cron/cron.h"
 
+#include <stdio.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
+#include "codec/date.h"
 #include "codec/values.h"
 #include "driver/messaging/messaging.h"
 #include "os/clock.h"
@@ -105,10 +108,25 @@ static void try_later(run *r) {
 
 static void on_retry(void *arg) { begin(arg); }
 
+// What the handler did wrong stands in the log of its workload.
+static void tell_lost(const run *r, status why) {
+    const driver_link_options *o = &r->job->link->options;
+    bool is_known = why == STATUS_OK || why == STATUS_TRAP || why == STATUS_TIMEOUT || why == STATUS_DENIED;
+    if (o->on_lost != NULL && !is_known) {
+        char moment[DATE_TEXT_BYTES], text[128];
+        (void)snprintf(text, sizeof text, "the call of %s: %s", date_text(r->moment_s, moment),
+                       status_name(why));
+        o->on_lost(o->arg, text, why);
+    }
+}
+
 static void on_ended(driver_delivery *d, status code, slice payload, const err *e) {
-    (void)payload, (void)e; // the worker has logged what went wrong
+    (void)payload, (void)e;
     run *r = (run *)d;
     r->is_on_its_way = false;
+    if (code != STATUS_LIMIT) {
+        tell_lost(r, code);
+    }
     if (code == STATUS_LIMIT) {
         try_later(r);
     } else {

@@ -2,7 +2,10 @@
 // A message waits in the queue, or holds one of the places for handlers: while it is on its way, and while it
 // rests before the next attempt, so that one that fails again and again does not let the others be tried as
 // fast as they can fail. What was not begun goes back to where it was in the queue.
+#include <stdio.h>
+
 #include "base/mem.h"
+#include "codec/utf.h"
 #include "driver/messaging/messaging.h"
 
 #define PAUSE_NS_MIN 5000000ull
@@ -105,10 +108,26 @@ static void put_back(item *x) {
     pause_feed(x->feed);
 }
 
-static void on_failed(item *x) {
+// What a handler did wrong stands in the log of its workload.
+static void give_up(item *x, status why) {
+    const driver_link_options *o = x->feed->options.link;
+    bool is_known = why == STATUS_OK || why == STATUS_TRAP || why == STATUS_TIMEOUT || why == STATUS_DENIED;
+    if (o->on_lost != NULL && (!is_known || x->failures > 0)) {
+        messaging_message m = {0};
+        char subject[128], text[256];
+        (void)!messaging_message_decode(buf_slice(&x->payload), &m, NULL);
+        (void)snprintf(text, sizeof text, "a message for %s, at attempt %llu: %s",
+                       utf8_shown(m.subject, subject, sizeof subject), (unsigned long long)x->failures + 1,
+                       why == STATUS_OK ? "its handler answers with an error" : status_name(why));
+        o->on_lost(o->arg, text, why == STATUS_OK ? STATUS_TRAP : why);
+    }
+    settle(x, MESSAGING_DROPPED);
+}
+
+static void on_failed(item *x, status why) {
     messaging_feed *f = x->feed;
     if (x->failures == f->options.settings->redeliver) {
-        settle(x, MESSAGING_DROPPED);
+        give_up(x, why);
         return;
     }
     uint64_t rest = REST_NS_MIN << (x->failures < 8 ? x->failures : 8);
@@ -125,7 +144,7 @@ static void on_answered(item *x, slice payload) {
     if (s == STATUS_OK && !is_error) {
         settle(x, MESSAGING_HANDLED);
     } else {
-        on_failed(x); // the worker has logged what the handler says
+        on_failed(x, s); // the worker has logged what the handler says
     }
 }
 
@@ -144,10 +163,10 @@ static void on_ended(driver_delivery *d, status code, slice payload, const err *
     case STATUS_DENIED:
     case STATUS_UNSUPPORTED:
     case STATUS_INVALID:
-        settle(x, MESSAGING_DROPPED);
+        give_up(x, code);
         break;
     default:
-        on_failed(x);
+        on_failed(x, code);
         break;
     }
     pump(f);
