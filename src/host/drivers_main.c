@@ -16,12 +16,15 @@
 #include "host/link_server.h"
 #include "host/message.h"
 #include "host/remote_connector.h"
+#include "loop/work.h"
 #include "os/fd.h"
 #include "os/memory_file.h"
 #include "os/process.h"
 #include "os/sandbox.h"
 
 enum { START_TIMEOUT_MS = 10000, DESCRIPTORS_MAX = 16384, PATH_BYTES_MAX = 4096 };
+// For links whose backend is a file: each may block one.
+enum { THREADS = 32 };
 
 typedef struct driver_host {
     channel door;
@@ -255,6 +258,7 @@ static status read_first(driver_host *h, const channel_packet *p, err *e) {
 static status prepare(driver_host *h, channel_packet *first, err *e) {
     TRY(read_first(h, first, e));
     TRY(shut_in(h, e));
+    loop_work_set_threads(THREADS);
     TRY(loop_new(NULL, &h->loop, e));
     const link_server_options o = {.loop = h->loop, .roots = h->roots, .directory = h->directory};
     h->server = link_server_new(&o);

@@ -3,6 +3,9 @@
 // lane waits in the pool's own queue, so that libuv's queue never holds more than the lanes.
 #include "loop/work.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "base/check.h"
 #include "base/mem.h"
 #include "loop/loop_internal.h"
@@ -26,6 +29,13 @@ struct loop_work_pool {
     size_t lane_count;
     loop_work_lane lanes[];
 };
+
+// libuv reads it when it makes its threads.
+void loop_work_set_threads(unsigned count) {
+    char text[16];
+    (void)snprintf(text, sizeof text, "%u", count);
+    CHECK(setenv("UV_THREADPOOL_SIZE", text, 1) == 0);
+}
 
 static void on_thread(uv_work_t *request) {
     loop_work_lane *lane = (loop_work_lane *)request;

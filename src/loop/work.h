@@ -13,6 +13,9 @@
 #include "base/list.h"
 #include "loop/loop.h"
 
+// For a process in which much blocks for long. Before its first work or name lookup; at most 1024.
+void loop_work_set_threads(unsigned count);
+
 typedef struct loop_work_pool loop_work_pool;
 
 enum {

@@ -153,6 +153,7 @@ static status send_execute(postgres_connection *c) {
         postgres_write_query(&w, "ROLLBACK");
     }
     begin_stages(c, POSTGRES_RUNNING, read_only ? 1 : 0, read_only ? 2 : 0);
+    c->has_columns = c->statement->column_count > 0;
     return send_out(c, &w);
 }
 
@@ -164,6 +165,7 @@ static status send_batch(postgres_connection *c) {
     postgres_write_text(&w, c->q->text);
     postgres_end(&w);
     begin_stages(c, POSTGRES_RUNNING, 0, 0);
+    c->has_columns = false;
     return send_out(c, &w);
 }
 
@@ -274,8 +276,11 @@ static bool is_plain(slice word) {
 static void complete(postgres_connection *c, slice body) {
     postgres_reader r = postgres_reader_of(body);
     slice tag = postgres_read_text(&r);
+    slice word = postgres_tag_word(tag);
+    bool makes_table = slice_equal_text(word, "SELECT") && !c->has_columns; // perhaps a temporary one
     c->q->affected = postgres_tag_rows(tag);
-    c->is_dirty = c->is_dirty || !is_plain(postgres_tag_word(tag));
+    c->is_dirty = c->is_dirty || makes_table || !is_plain(word);
+    c->has_columns = false; // of the next statement of a batch
 }
 
 // COPY FROM STDIN: nothing is copied.
@@ -425,6 +430,7 @@ static void read_of_call(postgres_connection *c, const postgres_message *m) {
         read_description(c, m);
         break;
     case 'T': // of a batch too, whose rows nobody wants
+        c->has_columns = true;
         if (c->phase == POSTGRES_PREPARING) {
             read_description(c, m);
         }

@@ -78,8 +78,9 @@ struct postgres_connection {
     unsigned stage;                // how many times the server was ready for the next query
     unsigned main_stage;           // where what the call asks for happens
     unsigned last_stage;
-    bool is_dirty; // it may have changed its session
-    bool is_stale; // the statement has to be prepared again
+    bool has_columns; // what runs gives rows; a SELECT that does not makes a table
+    bool is_dirty;    // it may have changed its session
+    bool is_stale;    // the statement has to be prepared again
     // Prepared statements, the least used first.
     list_node statements;
     size_t statement_count;

@@ -68,6 +68,11 @@ static bool only_reads(int action) {
            action == SQLITE_RECURSIVE;
 }
 
+static bool is_stopped(const sqlite_database *d) {
+    return d->stop != NULL && atomic_load_explicit(d->stop, memory_order_relaxed);
+}
+
+// Also what ends the making of a statement that takes for ever, such as one of views of views.
 static int authorize(void *arg, int action, const char *first, const char *second, const char *schema,
                      const char *within) {
     static const char *const functions[] = {"load_extension", "fts3_tokenizer", NULL};
@@ -76,6 +81,9 @@ static int authorize(void *arg, int action, const char *first, const char *secon
     (void)within;
     if (d->is_ours) {
         return SQLITE_OK;
+    }
+    if (is_stopped(d)) {
+        return SQLITE_DENY;
     }
     switch (action) {
     case SQLITE_TRANSACTION:
@@ -105,10 +113,7 @@ static int authorize(void *arg, int action, const char *first, const char *secon
     }
 }
 
-static int on_progress(void *arg) {
-    const sqlite_database *d = arg;
-    return d->stop != NULL && atomic_load_explicit(d->stop, memory_order_relaxed);
-}
+static int on_progress(void *arg) { return is_stopped(arg); }
 
 static int on_busy(void *arg, int tries) {
     (void)tries;
@@ -244,7 +249,8 @@ static status note(sqlite_database *d, sql_request *q, int rc, err *e) {
     if (q->has_failed) {
         return STATUS_OK;
     }
-    if ((rc & 0xff) == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED) {
+    if (is_stopped(d) || (rc & 0xff) == SQLITE_INTERRUPT || (rc & 0xff) == SQLITE_BUSY ||
+        (rc & 0xff) == SQLITE_LOCKED) {
         return err_set(e, STATUS_CANCELLED, "stopped");
     }
     if (is_of_file(rc)) {

@@ -141,9 +141,16 @@ static void say_query_error(answer *a, const pg_query_error_t *e) {
 }
 
 static void query(answer *a, sql_string_t text) {
+    static char times[VALUE_BYTES_MAX];
+    const char *at = path;
     query_list_pg_value_t params = params_asked();
     query_list_result_row_t rows;
     pg_query_error_t e;
+    for (long n = asked("times", &at, times) == NULL ? 1 : strtol(times, NULL, 10); n > 1; n--) {
+        if (query_query(&text, &params, &rows, &e)) {
+            query_list_result_row_free(&rows);
+        }
+    }
     if (!query_query(&text, &params, &rows, &e)) {
         say_query_error(a, &e);
         return;

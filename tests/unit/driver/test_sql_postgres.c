@@ -165,6 +165,10 @@ TEST(what_a_call_leaves_behind_is_gone) {
     EXPECT(sql_is(&k, "SELECT current_setting('search_path') AS v", NULL, "v=text:\"$user\", public"));
     EXPECT(sql_batch(&k, "CREATE TEMP TABLE t (id int)"));
     EXPECT(sql_gives(&k, SQL_QUERY, "SELECT * FROM t", NULL, "invalid-query 42P01: "));
+    EXPECT(sql_is(&k, "CREATE TEMP TABLE t AS SELECT 1 AS id", NULL, "")); // which calls itself a SELECT
+    EXPECT(sql_gives(&k, SQL_QUERY, "SELECT * FROM t", NULL, "invalid-query 42P01: "));
+    EXPECT(sql_batch(&k, "SELECT 1; SELECT 2 AS id INTO TEMP t; SELECT 3"));
+    EXPECT(sql_gives(&k, SQL_QUERY, "SELECT * FROM t", NULL, "invalid-query 42P01: "));
     EXPECT(sql_gives(&k, SQL_QUERY_BATCH, "BEGIN; CREATE TABLE u (id int); SET statement_timeout = 1", NULL,
                      "invalid-query 25001: "));
     EXPECT(sql_gives(&k, SQL_QUERY, "SELECT * FROM u", NULL, "invalid-query 42P01: "));

@@ -83,6 +83,26 @@ TEST(an_answer_that_does_not_fit_undoes_its_statement) {
     kv_stop(&k);
 }
 
+// The work of views of views doubles with each, before anything runs.
+TEST(a_statement_that_takes_for_ever_to_make_is_stopped) {
+    kv k = {0};
+    open_it(&k, false);
+    EXPECT(sql_batch(&k, "CREATE TABLE v0 (x bigint)"));
+    for (int i = 1; i <= 14; i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "CREATE VIEW v%d AS SELECT a.x FROM v%d a, v%d b", i, i - 1, i - 1);
+        EXPECT(sql_batch(&k, sql));
+    }
+    sql_pending slow;
+    uint64_t start = loop_now_fresh_ns(k.l);
+    sql_begin(&k, &slow, SQL_QUERY, "SELECT * FROM v14", NULL, start + 100000000);
+    sql_wait(&k, &slow);
+    printf("    stopped after %d ms\n", (int)((loop_now_fresh_ns(k.l) - start) / 1000000));
+    EXPECT_STATUS(slow.code, STATUS_TIMEOUT);
+    sql_done(&slow);
+    kv_stop(&k);
+}
+
 TEST(a_full_file_says_so) {
     kv k = {0};
     kv_start(&k);
