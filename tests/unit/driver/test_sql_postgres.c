@@ -325,3 +325,88 @@ TEST(connections_are_bounded_and_shared) {
     mem_free(p);
     kv_stop(&k);
 }
+
+TEST(new_credentials_are_for_the_next_connection) {
+    NEED_SERVER(port);
+    kv k = {0};
+    EXPECT_OK(open_link(&k, port, &(place){.password = "wrong"}, NULL));
+    driver_health h = {0};
+    do {
+        kv_turn(&k);
+        k.d->health(k.link, &h);
+    } while (h.state != DRIVER_DOWN);
+    EXPECT_CONTAINS(h.reason, "28P01");
+    EXPECT(strstr(h.reason, "wrong") == NULL);
+    EXPECT(sql_gives(&k, SQL_QUERY, "SELECT 1", NULL, "closed postgres at 127.0.0.1"));
+    static const driver_value right = {SLICE_LITERAL("password"), SLICE_LITERAL(POSTGRES_PASSWORD)};
+    const driver_values given = {&right, 1};
+    EXPECT_OK(k.d->credentials(k.link, &given, NULL));
+    kv_wait_up(&k);
+    EXPECT(sql_is(&k, "SELECT 1 AS v", NULL, "v=int4:1"));
+    kv_stop(&k);
+}
+
+// --- without a server --------------------------------------------------------------------------------------
+
+TEST(calls_that_wait_are_bounded) {
+    enum { CALLS = 2048 };
+    kv k = {0};
+    kv_start(&k);
+    k.connector.never_answers = true;
+    EXPECT_OK(open_link(&k, 1, &(place){0}, NULL));
+    sql_pending *p = mem_calloc(CALLS + 1, sizeof *p);
+    for (int i = 0; i <= CALLS; i++) {
+        sql_begin(&k, &p[i], SQL_QUERY, "SELECT 1", NULL, UINT64_MAX);
+    }
+    EXPECT(p[CALLS].is_done && !p[CALLS - 1].is_done);
+    EXPECT_STATUS(p[CALLS].code, STATUS_LIMIT);
+    for (int i = 0; i < CALLS; i++) {
+        k.d->cancel(k.link, &p[i].call);
+        EXPECT_STATUS(p[i].code, STATUS_CANCELLED);
+        EXPECT_CONTAINS(p[i].text, "nothing was done");
+    }
+    for (int i = 0; i <= CALLS; i++) {
+        sql_done(&p[i]);
+    }
+    mem_free(p);
+    kv_stop(&k);
+}
+
+TEST(settings) {
+    static const struct {
+        const char *name;
+        const char *value;
+        const char *why;
+    } cases[] = {
+        {"host", "", "host is a name"},        {"port", "0", "port is a number"},
+        {"user", "", "user is a name"},        {"connections", "65", "connections is a number"},
+        {"tls", "maybe", "require or off"},    {"ca", "no certificate", ""},
+        {"password", "x", "is a credential"},  {"postgres_password", "x", "is a credential"},
+        {"nonsense", "x", "has no setting"},   {"postgres_pool_size", "0", "is a number"},
+        {"host", "db.example", "nobody to trust"}, // TLS is the default there, and the test trusts nobody
+    };
+    kv k = {0};
+    kv_start(&k);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const driver_value value = {slice_from_text(cases[i].name), slice_from_text(cases[i].value)};
+        const driver_values values = {&value, 1};
+        err e = {0};
+        EXPECT(kv_open(&k, &sql_postgres, &values, NULL, &e) != STATUS_OK);
+        printf("    %s\n", e.message);
+        EXPECT_CONTAINS(e.message, cases[i].why);
+    }
+    kv_stop(&k);
+}
+
+static void found_peer(void *arg, slice host, uint16_t port) {
+    snprintf(arg, 64, "%.*s:%u", SLICE_ARG(host), port);
+}
+
+TEST(the_only_peer_is_the_server) {
+    static const driver_value values[] = {{SLICE_LITERAL("postgres_host"), SLICE_LITERAL("db.internal")},
+                                          {SLICE_LITERAL("port"), SLICE_LITERAL("6000")}};
+    const driver_values settings = {values, 2};
+    char found[64] = "";
+    EXPECT_OK(sql_postgres.peers(&settings, found_peer, found, NULL));
+    EXPECT_TEXT(found, "db.internal:6000");
+}

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasmcloud:postgres over a SQLite file: the contract, what SQL may not reach, and the driver's own settings.
+#include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -141,6 +143,63 @@ TEST(links_to_one_file_wait_for_each_other) {
     mem_free(p);
     kv_stop(&b);
     kv_stop(&a);
+}
+
+TEST(a_file_that_is_no_database_is_told_as_health) {
+    kv k = {0};
+    kv_start(&k);
+    char path[128];
+    snprintf(path, sizeof path, "%s/postgres.sqlite3", k.directory);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    for (int i = 0; i < 10; i++) {
+        EXPECT_EQ(write(fd, "this is a letter, and not a database at all. ", 45), 45);
+    }
+    close(fd);
+    EXPECT_OK(kv_open(&k, &sql_sqlite, NULL, NULL, NULL));
+    EXPECT(sql_gives(&k, SQL_QUERY, "SELECT 1", NULL, "closed "));
+    driver_health h;
+    do {
+        kv_turn(&k);
+        k.d->health(k.link, &h);
+    } while (h.state == DRIVER_CONNECTING);
+    EXPECT_EQ(h.state, DRIVER_DOWN);
+    EXPECT_CONTAINS(h.reason, "not a database");
+    EXPECT(sql_gives(&k, SQL_QUERY, "SELECT 1", NULL, "closed "));
+    unlink(path); // the next try makes a new one
+    kv_wait_up(&k);
+    EXPECT(sql_batch(&k, "CREATE TABLE t (id bigint)"));
+    kv_stop(&k);
+}
+
+TEST(calls_behind_a_locked_file_end_at_their_deadline) {
+    kv k = {0};
+    open_it(&k, false);
+    EXPECT(sql_batch(&k, "CREATE TABLE t (id bigint)"));
+    char path[128];
+    sqlite3 *other = NULL;
+    snprintf(path, sizeof path, "%s/postgres.sqlite3", k.directory);
+    EXPECT_EQ(sqlite3_open(path, &other), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    sql_pending first, second, third;
+    uint64_t now = loop_now_fresh_ns(k.l);
+    sql_begin(&k, &first, SQL_QUERY, "INSERT INTO t VALUES (1)", NULL, now + 60000000);
+    sql_begin(&k, &second, SQL_QUERY_BATCH, "INSERT INTO t VALUES (2)", NULL,
+              now + 30000000); // behind the first
+    sql_begin(&k, &third, SQL_QUERY, "INSERT INTO t VALUES (3)", NULL, UINT64_MAX);
+    sql_wait(&k, &second);
+    sql_wait(&k, &first);
+    EXPECT_STATUS(second.code, STATUS_TIMEOUT);
+    EXPECT_STATUS(first.code, STATUS_TIMEOUT);
+    EXPECT(!third.is_done);
+    EXPECT_EQ(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(other);
+    sql_wait(&k, &third);
+    EXPECT_TEXT(third.text, "");
+    EXPECT(sql_is(&k, "SELECT id FROM t", NULL, "id=int8:3"));
+    sql_done(&first);
+    sql_done(&second);
+    sql_done(&third);
+    kv_stop(&k);
 }
 
 TEST(wrong_settings_are_refused) {
