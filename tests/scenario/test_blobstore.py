@@ -142,7 +142,8 @@ class Directory(BlobsCase):
         self.ask(server, "/create?container=one")
         self.ask(server, "/put?container=one&name=o", body=b"before")
         with server.connect() as connection:
-            connection.send(b"POST /put?container=one&name=o HTTP/1.1\r\nhost: x\r\ncontent-length: 4000000\r\n\r\n")
+            connection.send(b"POST /put?container=one&name=o HTTP/1.1\r\nhost: x\r\n"
+                            b"content-length: 4000000\r\n\r\n")
             connection.send(b"y" * 2000000)
             self.until(lambda: len(self.stored()) == 2, 20, "an upload has begun")
             os.kill(server.drivers()[0], signal.SIGKILL)
@@ -159,7 +160,8 @@ class Directory(BlobsCase):
         self.assertEqual("access to it is denied\n", self.text(server, "/create?container=two", 502))
         self.assertEqual("no\n", self.text(server, "/exists?container=two"))
         self.ask(server, "/put?container=one&name=o", body=b"x" * 1000)
-        self.assertIn("larger than the link allows", self.text(server, "/put?container=one&name=o", 502, body=b"x" * 1001))
+        self.assertIn("larger than the link allows",
+                      self.text(server, "/put?container=one&name=o", 502, body=b"x" * 1001))
         self.assertIn("denied by", self.text(server, "/delete?container=one&name=o", 502))
         self.assertEqual("yes\n", self.text(server, "/has?container=one&name=o"))
 
@@ -190,7 +192,8 @@ class S3(BlobsCase):
         self.process = None
         self.secrets = self.folder / "secrets"
         for field, value in (("id", KEY_ID), ("key", KEY)):
-            done = harness.run("secrets", "set", "s3", "--field", field, "--secrets", self.secrets, stdin=value.encode())
+            done = harness.run("secrets", "set", "s3", "--field", field, "--secrets", self.secrets,
+                               stdin=value.encode())
             self.assertEqual(0, done.returncode, done.stderr)
         self.addCleanup(self.stop_server)
 
