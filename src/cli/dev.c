@@ -30,7 +30,7 @@
 #define HASTE_NS 500000000ull // after the first one at the latest
 #define LOOK_NS 1000000000ull // without watches
 
-enum { OWN_CHANGES_MAX = 3, HOST_ARGUMENTS_MAX = 20, DEV_ARENA_BYTES_MAX = 4 << 20 };
+enum { OWN_CHANGES_MAX = 3, HOST_ARGUMENTS_MAX = 96, REST_MAX = 64, DEV_ARENA_BYTES_MAX = 4 << 20 };
 
 typedef struct dev_request {
     const char *folder;
@@ -38,6 +38,8 @@ typedef struct dev_request {
     const char *workers;
     const char *cache;
     const char *keys_dir;
+    const char *rest[REST_MAX]; // for the host
+    size_t rest_count;
     cli_output output;
 } dev_request;
 
@@ -94,6 +96,15 @@ static status set_listen(void *target, const char *value, err *e) {
     return s;
 }
 
+static status add_rest(void *target, const char *value, err *e) {
+    dev_request *r = target;
+    if (r->rest_count == REST_MAX) {
+        return err_set(e, STATUS_LIMIT, "more than %d words after --", REST_MAX);
+    }
+    r->rest[r->rest_count++] = value;
+    return STATUS_OK;
+}
+
 static const cli_option options[] = {
     {"listen", 'l', "ADDR:PORT", "where to serve HTTP, in place of the manifest's address", set_listen},
     {"workers", 'w', "N", "worker processes (1)", set_workers},
@@ -104,7 +115,7 @@ static const cli_option options[] = {
 
 static const cli_command command = {
     .name = "dev",
-    .usage = "[OPTIONS] [FOLDER]",
+    .usage = "[OPTIONS] [FOLDER] [-- OPTIONS-OF-WRIT-UP]",
     .summary = "Build and run a project, again whenever a source changes, until SIGINT or SIGTERM.",
     .details =
         "What changes is built, signed with a key for development, and takes over without a failed request. "
@@ -119,10 +130,11 @@ static const cli_command command = {
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ dev\n"
                 "  writ dev --listen 127.0.0.1:0 shop\n"
-                "  writ dev -o json",
+                "  writ dev -- --secrets-key-file dev.key --verbose",
     .operands_min = 0,
     .operands_max = 1,
     .operand = set_folder,
+    .rest = add_rest,
 };
 
 // --- the project -------------------------------------------------------------------------------------------
@@ -178,8 +190,11 @@ static status state_path(dev *d, const char *name, const char **ret, err *e) {
 
 static status prepare_host(dev *d, err *e) {
     const dev_request *r = d->request;
-    const char *pairs[][2] = {{"--trust", NULL},       {"--data", NULL},      {"--workers", r->workers},
-                              {"--listen", r->listen}, {"--cache", r->cache}, {"-o", "json"}};
+    const char *pairs[][2] = {{"--trust", NULL},
+                              {"--data", NULL},
+                              {"--workers", r->workers},
+                              {"--listen", r->listen},
+                              {"--cache", r->cache}};
     size_t count = 0;
     TRY(state_path(d, "trust.json", &pairs[0][1], e));
     TRY(state_path(d, "data", &pairs[1][1], e));
@@ -191,6 +206,11 @@ static status prepare_host(dev *d, err *e) {
             d->host_words[count++] = pairs[i][1];
         }
     }
+    for (size_t i = 0; i < r->rest_count; i++) {
+        d->host_words[count++] = r->rest[i];
+    }
+    d->host_words[count++] = "-o"; // after theirs: it is us who read it
+    d->host_words[count++] = "json";
     d->host_words[count++] = d->workspace.project->manifest;
     d->host_words[count] = NULL;
     d->host.options.folder = d->workspace.folder;

@@ -11,6 +11,7 @@ enum { LINES_BYTES_MAX = 4 << 20, READ_BYTES = 64 << 10, LAST_READS_MAX = 16 };
 void dev_host_init(dev_host *h, loop *l, const dev_host_options *o) {
     *h = (dev_host){.options = *o, .loop = l, .process = {0, -1}, .lines_fd = -1};
     buf_init(&h->lines, LINES_BYTES_MAX);
+    buf_init(&h->inert, LINES_BYTES_MAX);
 }
 
 static void settle(dev_host *h) {
@@ -101,8 +102,8 @@ static status start(dev_host *h, err *e) {
 
 status dev_host_run(dev_host *h, err *e) {
     h->is_changing = true;
-    json_free(h->refused);
-    h->refused = NULL;
+    json_free(h->grants);
+    h->grants = NULL;
     if (dev_host_is_there(h)) {
         (void)process_signal(&h->process, SIGHUP);
         return STATUS_OK;
@@ -122,6 +123,7 @@ void dev_host_done(dev_host *h) {
     if (h->lines_fd >= 0) {
         stop_reading(h);
     }
-    json_free(h->refused);
+    json_free(h->grants);
     buf_done(&h->lines);
+    buf_done(&h->inert);
 }

@@ -29,8 +29,9 @@ typedef struct dev_host {
     int lines_fd; // what it says
     loop_watch lines_watch, end_watch;
     buf lines;
-    json_value *refused; // imports without a link, by workload, since the start or change began
-    bool is_changing;    // a start or change is under way
+    json_value *grants; // events about imports since the start or change began
+    buf inert;          // what was said last about imports without authority
+    bool is_changing;   // a start or change is under way
     bool is_serving;
 } dev_host;
 
@@ -45,3 +46,13 @@ void dev_host_done(dev_host *h);
 
 // Whether the line ends a start or change; `h` keeps what will be needed for advice.
 bool dev_event_show(dev_host *h, slice line);
+// A member of an event; empty when it has none.
+slice dev_event_text(const json_value *object, const char *key);
+// Text of a component or tool: lines that cannot steer a terminal. `before` is ours.
+void dev_event_print(const char *before, slice text);
+
+// --- dev_advice.c: what could be added to the manifest -----------------------------------------------------
+
+void dev_advice_keep(dev_host *h, slice line); // an event about imports
+void dev_advice_links(const dev_host *h);      // the links that are missing, as the manifest would have them
+void dev_advice_inert(dev_host *h);            // what was bound without authority, when that has changed

@@ -116,6 +116,7 @@ class Changes(DevCase):
     def test_a_version_that_asks_for_more_is_not_taken_and_the_link_is_shown(self):
         project, env = self.counter()
         server = self.dev(project, env=env, json_log=False).wait_ready()
+        server.wait_line("stdio: inherit in its policy shows it")  # what it printed would be lost: said once
         manifest = project / "app.yaml"
         link = re.search(r"        - type: link\n +properties: \{target: store.*\n", manifest.read_text())[0]
         mark = server.mark()
@@ -200,6 +201,14 @@ class Builds(DevCase):
         mark = server.mark()
         self.change(folder / "writ.yaml", "name: App", "name: front")
         self.wait_event(server, "serving", mark)
+
+
+class Options(DevCase):
+    def test_what_follows_is_for_the_host(self):
+        audit = self.folder / "audit.log"
+        server = self.dev(audit, self.plain(), "--", "--audit").wait_ready()
+        self.assertEqual(0, server.terminate(30))
+        self.assertTrue(audit.exists())
 
 
 class Ends(DevCase):
