@@ -51,6 +51,17 @@ static status make_tls(nats_link *k, const driver_environment *env, const driver
     return is_on ? driver_tls_make(env, o, &k->tls, e) : STATUS_OK;
 }
 
+status nats_link_storage(const driver_values *settings, uint64_t *ret_replicas, bool *ret_in_memory, err *e) {
+    slice storage = SLICE_LITERAL("file");
+    *ret_replicas = 1;
+    TRY(driver_values_number(settings, "replicas", 1, 5, ret_replicas, e));
+    (void)!driver_values_text(settings, "storage", &storage);
+    *ret_in_memory = slice_equal_text(storage, "memory");
+    return *ret_in_memory || slice_equal_text(storage, "file")
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "the setting storage is file or memory");
+}
+
 static void on_health_soon(void *arg) {
     nats_link *k = arg;
     if (k->options.on_health != NULL) {

@@ -40,6 +40,14 @@ typedef struct nats_link {
         "timeout-ms", "the longest time for one call, in milliseconds; default 10000", false, false       \
     }
 
+// Of drivers that keep something in JetStream.
+#define NATS_STORAGE_SETTINGS                                                                  \
+    {"replicas", "of what is made on the server, 1 to 5; default 1", false, false}, {          \
+        "storage", "of what is made on the server: file or memory; default file", false, false \
+    }
+status nats_link_storage(const driver_values *settings, uint64_t *ret_replicas, bool *ret_in_memory,
+                         err *e) WRIT_MUST_USE;
+
 // STATUS_INVALID with what is wrong with a setting. `k` stays in place until nats_link_done.
 status nats_link_init(nats_link *k, const driver_environment *env, const driver_link_options *options,
                       err *e) WRIT_MUST_USE;

@@ -245,3 +245,4 @@ blobstore_upload *blobstore_uploads_take(blobstore_uploads *t);
 // The drivers.
 extern const driver blobstore_directory; // files below a directory
 extern const driver blobstore_s3;        // a server that speaks the API of S3
+extern const driver blobstore_nats;      // a NATS server with JetStream, 2.9 or newer

@@ -138,17 +138,10 @@ static void on_closed_soon(void *arg) {
 }
 
 static status read_settings(driver_link *k, const driver_values *v, err *e) {
-    slice storage = SLICE_LITERAL("file");
     k->creates = true;
-    k->replicas = 1;
     TRY(keyvalue_limits_read(v, &k->limits, e));
     TRY(driver_values_bool(v, "create", &k->creates, e));
-    TRY(driver_values_number(v, "replicas", 1, 5, &k->replicas, e));
-    (void)!driver_values_text(v, "storage", &storage);
-    k->in_memory = slice_equal_text(storage, "memory");
-    return k->in_memory || slice_equal_text(storage, "file")
-               ? STATUS_OK
-               : err_set(e, STATUS_INVALID, "the setting storage is file or memory");
+    return nats_link_storage(v, &k->replicas, &k->in_memory, e);
 }
 
 static status open_it(driver_link *k, const driver_environment *env, const driver_link_options *options,
@@ -193,8 +186,7 @@ static const driver_setting settings[] = {
     KEYVALUE_SETTINGS,
     NATS_LINK_SETTINGS,
     {"create", "whether buckets that are not there are made by the first write; default true", false, false},
-    {"replicas", "of buckets that are made, 1 to 5; default 1", false, false},
-    {"storage", "of buckets that are made: file or memory; default file", false, false},
+    NATS_STORAGE_SETTINGS,
     {NULL, NULL, false, false},
 };
 

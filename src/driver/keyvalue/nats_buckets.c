@@ -4,8 +4,8 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "driver/keyvalue/nats_names.h"
 #include "driver/keyvalue/nats_store.h"
+#include "driver/nats_names.h"
 
 static void ask(nats_bucket *b);
 

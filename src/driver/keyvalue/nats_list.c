@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "base/jitter.h"
-#include "driver/keyvalue/nats_names.h"
 #include "driver/keyvalue/nats_store.h"
+#include "driver/nats_names.h"
 
 typedef struct listing { // in the arena of the call
     nats_task *op;

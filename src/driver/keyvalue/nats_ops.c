@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "driver/keyvalue/nats_names.h"
 #include "driver/keyvalue/nats_store.h"
+#include "driver/nats_names.h"
 
 static const char deleted[] = "NATS/1.0\r\nKV-Operation: DEL\r\n\r\n";
 

@@ -3,9 +3,9 @@
 #include <signal.h>
 
 #include "base/check.h"
-#include "bus/nats.h"
-#include "driver/keyvalue/nats_names.h"
+#include "driver/nats_names.h"
 #include "unit/bus/helper_nats.h"
+#include "unit/driver/helper_nats_peer.h"
 #include "unit/driver/keyvalue_contract.h"
 
 typedef struct server {
@@ -220,61 +220,25 @@ TEST(links_that_race_lose_no_change) {
 
 // --- buckets of other clients ------------------------------------------------------------------------------
 
-typedef struct other_client {
-    nats *n;
-    nats_request request;
-    int ends;
-    char answer[4000];
-} other_client;
-
-static void on_ended(void *arg, const nats_result *r) {
-    other_client *o = arg;
-    EXPECT_STATUS(r->code, STATUS_OK);
-    snprintf(o->answer, sizeof o->answer, "%.*s", SLICE_ARG(r->message.payload));
-    o->ends++;
-}
-
-static void ask_as(other_client *o, kv *k, const char *subject, const char *headers, const char *payload) {
-    const nats_message m = {.subject = slice_from_text(subject),
-                            .headers = slice_from_text(headers),
-                            .payload = slice_from_text(payload)};
-    int ends = o->ends;
-    EXPECT_OK(nats_request_start(o->n, &o->request, &m, UINT64_MAX, on_ended, o, NULL));
-    while (o->ends == ends) {
-        kv_turn(k);
-    }
-    EXPECT(strstr(o->answer, "\"error\"") == NULL);
-}
-
-static void begin_as(other_client *o, kv *k) {
-    nats_server address = {.host = "127.0.0.1", .port = process_of(k)->port};
-    const nats_options options = {
-        .l = k->l, .connector = &k->connector.base, .servers = &address, .server_count = 1, .random = 1};
-    *o = (other_client){0};
-    EXPECT_OK(nats_new(&options, &o->n, NULL));
-    while (nats_state_of(o->n) != NATS_UP) {
-        kv_turn(k);
-    }
-}
-
 // As others make one: with older values, which are never ours, and without direct reads.
 TEST(a_bucket_of_another_client_is_shared_with_it) {
     static const char del[] = "NATS/1.0\r\nKV-Operation: DEL\r\n\r\n";
     static const char purge[] = "NATS/1.0\r\nKV-Operation: PURGE\r\nNats-Rollup: sub\r\n\r\n";
     OPEN(k, NULL, SETTING("create", "false"));
-    other_client o;
-    begin_as(&o, &k);
-    ask_as(&o, &k, "$JS.API.STREAM.CREATE.KV_theirs", NULL,
-           "{\"name\":\"KV_theirs\",\"subjects\":[\"$KV.theirs.>\"],\"max_msgs_per_subject\":5,\"storage\":"
-           "\"file\","
-           "\"retention\":\"limits\",\"num_replicas\":1,\"allow_rollup_hdrs\":true,\"deny_delete\":true}");
-    ask_as(&o, &k, "$KV.theirs.a.b", NULL, "old");
-    ask_as(&o, &k, "$KV.theirs.a.b", NULL, "new");
-    ask_as(&o, &k, "$KV.theirs.gone", NULL, "x");
-    ask_as(&o, &k, "$KV.theirs.gone", del, "");
-    ask_as(&o, &k, "$KV.theirs.purged", NULL, "x");
-    ask_as(&o, &k, "$KV.theirs.purged", purge, "");
-    ask_as(&o, &k, "$KV.theirs.no%key", NULL, "x");
+    nats_peer o;
+    nats_peer_begin(&o, &k, process_of(&k)->port);
+    nats_peer_ask(
+        &o, "$JS.API.STREAM.CREATE.KV_theirs", NULL,
+        "{\"name\":\"KV_theirs\",\"subjects\":[\"$KV.theirs.>\"],\"max_msgs_per_subject\":5,\"storage\":"
+        "\"file\","
+        "\"retention\":\"limits\",\"num_replicas\":1,\"allow_rollup_hdrs\":true,\"deny_delete\":true}");
+    nats_peer_ask(&o, "$KV.theirs.a.b", NULL, "old");
+    nats_peer_ask(&o, "$KV.theirs.a.b", NULL, "new");
+    nats_peer_ask(&o, "$KV.theirs.gone", NULL, "x");
+    nats_peer_ask(&o, "$KV.theirs.gone", del, "");
+    nats_peer_ask(&o, "$KV.theirs.purged", NULL, "x");
+    nats_peer_ask(&o, "$KV.theirs.purged", purge, "");
+    nats_peer_ask(&o, "$KV.theirs.no%key", NULL, "x");
     EXPECT(kv_is(&k, "theirs", "a.b", "new"));
     EXPECT(kv_is(&k, "theirs", "gone", NULL));
     EXPECT(kv_is(&k, "theirs", "purged", NULL));
@@ -294,29 +258,29 @@ TEST(a_bucket_of_another_client_is_shared_with_it) {
     }
     EXPECT(!p.answer.has_cursor);
     kv_pending_done(&p);
-    ask_as(&o, &k, "$JS.API.STREAM.MSG.GET.KV_theirs", NULL, "{\"last_by_subj\":\"$KV.theirs.mine\"}");
+    nats_peer_ask(&o, "$JS.API.STREAM.MSG.GET.KV_theirs", NULL, "{\"last_by_subj\":\"$KV.theirs.mine\"}");
     EXPECT_CONTAINS(o.answer, "\"data\":\"dg==\"");
-    ask_as(&o, &k, "$JS.API.STREAM.DELETE.KV_theirs", NULL, "");
+    nats_peer_ask(&o, "$JS.API.STREAM.DELETE.KV_theirs", NULL, "");
     c = kv_key_call(KEYVALUE_GET, "theirs", "mine");
     EXPECT(kv_is_error(&k, &c, KEYVALUE_NO_SUCH_STORE, "")); // it is seen that it went
-    nats_free(o.n);
+    nats_peer_end(&o);
     close_it(&k);
 }
 
 TEST(a_bucket_that_was_removed_is_made_again) {
     OPEN(k, NULL, SETTING("storage", "memory"));
-    other_client o;
-    begin_as(&o, &k);
+    nats_peer o;
+    nats_peer_begin(&o, &k, process_of(&k)->port);
     static const keyvalue_function functions[] = {KEYVALUE_SET, KEYVALUE_INCREMENT, KEYVALUE_LIST_KEYS,
                                                   KEYVALUE_DELETE, KEYVALUE_GET};
     for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++) {
         EXPECT(kv_set(&k, "b", "k", "v"));
-        ask_as(&o, &k, "$JS.API.STREAM.DELETE.KV_b", NULL, "");
+        nats_peer_ask(&o, "$JS.API.STREAM.DELETE.KV_b", NULL, "");
         keyvalue_call c = kv_key_call(functions[i], "b", "k");
         EXPECT(kv_do(&k, &c));
     }
     EXPECT(kv_is(&k, "b", "k", NULL));
-    nats_free(o.n);
+    nats_peer_end(&o);
     close_it(&k);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "driver/keyvalue/nats_names.h"
+#include "driver/nats_names.h"
 
 #include "codec/utf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names of buckets and keys as NATS has them. Pure.
+// Names of buckets (and containers, which are buckets of another kind) and keys as NATS has them. Pure.
 //
 // A bucket is the stream KV_<bucket>, a key the subject $KV.<bucket>.<key>, as every client of NATS has it.
 // What such a client takes for a name stands as it is: letters, digits, '-' and '_', in keys also '/', '='
