@@ -196,6 +196,23 @@ static status check_routes(run *r, err *e) {
                          "no workload has a route and no driver calls one, so there is nothing to serve");
 }
 
+// Nobody is harmed by a link that leads nowhere, but somebody has expected something of it.
+static void warn_about_links(const run *r) {
+    for (size_t i = 0; i < count_of(r); i++) {
+        const prepared_workload *w = &r->workloads[i];
+        for (size_t k = 0; k < w->config->links.count; k++) {
+            const host_link *l = &w->config->links.items[k];
+            if (!workload_uses_link(w->component, l)) {
+                logger_event(
+                    w->logger, LOG_WARN, "link-unused",
+                    LOG_FIELDS(LOG_TEXT("link", slice_from_text(l->name))),
+                    "the component neither imports nor exports %s%s, which its link \"%s\" to %s is for",
+                    l->interfaces[0], l->interface_count > 1 ? " and the others" : "", l->name, l->target);
+            }
+        }
+    }
+}
+
 // Whatever a workload is to call is there.
 static status check_callees(run *r, err *e) {
     const component **components = mem_calloc(count_of(r) + 1, sizeof *components);
@@ -221,6 +238,7 @@ static status decide(run *r, err *e) {
     }
     r->is_command = r->workloads[0].kind == WORKLOAD_COMMAND; // then it is the only one
     TRY(check_callees(r, e));
+    warn_about_links(r);
     return check_routes(r, e);
 }
 

@@ -63,13 +63,35 @@ static status check_entry(const component_item *item, const char *name, const ch
     return err_set(e, STATUS_INVALID, "%.*s does not export the function %s", SLICE_ARG(item->name), name);
 }
 
+static bool is_interface(const component_item *item, slice interface) {
+    slice name;
+    semver version;
+    (void)component_name_split(component_item_interface(item), &name, &version);
+    return item->kind == COMPONENT_INSTANCE && slice_equal(name, interface);
+}
+
 static bool exports_interface(const component *c, slice interface) {
     for (size_t i = 0; i < component_export_count(c); i++) {
-        const component_item *item = component_export_at(c, i);
-        slice name;
-        semver version;
-        (void)component_name_split(item->name, &name, &version);
-        if (item->kind == COMPONENT_INSTANCE && slice_equal(name, interface)) {
+        if (is_interface(component_export_at(c, i), interface)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool imports_interface(const component *c, slice interface) {
+    for (size_t i = 0; i < component_import_count(c); i++) {
+        if (is_interface(component_import_at(c, i), interface)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool workload_uses_link(const component *c, const host_link *l) {
+    for (size_t k = 0; k < l->interface_count; k++) {
+        slice interface = slice_from_text(l->interfaces[k]);
+        if (imports_interface(c, interface) || exports_interface(c, interface)) {
             return true;
         }
     }

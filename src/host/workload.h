@@ -24,6 +24,8 @@ typedef enum workload_kind {
 // STATUS_UNSUPPORTED.
 status workload_kind_of(const component *c, const workload_config *config, bool is_alone, workload_kind *ret,
                         err *e) WRIT_MUST_USE;
+// Whether one of the link's interfaces is an import or an export of the component.
+bool workload_uses_link(const component *c, const host_link *l);
 // Whether a link is for calls to it: one of the link's interfaces is an export of the component.
 bool workload_is_called_by_drivers(const component *c, const workload_config *config);
 

@@ -293,6 +293,12 @@ class Schedules(MessagingCase):
         server = self.start_cron("wasmcloud:cron=cron,schedule=@every 1s", "--deny-call", "wasmcloud:cron/*")
         self.assertIn("cron may not call invoke of wasmcloud:cron/scheduler", server.wait_line("call-denied"))
 
+    def test_a_link_that_is_of_no_use(self):
+        server = self.start_cron("wasmcloud:cron=cron,schedule=@hourly", "--link", "wasmcloud:postgres=sqlite")
+        self.assertIn("neither imports nor exports wasmcloud:postgres/query and the others",
+                      server.wait_line("link-unused"))
+        self.assertNotIn("scheduler", "".join(line for line in server.lines if "link-unused" in line))
+
     def test_a_schedule_that_means_nothing(self):
         done = harness.run("run", "--listen", "127.0.0.1:0", "--data", self.folder / "data", "--link",
                            "wasi:keyvalue=memory", "--link", "wasmcloud:messaging/consumer=local", "--link",
