@@ -80,6 +80,8 @@ void process_set_name(const char *name);
 
 // From now on this process leaves no core dump, and others of its user cannot look into its memory.
 void process_forbid_dumps(void);
+// From now on large pieces of memory are overwritten when they are freed, those of libraries too.
+void process_wipe_freed(void);
 
 // As many descriptors as the system allows this process. (The kernel also counts descriptors that wait in
 // sockets against it, for all processes of this user: one that does not read would hold up the others.)

@@ -15,6 +15,7 @@
 #include "net/http_client.h"
 #include "os/fd.h"
 #include "os/private.h"
+#include "os/process.h"
 #include "secrets/vault_answer.h"
 
 enum { PATH_BYTES = 4096, BODY_BYTES_MAX = 3 * VAULT_TOKEN_BYTES_MAX, HEADERS_MAX = 4, READ_BYTES = 65536 };
@@ -530,6 +531,7 @@ status vault_backend_new(const vault_options *o, secret_backend **ret, err *e) {
     if (o->settings->is_https) {
         TRY(trust_roots_new(o->settings->ca_file, &roots, e));
     }
+    process_wipe_freed();
     vault *v = MEM_NEW(vault);
     v->base.ops = &ops;
     v->options = *o;

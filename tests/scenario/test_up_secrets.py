@@ -639,15 +639,16 @@ def descendants(pid):
 class NothingLeaks(UpSecrets):
     """One marker as the value from each backend, and a search for it in all that can be seen from outside."""
 
-    def search(self, server, values, may_have):
+    def search(self, server, values, keeper):
         for process in descendants(server.process.pid):
             proc = pathlib.Path("/proc", str(process))
             command = (proc / "cmdline").read_bytes()
             for value in values:
                 self.assertNotIn(value.encode(), command + (proc / "environ").read_bytes())
                 self.assertEqual([], memory_files_with(process, value.encode()))
-            if process not in may_have and harness.BINARY.parent.name == "release":
-                self.assertEqual(0, sum(occurrences(process, value.encode()) for value in values), command)
+            if harness.BINARY.parent.name == "release":  # else lazy binding leaves registers on the stack
+                found = [occurrences(process, value.encode()) for value in values]
+                self.assertEqual([int(process == keeper)] * len(values), found, command)
         for file in (f for f in self.folder.rglob("*") if f.is_file() and f not in self.sources):
             for value in values:
                 self.assertNotIn(value.encode(), file.read_bytes(), file)
@@ -667,7 +668,8 @@ class NothingLeaks(UpSecrets):
         (mount / "plain").write_text(values[1])
         (mount / "plain").chmod(0o400)
         self.sources = {mount / "plain"}
-        policies = {"safe": {"backend": "store"}, "files": {"backend": "kubernetes", "directory": "./mounted"}}
+        policies = {"safe": {"backend": "store"},
+                    "files": {"backend": "kubernetes", "directory": "./mounted", "refresh": "1h"}}
         secrets = [secret("a", "safe", "key"), secret("b", "files", "plain")]
         with contextlib.suppress(unittest.SkipTest):
             bao = Bao(self)
@@ -676,19 +678,20 @@ class NothingLeaks(UpSecrets):
             token.write_text(bao.TOKEN)
             token.chmod(0o600)
             policies["far"] = {"backend": "vault", "address": bao.address, "ca-file": "./ca.pem",
-                               "token-file": "./token", "refresh": "200ms"}
+                               "token-file": "./token", "refresh": "1h"}
             secrets.append(secret("c", "far", "db"))
         path = self.write(secrets, policies)
         for workers in (0, 2):
             with self.subTest(workers=workers):
                 server = self.start(path, "--verbose", "--metrics", "0", workers=workers)
-                for name, value in zip("abc", values[:len(secrets)]):
-                    self.assertEqual(value, self.reveal(server, name))
-                    self.assertEqual(200, server.get(f"/use?{name}").status)
-                keepers = server.generations() if workers else [server.process.pid]
-                self.search(server, values, [server.process.pid, *keepers])
+                for name, value in zip("abc", values[:len(secrets)]):  # the component sees it, and tells its length
+                    self.assertEqual(f"{len(value)} bytes\n".encode(), server.get(f"/use?{name}").body)
+                (keeper,) = server.generations() if workers else [server.process.pid]
+                self.search(server, values[:len(secrets)], keeper)
                 if workers:
                     self.cores(server)
+                for name, value in zip("abc", values[:len(secrets)]):
+                    self.assertEqual(value, self.reveal(server, name))
                 server.close()
                 self.assertNotIn(MARKER, server.log())
         done = self.check(path, "--dry-run", "-o", "json")
