@@ -83,17 +83,30 @@ static void WRIT_FORMAT(2, 3) put_format(reading *x, const char *format, ...) {
     put(x, slice_of(text, (size_t)len < sizeof text ? (size_t)len : sizeof text - 1));
 }
 
-// With `escape` in front of each byte of `special`.
-static void put_escaped(reading *x, slice text, const char *special, char escape) {
-    size_t done = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] != 0 && strchr(special, text.data[i]) != NULL) {
-            put(x, slice_sub(text, done, i));
-            put(x, slice_of(&escape, 1));
-            done = i;
-        }
+// Room for `bytes` more, or NULL.
+static uint8_t *room(reading *x, size_t bytes) {
+    uint8_t *to = NULL;
+    if (x->problem == NULL && buf_reserve(&x->out, bytes, &to) != STATUS_OK) {
+        complain(x, "a value is too large");
     }
-    put(x, slice_sub(text, done, text.len));
+    return x->problem == NULL ? to : NULL;
+}
+
+// With `escape` in front of each `one` and `other`; '\0' = such a byte twice.
+static void put_escaped(reading *x, slice text, uint8_t one, uint8_t other, uint8_t escape) {
+    uint8_t *to = room(x, 2 * text.len);
+    if (to == NULL) {
+        return;
+    }
+    uint8_t *start = to;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t c = text.data[i];
+        if (c == one || c == other) {
+            *to++ = escape == 0 ? c : escape;
+        }
+        *to++ = c;
+    }
+    x->out.len += (size_t)(to - start);
 }
 
 // --- numbers -----------------------------------------------------------------------------------------------
@@ -191,11 +204,19 @@ static slice read_varchar(reading *x) {
 }
 
 static void put_hex(reading *x, slice bytes) {
-    static const char digits[] = "0123456789abcdef";
     put(x, slice_from_text("\\x"));
+    uint8_t *to = room(x, 2 * bytes.len);
+    if (to != NULL) {
+        pg_hex(bytes, to);
+        x->out.len += 2 * bytes.len;
+    }
+}
+
+void pg_hex(slice bytes, uint8_t *to) {
+    static const char digits[] = "0123456789abcdef";
     for (size_t i = 0; i < bytes.len; i++) {
-        const char pair[2] = {digits[bytes.data[i] >> 4], digits[bytes.data[i] & 15]};
-        put(x, slice_of(pair, 2));
+        to[2 * i] = (uint8_t)digits[bytes.data[i] >> 4];
+        to[2 * i + 1] = (uint8_t)digits[bytes.data[i] & 15];
     }
 }
 
@@ -207,9 +228,11 @@ static void put_bits(reading *x, bool has_count) {
         complain(x, "bits have another length than they say");
         return;
     }
-    for (uint64_t i = 0; i < bits && x->problem == NULL; i++) {
-        put(x, slice_from_text((bytes.data[i / 8] >> (7 - i % 8) & 1) != 0 ? "1" : "0"));
+    uint8_t *to = room(x, bits);
+    for (uint64_t i = 0; to != NULL && i < bits; i++) {
+        to[i] = (bytes.data[i / 8] >> (7 - i % 8) & 1) != 0 ? '1' : '0';
     }
+    x->out.len += to != NULL ? bits : 0;
 }
 
 static void put_numeric(reading *x) {
@@ -446,11 +469,7 @@ static void put_lexemes(reading *x) {
         bool has_weight = values_read_option(x->r);
         char weight = has_weight ? "ABCD"[values_read_case(x->r, 4)] : 'D';
         put(x, slice_from_text(i == 0 ? "'" : " '"));
-        slice text = read_string(x);
-        for (size_t k = 0; k < text.len; k++) { // both are doubled
-            put(x, slice_sub(text, k, k + 1));
-            put(x, slice_sub(text, k, k + (text.data[k] == '\'' || text.data[k] == '\\' ? 1 : 0)));
-        }
+        put_escaped(x, read_string(x), '\'', '\\', 0);
         put(x, slice_from_text("'"));
         if (has_position) {
             put_format(x, ":%u%c", position, weight);
@@ -460,7 +479,7 @@ static void put_lexemes(reading *x) {
 
 static void put_quoted(reading *x, slice text) {
     put(x, slice_from_text("\""));
-    put_escaped(x, text, "\"\\", '\\');
+    put_escaped(x, text, '"', '\\', '\\');
     put(x, slice_from_text("\""));
 }
 

@@ -149,6 +149,9 @@ enum { PG_NUMBER_BYTES_MAX = 32 };
 // The shortest text that is this number, "NaN" and "Infinity" among them.
 slice pg_number_text(double number, bool is_float4, char text[PG_NUMBER_BYTES_MAX]);
 
+// Two digits for each byte.
+void pg_hex(slice bytes, uint8_t *to);
+
 // --- results -----------------------------------------------------------------------------------------------
 
 static inline void pg_write_case(values_writer *w, pg_case c) { values_write_case(w, c); }

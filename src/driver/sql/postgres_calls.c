@@ -63,12 +63,11 @@ static status send_prepare(postgres_connection *c, const char *closing) {
 }
 
 static void write_hex(postgres_writer *w, slice bytes) {
-    static const char digits[] = "0123456789abcdef";
     postgres_write_u32(w, (uint32_t)(2 + 2 * bytes.len));
     postgres_write_bytes(w, slice_from_text("\\x"));
-    for (size_t i = 0; i < bytes.len; i++) {
-        const char pair[2] = {digits[bytes.data[i] >> 4], digits[bytes.data[i] & 15]};
-        postgres_write_bytes(w, slice_of(pair, 2));
+    uint8_t *to = postgres_write_room(w, 2 * bytes.len);
+    if (to != NULL) {
+        pg_hex(bytes, to);
     }
 }
 

@@ -108,6 +108,16 @@ void postgres_write_bytes(postgres_writer *w, slice bytes) {
     }
 }
 
+uint8_t *postgres_write_room(postgres_writer *w, size_t bytes) {
+    uint8_t *to = NULL;
+    w->code = w->code == STATUS_OK ? buf_reserve(w->out, bytes, &to) : w->code;
+    if (w->code != STATUS_OK) {
+        return NULL;
+    }
+    w->out->len += bytes;
+    return to;
+}
+
 static void write_number(postgres_writer *w, uint64_t value, size_t bytes) {
     uint8_t text[8];
     for (size_t i = 0; i < bytes; i++) {

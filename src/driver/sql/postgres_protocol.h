@@ -72,6 +72,8 @@ void postgres_write_u16(postgres_writer *w, uint16_t value);
 void postgres_write_u32(postgres_writer *w, uint32_t value);
 void postgres_write_text(postgres_writer *w, slice text); // and a NUL
 void postgres_write_bytes(postgres_writer *w, slice bytes);
+// Room for `bytes` of a body, which the caller fills at once; NULL after a failure.
+uint8_t *postgres_write_room(postgres_writer *w, size_t bytes);
 void postgres_end(postgres_writer *w);
 // Messages of a text, or of nothing.
 void postgres_write_query(postgres_writer *w, const char *text);

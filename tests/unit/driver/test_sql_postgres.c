@@ -378,11 +378,16 @@ TEST(settings) {
         const char *value;
         const char *why;
     } cases[] = {
-        {"host", "", "host is a name"},        {"port", "0", "port is a number"},
-        {"user", "", "user is a name"},        {"connections", "65", "connections is a number"},
-        {"tls", "maybe", "require or off"},    {"ca", "no certificate", ""},
-        {"password", "x", "is a credential"},  {"postgres_password", "x", "is a credential"},
-        {"nonsense", "x", "has no setting"},   {"postgres_pool_size", "0", "is a number"},
+        {"host", "", "host is a name"},
+        {"port", "0", "port is a number"},
+        {"user", "", "user is a name"},
+        {"connections", "65", "connections is a number"},
+        {"tls", "maybe", "require or off"},
+        {"ca", "no certificate", ""},
+        {"password", "x", "is a credential"},
+        {"postgres_password", "x", "is a credential"},
+        {"nonsense", "x", "has no setting"},
+        {"postgres_pool_size", "0", "is a number"},
         {"host", "db.example", "nobody to trust"}, // TLS is the default there, and the test trusts nobody
     };
     kv k = {0};
