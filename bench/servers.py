@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 # What a guest of ours dirties between two requests fits in this, so nothing is given back to the kernel. One reuses
@@ -191,3 +192,33 @@ class redis:
     def __exit__(self, *_):
         self.process.terminate()
         self.process.wait(10)
+
+
+class postgres:
+    """A PostgreSQL server as the scenarios start it, with a table of 1000 rows, and the native client that comes with
+    it."""
+
+    def __init__(self, folder):
+        sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests" / "scenario"))
+        import postgres_server  # noqa: E402
+        self.password = postgres_server.PASSWORD
+        self.server = postgres_server.PostgresServer()
+        self.port, self.script = self.server.port, folder / "query.sql"
+        self.server.fresh("bench")
+        self.server.sql("create table t (id bigint primary key, name text);\n"
+                        "insert into t select i, 'name ' || i from generate_series(1, 1000) i;\n", "bench")
+        self.script.write_text("\\set id random(1, 1000)\nSELECT name FROM t WHERE id = :id;\n")
+
+    def rate(self, connections, seconds):
+        """Queries in a second, prepared, of so many clients that each wait for their answer."""
+        command = [f"{self.server.bin}/pgbench", "-n", "-M", "prepared", "-h", "127.0.0.1", "-p", str(self.port), "-U", "writ",
+                   "-c", str(connections), "-T", str(seconds), "-f", self.script, "bench"]
+        out = subprocess.run(command, check=True, capture_output=True, text=True,
+                             env=dict(os.environ, PGPASSWORD=self.password)).stdout
+        return float(next(line for line in out.splitlines() if line.startswith("tps = ")).split()[2])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.close()
