@@ -211,8 +211,8 @@ class postgres:
 
     def rate(self, connections, seconds):
         """Queries in a second, prepared, of so many clients that each wait for their answer."""
-        command = [f"{self.server.bin}/pgbench", "-n", "-M", "prepared", "-h", "127.0.0.1", "-p", str(self.port), "-U", "writ",
-                   "-c", str(connections), "-T", str(seconds), "-f", self.script, "bench"]
+        command = [f"{self.server.bin}/pgbench", "-n", "-M", "prepared", "-h", "127.0.0.1", "-p", str(self.port), "-U",
+                   "writ", "-c", str(connections), "-T", str(seconds), "-f", self.script, "bench"]
         out = subprocess.run(command, check=True, capture_output=True, text=True,
                              env=dict(os.environ, PGPASSWORD=self.password)).stdout
         return float(next(line for line in out.splitlines() if line.startswith("tps = ")).split()[2])
