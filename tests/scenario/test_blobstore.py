@@ -119,6 +119,18 @@ class Directory(BlobsCase):
         self.assertEqual(f"{200 * MIB} bytes, 0 wrong\n", self.text(server, "/check?container=one&name=big"))
         self.assertEqual(200 * MIB, (self.folder / "data/blobstore/one/big").stat().st_size)
 
+    def test_many_at_one_time(self):
+        """More parts than may be on their way to the drivers: streams wait, and none fails."""
+        count = 60
+        server = self.start("wasi:blobstore=directory,uploads-max=100", options=("--max-instances", count))
+        self.ask(server, "/create?container=one")
+        answers = harness.in_parallel(
+            count, lambda i: server.get(f"/put?container=one&name=o{i}&pattern={3 * MIB}", timeout=100).body, timeout=100)
+        self.assertEqual([b"written\n"] * count, answers)
+        answers = harness.in_parallel(
+            count, lambda i: server.get(f"/check?container=one&name=o{i}", timeout=100).body, timeout=100)
+        self.assertEqual([b"%d bytes, 0 wrong\n" % (3 * MIB)] * count, answers)
+
     def test_what_is_not_finished_never_was(self):
         server = self.start("wasi:blobstore=directory")
         self.ask(server, "/create?container=one")

@@ -61,6 +61,9 @@ status blob_start(wasi_instance *i, const blob_link *l, const blobstore_call *c,
     const wasi_link *link;
     auto_buf payload;
     buf_init(&payload, BLOBSTORE_CALL_BYTES_MAX);
+    if (c->bytes.len > 0 && i->workload->links->share->bytes + c->bytes.len > BLOB_ON_THE_WAY_BYTES_MAX) {
+        return err_set(e, STATUS_LIMIT, "too many parts of objects are on their way");
+    }
     TRY(wasi_link_find_named(i, interface_name(), name_of_link(l), &link, e));
     TRY(blobstore_call_encode(c, &payload, e));
     *pending = (rpc_call){0};

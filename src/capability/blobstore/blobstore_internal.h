@@ -18,6 +18,9 @@ enum {
     BLOB_SMALL_PART_BYTES = 64 * 1024,  // when the instance's account is used up
     BLOB_ACCOUNT_BYTES_MAX = 32 << 20,  // for parts of all streams of one instance, besides small ones
     BLOB_SYNC_BYTES_MAX = 8 << 20,      // of a value that is consumed at once
+    BLOB_ON_THE_WAY_BYTES_MAX =
+        8 << 20,       // of a workload's calls, beyond which parts wait, so that others get by
+    BLOB_PAUSE_MS = 5, // before such a part is tried again
 };
 
 // --- calls (blobstore.c) -----------------------------------------------------------------------------------
@@ -34,7 +37,8 @@ status blob_link_chosen(host_call *call, blob_link *ret, err *e) WRIT_MUST_USE;
 // whether `*ret_error` says why not.
 status blob_call(host_call *call, const blob_link *l, const blobstore_call *c, blobstore_answer *ret,
                  bool *ret_is_error, slice *ret_error, err *e) WRIT_MUST_USE;
-// Begins a call that the guest does not wait for.
+// Begins a call that the guest does not wait for. STATUS_LIMIT when too much is on its way: try again in a
+// while.
 status blob_start(wasi_instance *i, const blob_link *l, const blobstore_call *c, rpc_call *pending,
                   rpc_ended ended, void *arg, err *e) WRIT_MUST_USE;
 

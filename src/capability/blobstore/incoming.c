@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "capability/blobstore/blobstore_internal.h"
+#include "loop/loop.h"
 
 // Reads [at, end) of an object of one revision. One call at a time.
 typedef struct reader {
@@ -20,8 +21,9 @@ typedef struct reader {
     size_t now_at;
     buf next;
     bool has_next;
-    bool is_fetching;
+    bool is_fetching; // or waits until there is room on the way
     rpc_call call;
+    loop_timer pause;
     size_t charged; // for `next`
     uint32_t asked;
     bool has_failed;
@@ -36,6 +38,8 @@ struct wasi_blobstore_types_incoming_value {
 
 typedef wasi_blobstore_types_incoming_value value;
 
+static void on_pause_over(void *arg);
+
 static reader *reader_new(wasi_instance *i, const wasi_blobstore_container_container *c, slice name) {
     reader *r = MEM_NEW(reader);
     r->instance = i;
@@ -44,12 +48,14 @@ static reader *reader_new(wasi_instance *i, const wasi_blobstore_container_conta
     r->object = mem_slice_dup(name);
     buf_init(&r->now, BLOBSTORE_PART_BYTES_MAX);
     buf_init(&r->next, BLOBSTORE_PART_BYTES_MAX);
+    loop_timer_init(&r->pause, i->loop, on_pause_over, r);
     return r;
 }
 
 static void reader_free(reader *r) {
     if (r != NULL) {
         rpc_call_cancel(&r->call);
+        loop_timer_stop(&r->pause);
         blob_account_give(r->instance, r->charged);
         buf_done(&r->now);
         buf_done(&r->next);
@@ -121,10 +127,20 @@ static void fetch(reader *r) {
     buf_clear(&r->next);
     r->asked = (uint32_t)len;
     r->is_fetching = true;
-    if (blob_start(r->instance, &r->link, &c, &r->call, on_part, r, &e) != STATUS_OK) {
+    status s = blob_start(r->instance, &r->link, &c, &r->call, on_part, r, &e);
+    if (s == STATUS_LIMIT) { // others have calls on their way: the guest waits
+        loop_timer_start_in(&r->pause, BLOB_PAUSE_MS * 1000000ull);
+    } else if (s != STATUS_OK) {
         r->is_fetching = false;
         fail(r, "%s", e.message);
     }
+}
+
+static void on_pause_over(void *arg) {
+    reader *r = arg;
+    r->is_fetching = false;
+    fetch(r);
+    wasi_instance_wake(r->instance);
 }
 
 // --- the stream --------------------------------------------------------------------------------------------

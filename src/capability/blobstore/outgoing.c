@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "capability/blobstore/blobstore_internal.h"
+#include "loop/loop.h"
 
 struct wasi_blobstore_types_outgoing_value {
     wasi_resource base;
@@ -17,10 +18,11 @@ struct wasi_blobstore_types_outgoing_value {
     char upload[BLOBSTORE_UPLOAD_BYTES + 1]; // empty: not begun
     buf filling;                             // at most `part` bytes
     size_t part;
-    size_t charged; // for `part`
-    uint64_t sent;  // bytes, with those on their way
-    bool is_sending;
+    size_t charged;  // for `part`
+    uint64_t sent;   // bytes, with those on their way
+    bool is_sending; // or waits until there is room on the way
     rpc_call call;
+    loop_timer pause;
     bool has_failed;
     char problem[WASI_FAILURE_TEXT_BYTES];
 };
@@ -49,6 +51,15 @@ static void check_answer(value *v, slice payload) {
     }
 }
 
+static void send_part(value *v);
+
+static void on_pause_over(void *arg) {
+    value *v = arg;
+    v->is_sending = false;
+    send_part(v);
+    wasi_instance_wake(v->base.instance);
+}
+
 static void on_sent(void *arg, const rpc_result *result) {
     value *v = arg;
     v->is_sending = false;
@@ -73,7 +84,12 @@ static void send_part(value *v) {
     blobstore_call c = step_of(v, BLOBSTORE_APPEND);
     c.bytes = buf_slice(&v->filling);
     v->is_sending = true;
-    if (blob_start(v->base.instance, &v->link, &c, &v->call, on_sent, v, &e) != STATUS_OK) {
+    status s = blob_start(v->base.instance, &v->link, &c, &v->call, on_sent, v, &e);
+    if (s == STATUS_LIMIT) { // others have parts on their way: the guest waits
+        loop_timer_start_in(&v->pause, BLOB_PAUSE_MS * 1000000ull);
+        return;
+    }
+    if (s != STATUS_OK) {
         v->is_sending = false;
         fail(v, slice_from_text(e.message));
         return;
@@ -91,6 +107,7 @@ static void on_abort_ended(void *arg, const rpc_result *result) {
 static void abort_upload(value *v) {
     const blobstore_call c = step_of(v, BLOBSTORE_ABORT);
     rpc_call_cancel(&v->call);
+    loop_timer_stop(&v->pause);
     v->is_sending = false;
     if (v->upload[0] != '\0') {
         rpc_call *pending = MEM_NEW(rpc_call);
@@ -187,6 +204,7 @@ status wasi_blobstore_types_outgoing_value_new_outgoing_value(host_call *call, v
     }
     v->part = blob_account_take(wasi_of(call), BLOBSTORE_PART_BYTES_MAX, &v->charged);
     buf_init(&v->filling, v->part);
+    loop_timer_init(&v->pause, wasi_of(call)->loop, on_pause_over, v);
     *ret = v;
     return STATUS_OK;
 }

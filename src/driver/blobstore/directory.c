@@ -13,7 +13,7 @@
 
 enum {
     CALLS_MAX = 1024,
-    BYTES_MAX = 64 << 20, // of the calls that wait, and of what they may answer
+    BYTES_MAX = 256 << 20, // of the calls that wait, and of what they may answer
     THREADS_MAX = 2,
     RETRY_MS_MIN = 100,
     RETRY_MS_MAX = 30000,

@@ -9,7 +9,7 @@
 
 enum {
     CALLS_MAX = 1024,
-    BYTES_MAX = 64 << 20, // of the calls that wait, and of what they may answer
+    BYTES_MAX = 256 << 20, // of the calls that wait, and of what they may answer
     PROBE_MS_MIN = 500,
     PROBE_MS_MAX = 30000,
     REQUEST_BYTES_MAX = 4 << 20,
