@@ -38,11 +38,11 @@ class DevCase(ProjectCase):
     def wait_event(self, server, name, since=0):
         return json.loads(server.wait_line(f'^{{"event":"{name}"', CHANGE_SECONDS_MAX, since))
 
-    def plain(self, build="cp in.wasm out.wasm", sources="", name="plain"):
+    def plain(self, build="cp in.wasm out.wasm", sources="", name="plain", guest="hello-c"):
         """A project that needs no tool chain: the component is there already."""
         folder = self.folder / name
         folder.mkdir()
-        shutil.copyfile(harness.unsigned_guest("hello-c"), folder / "in.wasm")
+        shutil.copyfile(harness.unsigned_guest(guest), folder / "in.wasm")
         (folder / "writ.yaml").write_text(f"name: {name}\ncomponents:\n  - name: app\n    build: {json.dumps(build)}\n"
                                           f"    output: out.wasm\n{sources}")
         text = (harness.ROOT / "templates" / "hello" / "all" / "app.yaml").read_text()
@@ -124,18 +124,24 @@ class Changes(DevCase):
         server.wait_line("the change is not taken", CHANGE_SECONDS_MAX, mark)
         shown = "\n".join(server.lines[mark:])
         self.assertIn("wasi:keyvalue/store@0.2.0-draft: nothing is linked to it", shown)
-        self.assertIn("        - type: link\n          properties: {target: WHO, namespace: wasi, package: keyvalue, "
+        self.assertIn("        - type: link\n          properties: {target: store, namespace: wasi, package: keyvalue, "
                       "interfaces: [store, atomics]}", shown)
         self.assertIn("number 1.", server.get("/").text)
+        self.assertIn("    - name: store\n      type: capability\n      properties: {image: \"writ:sqlite\"}", shown)
         # What it advised is right.
         mark = server.mark()
-        advised = re.search(r"        - type: link\n +properties: .*", shown)[0].replace("WHO", "store")
-        self.change(manifest, "\n    - name: web", f"{advised}\n\n    - name: web")
-        text = manifest.read_text()
-        manifest.write_text(text.replace(advised, "").replace("properties: {instances: 100}\n",
-                                                              f"properties: {{instances: 100}}\n{advised}\n", 1))
+        advised = re.search(r"        - type: link\n +properties: .*", shown)[0]
+        self.change(manifest, "\n    # The number lives", f"{advised}\n\n    # The number lives")
         server.wait_line("serving http", CHANGE_SECONDS_MAX, mark)
         self.assertIn("number 2.", server.get("/").text)
+
+    def test_links_that_imports_have_names_for(self):
+        server = self.dev(self.plain(guest="named-c"), json_log=False)
+        server.wait_line("waiting for a change", CHANGE_SECONDS_MAX)
+        for name in ("cache", "backup"):
+            self.assertIn(f"properties: {{name: {name}, target: store, namespace: wasi, package: keyvalue, interfaces: "
+                          "[store]}", server.log())
+        self.assertEqual(1, server.log().count('image: "writ:sqlite"'))
 
     def test_a_first_version_that_is_wrong_is_waited_for(self):
         folder = self.plain()
