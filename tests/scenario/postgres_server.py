@@ -61,8 +61,8 @@ class PostgresServer:
         (run / "password").write_text(PASSWORD + "\n")
         if self.as_user:
             subprocess.run(["chown", "-R", "nobody:nogroup", run, data], check=True)
-        subprocess.run([*self.as_user, f"{self.bin}/initdb", "-D", data, "-U", "writ", "--auth-local=trust",
-                        "--auth-host=scram-sha-256", f"--pwfile={run}/password", "-E", "UTF8", "--locale=C", "--no-sync"],
+        subprocess.run([*self.as_user, f"{self.bin}/initdb", "-D", data, "-U", "writ", "--auth-local=trust", "-E", "UTF8",
+                        "--auth-host=scram-sha-256", f"--pwfile={run}/password", "--locale=C", "--no-sync"],
                        check=True, capture_output=True, cwd="/")
         with open(data / "postgresql.conf", "a", encoding="ascii") as f:
             f.write(f"listen_addresses='127.0.0.1'\nunix_socket_directories='{run}'\nfsync=off\nssl=on\n"
@@ -96,9 +96,9 @@ class PostgresServer:
 
     def sql(self, text, database="postgres"):
         """What psql prints, without its decoration."""
-        done = subprocess.run([f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-h", self.folder / "run", "-p", str(self.port),
-                               "-U", "writ", "-d", database, "-v", "ON_ERROR_STOP=1"], input=text, text=True,
-                              capture_output=True, check=False)
+        command = [f"{self.bin}/psql", "-X", "-q", "-A", "-t", "-h", self.folder / "run", "-p", str(self.port), "-U",
+                   "writ", "-d", database, "-v", "ON_ERROR_STOP=1"]
+        done = subprocess.run(command, input=text, text=True, capture_output=True, check=False)
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         return done.stdout.strip()

@@ -77,7 +77,8 @@ static bool start(void) {
     char script[4096];
     char *words[] = {"sh", "-c", script, NULL};
     snprintf(script, sizeof script,
-             "cd %s && %s\nexec setpriv --pdeathsig INT ${as#setpriv} $bin/postgres -D data -p %u >server.log 2>&1",
+             "cd %s && %s\nexec setpriv --pdeathsig INT ${as#setpriv} $bin/postgres -D data -p %u "
+             ">server.log 2>&1",
              server.keys.place.path, prelude, server.port);
     CHECK(posix_spawnp(&server.pid, "sh", NULL, NULL, words, environ) == 0);
     char wait[256];
