@@ -61,8 +61,9 @@ class PostgresServer:
         (run / "password").write_text(PASSWORD + "\n")
         if self.as_user:
             subprocess.run(["chown", "-R", "nobody:nogroup", run, data], check=True)
-        subprocess.run([*self.as_user, f"{self.bin}/initdb", "-D", data, "-U", "writ", "--auth-local=trust", "-E", "UTF8",
-                        "--auth-host=scram-sha-256", f"--pwfile={run}/password", "--locale=C", "--no-sync"],
+        subprocess.run([*self.as_user, f"{self.bin}/initdb", "-D", data, "-U", "writ", "--auth-local=trust",
+                        "--auth-host=scram-sha-256", f"--pwfile={run}/password", "-E", "UTF8", "--locale=C",
+                        "--no-sync"],
                        check=True, capture_output=True, cwd="/")
         with open(data / "postgresql.conf", "a", encoding="ascii") as f:
             f.write(f"listen_addresses='127.0.0.1'\nunix_socket_directories='{run}'\nfsync=off\nssl=on\n"
@@ -71,8 +72,9 @@ class PostgresServer:
 
     def start(self):
         with open(self.folder / "log", "ab") as log:
-            self.process = subprocess.Popen([*self.as_user, f"{self.bin}/postgres", "-D", self.folder / "data", "-p",
-                                             str(self.port)], stdout=log, stderr=log, cwd="/")
+            command = [*(self.as_user or ["setpriv"]), "--pdeathsig", "INT", f"{self.bin}/postgres"]
+            self.process = subprocess.Popen([*command, "-D", self.folder / "data", "-p", str(self.port)], stdout=log,
+                                            stderr=log, cwd="/")
         deadline = time.monotonic() + 30
         while subprocess.run([f"{self.bin}/pg_isready", "-q", "-h", self.folder / "run", "-p", str(self.port)],
                              check=False).returncode != 0:
