@@ -125,7 +125,8 @@ class Directory(BlobsCase):
         server = self.start("wasi:blobstore=directory,uploads-max=100", options=("--max-instances", count))
         self.ask(server, "/create?container=one")
         answers = harness.in_parallel(
-            count, lambda i: server.get(f"/put?container=one&name=o{i}&pattern={3 * MIB}", timeout=100).body, timeout=100)
+            count, lambda i: server.get(f"/put?container=one&name=o{i}&pattern={3 * MIB}", timeout=100).body,
+            timeout=100)
         self.assertEqual([b"written\n"] * count, answers)
         answers = harness.in_parallel(
             count, lambda i: server.get(f"/check?container=one&name=o{i}", timeout=100).body, timeout=100)

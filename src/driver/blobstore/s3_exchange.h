@@ -2,8 +2,9 @@
 // One request to an S3 server and its answer, signed, with what it takes to try again.
 //
 // What is lost on the way is sent again when doing it twice is the same as once, when it cannot have arrived,
-// or when the server says that it did nothing (503): three times in all, with growing and random waits. All
-// on the thread of the loop; callbacks come from the loop only.
+// or when the server says that it did nothing (503): three times in all, with growing and random waits.
+// (libcurl sends again by itself what had no body and went over a kept connection that was closed meanwhile.)
+// All on the thread of the loop; callbacks come from the loop only.
 #pragma once
 
 #include "driver/blobstore/s3_sign.h"

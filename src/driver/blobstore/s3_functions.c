@@ -363,6 +363,9 @@ static void copy(s3_op *o, const s3_answer *a) {
     } else if (o->step == 3) {
         failure = *a;
         s3_read_error(a->body, failure.error);
+        if (failure.error[0] == '\0' && !s3_is_result(a->body, "CopyObjectResult")) {
+            failure = (s3_answer){.code = STATUS_IO, .why = "the server's answer to a copy makes no sense"};
+        }
         if (!s3_is_good(&failure)) {
             s3_reply_failure(o, &failure);
         } else if (c->function == BLOBSTORE_COPY) {

@@ -46,6 +46,23 @@ void s3_read_delete_error(slice body, char ret[S3_CODE_BYTES]) {
     read_code(body, "DeleteResult/Error/Code", ret);
 }
 
+typedef struct root_reader {
+    const char *root;
+    bool is_there;
+} root_reader;
+
+static status on_root_element(void *arg, slice path, slice text, err *e) {
+    root_reader *r = arg;
+    (void)text, (void)e;
+    r->is_there = slice_equal_text(path, r->root); // the root comes last
+    return STATUS_OK;
+}
+
+bool s3_is_result(slice body, const char *root) {
+    root_reader r = {root, false};
+    return xml_read(body, &limits, on_root_element, &r, NULL) == STATUS_OK && r.is_there;
+}
+
 // --- dates -------------------------------------------------------------------------------------------------
 
 static bool read_month(slice text, unsigned *ret) {

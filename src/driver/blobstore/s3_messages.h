@@ -13,6 +13,8 @@
 void s3_read_error(slice body, char ret[S3_CODE_BYTES]);
 // The same for the answer to DeleteObjects: of the first name that could not be removed.
 void s3_read_delete_error(slice body, char ret[S3_CODE_BYTES]);
+// Whether the body is whole and of that root: what may say 200 before it has gone wrong ends with it.
+bool s3_is_result(slice body, const char *root);
 // "Sun, 06 Nov 1994 08:49:37 GMT"; 0 for anything else.
 uint64_t s3_read_http_date(slice text);
 

@@ -196,6 +196,10 @@ static void end_finish(s3_op *o, const s3_answer *a) {
     s3_answer last = *a; // of which 200 may be said before it went wrong
     if (s3_is_good(a) && o->step > 1000) {
         s3_read_error(a->body, last.error);
+        if (last.error[0] == '\0' && !s3_is_result(a->body, "CompleteMultipartUploadResult")) {
+            last = (s3_answer){.code = STATUS_IO,
+                               .why = "the server's answer to the end of an upload makes no sense"};
+        }
     }
     if (!s3_is_good(&last)) {
         fail(o, &last);
