@@ -14,8 +14,13 @@
 #include "driver/sql/sql.h"
 
 static const driver *const all[] = {
-    &blobstore_directory, &blobstore_s3,    &cron_timer,     &keys_local,   &keyvalue_memory, &keyvalue_redis,
-    &keyvalue_sqlite,     &messaging_local, &messaging_nats, &sql_postgres, &sql_sqlite,      NULL,
+    &blobstore_directory, &blobstore_nats,
+    &blobstore_s3,        &cron_timer,
+    &keys_local,          &keyvalue_memory,
+    &keyvalue_nats,       &keyvalue_redis,
+    &keyvalue_sqlite,     &messaging_local,
+    &messaging_nats,      &sql_postgres,
+    &sql_sqlite,          NULL,
 };
 
 const driver *const *driver_all(void) { return all; }

@@ -171,7 +171,7 @@ class Refusals(LinksCase):
     def test_options_that_mean_nothing(self):
         for option, words in (("wasi:keyvalue", "is not INTERFACES"), ("=memory", "is not INTERFACES"),
                               ("wasi:keyvalue=", "is not INTERFACES"), ("wasi:sql=memory", "no driver serves wasi:sql"),
-                              ("wasi:keyvalue=file", "there are: memory, redis, sqlite"),
+                              ("wasi:keyvalue=file", "there are: memory, nats, redis, sqlite"),
                               ("wasi:keyvalue=memory,x", '"x" is not SETTING=VALUE'),
                               ("wasi:keyvalue=redis,password=x", "password is a credential"),
                               ("wasi:keyvalue=redis,password=@a b", "a secret is named KEY"),

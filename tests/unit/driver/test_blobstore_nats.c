@@ -264,3 +264,8 @@ TEST(what_is_kept_of_an_object_is_read_with_care) {
     EXPECT_STATUS(nats_meta_name("box", name_of("$O.box.M."), &name), STATUS_INVALID);
     EXPECT_STATUS(nats_meta_name("box", name_of("$O.box.M.!"), &name), STATUS_INVALID);
 }
+
+TEST(it_is_found) {
+    EXPECT(driver_find(slice_from_text("nats"), slice_from_text("wasi:blobstore/blobstore")) ==
+           &blobstore_nats);
+}

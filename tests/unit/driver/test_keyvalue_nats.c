@@ -304,3 +304,7 @@ TEST(what_the_server_forbids_is_access_denied) {
     EXPECT(kv_do(&k, &c));
     close_it(&k);
 }
+
+TEST(it_is_found) {
+    EXPECT(driver_find(slice_from_text("nats"), slice_from_text("wasi:keyvalue/store")) == &keyvalue_nats);
+}

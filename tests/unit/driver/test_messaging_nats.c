@@ -183,3 +183,8 @@ TEST(peers_and_settings_are_read_alike) {
     EXPECT_STATUS(messaging_nats.peers(&(driver_values){&wrong, 1}, add_peer, text, &e), STATUS_INVALID);
     EXPECT_CONTAINS(e.message, "secrets of their own");
 }
+
+TEST(it_is_found) {
+    EXPECT(driver_find(slice_from_text("nats"), slice_from_text("wasmcloud:messaging/consumer")) ==
+           &messaging_nats);
+}
