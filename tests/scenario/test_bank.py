@@ -6,12 +6,14 @@ teller's place. In an SQLite file, and on a real PostgreSQL server."""
 import os
 import pathlib
 import random
+import signal
 import sys
 import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 import postgres_server  # noqa: E402
+from test_links import children  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 MANIFEST = ROOT / "examples" / "bank" / "app.yaml"
@@ -110,6 +112,42 @@ class Bank:
             expected[target] += amount
         self.assertGreater(len(done), TRANSFERS // 3)
         self.assertEqual(expected, self.accounts(server))
+
+    def test_transfers_that_are_asked_for_again_while_drivers_die(self):
+        """Whoever is told that a transfer may have been done asks again with its key: each happens once."""
+        server = self.open()
+        keys = iter(range(1, 121))
+        done = {}
+
+        def some():
+            for key in keys:
+                source, target = key % 10 + 1, (key + 3) % 10 + 1
+                path = f"/transfer?key={key}&from={source}&to={target}&amount=5"
+
+                def answers():
+                    return harness.request(server.port, "POST", path).status == 200
+                self.until(answers, 60, f"transfer {key}")
+                done[key] = (source, target)
+
+        def killer():
+            for count in (20, 60):
+                self.until(lambda: len(done) >= count, 60, "transfers are done")
+                os.kill(self.drivers_of(server), signal.SIGKILL)
+
+        self.assertEqual([None] * 7, harness.in_parallel(7, lambda n: killer() if n == 0 else some(), timeout=110))
+        expected = {n: 1000 for n in range(1, 11)}
+        for source, target in done.values():
+            expected[source] -= 5
+            expected[target] += 5
+        self.until(lambda: harness.request(server.port, "GET", "/accounts").status == 200, 20, "the books can be read")
+        self.assertEqual(120, len(done))
+        self.assertEqual(expected, self.accounts(server))
+
+    def drivers_of(self, server):
+        for generation in [server.process.pid, *children(server.process.pid).values()]:
+            if "writ-drivers" in children(generation):
+                return children(generation)["writ-drivers"]
+        self.fail("there is no process with the drivers")
 
     # --- a teller that was taken over ------------------------------------------------------------------------------
 
