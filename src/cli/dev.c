@@ -29,6 +29,7 @@
 #define QUIET_NS 60000000ull  // after the last change, since editors write in several steps
 #define HASTE_NS 500000000ull // after the first one at the latest
 #define LOOK_NS 1000000000ull // without watches
+#define PATIENCE_NS 2000000000ull
 
 enum { OWN_CHANGES_MAX = 3, HOST_ARGUMENTS_MAX = 96, REST_MAX = 64, DEV_ARENA_BYTES_MAX = 4 << 20 };
 
@@ -68,7 +69,8 @@ typedef struct dev {
     loop_watch watch;
     bool has_lost_watches;
     loop_timer look_timer;
-    uint64_t changed_ns; // the first change since the last look; 0 = none
+    loop_timer patience_timer; // of people, while the host starts
+    uint64_t changed_ns;       // the first change since the last look; 0 = none
 
     process builder;
     loop_watch builder_watch;
@@ -457,9 +459,18 @@ static bool is_whole(const dev *d) {
     return !d->is_project_broken;
 }
 
+static void on_patience(void *arg) {
+    const dev *d = arg;
+    if (d->host.is_changing) {
+        dev_say(d->request->output, "compiling", NULL,
+                "code that is new here is compiled; this takes a moment, once");
+    }
+}
+
 static void run_host(dev *d) {
     err e = {0};
     d->has_news = false;
+    loop_timer_start_in(&d->patience_timer, PATIENCE_NS);
     if (dev_host_run(&d->host, &e) != STATUS_OK) {
         tell_failure(d, "host", NULL, &e);
     }
@@ -477,6 +488,7 @@ static void go_on(dev *d) {
 
 static void on_settled(void *context) {
     dev *d = context;
+    loop_timer_stop(&d->patience_timer);
     if (!d->is_ending && !dev_host_is_there(&d->host)) {
         dev_say(d->request->output, "waiting", NULL, "waiting for a change");
     }
@@ -513,6 +525,7 @@ static status start(dev *d, err *e) {
                                 d->request->output, on_settled,          d};
     dev_host_init(&d->host, d->loop, &o);
     loop_timer_init(&d->look_timer, d->loop, on_look, d);
+    loop_timer_init(&d->patience_timer, d->loop, on_patience, d);
     TRY(file_watch_open(&d->watch_fd, e));
     TRY(loop_watch_start(&d->watch, d->loop, d->watch_fd, LOOP_READABLE, on_change, d, e));
     TRY(look_at_file(d, PROJECT_FILE, &d->project_file, &is_changed, e));
@@ -524,6 +537,7 @@ static status start(dev *d, err *e) {
 static void finish(dev *d) {
     if (d->loop != NULL) {
         loop_timer_stop(&d->look_timer);
+        loop_timer_stop(&d->patience_timer);
         loop_watch_stop(&d->watch);
         loop_watch_stop(&d->builder_watch);
         dev_host_done(&d->host);
