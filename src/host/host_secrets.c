@@ -181,6 +181,21 @@ static void add_link(host_secrets *s, const host_link *l) {
     }
 }
 
+static status check_count(const host_secrets *s, err *e) {
+    size_t count = s->options.config->secret_backend_count; // each may need one of the sealed store
+    for (size_t i = 0; i < s->workload_count; i++) {
+        const workload_config *w = &s->options.config->workloads[i];
+        count += w->secret_count;
+        for (size_t k = 0; k < w->links.count; k++) {
+            count += w->links.items[k].secret_count;
+        }
+    }
+    return count <= SECRET_POOL_ITEMS_MAX
+               ? STATUS_OK
+               : err_set(e, STATUS_LIMIT, "%zu secrets are named, and a host has at most %d", count,
+                         SECRET_POOL_ITEMS_MAX);
+}
+
 static void add_items(host_secrets *s) {
     for (size_t i = 0; i < s->workload_count; i++) {
         const workload_config *w = &s->options.config->workloads[i];
@@ -264,6 +279,7 @@ static status check_all(const host_secrets *s, err *e) {
 }
 
 static status fetch_all(host_secrets *s, err *e) {
+    TRY(check_count(s, e));
     TRY(make_backends(s, e));
     add_items(s);
     TRY(secret_pool_fetch(s->pool, e));

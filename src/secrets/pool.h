@@ -13,7 +13,7 @@
 
 typedef struct secret_pool secret_pool;
 
-enum { SECRET_POOL_ITEMS_MAX = 65536, SECRET_POOL_BACKENDS_MAX = 256 };
+enum { SECRET_POOL_ITEMS_MAX = 8192, SECRET_POOL_BACKENDS_MAX = 256 };
 
 typedef struct secret_pool_events { // from the loop, after the start; each may be NULL
     void *context;

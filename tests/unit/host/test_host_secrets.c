@@ -210,6 +210,24 @@ TEST(all_that_is_missing_is_told_with_its_place) {
     tear_down(&f);
 }
 
+TEST(a_host_has_a_bounded_number_of_secrets) {
+    enum { WORKLOADS = 40 };
+    fixture f;
+    err e = {0};
+    char name[16];
+    init(&f, WORKLOADS);
+    for (int i = 0; i < WORKLOADS; i++) {
+        for (int k = 1; k < HOST_SECRETS_MAX; k++) {
+            snprintf(name, sizeof name, "s%d", k);
+            EXPECT_OK(workload_config_add_secret(&f.config.workloads[i],
+                                                 &(host_secret){.name = name, .key = name}, NULL));
+        }
+    }
+    EXPECT_EQ(make(&f, &e), STATUS_LIMIT);
+    EXPECT_CONTAINS(e.message, "10240 secrets are named");
+    tear_down(&f);
+}
+
 TEST(a_store_is_needed_by_who_names_it) {
     fixture f;
     err e = {0};
