@@ -193,6 +193,7 @@ status postgres_connection_run(postgres_connection *c, sql_request *q) {
     c->q = q;
     c->is_dirty = false;
     c->is_stale = false;
+    c->is_refused = false;
     c->statement = q->function == SQL_QUERY_BATCH ? NULL : postgres_statements_find(c, q->text);
     c->was_kept = c->statement != NULL;
     status s = q->function == SQL_QUERY_BATCH ? send_batch(c)
@@ -213,8 +214,9 @@ static void note_error(postgres_connection *c, slice body) {
     if (x.is_fatal) {
         return; // the connection ends
     }
+    c->is_refused = c->is_refused || c->phase == POSTGRES_PREPARING;
     if (c->was_kept && (strcmp(x.state, "0A000") == 0 || strcmp(x.state, "26000") == 0) &&
-        !c->q->has_failed) {
+        !c->q->has_failed && c->q->rows.count == 0) {
         c->is_stale = true; // its table has changed, or somebody dropped it
         return;
     }
@@ -303,7 +305,7 @@ static void refuse_copy(postgres_connection *c) {
 static void end_call(postgres_connection *c) {
     sql_request *q = c->q;
     c->q = NULL;
-    if (c->statement != NULL && (!c->statement->is_kept || c->statement->params == NULL)) {
+    if (c->statement != NULL && (!c->statement->is_kept || c->is_refused || c->statement->params == NULL)) {
         postgres_statements_drop(c, c->statement); // for this call alone, or it could not be prepared
     }
     c->statement = NULL;

@@ -81,6 +81,7 @@ struct postgres_connection {
     bool has_columns; // what runs gives rows; a SELECT that does not makes a table
     bool is_dirty;    // it may have changed its session
     bool is_stale;    // the statement has to be prepared again
+    bool is_refused;  // it could not be prepared
     // Prepared statements, the least used first.
     list_node statements;
     size_t statement_count;

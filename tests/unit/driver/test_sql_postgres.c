@@ -192,6 +192,12 @@ TEST(a_table_that_changed_is_looked_at_again) {
     EXPECT(sql_is(&k, "SELECT * FROM t", NULL, "id=int4:1"));
     EXPECT(postgres_process_say("test", "ALTER TABLE t ADD name text DEFAULT 'x'", ignored, sizeof ignored));
     EXPECT(sql_is(&k, "SELECT * FROM t", NULL, "id=int4:1 name=text:x"));
+    EXPECT(sql_batch(&k, "CREATE FUNCTION f(x int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN IF x = 3 THEN "
+                         "RAISE EXCEPTION 'no' USING ERRCODE = '0A000'; END IF; RETURN x; END $$"));
+    for (int i = 0; i < 3; i++) { // an error of the same kind, which is none of that
+        EXPECT(sql_gives(&k, SQL_QUERY, "SELECT f(x) AS v FROM generate_series(1, 5) AS x", NULL,
+                         "invalid-query 0A000: no"));
+    }
     for (int i = 0; i < 200; i++) { // more statements than are kept
         char sql[64], expected[32];
         snprintf(sql, sizeof sql, "SELECT %d AS v FROM t WHERE id = $1", i % 100);
