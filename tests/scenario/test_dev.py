@@ -13,7 +13,7 @@ import threading
 import harness
 from projects import ProjectCase
 
-CHANGE_SECONDS_MAX = 60
+CHANGE_SECONDS_MAX = 120
 
 
 class DevCase(ProjectCase):

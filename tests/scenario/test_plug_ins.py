@@ -173,7 +173,7 @@ class UnderLoad(PlugInsCase):
             for thread in threads:
                 thread.join(60)
         self.assertEqual([], wrong[:3])
-        self.assertLess(slowest, 3)
+        self.assertLess(slowest, 5)
 
     def calm_seconds(self, server):
         before = time.monotonic()

@@ -12,8 +12,7 @@ import urllib.error
 import urllib.request
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's number, by the standard
-START_SECONDS_MAX = 60
-CALL_SECONDS_MAX = 60
+CALL_SECONDS_MAX = 180
 
 
 class Error(Exception):
