@@ -194,7 +194,7 @@ SERVER = harness.ROOT / "build" / "deps" / "tools" / "bin" / "versitygw"
 KEY_ID, KEY = "writ-test-key", "aG9w-of-the-server-Xy7Qz9"
 
 
-class S3(BlobsCase):
+class WithServer(BlobsCase):
     def setUp(self):
         super().setUp()
         if not SERVER.exists():
@@ -234,6 +234,8 @@ class S3(BlobsCase):
         keywords["options"] = ("--secrets", self.secrets, *keywords.get("options", ()))
         return self.start(link, *links, **keywords)
 
+
+class S3(WithServer):
     def test_functions(self):
         self.start_server()
         server = self.s3(workers=2)
@@ -321,7 +323,7 @@ spec:
             namespace: wasi
             package: blobstore
             interfaces: [blobstore]
-            target: {{name: store, config: [{{name: limits, properties: {{containers: "one,two"}}}}]}}
+            target: {{name: store, config: [{{name: limits, properties: {{containers: "one,two"{more}}}}}]{secrets}}}
     - name: store
       type: capability
       properties: {{image: "{driver}"}}
@@ -329,14 +331,26 @@ spec:
     - name: bounds
       type: workload.writ/v1
       properties: {{components: blobs, routes: /}}
-"""
+{policies}"""
 
 
-class Manifest(BlobsCase):
-    def up(self, driver):
+class Manifest(WithServer):
+    def up(self, driver, *options, more="", secrets="", policies=""):
         path = self.folder / "app.yaml"
-        path.write_text(MANIFEST.format(image=harness.guest(GUEST), driver=driver))
-        return self.serve(path, "--data", self.folder / "data", command="up", workers=1)
+        path.write_text(MANIFEST.format(image=harness.guest(GUEST), driver=driver, more=more, secrets=secrets,
+                                        policies=policies))
+        return self.serve(path, "--data", self.folder / "data", *options, command="up", workers=1)
+
+    def test_an_s3_server(self):
+        self.start_server()
+        keys = ", ".join(f"{{name: {name}, properties: {{policy: safe, key: s3, field: {field}}}}}"
+                         for name, field in (("access-key-id", "id"), ("secret-access-key", "key")))
+        server = self.up("writ:s3", "--secrets", self.secrets, more=f', endpoint: "http://127.0.0.1:{self.port}"',
+                         secrets=f", secrets: [{keys}]",
+                         policies="    - name: safe\n      type: policy.secret.wasmcloud.dev/v1alpha1\n"
+                                  "      properties: {backend: store}\n")
+        self.check_functions(server)
+        self.assertEqual("access to it is denied\n", self.text(server, "/create?container=three", 502))
 
     def test_a_directory(self):
         for driver in ("writ:directory", "ghcr.io/wasmcloud/blobstore-fs:0.10.1"):

@@ -24,7 +24,7 @@ typedef struct reader {
     bool is_fetching; // or waits until there is room on the way
     rpc_call call;
     loop_timer pause;
-    size_t charged; // for `next`
+    size_t charged; // for the part that came last
     uint32_t asked;
     bool has_failed;
     char problem[WASI_FAILURE_TEXT_BYTES];
@@ -220,8 +220,9 @@ static status begin(host_call *call, reader *r, uint64_t start, uint64_t end, bo
                     slice *ret_error, err *e) {
     blobstore_answer a;
     r->at = start;
-    uint64_t wanted = end - start < BLOB_FIRST_PART_BYTES ? end - start + 1 : BLOB_FIRST_PART_BYTES;
-    const blobstore_call c = part_of(r, (size_t)wanted);
+    size_t wanted = end - start < BLOB_FIRST_PART_BYTES ? (size_t)(end - start) + 1 : BLOB_FIRST_PART_BYTES;
+    wanted = blob_account_take(r->instance, wanted, &r->charged);
+    const blobstore_call c = part_of(r, wanted);
     TRY(blob_call(call, &r->link, &c, &a, ret_is_error, ret_error, e));
     if (*ret_is_error) {
         return STATUS_OK;

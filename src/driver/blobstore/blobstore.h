@@ -90,7 +90,8 @@ enum {
     BLOBSTORE_CONTAINER_BYTES_MAX = 255,
     BLOBSTORE_OBJECT_BYTES_MAX = 1024,
     BLOBSTORE_PART_BYTES_MAX = 1 << 20, // of one read or append
-    BLOBSTORE_PAGE_NAMES_MAX = 1000,    // of one listing's page
+    BLOBSTORE_PAGE_NAMES_MAX = 8000,    // of one listing's page
+    BLOBSTORE_PAGE_BYTES_MAX = 1 << 20, // of the names in it
     BLOBSTORE_MANY_MAX = 1000,          // names of one delete-objects
     BLOBSTORE_CURSOR_BYTES_MAX = 2048,
     BLOBSTORE_REVISION_BYTES_MAX = 256,

@@ -53,9 +53,17 @@ static int visit(void *arg, const directory_visit *v) {
 }
 
 static int answer(listing *l, arena *memory, blobstore_answer *ret) {
+    size_t bytes = 0;
     shrink(l);
     ret->has_cursor = l->count == l->kept_max;
     ret->count = ret->has_cursor ? l->count - 1 : l->count;
+    for (size_t i = 0; i < ret->count; i++) {
+        bytes += l->names[i].len;
+        if (bytes > BLOBSTORE_PAGE_BYTES_MAX) { // more than one, since no name is so long
+            ret->has_cursor = true;
+            ret->count = i;
+        }
+    }
     slice *names = ARENA_ARRAY(memory, slice, ret->count);
     for (size_t i = 0; names != NULL && i < ret->count; i++) {
         names[i] = arena_copy(memory, l->names[i]);

@@ -195,7 +195,7 @@ static void read_call(values_reader *r, arena *a, blobstore_call *c) {
     switch (c->function) {
     case BLOBSTORE_LIST:
         c->container = read_container(r);
-        c->limit = read_number(r, BLOBSTORE_PAGE_NAMES_MAX, "a page is of 1 to 1000 names");
+        c->limit = read_number(r, BLOBSTORE_PAGE_NAMES_MAX, "a page is of 1 to 8000 names");
         c->cursor = read_option_string(r, BLOBSTORE_CURSOR_BYTES_MAX, "a cursor is too long", &c->has_cursor);
         break;
     case BLOBSTORE_COPY:

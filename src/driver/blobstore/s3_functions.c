@@ -99,13 +99,14 @@ static void send_list(s3_op *o, uint32_t limit, bool has_cursor, slice cursor) {
 
 static void list(s3_op *o, const s3_answer *a) {
     const blobstore_call *c = s3_call(o);
+    uint32_t limit = c->limit < BLOBSTORE_MANY_MAX ? c->limit : BLOBSTORE_MANY_MAX; // servers give no more
     s3_listing found;
     err e;
     if (a == NULL) {
-        send_list(o, c->limit, c->has_cursor, c->cursor);
+        send_list(o, limit, c->has_cursor, c->cursor);
     } else if (!s3_is_good(a)) {
         s3_reply_failure(o, a);
-    } else if (s3_read_listing(a->body, c->limit, &o->request->memory, &found, &e) != STATUS_OK) {
+    } else if (s3_read_listing(a->body, limit, &o->request->memory, &found, &e) != STATUS_OK) {
         s3_reply_failure(o, &(s3_answer){.code = STATUS_IO, .why = e.message});
     } else {
         bool goes_on = found.is_truncated && found.count > 0;
@@ -192,7 +193,7 @@ static void clear(s3_op *o, const s3_answer *a) {
     s3_answer failure;
     err e;
     if (a == NULL) {
-        send_list(o, BLOBSTORE_PAGE_NAMES_MAX, false, slice_empty());
+        send_list(o, BLOBSTORE_MANY_MAX, false, slice_empty());
     } else if (!s3_is_good(a)) {
         s3_reply_failure(o, a);
     } else if (o->step > 1000) {
@@ -204,8 +205,8 @@ static void clear(s3_op *o, const s3_answer *a) {
         }
         o->step = 0;
         arena_reset(&o->names);
-        send_list(o, BLOBSTORE_PAGE_NAMES_MAX, false, slice_empty());
-    } else if (s3_read_listing(a->body, BLOBSTORE_PAGE_NAMES_MAX, &o->names, &found, &e) != STATUS_OK) {
+        send_list(o, BLOBSTORE_MANY_MAX, false, slice_empty());
+    } else if (s3_read_listing(a->body, BLOBSTORE_MANY_MAX, &o->names, &found, &e) != STATUS_OK) {
         s3_reply_failure(o, &(s3_answer){.code = STATUS_IO, .why = e.message});
     } else if (found.count == 0) {
         ended_clearing(o);

@@ -139,6 +139,38 @@ TEST(left_over_uploads_are_removed) {
     kv_stop(&b.k);
 }
 
+// A page of the longest names has fewer of them.
+TEST(a_page_is_bounded_in_bytes) {
+    enum { COUNT = 1100 };
+    blobs b = {0};
+    char name[BLOBSTORE_OBJECT_BYTES_MAX + 1], cursor[BLOBSTORE_OBJECT_BYTES_MAX];
+    size_t found = 0, pages = 0;
+    kv_start(&b.k);
+    open_with(&b, "containers", "");
+    EXPECT(blob_create(&b, "one"));
+    for (int i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "%01024d", i);
+        EXPECT(blob_write(&b, "one", slice_from_text(name), slice_empty()) == NULL);
+    }
+    blobstore_call c = blob_on_container(BLOBSTORE_LIST, "one");
+    do {
+        blob_pending p;
+        blob_call(&b, &c, &p);
+        EXPECT(p.code == STATUS_OK && p.answer.count > 0);
+        for (size_t i = 0; i < p.answer.count; i++) { // in the order of their bytes, too
+            snprintf(name, sizeof name, "%01024zu", found++);
+            EXPECT(slice_equal_text(p.answer.names[i], name));
+        }
+        c.has_cursor = p.answer.has_cursor;
+        c.cursor = slice_of(cursor, p.answer.cursor.len);
+        memcpy(cursor, p.answer.cursor.data == NULL ? (const uint8_t *)"" : p.answer.cursor.data,
+               c.cursor.len);
+        blob_done(&p);
+    } while (c.has_cursor && ++pages < 10);
+    EXPECT(found == COUNT && pages == 1);
+    kv_stop(&b.k);
+}
+
 TEST(long_names_come_and_go) {
     blobs b = {0};
     char name[BLOBSTORE_OBJECT_BYTES_MAX];
