@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "api/answer.h"
 #include "base/mem.h"
 #include "net/http_server.h"
 
@@ -287,13 +288,6 @@ struct metrics {
     http_server *server;
 };
 
-// An answer on its way: many workloads make it longer than what a client takes at once.
-typedef struct answer {
-    http_exchange *exchange;
-    buf text;
-    size_t sent;
-} answer;
-
 #define HEADER(name_, value_) \
     { .name = SLICE_LITERAL(name_), .value = SLICE_LITERAL(value_) }
 static const http_header prometheus_type[] = {
@@ -317,53 +311,16 @@ static void reply(http_exchange *x, uint16_t code, const http_header *headers, s
     (void)!http_exchange_reply(x, code, headers, count, body, NULL);
 }
 
-static void answer_free(answer *a) {
-    http_exchange_release(a->exchange);
-    buf_done(&a->text);
-    mem_free(a);
-}
-
-static void on_writable(void *arg) {
-    answer *a = arg;
-    status s = STATUS_OK;
-    while (s == STATUS_OK && a->sent < a->text.len) {
-        size_t room = http_exchange_room(a->exchange);
-        if (room == 0) {
-            return;
-        }
-        slice piece = slice_sub(buf_slice(&a->text), a->sent, a->sent + room);
-        s = http_exchange_write(a->exchange, piece, NULL);
-        a->sent += piece.len;
-    }
-    if (s == STATUS_OK) {
-        (void)!http_exchange_end(a->exchange, NULL, 0, NULL);
-    }
-    answer_free(a);
-}
-
-static void on_abort(void *arg) { answer_free(arg); }
-
-static const http_exchange_ops answer_ops = {.on_writable = on_writable, .on_abort = on_abort};
-
 static void reply_metrics(const metrics *m, http_exchange *x) {
-    answer *a = MEM_NEW(answer);
-    a->exchange = x;
-    buf_init(&a->text, TEXT_BYTES_MAX);
+    auto_buf text;
+    buf_init(&text, TEXT_BYTES_MAX);
     metrics_format format = wanted_format(http_exchange_request(x));
-    http_response_head head = {.status = 200, .header_count = 1};
-    head.headers = format == METRICS_OPENMETRICS ? openmetrics_type : prometheus_type;
-    if (metrics_write(m->status, format, &a->text) != STATUS_OK) {
-        reply(x, 500, plain_type, 1, slice_from_text("the metrics are longer than they may be\n"));
-        answer_free(a);
+    if (metrics_write(m->status, format, &text) == STATUS_OK) {
+        answer_send(x, 200, format == METRICS_OPENMETRICS ? openmetrics_type : prometheus_type, 1, &text);
         return;
     }
-    head.content_length = (int64_t)a->text.len;
-    if (http_exchange_start(x, &head, NULL) != STATUS_OK) {
-        answer_free(a);
-        return;
-    }
-    http_exchange_bind(x, &answer_ops, a);
-    on_writable(a);
+    reply(x, 500, plain_type, 1, slice_from_text("the metrics are longer than they may be\n"));
+    http_exchange_release(x);
 }
 
 static void on_request(void *arg, http_exchange *x) {

@@ -128,7 +128,7 @@ static status run_recorded(cli_host *h, const host_observer *observer, int *ret_
 }
 
 status cli_host_run(cli_host *h, const host_observer *observer, int *ret_exit, err *e) {
-    const host_monitor monitor = {h, supervising, ending};
+    const host_monitor monitor = {h, supervising, NULL, ending};
     host_observer all = *observer;
     run_secrets secrets = {.request = h->secrets};
     all.monitor = h->metrics_fd >= 0 || h->otlp_url != NULL ? &monitor : NULL;

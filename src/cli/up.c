@@ -239,7 +239,7 @@ static void on_compiling(void *context, size_t done, size_t total) {
 static void on_listening(void *context, const int *fds, size_t count) {
     const watcher *w = context;
     if (w->generation != NULL) {
-        generation_serving(w->generation, fds, count);
+        generation_serving(w->generation, fds, count, -1, -1);
     }
 }
 
@@ -305,7 +305,7 @@ static void on_kept(void *context, int exit_status) {
 
 // With workers it can be changed while it runs; in one process it cannot, and neither when nothing runs.
 static status run(up_args *a, int *ret_exit, err *e) {
-    const generations_options o = {run_generation, on_kept, a};
+    const generations_options o = {.run = run_generation, .kept = on_kept, .context = a};
     return a->is_dry || a->host.config.workers == 0 ? start(a, NULL, ret_exit, e)
                                                     : generations_run(&o, ret_exit, e);
 }

@@ -33,7 +33,8 @@ typedef struct link_record { // of one number
     int state;               // a driver_state; UNHEARD
     bool was_kept;
     char reason[DRIVER_REASON_BYTES_MAX];
-    drivers_put_ended put_ended; // NULL: it is not being put
+    host_link wanted;         // while it is being put
+    host_put_ended put_ended; // NULL: it is not
     void *put_arg;
 } link_record;
 
@@ -72,6 +73,17 @@ host_links drivers_links(const host_config *config, uint32_t count) {
     return all;
 }
 
+static host_link *find_link(const drivers *d, uint32_t number) {
+    const host_config *c = d->options.config;
+    for (size_t i = 0; i < c->workload_count; i++) {
+        host_links *l = &c->workloads[i].links;
+        if (l->count > 0 && number - l->items[0].number < l->count) {
+            return &l->items[number - l->items[0].number];
+        }
+    }
+    return NULL;
+}
+
 // --- the page ----------------------------------------------------------------------------------------------
 
 static void set_state(drivers *d, uint32_t link, wasi_link_state state) {
@@ -79,7 +91,7 @@ static void set_state(drivers *d, uint32_t link, wasi_link_state state) {
     atomic_store_explicit(&states[link], (uint32_t)state, memory_order_release);
 }
 
-bool drivers_is_open(const drivers *d, uint32_t link) {
+static bool is_open(const drivers *d, uint32_t link) {
     return atomic_load_explicit(&drivers_states(d)[link], memory_order_relaxed) == WASI_LINK_OPEN;
 }
 
@@ -90,7 +102,8 @@ static status make_page(drivers *d, err *e) {
     uint32_t count = d->options.link_count;
     TRY(memory_file_published("writ-links", count * sizeof(uint32_t), &d->page_fd, &d->page, e));
     for (uint32_t i = 0; i < count; i++) {
-        set_state(d, i, WASI_LINK_OPEN);
+        const host_link *l = find_link(d, i);
+        set_state(d, i, l != NULL && l->is_cut ? WASI_LINK_CUT : WASI_LINK_OPEN);
     }
     return STATUS_OK;
 }
@@ -150,17 +163,6 @@ static status on_log(drivers *d, const channel_packet *p, err *e) {
     return STATUS_OK;
 }
 
-static const host_link *find_link(const drivers *d, uint32_t number) {
-    const host_config *c = d->options.config;
-    for (size_t i = 0; i < c->workload_count; i++) {
-        const host_links *l = &c->workloads[i].links;
-        if (l->count > 0 && number - l->items[0].number < l->count) {
-            return &l->items[number - l->items[0].number];
-        }
-    }
-    return NULL;
-}
-
 static const char *state_name(int s) {
     return s == DRIVER_UP ? "up" : s == DRIVER_DOWN ? "down" : "connecting";
 }
@@ -205,19 +207,33 @@ static status on_health(drivers *d, const channel_packet *p, err *e) {
     return STATUS_OK;
 }
 
+// What rules and messages call it stays: workers know it by that.
+static void replace_link(host_link *l, host_link *by) {
+    host_link before = *l;
+    *l = *by;
+    l->number = before.number;
+    l->timeout_ns = before.timeout_ns;
+    l->target_name = before.target_name;
+    before.target_name = by->target_name;
+    *by = before; // to be freed
+}
+
 static void end_put(drivers *d, uint32_t number, status code, const err *e) {
     link_record *r = &d->links[number];
-    drivers_put_ended ended = r->put_ended;
-    r->put_ended = NULL;
-    if (ended != NULL) {
-        if (code == STATUS_OK) {
-            r->state = DRIVER_UP;
-            r->reason[0] = '\0';
-            set_state(d, number, WASI_LINK_OPEN);
-        }
-        ended(r->put_arg, code, e);
-        make_peers(d); // whom it has replaced is nobody to go to any more
+    host_put_ended ended = r->put_ended;
+    if (ended == NULL) {
+        return;
     }
+    r->put_ended = NULL;
+    if (code == STATUS_OK) {
+        replace_link(find_link(d, number), &r->wanted);
+        r->state = DRIVER_UP;
+        r->reason[0] = '\0';
+        set_state(d, number, WASI_LINK_OPEN);
+    }
+    host_link_done(&r->wanted);
+    make_peers(d); // whom it has replaced is nobody to go to any more
+    ended(r->put_arg, code, e);
 }
 
 static status on_put(drivers *d, const channel_packet *p, err *e) {
@@ -244,7 +260,7 @@ static status on_opened(drivers *d, const channel_packet *p, err *e) {
     for (uint32_t i = 0; i < d->options.link_count; i++) {
         d->links[i].state = UNHEARD;
         d->links[i].was_kept = (bits.data[i / 8] >> i % 8 & 1) != 0;
-        if (!drivers_is_open(d, i)) { // what was cut stays so in the next process
+        if (!is_open(d, i)) { // what was cut stays so in the next process
             (void)!message_send_cut_link(&d->session.channel, i, NULL);
         }
     }
@@ -392,7 +408,9 @@ static status write_links(drivers *d, host_links *all, int *ret_fd, err *e) {
     buf_init(&bytes, HOST_LINKS_WIRE_BYTES_MAX);
     status s = host_links_write(all, HOST_LINKS_FOR_DRIVERS, &bytes, e);
     for (size_t i = 0; i < all->count; i++) {
-        host_secrets_lend(d->options.secrets, &all->items[i]);
+        if (all->items[i].secret_count > 0) {
+            host_secrets_lend(d->options.secrets, &all->items[i]);
+        }
         room += host_link_credential_bytes(&all->items[i]);
     }
     if (s == STATUS_OK) {
@@ -511,6 +529,9 @@ void drivers_free(drivers *d) {
     local_connector_free(d->connector);
     memory_map_done(&d->page);
     fd_close(d->page_fd);
+    for (uint32_t i = 0; i < d->options.link_count; i++) {
+        host_link_done(&d->links[i].wanted);
+    }
     mem_free(d->links);
     mem_free(d);
 }
@@ -529,7 +550,7 @@ status drivers_connect(drivers *d, int *ret_fd, err *e) {
 
 // --- links that change -------------------------------------------------------------------------------------
 
-status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void *arg, err *e) {
+status drivers_put(drivers *d, host_link *l, host_put_ended ended, void *arg, err *e) {
     auto_fd fd = -1;
     link_record *r = &d->links[l->number];
     if (!d->is_ready || r->put_ended != NULL) {
@@ -537,15 +558,17 @@ status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void
                        d->is_ready ? "the link is being changed"
                                    : "the process with the drivers is starting");
     }
-    host_links one = {mem_calloc(1, sizeof *one.items), 1};
-    one.items[0] = *l;
-    status s = write_links(d, &one, &fd, e);
+    host_links one = {l, 1};
+    if (l->secret_count > 0) {
+        return err_set(e, STATUS_UNSUPPORTED, "secrets are fetched when a host starts");
+    }
+    TRY(write_links(d, &one, &fd, e));
     driver_peers_add(d->peers, &one);
-    mem_free(one.items);
-    TRY(s);
     TRY(message_send_fd(&d->session.channel, MESSAGE_PUT_LINK, fd, e));
     r->put_ended = ended;
     r->put_arg = arg;
+    r->wanted = *l;
+    *l = (host_link){0};
     return STATUS_OK;
 }
 
@@ -569,15 +592,16 @@ void drivers_renew(drivers *d, uint32_t link) {
 
 void drivers_cut(drivers *d, uint32_t link) {
     set_state(d, link, WASI_LINK_CUT);
+    find_link(d, link)->is_cut = true;
     if (d->is_ready && message_send_cut_link(&d->session.channel, link, NULL) != STATUS_OK) {
         kill_process(d); // the next one is told again
     }
 }
 
-drivers_link drivers_link_of(const drivers *d, uint32_t link) {
+void drivers_read_link(const drivers *d, uint32_t link, host_link_state *ret) {
     const link_record *r = &d->links[link];
-    return (drivers_link){.is_open = drivers_is_open(d, link),
-                          .was_kept = r->was_kept,
-                          .state = r->state == UNHEARD ? "" : state_name(r->state),
-                          .reason = r->reason};
+    *ret = (host_link_state){.is_open = is_open(d, link),
+                             .was_kept = r->was_kept,
+                             .state = r->state == UNHEARD ? "" : state_name(r->state),
+                             .reason = r->reason};
 }

@@ -18,7 +18,7 @@
 typedef struct drivers drivers;
 
 typedef struct drivers_options {
-    const host_config *config; // borrowed; its links are numbered, there is at least one
+    host_config *config; // borrowed; its links are numbered, there is at least one; changes with them
     uint32_t link_count;
     loop *loop;
     logger *logger;         // borrowed
@@ -41,26 +41,13 @@ status drivers_connect(drivers *d, int *ret_fd, err *e) WRIT_MUST_USE;
 int drivers_page_fd(const drivers *d);
 const _Atomic uint32_t *drivers_states(const drivers *d); // the page, in this process
 
-// Lets what `l` names take the place of the link of its number, as soon as it is open and its backend
-// reached: new calls go there, those in flight end where they are. A link that was cut is open again. `ended`
-// is called once, from the loop, unless it failed here; when it failed nothing has changed. The configuration
-// is the caller's to change, in `ended`.
-typedef void (*drivers_put_ended)(void *arg, status code, const err *e);
-status drivers_put(drivers *d, const host_link *l, drivers_put_ended ended, void *arg, err *e) WRIT_MUST_USE;
+// As host_changes say; the configuration is changed, too.
+status drivers_put(drivers *d, host_link *l, host_put_ended ended, void *arg, err *e) WRIT_MUST_USE;
 // Its credentials have changed: opens it anew with those that host_secrets lends now. What cannot be done is
 // a line in the log, and the link keeps what it has.
 void drivers_renew(drivers *d, uint32_t link);
-// From now on calls through the link are refused.
 void drivers_cut(drivers *d, uint32_t link);
-
-typedef struct drivers_link { // what is known of one
-    bool is_open;             // not cut
-    bool was_kept;            // it was open when this host took over
-    const char *state;        // "up", "down", "connecting", "" when nothing was heard
-    const char *reason;       // why it is not up
-} drivers_link;
-drivers_link drivers_link_of(const drivers *d, uint32_t link);
-bool drivers_is_open(const drivers *d, uint32_t link);
+void drivers_read_link(const drivers *d, uint32_t link, host_link_state *ret);
 
 // All links of the configuration as one list, in the order of their numbers; borrows from it. For mem_free.
 host_links drivers_links(const host_config *config, uint32_t count);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/generations.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "host/driver_process.h"
 #include "os/fd.h"
@@ -12,9 +14,28 @@
 #include "os/signal_fd.h"
 #include "os/terminal.h"
 
-enum { CHANNEL_BYTES = 64 << 10, LISTENERS_MAX = 256, MACHINE_LACKS = 5 /* as exit status */ };
+// Two retire at one time, so that a client that holds its connection does not hold up the change after next.
+enum {
+    CHANNEL_BYTES = 64 << 10,
+    LISTENERS_MAX = 256,
+    RETIRING_MAX = 2,
+    MACHINE_LACKS = 5 /* as exit status */
+};
 
-enum { GENERATION_LISTENERS = 1, GENERATION_MEMORY, GENERATION_SERVING }; // packets from a generation
+enum { // packets from a generation
+    GENERATION_LISTENERS = 1,
+    GENERATION_MEMORY,  // bytes for the next one
+    GENERATION_SERVING, // with its plan and its summary
+    GENERATION_NEXT,    // with a plan
+    GENERATION_PLAN,    // with a plan
+    GENERATION_END,
+};
+enum { GENERATION_ANSWER = 100 }; // and to it; with a report
+
+typedef struct answer {
+    bool is_taken;
+    int exit_status;
+} answer;
 
 struct generation {
     channel channel;
@@ -22,12 +43,16 @@ struct generation {
     const int *listeners; // of the one before
     size_t listener_count;
     int memory_fd; // that one's; -1 when there is none
+    int plan_fd, summary_fd;
+    bool is_reread;
+    int stderr_fd; // what standard error is from the moment that it serves; -1 = as it was
 };
 
 typedef struct child { // a generation; all descriptors are -1 when there is none
     process process;
-    channel channel; // until it serves
+    channel channel;
     channel drivers;
+    int report_fd;
 } child;
 
 typedef struct parent {
@@ -35,12 +60,16 @@ typedef struct parent {
     signal_fd signals;
     int listeners[LISTENERS_MAX];
     size_t listener_count;
-    child current, next, retiring;
+    child current, next, retiring[RETIRING_MAX];
     int memory_fd;          // of `current`; -1 when it left none
     int next_memory_fd;     // of `next`, which may not come to serve
     driver_process drivers; // lives on while generations come and go
+    int plan_fd, summary_fd;
+    int wanted_plan_fd; // of the next one; -1 = the same again
     bool has_terminal;
-    bool is_wanted; // one more generation
+    bool is_wanted; // one more generation: the running one asks
+    bool is_reread; // one more: SIGHUP
+    bool is_asked;  // somebody waits for what becomes of `next`
     bool is_ending;
     bool is_child; // this is not the parent any more
     int exit_status;
@@ -48,11 +77,18 @@ typedef struct parent {
 
 static bool is_there(const child *c) { return c->process.pidfd >= 0; }
 
-static child no_child(void) { return (child){{0, -1}, {-1}, {-1}}; }
+static child no_child(void) { return (child){{0, -1}, {-1}, {-1}, -1}; }
 
-static void close_channels(child *c) {
+static void close_child(child *c) {
     channel_close(&c->channel);
     channel_close(&c->drivers);
+    fd_close(c->report_fd);
+    c->report_fd = -1;
+}
+
+static void replace_fd(int *fd, int by) {
+    fd_close(*fd);
+    *fd = by;
 }
 
 // --- inside a generation -----------------------------------------------------------------------------------
@@ -64,13 +100,48 @@ void generation_adopt(generation *g, host_config *c) {
     c->drivers_holder = &g->drivers;
 }
 
+int generation_plan(const generation *g) { return g->plan_fd; }
+int generation_summary(const generation *g) { return g->summary_fd; }
+bool generation_is_reread(const generation *g) { return g->is_reread; }
+
 // Few packets: the channel does not wait for a reader, and one for each socket of 256 workers would not fit.
-void generation_serving(generation *g, const int *fds, size_t count) {
+void generation_serving(generation *g, const int *fds, size_t count, int plan_fd, int summary_fd) {
+    const int files[] = {plan_fd, summary_fd};
     for (size_t i = 0; g->listener_count == 0 && i < count; i += CHANNEL_DESCRIPTORS_MAX) {
         size_t n = count - i < CHANNEL_DESCRIPTORS_MAX ? count - i : CHANNEL_DESCRIPTORS_MAX;
         (void)!channel_send(&g->channel, GENERATION_LISTENERS, slice_empty(), fds + i, n, NULL);
     }
-    (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), NULL, 0, NULL);
+    (void)fflush(stderr);
+    if (g->stderr_fd >= 0) {
+        (void)dup2(g->stderr_fd, STDERR_FILENO);
+    }
+    (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), files, 2, NULL);
+}
+
+status generation_ask_next(generation *g, int plan_fd, err *e) {
+    return channel_send(&g->channel, GENERATION_NEXT, slice_empty(), &plan_fd, 1, e);
+}
+
+status generation_keep_plan(generation *g, int plan_fd, err *e) {
+    return channel_send(&g->channel, GENERATION_PLAN, slice_empty(), &plan_fd, 1, e);
+}
+
+void generation_ask_end(generation *g) {
+    (void)!channel_send(&g->channel, GENERATION_END, slice_empty(), NULL, 0, NULL);
+}
+
+int generation_channel(const generation *g) { return g->channel.fd; }
+
+status generation_receive(generation *g, generation_answer *ret) {
+    channel_packet p;
+    answer a = {false, 0};
+    TRY(channel_receive(&g->channel, 1, &p, NULL));
+    if (p.len == sizeof a) { // of the parent, whom we are a copy of
+        memcpy(&a, p.payload, sizeof a);
+    }
+    *ret = (generation_answer){a.is_taken, a.exit_status, channel_packet_take(&p, 0)};
+    channel_packet_done(&p);
+    return STATUS_OK;
 }
 
 // Without it the next one has nothing to compare with, which is worth no failure.
@@ -96,80 +167,170 @@ status generation_remembered(const generation *g, buf *ret, err *e) {
 // What is the parent's alone; its end would not be noticed elsewhere while we hold a copy.
 static void close_parents(parent *p) {
     signal_fd_close(&p->signals);
-    close_channels(&p->current);
-    close_channels(&p->retiring);
-    close_channels(&p->next);
+    close_child(&p->current);
+    for (size_t i = 0; i < RETIRING_MAX; i++) {
+        close_child(&p->retiring[i]);
+    }
+    channel_close(&p->next.channel);
+    channel_close(&p->next.drivers);
     channel_close(&p->drivers.door);
 }
 
-static void be_generation(parent *p, channel *to_parent, channel *drivers) {
-    generation g = {*to_parent, *drivers, p->listeners, p->listener_count, p->memory_fd};
+// What it says before it serves is for whoever asked for it.
+static int redirect_stderr(const parent *p) {
+    int after = p->options->is_background ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    if (p->next.report_fd >= 0) {
+        if (after < 0) {
+            (void)!fd_duplicate(STDERR_FILENO, &after, NULL);
+        }
+        (void)dup2(p->next.report_fd, STDERR_FILENO);
+    }
+    return after;
+}
+
+static void be_generation(parent *p, channel *to_parent, channel *drivers, int plan_fd, bool is_reread) {
+    generation g = {.channel = *to_parent,
+                    .drivers = *drivers,
+                    .listeners = p->listeners,
+                    .listener_count = p->listener_count,
+                    .plan_fd = plan_fd,
+                    .summary_fd = p->summary_fd,
+                    .memory_fd = p->memory_fd,
+                    .is_reread = is_reread};
     p->is_child = true;
     close_parents(p);
+    g.stderr_fd = redirect_stderr(p);
     // A terminal sends these to all its processes; the parent says what they mean for us.
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     p->exit_status = p->options->run(p->options->context, &g);
     channel_close(&g.channel);
     channel_close(&g.drivers);
+    fd_close(g.stderr_fd);
 }
 
 // --- the parent --------------------------------------------------------------------------------------------
 
+// A background host's terminal is gone, and whoever asks over its channel wants to read it.
+static status open_report(parent *p, bool is_asked, err *e) {
+    return is_asked || (p->options->is_background && is_there(&p->current))
+               ? memory_file_new("writ-report", &p->next.report_fd, e)
+               : STATUS_OK;
+}
+
 static status fork_next(parent *p, channel *to_parent, channel *drivers, err *e) {
     bool is_child;
+    TRY(open_report(p, p->is_wanted, e));
     TRY(channel_pair(CHANNEL_BYTES, &p->next.channel, to_parent, e));
     TRY(channel_pair(CHANNEL_BYTES, &p->next.drivers, drivers, e));
     TRY(process_fork(&p->next.process, &is_child, e));
     if (is_child) {
-        be_generation(p, to_parent, drivers);
+        be_generation(p, to_parent, drivers, p->is_wanted ? p->wanted_plan_fd : p->plan_fd,
+                      !p->is_wanted && p->is_reread);
     }
     return STATUS_OK;
 }
 
+static void tell_current(parent *p, bool is_taken, int exit_status) {
+    const answer a = {is_taken, exit_status};
+    if (p->is_asked) {
+        size_t count = p->next.report_fd >= 0 ? 1 : 0;
+        (void)!channel_send(&p->current.channel, GENERATION_ANSWER, slice_of((const uint8_t *)&a, sizeof a),
+                            &p->next.report_fd, count, NULL);
+    }
+    p->is_asked = false;
+}
+
 static status start_next(parent *p, err *e) {
     channel to_parent = {-1}, drivers = {-1};
-    p->is_wanted = false;
     status s = fork_next(p, &to_parent, &drivers, e);
-    if (!p->is_child) {
-        channel_close(&to_parent);
-        channel_close(&drivers);
-        if (s != STATUS_OK) {
-            close_channels(&p->next);
-        }
+    if (p->is_child) {
+        return s;
+    }
+    channel_close(&to_parent);
+    channel_close(&drivers);
+    p->is_asked = p->is_wanted;
+    if (p->is_wanted) {
+        p->is_wanted = false;
+        replace_fd(&p->wanted_plan_fd, -1);
+    } else {
+        p->is_reread = false;
+    }
+    if (s != STATUS_OK) {
+        tell_current(p, false, MACHINE_LACKS);
+        close_child(&p->next);
     }
     return s;
 }
 
-static void on_serving(parent *p) {
-    channel_close(&p->next.channel);
-    p->retiring = p->current;
-    p->current = p->next;
-    p->next = no_child();
-    fd_close(p->memory_fd);
-    p->memory_fd = p->next_memory_fd;
-    p->next_memory_fd = -1;
-    (void)process_signal(&p->retiring.process, SIGUSR2);
+static child *free_place(parent *p) {
+    for (size_t i = 0; i < RETIRING_MAX; i++) {
+        if (!is_there(&p->retiring[i])) {
+            return &p->retiring[i];
+        }
+    }
+    return NULL;
 }
 
+static void on_serving(parent *p, channel_packet *packet) {
+    bool is_first = !is_there(&p->current);
+    replace_fd(&p->plan_fd, channel_packet_take(packet, 0));
+    replace_fd(&p->summary_fd, channel_packet_take(packet, 1));
+    replace_fd(&p->memory_fd, p->next_memory_fd);
+    p->next_memory_fd = -1;
+    if (is_first) {
+        if (p->options->serving != NULL) {
+            p->options->serving(p->options->context);
+        }
+    } else {
+        tell_current(p, true, 0);
+        child *place = free_place(p); // there is one: see go_on
+        *place = p->current;
+        (void)process_signal(&place->process, SIGUSR2);
+    }
+    p->current = p->next;
+    p->next = no_child();
+    replace_fd(&p->current.report_fd, -1);
+}
+
+static void end_all(parent *p);
+
+static void on_wish(parent *p, channel_packet *packet) {
+    if (packet->type == GENERATION_NEXT && !p->is_ending) {
+        replace_fd(&p->wanted_plan_fd, channel_packet_take(packet, 0));
+        p->is_wanted = true;
+    } else if (packet->type == GENERATION_PLAN) {
+        replace_fd(&p->plan_fd, channel_packet_take(packet, 0));
+    } else if (packet->type == GENERATION_END) {
+        end_all(p);
+    }
+}
+
+static void on_start_packet(parent *p, channel_packet *packet) {
+    for (size_t i = 0; packet->type == GENERATION_LISTENERS && i < packet->fd_count; i++) {
+        if (p->listener_count < LISTENERS_MAX) {
+            p->listeners[p->listener_count++] = channel_packet_take(packet, i);
+        }
+    }
+    if (packet->type == GENERATION_MEMORY && packet->fd_count == 1) {
+        replace_fd(&p->next_memory_fd, channel_packet_take(packet, 0));
+    } else if (packet->type == GENERATION_SERVING) {
+        on_serving(p, packet);
+    }
+}
+
+// Each child is heard in its own time: what was current before a packet may not be any more after it.
 static void on_packets(parent *p) {
     channel_packet packet;
-    while (p->next.channel.fd >= 0 &&
-           channel_receive(&p->next.channel, CHANNEL_DESCRIPTORS_MAX, &packet, NULL) == STATUS_OK) {
-        uint32_t type = packet.type;
-        for (size_t i = 0; type == GENERATION_LISTENERS && i < packet.fd_count; i++) {
-            if (p->listener_count < LISTENERS_MAX) {
-                p->listeners[p->listener_count++] = channel_packet_take(&packet, i);
-            }
-        }
-        if (type == GENERATION_MEMORY && packet.fd_count == 1) {
-            fd_close(p->next_memory_fd);
-            p->next_memory_fd = channel_packet_take(&packet, 0);
-        }
+    while (is_there(&p->current) &&
+           channel_receive(&p->current.channel, CHANNEL_DESCRIPTORS_MAX, &packet, NULL) == STATUS_OK) {
+        on_wish(p, &packet);
         channel_packet_done(&packet);
-        if (type == GENERATION_SERVING) {
-            on_serving(p);
-        }
+    }
+    while (is_there(&p->next) &&
+           channel_receive(&p->next.channel, CHANNEL_DESCRIPTORS_MAX, &packet, NULL) == STATUS_OK) {
+        on_start_packet(p, &packet);
+        channel_packet_done(&packet);
     }
 }
 
@@ -177,10 +338,12 @@ static int status_of(process_exit x) { return x.is_signal ? 128 + x.number : x.n
 
 static void end_all(parent *p) {
     p->is_ending = true;
-    p->is_wanted = false;
+    p->is_wanted = p->is_reread = false;
     (void)process_signal(&p->current.process, SIGTERM);
     (void)process_signal(&p->next.process, SIGTERM);
-    (void)process_signal(&p->retiring.process, SIGTERM);
+    for (size_t i = 0; i < RETIRING_MAX; i++) {
+        (void)process_signal(&p->retiring[i].process, SIGTERM);
+    }
 }
 
 // The next one has ended before it served.
@@ -191,24 +354,23 @@ static void on_next_ended(parent *p, process_exit x) {
         p->exit_status = status_of(x);
     } else if (!p->is_ending) {
         p->options->kept(p->options->context, status_of(x));
+        tell_current(p, false, status_of(x));
     }
-}
-
-static bool has_ended(child *c, process_exit *ret) {
-    bool has = process_reap(&c->process, ret);
-    if (has) {
-        close_channels(c);
-    }
-    return has;
 }
 
 static void reap(parent *p) {
     process_exit x;
-    if (has_ended(&p->next, &x)) {
+    if (process_reap(&p->next.process, &x)) {
         on_next_ended(p, x);
+        close_child(&p->next);
     }
-    (void)has_ended(&p->retiring, &x);
-    if (has_ended(&p->current, &x)) {
+    for (size_t i = 0; i < RETIRING_MAX; i++) {
+        if (process_reap(&p->retiring[i].process, &x)) {
+            close_child(&p->retiring[i]);
+        }
+    }
+    if (process_reap(&p->current.process, &x)) {
+        close_child(&p->current);
         p->exit_status = status_of(x);
         if (!p->is_ending) {
             end_all(p);
@@ -220,7 +382,7 @@ static void on_signals(parent *p) {
     for (int number = signal_fd_next(&p->signals); number != 0; number = signal_fd_next(&p->signals)) {
         bool is_closed = number == SIGHUP && p->has_terminal && !terminal_is_there(); // its window was closed
         if (number == SIGHUP && !is_closed) {
-            p->is_wanted = !p->is_ending;
+            p->is_reread = !p->is_ending;
         } else {
             end_all(p);
         }
@@ -228,12 +390,14 @@ static void on_signals(parent *p) {
 }
 
 static void wait_for_something(const parent *p) {
-    const child *const children[] = {&p->current, &p->next, &p->retiring};
-    struct pollfd list[1 + 3 * 3] = {{.fd = p->signals.fd, .events = POLLIN}};
+    const child *const children[] = {&p->current, &p->next, &p->retiring[0], &p->retiring[1]};
+    enum { COUNT = sizeof children / sizeof children[0] };
+    struct pollfd list[1 + 3 * COUNT] = {{.fd = p->signals.fd, .events = POLLIN}};
     size_t n = 1;
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < COUNT; i++) {
+        bool is_heard = i < 2; // retiring ones have nothing to say any more
         list[n++] = (struct pollfd){.fd = children[i]->process.pidfd, .events = POLLIN};
-        list[n++] = (struct pollfd){.fd = children[i]->channel.fd, .events = POLLIN};
+        list[n++] = (struct pollfd){.fd = is_heard ? children[i]->channel.fd : -1, .events = POLLIN};
         list[n++] = (struct pollfd){.fd = children[i]->drivers.fd, .events = POLLIN};
     }
     (void)poll(list, n, -1);
@@ -249,23 +413,37 @@ static void serve_drivers(parent *p, child *c) {
     }
 }
 
+static bool can_start(parent *p) {
+    // One starts at a time: a machine that is slow must not end with many.
+    return (p->is_wanted || p->is_reread) && is_there(&p->current) && !is_there(&p->next) &&
+           free_place(p) != NULL;
+}
+
 static void go_on(parent *p) {
     err e = {0};
-    // One at a time: a machine that is slow must not end with many.
-    if (p->is_wanted && is_there(&p->current) && !is_there(&p->next) && !is_there(&p->retiring) &&
-        start_next(p, &e) != STATUS_OK) {
+    if (can_start(p) && start_next(p, &e) != STATUS_OK) {
         p->options->kept(p->options->context, MACHINE_LACKS);
     }
 }
 
+static bool is_anyone_left(const parent *p) {
+    bool is_any = is_there(&p->current) || is_there(&p->next);
+    for (size_t i = 0; i < RETIRING_MAX; i++) {
+        is_any |= is_there(&p->retiring[i]);
+    }
+    return is_any;
+}
+
 static void watch(parent *p) {
-    while (is_there(&p->current) || is_there(&p->next) || is_there(&p->retiring)) {
+    while (is_anyone_left(p)) {
         wait_for_something(p);
         on_signals(p);
         on_packets(p);
         serve_drivers(p, &p->current);
         serve_drivers(p, &p->next);
-        serve_drivers(p, &p->retiring);
+        for (size_t i = 0; i < RETIRING_MAX; i++) {
+            serve_drivers(p, &p->retiring[i]);
+        }
         reap(p);
         go_on(p);
         if (p->is_child) {
@@ -279,9 +457,12 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) {
     parent p = {.options = o,
                 .current = no_child(),
                 .next = no_child(),
-                .retiring = no_child(),
+                .retiring = {no_child(), no_child()},
                 .memory_fd = -1,
-                .next_memory_fd = -1};
+                .next_memory_fd = -1,
+                .plan_fd = -1,
+                .summary_fd = -1,
+                .wanted_plan_fd = -1};
     driver_process_init(&p.drivers);
     TRY(signal_fd_open(numbers, sizeof numbers / sizeof numbers[0], &p.signals, e));
     p.has_terminal = terminal_is_there();
@@ -298,6 +479,9 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) {
     }
     fd_close(p.memory_fd);
     fd_close(p.next_memory_fd);
+    fd_close(p.plan_fd);
+    fd_close(p.summary_fd);
+    fd_close(p.wanted_plan_fd);
     *ret_exit = p.exit_status;
     return s;
 }

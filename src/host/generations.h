@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// A host that is replaced by another while it serves: `writ up`, whose manifest has changed.
+// A host that is replaced by another while it serves: `writ up`, whose manifests have changed.
 //
 // A small process, which reads nothing and holds no code, starts the host in a copy of itself: a generation.
-// On SIGHUP it starts the next generation beside the running one. That one reads, believes, decides and
-// compiles everything for itself; when all its workers serve on the same listening sockets, the old
-// generation is told to retire: it accepts no more, answers what it has, and ends. When the next one does not
-// get so far, nothing has changed. The process with the drivers is the small process's child: links that are
-// the same in two generations keep what they have.
+// On SIGHUP, or when the running generation asks for it, it starts the next one beside it. That one reads,
+// believes, decides and compiles everything for itself; when all its workers serve on the same listening
+// sockets, the old generation is told to retire: it accepts no more, answers what it has, and ends. When the
+// next one does not get so far, nothing has changed. The process with the drivers is the small process's
+// child: links that are the same in two generations keep what they have.
+//
+// What generations tell their successors are memory files that the small process passes on unread: the plan,
+// which says what to run, and the summary, which says what ran.
 //
 //   SIGHUP            the next generation; the end when it comes because our terminal is gone
 //   SIGINT, SIGTERM   the end of all; a second one at once
@@ -23,7 +26,10 @@ typedef struct generations_options {
     int (*run)(void *context, generation *g);
     // Somebody must hear it: the next generation failed with this exit status, and nothing has changed.
     void (*kept)(void *context, int exit_status);
+    // The first one serves. May be NULL.
+    void (*serving)(void *context);
     void *context;
+    bool is_background; // nobody reads our standard error once the first one serves
 } generations_options;
 
 // Until the end. `ret_exit` is the exit status of the generation that was the last; in the copies, what `run`
@@ -32,8 +38,15 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) WRIT
 
 // Before host_run: the sockets of the generation before, if there was one, and the process with the drivers.
 void generation_adopt(generation *g, host_config *c);
-// All workers serve; `fds` are the sockets (host_observer.listening).
-void generation_serving(generation *g, const int *fds, size_t count);
+
+// Memory files; -1 where there is none, as in the first generation.
+int generation_plan(const generation *g);
+int generation_summary(const generation *g);
+bool generation_is_reread(const generation *g); // SIGHUP: what the plan has read before is to be read again
+
+// All workers serve; `fds` are the sockets (host_observer.listening). The files are for whoever comes next;
+// the caller keeps its descriptors. What is written to standard error from now on is nobody's answer.
+void generation_serving(generation *g, const int *fds, size_t count, int plan_fd, int summary_fd);
 
 // Bytes that the generation after this one gets, once this one serves: before generation_serving. Nobody else
 // reads them.
@@ -41,3 +54,21 @@ enum { GENERATION_MEMORY_BYTES_MAX = 8 << 20 };
 void generation_remember(generation *g, slice bytes);
 // Those of the generation before; empty when there was none, or it left none.
 status generation_remembered(const generation *g, buf *ret, err *e) WRIT_MUST_USE;
+
+// --- while it serves ---------------------------------------------------------------------------------------
+
+// Asks for the next generation, with this plan. The answer comes on the channel.
+status generation_ask_next(generation *g, int plan_fd, err *e) WRIT_MUST_USE;
+// From now on this is the plan, for whoever comes next.
+status generation_keep_plan(generation *g, int plan_fd, err *e) WRIT_MUST_USE;
+void generation_ask_end(generation *g); // of all of them
+
+typedef struct generation_answer {
+    bool is_taken;   // the next one serves; this one is about to be told to retire
+    int exit_status; // else: of the next one
+    int report_fd;   // what it wrote to its standard error; the receiver's to close; -1 = nothing was kept
+} generation_answer;
+
+int generation_channel(const generation *g); // readable when an answer has come, or the parent is gone
+// STATUS_NOT_FOUND when there is none now, STATUS_CLOSED.
+status generation_receive(generation *g, generation_answer *ret) WRIT_MUST_USE;

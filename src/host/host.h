@@ -14,7 +14,8 @@ typedef struct host_monitor {
     void *context;
     // Before the first worker starts; a failure stops the start. `s` and the loop are valid until `ending`.
     status (*supervising)(void *context, loop *l, const host_status *s, err *e);
-    void (*ending)(void *context); // also after a failure of `supervising`
+    void (*retiring)(void *context); // another generation serves; or NULL
+    void (*ending)(void *context);   // also after a failure of `supervising`
 } host_monitor;
 
 // A secret that was named and cannot be had.

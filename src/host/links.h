@@ -47,6 +47,7 @@ typedef struct host_link {
     host_setting *credentials; // never written to a log, an inventory or an error
     size_t credential_count;
     uint64_t timeout_ns; // of one call; 0 = none but the caller's own
+    bool is_cut;         // calls through it are refused; for the process that starts drivers
 } host_link;
 
 typedef struct host_links {

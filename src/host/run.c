@@ -495,7 +495,8 @@ static status start_watchers(single *p, err *e) {
         }
     }
     p->status = (host_status){r->config,     r->vettings, p,         read_figures,
-                              read_workload, r->identity, r->logger, r->taps};
+                              read_workload, r->identity, r->logger, r->taps,
+                              NULL};
     if (r->identity != NULL) {
         host_identity_watch(r->identity, p->loop);
     }

@@ -33,6 +33,32 @@ static inline void workload_figures_add(workload_figures *sum, const cell_work *
     sum->cpu_ns += atomic_load_explicit(&c->cpu_ns, memory_order_relaxed);
 }
 
+typedef struct host_link_state { // what is known of a link
+    bool is_open;                // not cut
+    bool was_kept;               // it was open before this host took over from another
+    const char *state;           // "up", "down", "connecting", "" when nothing was heard
+    const char *reason;          // why it is not up
+} host_link_state;
+
+// Once, from the loop. When it failed nothing has changed.
+typedef void (*host_put_ended)(void *arg, status code, const err *e);
+
+typedef struct host_worker {
+    int32_t pid;
+    bool is_serving;
+} host_worker;
+
+// What can be told to a host that runs; one in a single process takes none of it.
+typedef struct host_changes {
+    void (*read_link)(void *source, uint32_t link, host_link_state *ret);
+    // Lets what `l` names (moved out of its place) take the place of the link of its number, as soon as it is
+    // open and its backend reached: new calls go there, those in flight end where they are. A link that was
+    // cut is open again.
+    status (*put_link)(void *source, host_link *l, host_put_ended ended, void *arg, err *e);
+    void (*cut_link)(void *source, uint32_t link); // calls are refused from now on
+    uint32_t (*read_workers)(void *source, host_worker *ret, uint32_t max);
+} host_changes;
+
 typedef struct host_status {
     const host_config *config;
     const vetting *vettings; // one for each workload of the configuration
@@ -42,6 +68,7 @@ typedef struct host_status {
     const host_identity *identity; // or NULL
     logger *logger;
     log_taps *taps; // of the log of the host and of all workloads
+    const host_changes *changes;   // or NULL
 } host_status;
 
 static inline void host_status_read(const host_status *s, host_figures *ret) { s->read(s->source, ret); }

@@ -140,6 +140,10 @@ static void on_retire(void *arg) {
         logger_event(log_of(v), LOG_INFO, "retiring", NULL, 0,
                      "its successor serves: running requests get %llu ms",
                      (unsigned long long)(v->options->config->drain_ns_max / 1000000u));
+        const host_monitor *m = v->options->observer != NULL ? v->options->observer->monitor : NULL;
+        if (m != NULL && m->retiring != NULL) {
+            m->retiring(m->context);
+        }
         end(v);
     }
 }
@@ -310,6 +314,32 @@ static void read_workload(void *source, uint32_t number, workload_figures *ret) 
     }
 }
 
+static void read_link(void *source, uint32_t link, host_link_state *ret) {
+    const supervisor *v = source;
+    drivers_read_link(v->drivers, link, ret);
+}
+
+static status put_link(void *source, host_link *l, host_put_ended ended, void *arg, err *e) {
+    const supervisor *v = source;
+    return drivers_put(v->drivers, l, ended, arg, e);
+}
+
+static void cut_link(void *source, uint32_t link) {
+    const supervisor *v = source;
+    drivers_cut(v->drivers, link);
+}
+
+static uint32_t read_workers(void *source, host_worker *ret, uint32_t max) {
+    const supervisor *v = source;
+    uint32_t count = 0;
+    for (int i = 0; v->slots != NULL && i < v->options->worker_count && count < max; i++) {
+        ret[count++] = (host_worker){v->slots[i].pid, v->slots[i].state == SLOT_SERVING};
+    }
+    return count;
+}
+
+static const host_changes changes = {read_link, put_link, cut_link, read_workers};
+
 static void start_expiries(supervisor *v) {
     const supervisor_options *o = v->options;
     for (size_t i = 0; o->vettings != NULL && i < workload_count(v); i++) {
@@ -326,7 +356,8 @@ static status start_watchers(supervisor *v, err *e) {
     start_expiries(v);
     const host_monitor *m = o->observer != NULL ? o->observer->monitor : NULL;
     v->status = (host_status){o->config,     o->vettings, v,         read_figures,
-                              read_workload, o->identity, o->logger, o->taps};
+                              read_workload, o->identity, o->logger, o->taps,
+                              &changes};
     if (o->identity != NULL) {
         host_identity_watch(o->identity, v->loop);
     }

@@ -14,7 +14,7 @@
 #include "host/prepared.h"
 
 typedef struct supervisor_options {
-    const host_config *config;          // borrowed, like everything here
+    host_config *config;                // borrowed, like everything here; changes with links
     const prepared_workload *workloads; // one for each of the configuration
     const vetting *vettings;            // what is known of their writs, likewise; or NULL
     const host_observer *observer;

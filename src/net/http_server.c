@@ -15,6 +15,7 @@
 #include "net/http_server_internal.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/socket.h"
 
 enum { ACCEPT_RETRY_NS = 100 * 1000 * 1000 };
 
@@ -35,16 +36,16 @@ http_server_options http_server_options_default(void) {
     };
 }
 
-static ssize_t socket_receive(int fd, void *bytes, size_t len) { return recv(fd, bytes, len, 0); }
+static ssize_t stream_receive(int fd, void *bytes, size_t len) { return recv(fd, bytes, len, 0); }
 
-static ssize_t socket_send(int fd, const struct iovec *parts, int count) {
+static ssize_t stream_send(int fd, const struct iovec *parts, int count) {
     if (count == 1) {
         return send(fd, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
     }
     return writev(fd, parts, count);
 }
 
-static const http_transport socket_transport = {socket_receive, socket_send};
+static const http_transport socket_transport = {stream_receive, stream_send};
 
 void http_server_set_transport(http_server *s, const http_transport *transport) { s->transport = transport; }
 
@@ -156,7 +157,9 @@ static void on_acceptable(void *arg, unsigned events) {
     http_server *s = arg;
     for (int i = 0; i < HTTP_ACCEPT_BATCH && may_accept(s); i++) {
         int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
+        if (fd >= 0 && s->options.is_for_our_user && !socket_is_of_our_user(fd)) {
+            fd_close(fd);
+        } else if (fd >= 0) {
             s->counters.accepted++;
             http_connection_new(s, fd);
         } else if (!is_error_of_connection(errno)) {

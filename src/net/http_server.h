@@ -32,6 +32,7 @@ typedef struct http_server_options {
     uint64_t header_ns_max;    // from the first byte of a request to the end of its headers
     uint64_t rate_window_ns; // a client must move this many bytes per second, over each such time in which we
     uint32_t rate_bytes_min; // wait for it, to send the body that is read or to take the response
+    bool is_for_our_user;    // of a local socket: connections of other users are closed
     uint64_t linger_ns_max;  // after a refusal: how long what the client still sends is read and dropped
 } http_server_options;
 

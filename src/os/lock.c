@@ -64,3 +64,12 @@ status lock_take(int fd, bool is_shared, uint32_t wait_ms, const char *shown, er
 }
 
 void lock_give(int fd) { (void)flock(fd, LOCK_UN); }
+
+static void set_process_lock(int fd, short type) {
+    struct flock l = {.l_type = type, .l_whence = SEEK_SET};
+    while (fcntl(fd, F_SETLKW, &l) != 0 && errno == EINTR) {
+    }
+}
+
+void process_lock_take(int fd) { set_process_lock(fd, F_WRLCK); }
+void process_lock_give(int fd) { set_process_lock(fd, F_UNLCK); }

@@ -17,3 +17,8 @@ status lock_open(int dir, const char *name, bool make, int *ret_fd, err *e) WRIT
 // then STATUS_TIMEOUT, with the process that holds it. `shown` is how messages call the file.
 status lock_take(int fd, bool is_shared, uint32_t wait_ms, const char *shown, err *e) WRIT_MUST_USE;
 void lock_give(int fd);
+
+// A lock between processes that share an open file, by fork; a process that ends gives it up. Held for
+// moments: waits for as long as it takes.
+void process_lock_take(int fd);
+void process_lock_give(int fd);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 static long result(long n) { return n < 0 ? -(long)errno : n; }
 
@@ -74,4 +75,11 @@ int socket_option_get(int fd, int level, int name, int *ret) {
 
 int socket_option_set(int fd, int level, int name, int value) {
     return (int)result(setsockopt(fd, level, name, &value, sizeof value));
+}
+
+bool socket_is_of_our_user(int fd) {
+    struct ucred peer = {0};
+    socklen_t length = sizeof peer;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0 && length == sizeof peer &&
+           (peer.uid == geteuid() || peer.uid == 0);
 }

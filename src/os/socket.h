@@ -30,3 +30,6 @@ int socket_local(int fd, struct sockaddr_storage *ret);
 int socket_peer(int fd, struct sockaddr_storage *ret);
 int socket_option_get(int fd, int level, int name, int *ret);
 int socket_option_set(int fd, int level, int name, int value);
+
+// Of a connected local one: whether the process at the other end is this user's, or root's.
+bool socket_is_of_our_user(int fd);

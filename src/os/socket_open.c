@@ -7,6 +7,8 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "os/fd.h"
@@ -238,5 +240,52 @@ status socket_stream_pair(int *ret_a, int *ret_b, err *e) {
     }
     *ret_a = fds[0];
     *ret_b = fds[1];
+    return STATUS_OK;
+}
+
+// By way of the descriptor: the path of a socket may have no more than 107 bytes.
+static status local_address(int dir, const char *name, struct sockaddr_un *ret, err *e) {
+    *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
+    int n = snprintf(ret->sun_path, sizeof ret->sun_path, "/proc/self/fd/%d/%s", dir, name);
+    return n < 0 || (size_t)n >= sizeof ret->sun_path
+               ? err_set(e, STATUS_INVALID, "\"%s\" is too long for a socket", name)
+               : STATUS_OK;
+}
+
+static status open_local(int *ret_fd, err *e) {
+    *ret_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return *ret_fd < 0 ? err_set_errno(e, errno, "open a local socket") : STATUS_OK;
+}
+
+status socket_listen_local(int dir, const char *name, int *ret_fd, err *e) {
+    struct sockaddr_un a;
+    auto_fd fd = -1;
+    TRY(local_address(dir, name, &a, e));
+    TRY(open_local(&fd, e));
+    (void)unlinkat(dir, name, 0);
+    mode_t before = umask(0177);
+    int failed = bind(fd, (const struct sockaddr *)&a, sizeof a) == 0 ? 0 : errno;
+    (void)umask(before);
+    if (failed != 0 || listen(fd, SOMAXCONN) != 0) {
+        err_set_errno(e, failed != 0 ? failed : errno, "listen");
+        return err_wrap(e, "local socket %s", name);
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return STATUS_OK;
+}
+
+status socket_connect_local(int dir, const char *name, int *ret_fd, err *e) {
+    struct sockaddr_un a;
+    auto_fd fd = -1;
+    TRY(local_address(dir, name, &a, e));
+    TRY(open_local(&fd, e));
+    if (connect(fd, (const struct sockaddr *)&a, sizeof a) != 0) {
+        return errno == ENOENT || errno == ECONNREFUSED
+                   ? err_set(e, STATUS_NOT_FOUND, "nobody listens on %s", name)
+                   : err_set_errno(e, errno, "connect to a local socket");
+    }
+    *ret_fd = fd;
+    fd = -1;
     return STATUS_OK;
 }

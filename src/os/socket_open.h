@@ -40,3 +40,9 @@ int socket_open_bound(int type, int family, const socket_address *local, int *re
 // The same, and starts to connect; it is connected when writable and socket_error is 0.
 int socket_open_connecting(int type, const socket_address *to, const socket_address *local, int *ret_fd);
 int socket_error(int fd); // takes the pending error
+
+// A local stream socket in an open directory, for this user alone (mode 0600); what has the name goes.
+// Close-on-exec, non-blocking, listening.
+status socket_listen_local(int dir, const char *name, int *ret_fd, err *e) WRIT_MUST_USE;
+// Connected to it. STATUS_NOT_FOUND when nobody listens there.
+status socket_connect_local(int dir, const char *name, int *ret_fd, err *e) WRIT_MUST_USE;

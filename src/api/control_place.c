@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/control_place.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "os/fd.h"
+#include "os/lock.h"
+#include "os/private.h"
+#include "os/socket.h"
+#include "os/socket_open.h"
+
+enum { PATH_BYTES_MAX = 4096 };
+
+status control_check_name(const char *host, err *e) {
+    size_t n = strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.");
+    if (n == 0 || n > CONTROL_NAME_BYTES_MAX || host[n] != '\0' || host[0] == '.') {
+        return err_set(e, STATUS_INVALID,
+                       "\"%.80s\" is not a name for a host: up to %d letters, digits, '-', '_' and '.'", host,
+                       CONTROL_NAME_BYTES_MAX);
+    }
+    return STATUS_OK;
+}
+
+static status directory_of(const char *host, buf *ret, err *e) {
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+    const char *data = getenv("XDG_DATA_HOME");
+    const char *home = getenv("HOME");
+    TRY(control_check_name(host, e));
+    if (runtime != NULL && runtime[0] == '/') {
+        return buf_append_format(ret, "%s/writ/hosts/%s", runtime, host);
+    }
+    if (data != NULL && data[0] == '/') {
+        return buf_append_format(ret, "%s/writ/hosts/%s", data, host);
+    }
+    if (home != NULL && home[0] == '/') {
+        return buf_append_format(ret, "%s/.local/share/writ/hosts/%s", home, host);
+    }
+    return err_set(e, STATUS_NOT_FOUND,
+                   "neither XDG_RUNTIME_DIR nor HOME names a directory for the sockets of hosts");
+}
+
+status control_place_take(const char *host, int *ret_dir, int *ret_lock, err *e) {
+    auto_buf path;
+    auto_fd dir = -1, lock = -1;
+    buf_init(&path, PATH_BYTES_MAX);
+    TRY(directory_of(host, &path, e));
+    TRY(private_directory_open(buf_text(&path), &dir, e));
+    TRY(lock_open(dir, "lock", true, &lock, e));
+    if (lock_take(lock, false, 0, "lock", e) != STATUS_OK) {
+        return err_set(e, STATUS_EXISTS, "a host named \"%s\" runs already; `writ down --host %s` ends it",
+                       host, host);
+    }
+    *ret_dir = dir;
+    *ret_lock = lock;
+    dir = lock = -1;
+    return STATUS_OK;
+}
+
+status control_place_connect(const char *host, int *ret_fd, err *e) {
+    auto_buf path;
+    auto_fd dir = -1;
+    buf_init(&path, PATH_BYTES_MAX);
+    TRY(directory_of(host, &path, e));
+    status s = fd_open_directory(buf_text(&path), &dir, NULL);
+    if (s == STATUS_OK) {
+        s = socket_connect_local(dir, CONTROL_SOCKET, ret_fd, e);
+    }
+    if (s == STATUS_OK && !socket_is_of_our_user(*ret_fd)) {
+        fd_close(*ret_fd);
+        return err_set(e, STATUS_DENIED, "the host \"%s\" is another user's", host);
+    }
+    return s == STATUS_OK
+               ? s
+               : err_set(e, STATUS_NOT_FOUND,
+                         "no host named \"%s\" runs in the background; `writ up --detach FILE` starts one",
+                         host);
+}
