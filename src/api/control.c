@@ -217,6 +217,7 @@ status control_new(const control_options *options, control **ret, err *e) {
     control *c = MEM_NEW(control);
     c->options = *options;
     c->started_s = (uint64_t)time(NULL);
+    c->tap = (log_tap){.record = on_record, .context = c};
     list_init(&c->requests);
     list_init(&c->followers);
     status s = loop_watch_start(&c->answers, options->loop, generation_channel(options->generation),

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/control_client.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "api/control_place.h"
 #include "base/mem.h"
 #include "net/http_client.h"
 #include "os/fd.h"
 
-enum { ANSWER_BYTES_MAX = 32 << 20, BODY_BYTES_MAX = 256 << 10, PIECE_BYTES_MAX = 64 << 10 };
+enum {
+    ANSWER_BYTES_MAX = 32 << 20,
+    BODY_BYTES_MAX = 256 << 10,
+    PIECE_BYTES_MAX = 64 << 10,
+    SOCKET_PATH_BYTES_MAX = 64
+};
 #define FOREVER_NS 86400000000000ull // a change takes as long as its components take to compile
 
 typedef struct client {
-    connector base; // first
     const control_call *call;
     loop *loop;
-    loop_soon connected;
-    connect_callback done;
-    void *arg;
-    int fd;
+    int place_fd; // the directory of the socket
+    char path[SOCKET_PATH_BYTES_MAX];
     http_client *http;
     http_call *request;
     loop_soon progress;
@@ -30,41 +32,12 @@ typedef struct client {
     err e;
 } client;
 
-// --- the connection: the one that was made -----------------------------------------------------------------
-
-static void on_connected(void *arg) {
-    client *c = arg;
-    const connect_result result = {.code = STATUS_OK, .fd = c->fd};
-    c->fd = -1;
-    c->done(c->arg, &result);
-}
-
-static status on_request(connector *base, const connect_request *wanted, connect_callback done, void *arg,
-                         uint64_t *ret_id, err *e) {
-    client *c = (client *)base;
-    (void)wanted;
-    if (c->fd < 0) {
-        return err_set(e, STATUS_CLOSED, "the host has closed the connection");
-    }
-    c->done = done;
-    c->arg = arg;
-    loop_soon_add(c->loop, &c->connected);
-    *ret_id = 1;
-    return STATUS_OK;
-}
-
-static void on_cancel(connector *base, uint64_t id) {
-    (void)id;
-    loop_soon_cancel(&((client *)base)->connected);
-}
-
-static const connector_ops ops = {on_request, on_cancel};
-
 // --- the call ----------------------------------------------------------------------------------------------
 
 static void finish(client *c, status code) {
     c->is_over = true;
     c->code = code;
+    loop_stop(c->loop);
 }
 
 static void send_body(client *c) {
@@ -128,14 +101,15 @@ static status start(client *c, err *e) {
     static const http_header json_type = {.name = SLICE_LITERAL("content-type"),
                                           .value = SLICE_LITERAL("application/json")};
     http_client_options o = http_client_options_default();
-    o.connector = &c->base;
+    o.socket_path = c->path;
     o.connect_ns = o.first_byte_ns = o.between_bytes_ns = FOREVER_NS;
     buf_init(&c->body, BODY_BYTES_MAX);
     buf_init(&c->answer, ANSWER_BYTES_MAX);
     if (c->call->body != NULL && json_write(c->call->body, 0, &c->body) != STATUS_OK) {
         return err_set(e, STATUS_LIMIT, "what the host is told is too long");
     }
-    TRY(control_place_connect(c->call->host, &c->fd, e));
+    TRY(control_place_open(c->call->host, &c->place_fd, e));
+    (void)snprintf(c->path, sizeof c->path, "/proc/self/fd/%d/" CONTROL_SOCKET, c->place_fd);
     TRY(http_client_new(c->loop, &o, &c->http, e));
     const http_call_request r = {.method = slice_from_text(c->call->method),
                                  .authority = SLICE_LITERAL("host"),
@@ -149,13 +123,10 @@ static status start(client *c, err *e) {
 
 static status run(client *c, err *e) {
     TRY(loop_new(NULL, &c->loop, e));
-    loop_soon_init(&c->connected, on_connected, c);
     loop_soon_init(&c->progress, go_on, c);
     TRY(start(c, e));
     on_progress(c);
-    while (!c->is_over) {
-        loop_turn(c->loop, true);
-    }
+    loop_run(c->loop);
     return c->code == STATUS_OK ? STATUS_OK : err_set(e, c->code, "%s", c->e.message);
 }
 
@@ -163,11 +134,10 @@ static void release(client *c) {
     if (c->loop == NULL) {
         return;
     }
-    loop_soon_cancel(&c->connected);
     loop_soon_cancel(&c->progress);
     http_call_free(c->request);
     http_client_free(c->http);
-    fd_close(c->fd);
+    fd_close(c->place_fd);
     buf_done(&c->body);
     loop_free(c->loop);
 }
@@ -205,7 +175,7 @@ static status read_answer(slice text, json_value **ret, err *e) {
 }
 
 status control_client_call(const control_call *call, json_value **ret_document, err *e) {
-    client c = {.base = {&ops}, .call = call, .fd = -1};
+    client c = {.call = call, .place_fd = -1};
     status s = run(&c, e);
     if (s == STATUS_OK && (call->on_bytes == NULL || c.answer.len > 0)) {
         json_value *document = NULL;

@@ -58,22 +58,45 @@ status control_place_take(const char *host, int *ret_dir, int *ret_lock, err *e)
     return STATUS_OK;
 }
 
-status control_place_connect(const char *host, int *ret_fd, err *e) {
+status control_place_wait(const char *host, uint32_t wait_ms, err *e) {
+    auto_buf path;
+    auto_fd dir = -1, lock = -1;
+    buf_init(&path, PATH_BYTES_MAX);
+    TRY(directory_of(host, &path, e));
+    TRY(fd_open_directory(buf_text(&path), &dir, e));
+    TRY(lock_open(dir, "lock", false, &lock, e));
+    TRY(lock_take(lock, true, wait_ms, "lock", NULL) == STATUS_OK
+            ? STATUS_OK
+            : err_set(e, STATUS_TIMEOUT, "the host \"%s\" was told to end, and has not within %u s", host,
+                      wait_ms / 1000));
+    lock_give(lock);
+    return STATUS_OK;
+}
+
+// Somebody must listen, and be us: else a user who may write there could hear what we say.
+static status check_listener(int dir, const char *host, err *e) {
+    auto_fd fd = -1;
+    TRY(socket_connect_local(dir, CONTROL_SOCKET, &fd, e));
+    return socket_is_of_our_user(fd) ? STATUS_OK
+                                     : err_set(e, STATUS_DENIED, "the host \"%s\" is another user's", host);
+}
+
+status control_place_open(const char *host, int *ret_dir, err *e) {
     auto_buf path;
     auto_fd dir = -1;
     buf_init(&path, PATH_BYTES_MAX);
     TRY(directory_of(host, &path, e));
     status s = fd_open_directory(buf_text(&path), &dir, NULL);
-    if (s == STATUS_OK) {
-        s = socket_connect_local(dir, CONTROL_SOCKET, ret_fd, e);
+    s = s == STATUS_OK ? check_listener(dir, host, e) : STATUS_NOT_FOUND;
+    if (s != STATUS_OK) {
+        return s == STATUS_DENIED
+                   ? s
+                   : err_set(e, STATUS_NOT_FOUND,
+                             "no host named \"%s\" runs in the background; `writ up --detach FILE` "
+                             "starts one",
+                             host);
     }
-    if (s == STATUS_OK && !socket_is_of_our_user(*ret_fd)) {
-        fd_close(*ret_fd);
-        return err_set(e, STATUS_DENIED, "the host \"%s\" is another user's", host);
-    }
-    return s == STATUS_OK
-               ? s
-               : err_set(e, STATUS_NOT_FOUND,
-                         "no host named \"%s\" runs in the background; `writ up --detach FILE` starts one",
-                         host);
+    *ret_dir = dir;
+    dir = -1;
+    return STATUS_OK;
 }

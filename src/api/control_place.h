@@ -3,6 +3,8 @@
 // $XDG_DATA_HOME/writ/hosts/NAME or $HOME/.local/share/writ/hosts/NAME. Directories of this user alone.
 #pragma once
 
+#include <stdint.h>
+
 #include "base/attributes.h"
 #include "base/err.h"
 
@@ -16,5 +18,7 @@ status control_check_name(const char *host, err *e) WRIT_MUST_USE;
 // The directory of a host that is about to run, which nobody else has, and the lock that says so; both for as
 // long as it runs. STATUS_EXISTS when one of that name runs.
 status control_place_take(const char *host, int *ret_dir, int *ret_lock, err *e) WRIT_MUST_USE;
-// A connection to one that runs. STATUS_NOT_FOUND with what to do when there is none.
-status control_place_connect(const char *host, int *ret_fd, err *e) WRIT_MUST_USE;
+// The directory of one that runs, of this user. STATUS_NOT_FOUND with what to do when there is none.
+status control_place_open(const char *host, int *ret_dir, err *e) WRIT_MUST_USE;
+// Until the host of that name has ended. STATUS_TIMEOUT.
+status control_place_wait(const char *host, uint32_t wait_ms, err *e) WRIT_MUST_USE;

@@ -52,15 +52,18 @@ static char *moved(char **from) {
 }
 
 static status read_applications(explain_args *a, explain_subject *s, uint32_t *ret_workload, err *e) {
-    const applications_input input = {a->files, a->file_count, false, a->config.workloads[0].is_unsigned,
-                                      a->output};
+    plan files = {0};
+    const applications_input input = {&files, false, a->output};
     host_config *c = &s->applications;
     host_config_init(c);
     s->config = c;
     c->trust_usual = moved(&a->config.trust_usual);
     c->trust_named = moved(&a->config.trust_named);
     c->settings_path = moved(&a->config.settings_path);
-    TRY(cli_applications_read(&input, c, e));
+    status read = cli_applications_of(a->files, a->file_count, a->config.workloads[0].is_unsigned, &files, e);
+    read = read == STATUS_OK ? cli_applications_read(&input, c, e) : read;
+    plan_done(&files);
+    TRY(read);
     *ret_workload = explain_find(c, slice_from_text(a->name));
     return *ret_workload < HOST_WORKLOADS_MAX
                ? STATUS_OK

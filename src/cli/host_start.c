@@ -87,9 +87,40 @@ static status serve_metrics(cli_host *h, loop *l, const host_status *s, err *e) 
     return STATUS_OK;
 }
 
+// --- being asked -------------------------------------------------------------------------------------------
+
+static status start_control(cli_host *h, loop *l, err *e) {
+    const control_options o = {.name = h->asked.name,
+                               .loop = l,
+                               .listen_fd = h->asked.control_fd,
+                               .status = h->asked.status,
+                               .generation = h->generation,
+                               .plan = h->asked.plan,
+                               .ring = h->asked.ring};
+    return h->asked.name == NULL ? STATUS_OK : control_new(&o, &h->asked.control, e);
+}
+
+static void retiring(void *context) {
+    const cli_host *h = context;
+    if (h->asked.control != NULL) {
+        control_retire(h->asked.control);
+    }
+}
+
+static void close_asked(cli_asked *a) {
+    fd_close(a->control_fd);
+    fd_close(a->place_fd);
+    fd_close(a->lock_fd);
+    log_ring_free(a->ring);
+}
+
+// --- watching ----------------------------------------------------------------------------------------------
+
 static status supervising(void *context, loop *l, const host_status *s, err *e) {
     cli_host *h = context;
     otlp_endpoint to;
+    h->asked.status = s;
+    TRY(start_control(h, l, e));
     if (h->otlp_url != NULL) {
         TRY(otlp_endpoint_parse(slice_from_text(h->otlp_url), &to, e));
         TRY(otlp_new(l, &to, h->config.ca_file, s, &h->otlp, e));
@@ -99,6 +130,9 @@ static status supervising(void *context, loop *l, const host_status *s, err *e) 
 
 static void ending(void *context) {
     cli_host *h = context;
+    control_free(h->asked.control);
+    h->asked.control = NULL;
+    h->asked.status = NULL;
     metrics_free(h->metrics);
     h->metrics = NULL;
     otlp_free(h->otlp);
@@ -107,7 +141,10 @@ static void ending(void *context) {
 
 // --- the whole ---------------------------------------------------------------------------------------------
 
-void cli_host_init(cli_host *h) { h->metrics_fd = -1; }
+void cli_host_init(cli_host *h) {
+    h->metrics_fd = -1;
+    h->asked.control_fd = h->asked.place_fd = h->asked.lock_fd = -1;
+}
 
 status cli_host_open(cli_host *h, err *e) {
     host_config *c = &h->config;
@@ -128,10 +165,10 @@ static status run_recorded(cli_host *h, const host_observer *observer, int *ret_
 }
 
 status cli_host_run(cli_host *h, const host_observer *observer, int *ret_exit, err *e) {
-    const host_monitor monitor = {h, supervising, NULL, ending};
+    const host_monitor monitor = {h, supervising, retiring, ending};
     host_observer all = *observer;
     run_secrets secrets = {.request = h->secrets};
-    all.monitor = h->metrics_fd >= 0 || h->otlp_url != NULL ? &monitor : NULL;
+    all.monitor = &monitor;
     status s = run_secrets_open(&secrets, &h->config, &all, e);
     s = s == STATUS_OK ? run_recorded(h, &all, ret_exit, e) : s;
     run_secrets_close(&secrets);
@@ -153,6 +190,7 @@ int cli_host_end(cli_host *h, status s, bool is_usage, int code, const err *e) {
         code = is_usage ? CLI_EXIT_USAGE : code;
     }
     fd_close(h->metrics_fd);
+    close_asked(&h->asked);
     mem_free(h->metrics_address);
     host_config_done(&h->config);
     return code;

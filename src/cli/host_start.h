@@ -4,9 +4,20 @@
 // cli_host.
 #pragma once
 
+#include "api/control.h"
 #include "cli/cli.h"
 #include "cli/secrets_internal.h"
 #include "host/host.h"
+
+// A host that can be asked by its name (api/control.h). `name` is NULL for others, and then all is unused.
+typedef struct cli_asked {
+    const char *name;
+    int place_fd, lock_fd, control_fd;
+    log_ring *ring;
+    plan *plan;                // the rest is of the process that runs a generation
+    const host_status *status; // while it runs, also of hosts without a name
+    control *control;
+} cli_asked;
 
 typedef struct cli_host {
     host_config config; // first: cli/host_option.h
@@ -18,6 +29,7 @@ typedef struct cli_host {
     uint16_t metrics_port;
     int metrics_fd; // cli_host_open
     struct metrics *metrics;
+    cli_asked asked;
     const char *otlp_url; // NULL = no collector gets the log
     struct otlp *otlp;
 } cli_host;

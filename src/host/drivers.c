@@ -226,7 +226,9 @@ static void end_put(drivers *d, uint32_t number, status code, const err *e) {
     }
     r->put_ended = NULL;
     if (code == STATUS_OK) {
-        replace_link(find_link(d, number), &r->wanted);
+        if (r->wanted.name != NULL) { // else only its credentials are others
+            replace_link(find_link(d, number), &r->wanted);
+        }
         r->state = DRIVER_UP;
         r->reason[0] = '\0';
         set_state(d, number, WASI_LINK_OPEN);
@@ -550,24 +552,31 @@ status drivers_connect(drivers *d, int *ret_fd, err *e) {
 
 // --- links that change -------------------------------------------------------------------------------------
 
-status drivers_put(drivers *d, host_link *l, host_put_ended ended, void *arg, err *e) {
+// With the credentials that are lent to it now.
+static status send_put(drivers *d, const host_link *l, host_put_ended ended, void *arg, err *e) {
     auto_fd fd = -1;
+    host_link copy = *l;
+    host_links one = {&copy, 1};
     link_record *r = &d->links[l->number];
     if (!d->is_ready || r->put_ended != NULL) {
         return err_set(e, STATUS_LIMIT, "%s; try again",
                        d->is_ready ? "the link is being changed"
                                    : "the process with the drivers is starting");
     }
-    host_links one = {l, 1};
-    if (l->secret_count > 0) {
-        return err_set(e, STATUS_UNSUPPORTED, "secrets are fetched when a host starts");
-    }
     TRY(write_links(d, &one, &fd, e));
     driver_peers_add(d->peers, &one);
     TRY(message_send_fd(&d->session.channel, MESSAGE_PUT_LINK, fd, e));
     r->put_ended = ended;
     r->put_arg = arg;
-    r->wanted = *l;
+    return STATUS_OK;
+}
+
+status drivers_put(drivers *d, host_link *l, host_put_ended ended, void *arg, err *e) {
+    if (l->secret_count > 0) {
+        return err_set(e, STATUS_UNSUPPORTED, "secrets are fetched when a host starts");
+    }
+    TRY(send_put(d, l, ended, arg, e));
+    d->links[l->number].wanted = *l;
     *l = (host_link){0};
     return STATUS_OK;
 }
@@ -582,12 +591,10 @@ static void on_renewed(void *arg, status code, const err *why) {
 }
 
 void drivers_renew(drivers *d, uint32_t link) {
-    err e;
-    host_links all = drivers_links(d->options.config, d->options.link_count);
-    if (drivers_put(d, &all.items[link], on_renewed, d, &e) != STATUS_OK) {
+    err e = {0};
+    if (is_open(d, link) && send_put(d, find_link(d, link), on_renewed, d, &e) != STATUS_OK) {
         on_renewed(d, e.code, &e);
     }
-    mem_free(all.items);
 }
 
 void drivers_cut(drivers *d, uint32_t link) {

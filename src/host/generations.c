@@ -103,6 +103,7 @@ void generation_adopt(generation *g, host_config *c) {
 int generation_plan(const generation *g) { return g->plan_fd; }
 int generation_summary(const generation *g) { return g->summary_fd; }
 bool generation_is_reread(const generation *g) { return g->is_reread; }
+bool generation_is_reported(const generation *g) { return g->stderr_fd >= 0; }
 
 // Few packets: the channel does not wait for a reader, and one for each socket of 256 workers would not fit.
 void generation_serving(generation *g, const int *fds, size_t count, int plan_fd, int summary_fd) {

@@ -44,6 +44,8 @@ int generation_plan(const generation *g);
 int generation_summary(const generation *g);
 bool generation_is_reread(const generation *g); // SIGHUP: what the plan has read before is to be read again
 
+bool generation_is_reported(const generation *g); // what it says is an answer until it serves
+
 // All workers serve; `fds` are the sockets (host_observer.listening). The files are for whoever comes next;
 // the caller keeps its descriptors. What is written to standard error from now on is nobody's answer.
 void generation_serving(generation *g, const int *fds, size_t count, int plan_fd, int summary_fd);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "crypto/secret.h"
 #include "net/http_client_internal.h"
+#include "os/socket_open.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -113,8 +114,14 @@ void http_call_ask_for_socket(http_call *call) {
 }
 
 curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *address) {
-    (void)purpose, (void)address;
+    (void)purpose; // the address counts for nothing, but with a path
     http_call *call = arg;
+    if (call->client->options.socket_path != NULL) {
+        int local = -1;
+        bool is_open = socket_open_bound(address->socktype, address->family, NULL, &local) == 0;
+        call->client->socket_count += is_open ? 1 : 0; // until it is closed
+        return is_open ? local : CURL_SOCKET_BAD;
+    }
     int fd = call->fd;
     call->wants_socket = fd < 0;
     call->fd = -1;
@@ -127,8 +134,9 @@ curl_socket_t http_call_open_socket(void *arg, curlsocktype purpose, struct curl
 // its connection was completed in the background (see connector.h). The address that libcurl gives is used
 // for nothing.
 int http_call_socket_opened(void *arg, curl_socket_t fd, curlsocktype purpose) {
-    (void)arg, (void)fd, (void)purpose;
-    return CURL_SOCKOPT_ALREADY_CONNECTED;
+    (void)fd, (void)purpose;
+    const http_call *call = arg;
+    return call->client->options.socket_path != NULL ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ALREADY_CONNECTED;
 }
 
 // libcurl has a connection, with TLS, and is about to send the request.

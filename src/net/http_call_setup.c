@@ -212,6 +212,8 @@ static void set_common(http_call *call, bool is_https) {
     SET(CURLOPT_OPENSOCKETFUNCTION, http_call_open_socket);
     SET(CURLOPT_OPENSOCKETDATA, call);
     SET(CURLOPT_SOCKOPTFUNCTION, http_call_socket_opened);
+    SET(CURLOPT_SOCKOPTDATA, call);
+    SET(CURLOPT_UNIX_SOCKET_PATH, call->client->options.socket_path);
     SET(CURLOPT_CLOSESOCKETFUNCTION, http_client_close_socket);
     SET(CURLOPT_CLOSESOCKETDATA, call->client);
     SET(CURLOPT_PREREQFUNCTION, http_call_connected);

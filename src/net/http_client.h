@@ -27,6 +27,9 @@ typedef struct http_client_options {
     connector *connector;      // borrowed
     struct trust_roots *roots; // borrowed; which certificates TLS trusts. NULL = none: https fails
     uint32_t workload;         // for the connector
+    // A local socket that all calls go to, for commands: libcurl connects to it by itself, and the connector
+    // is not asked. NULL = none; borrowed.
+    const char *socket_path;
     uint32_t calls_max;        // running and waiting
     uint32_t sockets_max;      // being connected, in use and kept; further calls wait for one
     uint32_t header_count_max; // of a response, and again of its trailers

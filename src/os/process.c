@@ -203,6 +203,17 @@ bool process_finds_program(const char *name, const char *directory) {
 
 status process_fork(process *ret, bool *ret_is_child, err *e) {
     pid_t parent = getpid();
+    TRY(process_fork_away(ret, ret_is_child, e));
+    if (*ret_is_child) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (getppid() != parent) {
+            process_end(1);
+        }
+    }
+    return STATUS_OK;
+}
+
+status process_fork_away(process *ret, bool *ret_is_child, err *e) {
     (void)fflush(NULL); // or both would write it
     pid_t pid = fork();
     if (pid < 0) {
@@ -210,10 +221,6 @@ status process_fork(process *ret, bool *ret_is_child, err *e) {
     }
     *ret_is_child = pid == 0;
     if (pid == 0) {
-        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        if (getppid() != parent) {
-            process_end(1);
-        }
         return STATUS_OK;
     }
     return adopt(pid, ret, e);

@@ -59,6 +59,9 @@ bool process_finds_program(const char *name, const char *directory);
 // descriptors, is told so, and is killed when its parent dies; `ret` is filled in the parent only.
 status process_fork(process *ret, bool *ret_is_child, err *e) WRIT_MUST_USE;
 
+// The same, but the copy outlives its parent.
+status process_fork_away(process *ret, bool *ret_is_child, err *e) WRIT_MUST_USE;
+
 // True when it has ended; reaps it and closes the descriptor. Never waits.
 bool process_reap(process *p, process_exit *ret);
 // Waits for the end, however long it takes.

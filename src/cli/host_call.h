@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// What commands about a host in the background have in common: which host, and what it says to a change.
+#pragma once
+
+#include "api/control_place.h"
+#include "cli/cli.h"
+
+#define CLI_OPTION_HOST(setter) \
+    { "host", 0, "NAME", "the host in the background (" CONTROL_HOST_DEFAULT ")", setter }
+
+// "GET" without a body, else "POST".
+status cli_host_ask(const char *host, const char *target, const json_value *body, json_value **ret,
+                    err *e) WRIT_MUST_USE;
+// The same for a change that needs new workers: shows on standard error what the host said about it, and
+// gives the exit code that the next generation had.
+status cli_host_change(const char *host, const char *target, const json_value *body, int *ret_exit,
+                       err *e) WRIT_MUST_USE;
