@@ -2,7 +2,6 @@
 #include "api/control_internal.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "api/answer.h"
 #include "base/mem.h"
@@ -216,7 +215,7 @@ static void on_record(void *context, slice workload, const log_record *record) {
 status control_new(const control_options *options, control **ret, err *e) {
     control *c = MEM_NEW(control);
     c->options = *options;
-    c->started_s = (uint64_t)time(NULL);
+    c->started_s = clock_wall_now().seconds;
     c->tap = (log_tap){.record = on_record, .context = c};
     list_init(&c->requests);
     list_init(&c->followers);

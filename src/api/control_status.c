@@ -110,7 +110,7 @@ static json_value *workload_json(const control *c, uint32_t number) {
 }
 
 static json_value *workers_json(const host_status *s) {
-    static host_worker workers[WORKERS_MAX];
+    host_worker *workers = mem_calloc(WORKERS_MAX, sizeof *workers);
     json_value *list = json_array_new();
     uint32_t count = s->changes == NULL ? 0 : s->changes->read_workers(s->source, workers, WORKERS_MAX);
     for (uint32_t i = 0; i < count; i++) {
@@ -119,6 +119,7 @@ static json_value *workers_json(const host_status *s) {
         json_put_bool(o, "serving", workers[i].is_serving);
         json_push(list, o);
     }
+    mem_free(workers);
     return list;
 }
 

@@ -14,7 +14,7 @@ typedef struct down_args {
     cli_output output;
 } down_args;
 
-CLI_KEEP_TEXT(set_host, down_args, host);
+CLI_KEEP_HOST(down_args);
 CLI_KEEP_OUTPUT(set_output, down_args, output);
 
 static status set_application(void *target, const char *value, err *e) {

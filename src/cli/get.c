@@ -15,7 +15,7 @@ typedef struct get_args {
     cli_output output;
 } get_args;
 
-CLI_KEEP_TEXT(set_host, get_args, host);
+CLI_KEEP_HOST(get_args);
 CLI_KEEP_TEXT(set_what, get_args, what);
 CLI_KEEP_OUTPUT(set_output, get_args, output);
 

@@ -4,9 +4,18 @@
 
 #include "api/control_place.h"
 #include "cli/cli.h"
+#include "cli/options.h"
 
 #define CLI_OPTION_HOST(setter) \
     { "host", 0, "NAME", "the host in the background (" CONTROL_HOST_DEFAULT ")", setter }
+
+// The setter of that option: set_host of a structure with a field `host`.
+#define CLI_KEEP_HOST(type)                                           \
+    static status set_host(void *target, const char *value, err *e) { \
+        ((type *)target)->host = value;                               \
+        return control_check_name(value, e);                          \
+    }                                                                 \
+    static status set_host(void *target, const char *value, err *e)
 
 // "GET" without a body, else "POST".
 status cli_host_ask(const char *host, const char *target, const json_value *body, json_value **ret,

@@ -17,7 +17,7 @@ typedef struct link_args {
     cli_output output;
 } link_args;
 
-CLI_KEEP_TEXT(set_host, link_args, host);
+CLI_KEEP_HOST(link_args);
 CLI_KEEP_OUTPUT(set_output, link_args, output);
 
 static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
@@ -146,7 +146,7 @@ static int del(int argc, char **argv) {
 }
 
 static int list(int argc, char **argv) {
-    static char word[] = "links";
+    char word[] = "links";
     char **with = mem_calloc((size_t)argc + 1, sizeof *with);
     for (int i = 0; i < argc; i++) {
         with[i] = argv[i];

@@ -20,7 +20,7 @@ typedef struct logs_args {
     bool is_closed; // nobody reads us any more
 } logs_args;
 
-CLI_KEEP_TEXT(set_host, logs_args, host);
+CLI_KEEP_HOST(logs_args);
 CLI_KEEP_TEXT(set_workload, logs_args, workload);
 CLI_TURN_ON(set_follow, logs_args, follows);
 CLI_KEEP_OUTPUT(set_output, logs_args, output);

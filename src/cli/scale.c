@@ -14,7 +14,7 @@ typedef struct scale_args {
     cli_output output;
 } scale_args;
 
-CLI_KEEP_TEXT(set_host, scale_args, host);
+CLI_KEEP_HOST(scale_args);
 CLI_KEEP_TEXT(set_text, scale_args, text);
 CLI_KEEP_OUTPUT(set_output, scale_args, output);
 

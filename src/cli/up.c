@@ -80,7 +80,7 @@ static const cli_command command = {
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ up app.yaml\n"
                 "  writ up --dry-run app.yaml\n"
-                "  writ up --detach app.yaml             the same again takes what has changed\n"
+                "  writ up --detach app.yaml\n"
                 "  writ up --listen 127.0.0.1:0 shop/app.yaml blog/app.yaml",
     .operands_min = 1,
     .operands_max = UP_FILES_MAX,

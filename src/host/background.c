@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/background.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,17 +10,10 @@
 #include "os/process.h"
 #include "os/signal_fd.h"
 
-static void replace_standard(int number, int flags) {
-    auto_fd null = open("/dev/null", flags | O_CLOEXEC);
-    if (null >= 0) {
-        (void)dup2(null, number);
-    }
-}
-
 static void become_copy(background *b, int notice_fd) {
     (void)setsid();
-    replace_standard(STDIN_FILENO, O_RDONLY);
-    replace_standard(STDOUT_FILENO, O_WRONLY);
+    fd_replace_by_null(STDIN_FILENO);
+    fd_replace_by_null(STDOUT_FILENO);
     b->notice_fd = notice_fd;
 }
 
@@ -84,7 +75,7 @@ status background_start(background *b, bool *ret_is_copy, int *ret_exit, err *e)
 void background_ready(background *b) {
     static const uint8_t byte = 1;
     (void)fflush(stderr);
-    replace_standard(STDERR_FILENO, O_WRONLY);
+    fd_replace_by_null(STDERR_FILENO);
     if (b->notice_fd >= 0) {
         (void)!fd_write_if_ready(b->notice_fd, slice_of(&byte, 1));
         fd_close(b->notice_fd);

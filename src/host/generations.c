@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/generations.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -179,7 +178,7 @@ static void close_parents(parent *p) {
 
 // What it says before it serves is for whoever asked for it.
 static int redirect_stderr(const parent *p) {
-    int after = p->options->is_background ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
+    int after = p->options->is_background ? fd_open_null() : -1;
     if (p->next.report_fd >= 0) {
         if (after < 0) {
             (void)!fd_duplicate(STDERR_FILENO, &after, NULL);

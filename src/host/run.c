@@ -494,9 +494,8 @@ static status start_watchers(single *p, err *e) {
                          vetting_claims(&r->vettings[i])->issued_at_s, end, NULL, NULL);
         }
     }
-    p->status = (host_status){r->config,     r->vettings, p,         read_figures,
-                              read_workload, r->identity, r->logger, r->taps,
-                              NULL};
+    p->status = (host_status){r->config,   r->vettings, p,       read_figures, read_workload,
+                              r->identity, r->logger,   r->taps, NULL};
     if (r->identity != NULL) {
         host_identity_watch(r->identity, p->loop);
     }

@@ -67,8 +67,8 @@ typedef struct host_status {
     void (*read_workload)(void *source, uint32_t workload, workload_figures *ret);
     const host_identity *identity; // or NULL
     logger *logger;
-    log_taps *taps; // of the log of the host and of all workloads
-    const host_changes *changes;   // or NULL
+    log_taps *taps;              // of the log of the host and of all workloads
+    const host_changes *changes; // or NULL
 } host_status;
 
 static inline void host_status_read(const host_status *s, host_figures *ret) { s->read(s->source, ret); }

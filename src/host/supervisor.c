@@ -355,9 +355,8 @@ static status start_watchers(supervisor *v, err *e) {
     const supervisor_options *o = v->options;
     start_expiries(v);
     const host_monitor *m = o->observer != NULL ? o->observer->monitor : NULL;
-    v->status = (host_status){o->config,     o->vettings, v,         read_figures,
-                              read_workload, o->identity, o->logger, o->taps,
-                              &changes};
+    v->status = (host_status){o->config,   o->vettings, v,       read_figures, read_workload,
+                              o->identity, o->logger,   o->taps, &changes};
     if (o->identity != NULL) {
         host_identity_watch(o->identity, v->loop);
     }

@@ -21,6 +21,15 @@ void fd_open_standard(void) {
     }
 }
 
+int fd_open_null(void) { return open("/dev/null", O_RDWR | O_CLOEXEC); }
+
+void fd_replace_by_null(int fd) {
+    auto_fd null = fd_open_null();
+    if (null >= 0) {
+        (void)dup2(null, fd);
+    }
+}
+
 status fd_set_nonblocking(int fd, bool nonblocking, err *e) {
     int flags = fcntl(fd, F_GETFL);
     if (flags < 0) {

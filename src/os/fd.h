@@ -16,6 +16,11 @@ static inline void fd_cleanup(int *fd) { fd_close(*fd); }
 // files and sockets get these numbers, and are written to by whoever means standard output.
 void fd_open_standard(void);
 
+// What nobody reads and nothing comes from, in place of a descriptor that is open; that stays when it fails.
+void fd_replace_by_null(int fd);
+// The same as a new descriptor; -1 when it fails.
+int fd_open_null(void);
+
 status fd_set_nonblocking(int fd, bool nonblocking, err *e) WRIT_MUST_USE;
 // A second descriptor of the same open file.
 status fd_duplicate(int fd, int *ret, err *e) WRIT_MUST_USE;

@@ -42,8 +42,10 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "keys": ("gen", "list", "show", "export", "import"), "token": ("create", "inspect"),
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
-          "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may")}
-COMMANDS = ("run", "up", "new", "build", "dev", "inspect", "sign", "verify", "diff", "doctor", "version")
+          "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may"),
+          "link": ("put", "del", "list")}
+COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "inspect", "sign", "verify",
+            "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
@@ -194,7 +196,7 @@ def run(*arguments, stdin=b"", timeout=60, env=None, cwd=None, cache=True):
 
 def environment(more=None):
     kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    return {**kept, "WRIT_HOME": str(HOME), **(more or {})}
+    return {**kept, "WRIT_HOME": str(HOME), "XDG_RUNTIME_DIR": str(SIGNED / "run"), **(more or {})}
 
 
 class Server:
