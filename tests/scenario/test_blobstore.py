@@ -297,6 +297,10 @@ class S3(WithServer):
         stranger = self.s3(scheme="https")
         self.assertRegex(self.text(stranger, "/create?container=one", 502), "(?i)certificate")
         stranger.close()
+        pem = (self.folder / "ca.pem").read_text()
+        named = self.s3(scheme="https", more=f",ca={pem}")
+        self.assertEqual("no\n", self.text(named, "/exists?container=one"))
+        named.close()
         server = self.s3(scheme="https", options=("--ca-file", self.folder / "ca.pem"))
         self.ask(server, "/create?container=one")
         body = bytes(range(256)) * 30000

@@ -349,11 +349,15 @@ static status peers(const driver_values *given, driver_peer found, void *arg, er
     return STATUS_OK;
 }
 
+static bool read_key(const driver_values *v, const char *name, const char *old_name, slice *ret) {
+    return driver_values_text(v, name, ret) == STATUS_OK || driver_values_text(v, old_name, ret) == STATUS_OK;
+}
+
 static status read_keys(const driver_values *v, s3_keys *ret, err *e) {
     s3_keys keys = {0};
-    bool has_id = driver_values_text(v, "access-key-id", &keys.id) == STATUS_OK;
-    bool has_secret = driver_values_text(v, "secret-access-key", &keys.secret) == STATUS_OK;
-    (void)!driver_values_text(v, "session-token", &keys.token);
+    bool has_id = read_key(v, "access-key-id", "access_key_id", &keys.id);
+    bool has_secret = read_key(v, "secret-access-key", "secret_access_key", &keys.secret);
+    (void)read_key(v, "session-token", "session_token", &keys.token);
     if (has_id != has_secret || (has_id && (keys.id.len == 0 || keys.id.len > 256))) {
         return err_set(e, STATUS_INVALID, "access-key-id and secret-access-key belong together");
     }
@@ -383,9 +387,13 @@ static status read_settings(const driver_environment *env, const driver_link_opt
         return err_set(e, STATUS_INVALID, "this host connects nowhere");
     }
     k->part_bytes = part;
+    slice ca = slice_empty();
+    if (driver_values_text(&o->settings, "ca", &ca) == STATUS_OK) {
+        TRY(trust_roots_from_pem(ca, &k->roots, e));
+    }
     http_client_options http = http_client_options_default();
     http.connector = env->connector;
-    http.roots = env->roots;
+    http.roots = k->roots != NULL ? k->roots : env->roots;
     http.calls_max = CALLS_MAX + 2048; // and those of our own
     http.sockets_max = (uint32_t)connections;
     http.connect_ns = timeout_ms < 10000 ? timeout_ms * ms : 10000 * ms;
@@ -401,6 +409,7 @@ static void free_link(driver_link *k) {
     loop_soon_cancel(&k->closed_soon);
     s3_cancel(&k->probing);
     http_client_free(k->client.http);
+    trust_roots_free(k->roots);
     blobstore_limits_done(&k->limits);
     mem_free(k);
 }
@@ -466,6 +475,10 @@ static const driver_setting settings[] = {
     {"access-key-id", "who signs; without it requests are not signed", true, false},
     {"secret-access-key", "the key of access-key-id", true, false},
     {"session-token", "of temporary keys", true, false},
+    {"access_key_id", "another name of access-key-id, as 1.x has it", true, false},
+    {"secret_access_key", "another name of secret-access-key", true, false},
+    {"session_token", "another name of session-token", true, false},
+    {"ca", "certificate authorities (PEM text) to trust in place of the host's", false, false},
     {"connections", "how many at one time, 1 to 64; default 8", false, false},
     {"timeout-ms", "the longest silence of the server, in milliseconds; default 30000", false, false},
     {"part-bytes",

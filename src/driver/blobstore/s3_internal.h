@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "crypto/trust_roots.h"
 #include "driver/blobstore/blobstore.h"
 #include "driver/blobstore/s3_exchange.h"
 
@@ -51,6 +52,7 @@ struct driver_link {
     driver_link_options options; // the callbacks only
     blobstore_limits limits;
     s3_server server;
+    trust_roots *roots; // of the setting ca; NULL = the host's
     s3_client client;
     size_t part_bytes;
     driver_health health;

@@ -377,6 +377,8 @@ TEST(keys_belong_together) {
     const driver_value shown[] = {SETTING("secret-access-key", "k")};
     EXPECT_STATUS(kv_open(&b.k, &blobstore_s3, &(driver_values){shown, 1}, NULL, &e), STATUS_INVALID);
     EXPECT(strstr(e.message, "credential") != NULL);
+    const driver_value nobody[] = {SETTING("ca", "no certificate")};
+    EXPECT_STATUS(kv_open(&b.k, &blobstore_s3, &(driver_values){nobody, 1}, NULL, &e), STATUS_INVALID);
     b.k.link = NULL;
     kv_stop(&b.k);
 }
