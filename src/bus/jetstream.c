@@ -3,12 +3,13 @@
 
 #include <stdio.h>
 
+#include "bus/nats_parse.h"
 #include "codec/base64.h"
 #include "codec/date.h"
 #include "codec/json.h"
 #include "codec/utf.h"
 
-enum { PLACE_TOKENS_MAX = 12 };
+enum { PLACE_TOKENS_MAX = 12, NO_MESSAGE_STATUS = 404 };
 
 // --- answers -----------------------------------------------------------------------------------------------
 
@@ -145,6 +146,19 @@ status jetstream_read_consumer(slice json, jetstream_fault *fault, uint64_t *ret
     bool ok = fault->number != 0 || read_count(v, "num_pending", ret_pending);
     json_free(v);
     return ok ? STATUS_OK : incomplete(e);
+}
+
+status jetstream_read_direct(slice headers, uint64_t *ret_sequence, err *e) {
+    slice text;
+    unsigned code = nats_headers_status(headers, &text);
+    if (code == NO_MESSAGE_STATUS) {
+        return err_set(e, STATUS_NOT_FOUND, "there is no such message");
+    }
+    if (code != 0 || !nats_headers_find(headers, "Nats-Sequence", &text) ||
+        !slice_to_u64(text, ret_sequence)) {
+        return err_set(e, STATUS_INVALID, "JetStream answered with something that is no message");
+    }
+    return STATUS_OK;
 }
 
 // --- places ------------------------------------------------------------------------------------------------

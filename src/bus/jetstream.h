@@ -63,5 +63,8 @@ status jetstream_read_message(slice json, arena *a, jetstream_fault *fault, jets
 status jetstream_read_consumer(slice json, jetstream_fault *fault, uint64_t *ret_pending,
                                err *e) WRIT_MUST_USE;
 
+// The answer of DIRECT.GET, by its headers: STATUS_OK; STATUS_NOT_FOUND when there is no such message.
+status jetstream_read_direct(slice headers, uint64_t *ret_sequence, err *e) WRIT_MUST_USE;
+
 // The place of a message that a consumer gave, from its reply subject ($JS.ACK. ...); false when it is none.
 bool jetstream_read_place(slice reply, uint64_t *ret_sequence, uint64_t *ret_pending);

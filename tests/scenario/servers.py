@@ -59,7 +59,8 @@ class Nats:
 
     def start(self, config=""):
         path = self.case.folder / "nats.conf"
-        path.write_text(f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{self.case.folder}/nats" }}\n{config}\n')
+        path.write_text(f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{self.case.folder}/nats" }}\n'
+                        f'{config}\n')
         self.process = subprocess.Popen(["nats-server", "-c", path], stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL)
         self.case.until(self._greets, 20, "NATS greets")

@@ -84,6 +84,9 @@ static void on_ended(void *arg, const nats_result *r) {
         nats_job_error(j, BLOBSTORE_DENIED);
         break;
     default:
+        if (r->code == STATUS_TIMEOUT) { // perhaps of a container that is not what it was
+            memset(j->link->containers, 0, sizeof j->link->containers);
+        }
         nats_job_fail(j, r->code, r->text);
         break;
     }
@@ -298,6 +301,7 @@ static void on_state(void *arg, nats_state state, status why, const char *reason
     driver_link *k = arg;
     list_node all;
     (void)why;
+    memset(k->containers, 0, sizeof k->containers);
     nats_link_set_health(&k->base, state == NATS_UP ? DRIVER_UP : DRIVER_DOWN, reason,
                          nats_next_try_ns(k->client));
     list_init(&all);

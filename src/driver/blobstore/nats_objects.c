@@ -94,25 +94,76 @@ static void start_cursor(nats_job *j) {
     hash_sha256_begin(&j->cursor.hash);
 }
 
+static void ask_chunk(nats_job *j, nats_step next);
+
+static void on_container_known(nats_job *j, const nats_message *m) {
+    driver_link *k = j->link;
+    jetstream_fault fault;
+    jetstream_stream s = {0};
+    err e;
+    if (jetstream_read_stream(m->payload, &fault, &s, &e) != STATUS_OK) {
+        nats_job_fail(j, STATUS_IO, e.message);
+    } else if (fault.number != 0) {
+        nats_job_fault(j, &fault);
+    } else {
+        nats_container *c = &k->containers[k->next_container++ % NATS_CONTAINERS_MAX];
+        memcpy(c->bucket, j->from.bucket, sizeof c->bucket);
+        c->is_direct = s.has_direct;
+        ask_chunk(j, j->on_chunk);
+    }
+}
+
+static const nats_container *find_container(const driver_link *k, const char *bucket) {
+    for (size_t i = 0; i < NATS_CONTAINERS_MAX; i++) {
+        if (strcmp(k->containers[i].bucket, bucket) == 0) {
+            return &k->containers[i];
+        }
+    }
+    return NULL;
+}
+
+// What one server does not have (yet) is asked of the one that leads.
 static void ask_chunk(nats_job *j, nats_step next) {
     char text[512];
+    const nats_container *c = find_container(j->link, j->from.bucket);
+    j->on_chunk = next;
+    if (c == NULL) {
+        nats_job_ask(j, "STREAM.INFO", j->from.bucket, slice_empty(), on_container_known);
+        return;
+    }
     int len = snprintf(text, sizeof text, "{\"seq\":%llu,\"next_by_subj\":\"$O.%s.C.%s\"}",
                        (unsigned long long)j->cursor.sequence, j->from.bucket, j->cursor.nuid);
-    nats_job_ask(j, "STREAM.MSG.GET", j->from.bucket, slice_of(text, (size_t)len), next);
+    j->is_direct = c->is_direct && j->tries == 0;
+    nats_job_ask(j, j->is_direct ? "DIRECT.GET" : "STREAM.MSG.GET", j->from.bucket,
+                 slice_of(text, (size_t)len), next);
 }
 
 static void read_again(nats_job *j, const nats_message *m);
+
+static status take_chunk(nats_job *j, const nats_message *m, arena *a, jetstream_message *ret,
+                         jetstream_fault *fault, err *e) {
+    *fault = (jetstream_fault){0};
+    if (!j->is_direct) {
+        return jetstream_read_message(m->payload, a, fault, ret, e);
+    }
+    ret->payload = m->payload;
+    return jetstream_read_direct(m->headers, &ret->sequence, e);
+}
 
 // The chunk that was asked for; false when it was answered, or looked for anew.
 static bool read_chunk(nats_job *j, const nats_message *m, arena *a, slice *ret) {
     jetstream_fault fault;
     jetstream_message found = {0};
     err e;
-    if (jetstream_read_message(m->payload, a, &fault, &found, &e) != STATUS_OK) {
+    status code = take_chunk(j, m, a, &found, &fault, &e);
+    if (code == STATUS_OK && fault.number == JETSTREAM_NO_MESSAGE) {
+        code = STATUS_NOT_FOUND;
+    }
+    if (code != STATUS_OK && code != STATUS_NOT_FOUND) {
         nats_job_fail(j, STATUS_IO, e.message);
         return false;
     }
-    if (fault.number == JETSTREAM_NO_MESSAGE) {
+    if (code == STATUS_NOT_FOUND) {
         if (++j->tries == NATS_TRIES_MAX) {
             nats_job_other(j, damaged);
         } else {

@@ -12,7 +12,8 @@
 enum {
     NATS_CHUNK_BYTES = 128 << 10, // as other clients have it
     NATS_CURSORS_MAX = 32,
-    NATS_TRIES_MAX = 5, // against others that write the same object
+    NATS_CONTAINERS_MAX = 16, // that are remembered
+    NATS_TRIES_MAX = 5,       // against others that write the same object
 };
 
 typedef struct nats_job nats_job;
@@ -45,6 +46,12 @@ typedef struct nats_upload {
     hash_sha256_state hash;
 } nats_upload;
 
+// Whether the chunks of a container can be asked for as they are, instead of in JSON.
+typedef struct nats_container {
+    char bucket[NATS_BUCKET_BYTES_MAX + 1]; // empty = none
+    bool is_direct;
+} nats_container;
+
 struct nats_job {
     driver_link *link;
     blobstore_request *q;
@@ -63,10 +70,12 @@ struct nats_job {
     bool has_draft;        // chunks of to.meta that belong to no object yet
     bool is_committing;    // it is not known whether they do
     nats_cursor cursor;    // READ, COPY, MOVE
-    buf bytes;             // READ: what was read
-    slice rest;            // APPEND: what is not in a chunk yet
-    nats_upload *upload;   // of a step
-    size_t index;          // DELETE_OBJECTS
+    nats_step on_chunk;
+    bool is_direct;      // the chunk that was asked for
+    buf bytes;           // READ: what was read
+    slice rest;          // APPEND: what is not in a chunk yet
+    nats_upload *upload; // of a step
+    size_t index;        // DELETE_OBJECTS
     void *listing;
 };
 
@@ -81,6 +90,8 @@ struct driver_link {
     size_t job_count;
     nats_cursor cursors[NATS_CURSORS_MAX];
     size_t next_cursor;
+    nats_container containers[NATS_CONTAINERS_MAX];
+    size_t next_container;
     loop_soon closed;
 };
 

@@ -8,8 +8,6 @@
 
 static const char deleted[] = "NATS/1.0\r\nKV-Operation: DEL\r\n\r\n";
 
-enum { NOT_FOUND = 404 };
-
 // Nobody answers for a bucket that was removed, so that it is looked for again after a while.
 static const uint64_t direct_ns_max = 1000000000;
 
@@ -117,19 +115,13 @@ static bool is_mark(slice headers) {
 }
 
 static status read_direct(const nats_message *m, nats_value *ret, err *e) {
-    slice text;
-    unsigned code = nats_headers_status(m->headers, &text);
     *ret = (nats_value){0};
-    if (code == NOT_FOUND) {
-        return STATUS_OK;
+    status code = jetstream_read_direct(m->headers, &ret->sequence, e);
+    if (code == STATUS_OK) {
+        ret->is_there = !is_mark(m->headers);
+        ret->value = m->payload;
     }
-    if (code != 0 || !nats_headers_find(m->headers, "Nats-Sequence", &text) ||
-        !slice_to_u64(text, &ret->sequence)) {
-        return err_set(e, STATUS_IO, "the server answered with something that is no value");
-    }
-    ret->is_there = !is_mark(m->headers);
-    ret->value = m->payload;
-    return STATUS_OK;
+    return code == STATUS_NOT_FOUND ? STATUS_OK : code;
 }
 
 status nats_value_read(const nats_bucket *b, const nats_message *m, arena *a, nats_value *ret,

@@ -66,6 +66,22 @@ TEST(messages_in_base64) {
     }
 }
 
+TEST(messages_as_they_are) {
+    uint64_t n = 0;
+    err e;
+    EXPECT_OK(
+        jetstream_read_direct(TEXT("NATS/1.0\r\nNats-Stream: KV_b\r\nNats-Sequence: 7\r\n\r\n"), &n, &e));
+    EXPECT_U64(n, 7);
+    EXPECT_STATUS(jetstream_read_direct(TEXT("NATS/1.0 404 Message Not Found\r\n\r\n"), &n, &e),
+                  STATUS_NOT_FOUND);
+    static const char *const wrong[] = {"", "NATS/1.0\r\n\r\n",
+                                        "NATS/1.0 408 Bad\r\nNats-Sequence: 7\r\n\r\n",
+                                        "NATS/1.0\r\nNats-Sequence: x\r\n\r\n"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        EXPECT_STATUS(jetstream_read_direct(TEXT(wrong[i]), &n, &e), STATUS_INVALID);
+    }
+}
+
 TEST(places_of_messages) {
     uint64_t at;
     uint64_t pending;
