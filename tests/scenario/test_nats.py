@@ -5,8 +5,11 @@ credentials, and what happens when the server goes away. The guests are those of
 
 import os
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -38,7 +41,39 @@ def keep_secret(case, name, value):
     case.assertEqual(0, done.returncode, done.stderr)
 
 
+class TlsFirst(threading.Thread):
+    """A server that greets only under TLS, as handshake_first makes newer ones; it answers PING and nothing else."""
+
+    def __init__(self, case):
+        super().__init__(daemon=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(case.folder / "server.pem", case.folder / "server.key")
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.heard = b""
+        case.addCleanup(self.listener.close)
+        self.start()
+
+    def run(self):
+        try:
+            client = self.context.wrap_socket(self.listener.accept()[0], server_side=True)
+            client.sendall(b'INFO {"max_payload":1000000,"headers":true,"tls_required":true}\r\n')
+            while data := client.recv(65536):
+                self.heard += data
+                client.sendall(b"PONG\r\n" * data.count(b"PING\r\n"))
+        except OSError:
+            pass
+
+
 class KeyValue(LinksCase):
+    def test_tls_before_the_greeting(self):
+        make_keys(self)
+        nats = TlsFirst(self)
+        pem = (self.folder / "ca.pem").read_text()
+        server = self.start(f"wasi:keyvalue=nats,url=tls://127.0.0.1:{nats.port},tls-first=true,ca={pem}")
+        server.wait_line("link-health.*up", 20)
+        self.assertIn(b"CONNECT {", nats.heard)
+
     def test_functions(self):
         nats = servers.Nats(self)
         self.check_functions(self.start(f"wasi:keyvalue=nats,url=nats://127.0.0.1:{nats.port}", workers=2))
