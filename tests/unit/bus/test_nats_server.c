@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "bus/nats.h"
+#include "codec/base64.h"
 #include "identity/nkey.h"
 #include "test.h"
 #include "unit/bus/helper_nats.h"
@@ -227,6 +228,100 @@ TEST(credentials_open_the_door) {
         nats_free(a.n);
     }
     done(&p);
+}
+
+// --- credentials files -------------------------------------------------------------------------------------
+
+// A JWT of NATS: claims about the public key `subject`, by `issuer`.
+static void make_jwt(const nkey *issuer, const nkey_public *subject, const char *claims, buf *ret) {
+    static const char header[] = "{\"typ\":\"JWT\",\"alg\":\"ed25519-nkey\"}";
+    const nkey_public public = nkey_public_of(issuer);
+    uint8_t signature[SIGN_SIGNATURE_BYTES];
+    auto_buf body = {0};
+    buf_init(&body, 4096);
+    buf_init(ret, 8192);
+    CHECK(buf_append_format(
+              &body,
+              "{\"jti\":\"x\",\"iat\":1600000000,\"iss\":\"%s\",\"name\":\"n\",\"sub\":\"%s\",\"nats\":%s}",
+              nkey_public_text(&public).text, nkey_public_text(subject).text, claims) == STATUS_OK);
+    CHECK(base64_encode(BASE64_URL, slice_from_text(header), ret) == STATUS_OK &&
+          buf_append_byte(ret, '.') == STATUS_OK &&
+          base64_encode(BASE64_URL, buf_slice(&body), ret) == STATUS_OK);
+    CHECK(nkey_sign(issuer, buf_slice(ret), signature, NULL) == STATUS_OK);
+    CHECK(buf_append_byte(ret, '.') == STATUS_OK &&
+          base64_encode(BASE64_URL, slice_of(signature, sizeof signature), ret) == STATUS_OK &&
+          buf_text(ret) != NULL);
+}
+
+typedef struct authority { // an operator with one account and one user
+    nkey *operator_key, *account_key, *user_key;
+    buf operator_jwt, account_jwt, user_jwt;
+    buf config, creds;
+} authority;
+
+static void make_authority(authority *a) {
+    static const char limits[] =
+        "{\"limits\":{\"subs\":-1,\"data\":-1,\"payload\":-1,\"imports\":-1,\"exports\":-1,"
+        "\"wildcards\":true,\"conn\":-1,\"leaf\":-1},\"type\":\"account\",\"version\":2}";
+    auto_secret seed = {0};
+    CHECK(nkey_generate(NKEY_OPERATOR, &a->operator_key, NULL) == STATUS_OK &&
+          nkey_generate(NKEY_ACCOUNT, &a->account_key, NULL) == STATUS_OK &&
+          nkey_generate(NKEY_USER, &a->user_key, NULL) == STATUS_OK);
+    const nkey_public operator= nkey_public_of(a->operator_key);
+    const nkey_public account = nkey_public_of(a->account_key);
+    const nkey_public user = nkey_public_of(a->user_key);
+    make_jwt(a->operator_key, &operator, "{\"type\":\"operator\",\"version\":2}", &a->operator_jwt);
+    make_jwt(a->operator_key, &account, limits, &a->account_jwt);
+    make_jwt(a->account_key, &user,
+             "{\"subs\":-1,\"data\":-1,\"payload\":-1,\"type\":\"user\",\"version\":2}", &a->user_jwt);
+    buf_init(&a->config, 32768);
+    buf_init(&a->creds, 16384);
+    CHECK(buf_append_format(
+              &a->config, "operator: %s\nresolver: MEMORY\nresolver_preload: { %s: %s }\njetstream: false\n",
+              (const char *)a->operator_jwt.data, nkey_public_text(&account).text,
+              (const char *)a->account_jwt.data) == STATUS_OK &&
+          buf_text(&a->config) != NULL);
+    CHECK(nkey_seed_text(a->user_key, &seed, NULL) == STATUS_OK);
+    CHECK(buf_append_format(
+              &a->creds,
+              "-----BEGIN NATS USER JWT-----\n%s\n------END NATS USER JWT------\n\nKeep it secret.\n\n"
+              "-----BEGIN USER NKEY SEED-----\n%.*s\n------END USER NKEY SEED------\n",
+              (const char *)a->user_jwt.data, SLICE_ARG(secret_slice(&seed))) == STATUS_OK);
+}
+
+static void free_authority(authority *a) {
+    nkey_free(a->operator_key);
+    nkey_free(a->account_key);
+    nkey_free(a->user_key);
+    buf *const all[] = {&a->operator_jwt, &a->account_jwt, &a->user_jwt, &a->config, &a->creds};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        buf_done(all[i]);
+    }
+}
+
+TEST(a_credentials_file_opens_the_door) {
+    authority right = {0};
+    authority wrong = {0};
+    place p;
+    client a;
+    make_authority(&right);
+    make_authority(&wrong);
+    const char *why = begin(&p, (const char *)right.config.data);
+    if (why == NULL) {
+        connect_with(&p, &a, (nats_options){.credentials = {.creds = buf_slice(&right.creds)}});
+        EXPECT_EQ(a.ups, 1);
+        ask(&p, &a, "nobody", "", STATUS_NOT_FOUND);
+        nats_free(a.n);
+        connect_with(&p, &a, (nats_options){.credentials = {.creds = buf_slice(&wrong.creds)}});
+        EXPECT_STATUS(a.why, STATUS_DENIED);
+        nats_free(a.n);
+    }
+    done(&p);
+    free_authority(&right);
+    free_authority(&wrong);
+    if (why != NULL) {
+        SKIP(why);
+    }
 }
 
 TEST(tls_is_demanded_and_given) {
