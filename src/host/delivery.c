@@ -226,7 +226,7 @@ void deliveries_call(deliveries *d, rpc_request *q) {
     uint32_t number = 0;
     err e = {0};
     if (d->is_draining) {
-        rpc_fail(q, STATUS_CLOSED, "this worker ends");
+        rpc_fail(q, STATUS_NOT_FOUND, "this worker ends");
         return;
     }
     status s = find_function(d, rpc_request_message(q), &number, &func, &e);

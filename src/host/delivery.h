@@ -10,8 +10,8 @@
 //
 // What goes wrong is a status for the driver: STATUS_DENIED (no such link, it was cut, a rule says no),
 // STATUS_UNSUPPORTED (no such export, or one with resources), STATUS_INVALID (the arguments), STATUS_LIMIT
-// (no room: it was not called), STATUS_TRAP, STATUS_TIMEOUT, STATUS_CLOSED (this worker ends: it was not
-// called).
+// (no room: it was not called), STATUS_TRAP, STATUS_TIMEOUT, STATUS_NOT_FOUND (this worker ends: it was
+// not called; never for another reason, so that another worker can have it).
 #pragma once
 
 #include "host/job.h"

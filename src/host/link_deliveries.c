@@ -78,21 +78,25 @@ static void free_delivery(delivery *x) {
     mem_free(x);
 }
 
-// A worker that ends says so while its connection is open, and has not begun the call.
+// A worker that ends says so, and has not begun the call (host/delivery.h).
 static bool was_not_begun(delivery *x, const rpc_result *result) {
     attached *a = x->worker;
-    if (result->code != STATUS_CLOSED || a == NULL || !rpc_is_open(a->rpc)) {
+    if (result->code != STATUS_NOT_FOUND) {
         return false;
     }
-    a->is_ending = true;
+    if (a != NULL) {
+        a->is_ending = true;
+    }
     leave_worker(x);
     return true;
 }
 
 static void end_delivery(delivery *x, status code, slice payload, const err *e) {
     driver_delivery *d = x->base;
+    served_link *l = x->link;
     free_delivery(x);
     d->ended(d, code, payload, code == STATUS_OK ? NULL : e);
+    served_link_close_unused(l);
 }
 
 static void on_delivered(void *arg, const rpc_result *result) {

@@ -128,7 +128,7 @@ status served_link_open(const served_link_place *place, host_link *config, conne
 }
 
 void served_link_close_unused(served_link *l) {
-    if (l->references == 0 && l->calls == 0 && !l->is_closing) {
+    if (l->references == 0 && l->calls == 0 && l->delivery_count == 0 && !l->is_closing) {
         l->is_closing = true;
         l->driver->link_close(l->opened);
     }

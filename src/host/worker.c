@@ -29,6 +29,8 @@ enum {
     HEARTBEATS_PER_HANG = 8,   // in the time after which a worker counts as hung
 };
 
+#define FAREWELL_NS 1000000000ull
+
 typedef struct worker worker;
 
 typedef struct part { // of one workload
@@ -62,6 +64,9 @@ struct worker {
     runner *runner;
     loop_watch watch;
     loop_timer heartbeat;
+    bool is_finishing; // with this status, once the drivers have said goodbye
+    uint8_t exit_status;
+    loop_timer farewell;
 };
 
 // --- receiving ---------------------------------------------------------------------------------------------
@@ -181,10 +186,23 @@ static void on_heartbeat(void *arg) {
     loop_timer_start_in(&w->heartbeat, w->config.hang_ns_max / HEARTBEATS_PER_HANG);
 }
 
+static void finish(void *arg) {
+    worker *w = arg;
+    (void)!message_send_finished(&w->channel, w->exit_status, NULL);
+    process_end(0);
+}
+
+// Calls of drivers that are on their way to us are answered, or they would count as lost.
 static void on_finished(void *context, uint8_t exit_status) {
     worker *w = context;
-    (void)!message_send_finished(&w->channel, exit_status, NULL);
-    process_end(0);
+    w->exit_status = exit_status;
+    if (w->drivers == NULL || !rpc_is_open(w->drivers)) {
+        finish(w);
+    }
+    w->is_finishing = true;
+    rpc_close(w->drivers);
+    loop_timer_init(&w->farewell, w->loop, finish, w);
+    loop_timer_start_in(&w->farewell, FAREWELL_NS);
 }
 
 static void on_drivers_closed(void *arg, status why, const err *e) {
@@ -192,6 +210,9 @@ static void on_drivers_closed(void *arg, status why, const err *e) {
     worker *w = arg;
     rpc_free(w->drivers);
     w->drivers = NULL;
+    if (w->is_finishing) {
+        finish(w);
+    }
 }
 
 static void on_delivery(void *arg, rpc_request *q) {

@@ -231,22 +231,33 @@ class Applications(MessagingCase):
         self.assertIn("may not publish to work.two", line)
         self.assertIn("post-worker", line)
 
-    def test_a_change_loses_no_message_and_repeats_none(self):
-        server = self.up()
+    def check_changes(self, change, more=""):
+        """Messages come while the application is changed four times: each is handled once."""
+        server = self.up(more=more)
+        path = self.folder / "app.yaml"
         sent = 0
-        for round_number in range(4):
+        for number in range(4):
             for batch in range(10):
-                self.publish(server, "work.one", f"r{round_number}b{batch}n", "&times=20")
-                sent += 20
-            path = self.folder / "app.yaml"
-            path.write_text(path.read_text().replace(f"version: v{round_number + 1}", f"version: v{round_number + 2}"))
-            self.publish(server, "work.one", f"slow{round_number}n", "&times=10")
-            sent += 10
+                self.publish(server, "work.one", f"r{number}b{batch}n", "&times=20")
+            self.publish(server, "work.one", f"slow{number}n", "&times=10")
+            sent += 210
+            text = path.read_text()
+            self.assertNotEqual(text, change(text, number))
+            path.write_text(change(text, number))
             mark = server.mark()
             server.process.send_signal(signal.SIGHUP)
-            server.wait_line('"event":"changed"|serving', 60, since=mark)
+            self.publish(server, "work.one", f"meanwhile{number}n", "&times=20")
+            sent += 20
+            server.wait_line('"serving"', 60, since=mark)
         self.wait_for(server, "count", str(sent))
         self.assertEqual(sent + 1, len(self.ask(server, "/got").split()))
+
+    def test_a_change_loses_no_message_and_repeats_none(self):
+        self.check_changes(lambda text, n: text.replace(f"version: v{n + 1}", f"version: v{n + 2}"))
+
+    def test_nor_does_a_change_of_the_subscription(self):
+        self.check_changes(lambda text, n: text.replace(f'concurrency: "{n + 1}"', f'concurrency: "{n + 2}"'),
+                           ', concurrency: "1"')
 
     def test_rules_for_a_capability(self):
         policy = """\

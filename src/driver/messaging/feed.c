@@ -245,6 +245,30 @@ status messaging_feed_put(messaging_feed *f, const messaging_message *m, void *t
     return STATUS_OK;
 }
 
+static void move(item *x, messaging_feed *to) {
+    loop_timer_stop(&x->rest);
+    leave(x);
+    x->feed = to;
+    x->number = to->next_number++;
+    enqueue(to, x);
+}
+
+static void move_list(list_node *list, messaging_feed *to, uintptr_t tags) {
+    for (list_node *n = list->next, *next; n != list; n = next) {
+        item *x = LIST_ENTRY(n, item, node);
+        next = n->next;
+        if (!x->is_on_its_way && (uintptr_t)x->tag < tags && messaging_feed_has_room(to, x->body_bytes)) {
+            move(x, to);
+        }
+    }
+}
+
+void messaging_feed_move(messaging_feed *from, messaging_feed *to, uintptr_t tags) {
+    move_list(&from->running, to, tags); // what rests before another attempt
+    move_list(&from->waiting, to, tags);
+    pump(to);
+}
+
 bool messaging_feed_is_asked(const messaging_feed *f, slice reply_to) {
     for (const list_node *n = f->running.next; n != &f->running; n = n->next) {
         const item *x = LIST_ENTRY(n, item, node);

@@ -3,7 +3,8 @@
 // each subscription that fits, of a queue group into that of one member, before the publisher is answered; a
 // feed that is full refuses the message for all, so that a publisher never has to guess who has it.
 //
-// Nothing is kept: what waits is gone with the link that it waits for, or with the process.
+// Nothing is kept beyond the process. What waits for a link that closes goes to another member of its group,
+// or to the link that has taken its place: of the same workload, with the same pattern.
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -19,7 +20,8 @@ typedef struct bus {
     list_node requests;         // of all links, that wait for an answer
     char inbox[INBOX_TEXT_MAX]; // "_INBOX.<random>.": what the subjects of answers begin with
     uint64_t next_request;
-    uint64_t turns; // of queue groups
+    uint64_t turns;     // of queue groups
+    uintptr_t messages; // that were published; the tag of each is its number
 } bus;
 
 typedef struct member { // a subscription
@@ -28,7 +30,8 @@ typedef struct member { // a subscription
     const messaging_subscription *subscription;
     messaging_feed *feed;
     uint64_t last_turn;
-    bool gets_it; // the message that is being published
+    uintptr_t joined; // bus.messages then
+    bool gets_it;     // the message that is being published
     bool is_decided;
 } member;
 
@@ -111,6 +114,7 @@ static void choose(bus *b, const messaging_message *msg) {
 // STATUS_NOT_FOUND: nobody is subscribed. STATUS_LIMIT: somebody has no room, and nobody has it.
 static status deliver(bus *b, const messaging_message *msg, err *e) {
     size_t count = 0;
+    b->messages++;
     choose(b, msg);
     EACH_MEMBER(b, m) {
         count += m->gets_it;
@@ -122,7 +126,7 @@ static status deliver(bus *b, const messaging_message *msg, err *e) {
     }
     EACH_MEMBER(b, m) {
         if (m->gets_it) {
-            TRY(messaging_feed_put(m->feed, msg, NULL, e));
+            TRY(messaging_feed_put(m->feed, msg, (void *)b->messages, e));
         }
     }
     return count > 0 ? STATUS_OK
@@ -230,8 +234,10 @@ static void join(driver_link *k, const driver_environment *env) {
         const messaging_feed_options o = {
             .l = k->l, .settings = &k->settings, .link = &k->options, .random = env->random + i};
         k->feeds[i] = messaging_feed_new(&o);
-        k->members[i] =
-            (member){.link = k, .subscription = &k->settings.subscriptions[i], .feed = k->feeds[i]};
+        k->members[i] = (member){.link = k,
+                                 .subscription = &k->settings.subscriptions[i],
+                                 .feed = k->feeds[i],
+                                 .joined = k->bus->messages + 1};
         list_push_back(&k->bus->members, &k->members[i].node);
     }
 }
@@ -266,9 +272,22 @@ static status link_open(const driver_environment *env, const driver_link_options
     return STATUS_OK;
 }
 
+// What another link of the workload has got itself by then is not given to it again.
+static void hand_over(bus *b, const member *from) {
+    EACH_MEMBER(b, m) {
+        bool is_successor = from->subscription->queue.len > 0 ||
+                            slice_equal(m->link->options.workload, from->link->options.workload);
+        if (is_same_group(m, from) && is_successor) {
+            messaging_feed_move(from->feed, m->feed,
+                                from->subscription->queue.len > 0 ? UINTPTR_MAX : m->joined);
+        }
+    }
+}
+
 static void link_close(driver_link *k) {
     for (size_t i = 0; i < k->settings.subscription_count; i++) {
         list_remove(&k->members[i].node);
+        hand_over(k->bus, &k->members[i]);
         messaging_feed_free(k->feeds[i]);
     }
     give_bus(k->bus);

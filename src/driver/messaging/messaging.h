@@ -168,6 +168,9 @@ void messaging_feed_free(messaging_feed *f);
 bool messaging_feed_has_room(const messaging_feed *f, size_t body_bytes);
 // Copies. STATUS_LIMIT when it does not fit. `tag` is for `settled`.
 status messaging_feed_put(messaging_feed *f, const messaging_message *m, void *tag, err *e) WRIT_MUST_USE;
+// What is not on its way goes to the end of the queue of another one, as far as that has room, when its tag
+// as a number is below `tags`; the rest stays.
+void messaging_feed_move(messaging_feed *from, messaging_feed *to, uintptr_t tags);
 // Whether a handler has a message with this reply-to now.
 bool messaging_feed_is_asked(const messaging_feed *f, slice reply_to);
 

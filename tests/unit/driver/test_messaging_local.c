@@ -58,6 +58,56 @@ TEST(a_group_leaves_out_a_member_that_has_no_room) {
     msg_stop(&m);
 }
 
+// Which of the messages 0 to `count` - 1 came, as many digits.
+static void expect_each_once(const msg_link *a, const msg_link *b, size_t count) {
+    size_t seen[10] = {0};
+    for (int i = 0; i < 2; i++) {
+        const msg_link *k = i == 0 ? a : b;
+        for (size_t n = 0; n < k->got_count; n++) {
+            seen[(k->got[n].message.body.data[0] - '0') % 10]++;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        EXPECT_EQ(seen[i], 1);
+    }
+}
+
+TEST(what_waits_for_a_link_that_closes_goes_to_its_successor) {
+    static const driver_value one[] = {MSG_SETTING("concurrency", "1"), MSG_SETTING("redeliver", "5"),
+                                       MSG_SETTING_END};
+    static const char *const patterns[] = {"a", "a|g"};
+    for (int i = 0; i < 2; i++) {
+        msg m = {0};
+        msg_start(&m, &messaging_local);
+        msg_link *a = msg_open(&m, NULL, "a", NULL), *old = msg_open(&m, patterns[i], NULL, one);
+        old->holds = true;
+        EXPECT(msg_publish(a, "a", "0") && msg_publish(a, "a", "1") && msg_publish(a, "a", "2"));
+        EXPECT(msg_wait_for(old, 1));
+        msg_end(&old->got[0], STATUS_OK, NULL); // handled: it stays so
+        EXPECT(msg_wait_for(old, 2));
+        msg_end(&old->got[1], STATUS_CLOSED, NULL); // rests
+        while (old->running > 0) {
+            msg_turn(&m);
+        }
+        msg_link *fresh = msg_open(&m, patterns[i], NULL, one);
+        EXPECT(msg_publish(a, "a", "3") && msg_publish(a, "a", "4"));
+        EXPECT_EQ(old->got_count, 2);
+        old->got_count = 1; // "1" comes again
+        msg_got cancelled = old->got[1];
+        m.d->link_close(old->link);
+        EXPECT(msg_wait_for(fresh, 4));
+        expect_each_once(old, fresh, 5);
+        while (!old->is_closed) {
+            msg_turn(&m);
+        }
+        buf_done(&old->got[0].bytes);
+        buf_done(&cancelled.bytes);
+        mem_free(old->got);
+        *old = (msg_link){0};
+        msg_stop(&m);
+    }
+}
+
 TEST(buses_do_not_know_each_other) {
     static const driver_value other[] = {MSG_SETTING("bus", "other"), MSG_SETTING_END};
     msg m = {0};

@@ -427,7 +427,7 @@ TEST(a_worker_that_ends_finishes_what_it_has_and_takes_no_more) {
         loop_turn(p.loop, false);
     }
     deliveries_drain(p.deliveries, UINT64_MAX);
-    EXPECT_STATUS(call(&p, 0, HANDLER, "count", slice_empty()), STATUS_CLOSED);
+    EXPECT_STATUS(call(&p, 0, HANDLER, "count", slice_empty()), STATUS_NOT_FOUND);
     EXPECT(!p.is_drained);
     while (!p.is_drained) {
         loop_turn(p.loop, true);

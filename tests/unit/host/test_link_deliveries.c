@@ -32,7 +32,7 @@ struct place {
 static void on_call(void *arg, rpc_request *q) {
     worker *w = arg;
     if (w->is_ending) {
-        rpc_fail(q, STATUS_CLOSED, "this worker ends");
+        rpc_fail(q, STATUS_NOT_FOUND, "this worker ends");
         return;
     }
     EXPECT(w->got_count < GOT_MAX);
