@@ -131,6 +131,8 @@ uint32_t component_program_memory_count(const component_program *p, uint32_t *re
 // there is none.
 const component_func *component_program_export(const component_program *p, slice interface, slice name);
 const ctype_func *component_func_type(const component_func *f);
+// The host's resource that a resource in that type stands for, or NULL: it is the component's own.
+const ctype_resource *component_func_host_resource(const component_func *f, const ctype_resource *r);
 
 // --- running -----------------------------------------------------------------------------------------------
 

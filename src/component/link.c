@@ -117,6 +117,11 @@ const component_func *component_program_export(const component_program *p, slice
 
 const ctype_func *component_func_type(const component_func *f) { return f->type; }
 
+const ctype_resource *component_func_host_resource(const component_func *f, const ctype_resource *r) {
+    const handle_type *t = f->types[r->index];
+    return t->remote == NULL ? t->host : NULL;
+}
+
 // --- the engine's part -------------------------------------------------------------------------------------
 
 static status make_functions(component_program *p, err *e) {

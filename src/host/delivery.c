@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "component/value_code.h"
+#include "host/delivery_values.h"
 #include "policy/gate.h"
 
 enum {
@@ -23,6 +24,7 @@ typedef struct delivery {
     deliveries *owner;
     rpc_request *request; // NULL once it is answered
     const component_func *func;
+    const wasi_link *link;
     arena values;
     buf answer;
     status code; // unless STATUS_OK: why there is no answer, in `why`
@@ -71,8 +73,9 @@ static status check_gate(const workload *w, const wasi_link *l, const rpc_messag
 }
 
 static status find_function(const deliveries *d, const rpc_message *m, uint32_t *ret_workload,
-                            const component_func **ret, err *e) {
+                            const wasi_link **ret_link, const component_func **ret, err *e) {
     const wasi_link *l = find_link(d, m, ret_workload);
+    *ret_link = l;
     if (l == NULL) {
         return err_set(e, STATUS_DENIED, "there is no such link");
     }
@@ -84,7 +87,7 @@ static status find_function(const deliveries *d, const rpc_message *m, uint32_t 
         return err_set(e, STATUS_UNSUPPORTED, "the component does not export %.*s with a function %.*s",
                        SLICE_ARG(slice_sub(m->interface, 0, 100)), SLICE_ARG(slice_sub(m->function, 0, 100)));
     }
-    return value_code_check(component_func_type(*ret), e);
+    return delivery_values_check(*ret, e);
 }
 
 // --- running -----------------------------------------------------------------------------------------------
@@ -112,14 +115,27 @@ static void log_error_value(const delivery *d, const component_value *result) {
                        "%.*s answers with an error: %.*s", SLICE_ARG(m->function), SLICE_ARG(text));
 }
 
+// What the handler calls goes through the link that called it, until it chooses another.
+static status choose_link(const delivery *d, wasi_instance *i, err *e) {
+    const wasi_links *links = i->workload->links;
+    for (size_t k = 0; k < links->count && !slice_equal_text(d->link->name, "default"); k++) {
+        const wasi_link *l = &links->items[k];
+        if (l->number == d->link->number) {
+            TRY(wasi_link_choose(i, l->interface, l->name, e));
+        }
+    }
+    return STATUS_OK;
+}
+
 // Wrong arguments are the driver's fault: the guest has not failed then, and was not called.
 static status body(job *j, component_instance *instance, err *e) {
     delivery *d = (delivery *)j;
     component_value *args = NULL;
     component_value result = {0};
     const ctype_func *type = component_func_type(d->func);
-    d->code =
-        value_code_read_params(type, rpc_request_message(d->request)->payload, &d->values, &args, &d->why);
+    TRY(choose_link(d, guest_wasi(j->guest), e));
+    d->code = delivery_values_read(d->func, guest_wasi(j->guest), rpc_request_message(d->request)->payload,
+                                   &d->values, &args, &d->why);
     if (d->code != STATUS_OK) {
         return STATUS_OK;
     }
@@ -203,7 +219,8 @@ static const job_ops ops = {.prepare = prepare, .body = body, .ended = on_ended,
 
 // --- admission ---------------------------------------------------------------------------------------------
 
-static void admit(deliveries *owner, rpc_request *q, uint32_t number, const component_func *func) {
+static void admit(deliveries *owner, rpc_request *q, uint32_t number, const wasi_link *link,
+                  const component_func *func) {
     const guest_place *place = &owner->options.places[number];
     uint64_t own = loop_now_ns(place->loop) + place->workload->wall_ns_max;
     uint64_t asked = rpc_request_deadline_ns(q);
@@ -211,6 +228,7 @@ static void admit(deliveries *owner, rpc_request *q, uint32_t number, const comp
     d->owner = owner;
     d->request = q;
     d->func = func;
+    d->link = link;
     arena_init(&d->values, ARGUMENT_BYTES_MAX);
     buf_init(&d->answer, ANSWER_BYTES_MAX);
     list_push_back(&owner->calls, &d->node);
@@ -223,18 +241,19 @@ static void admit(deliveries *owner, rpc_request *q, uint32_t number, const comp
 
 void deliveries_call(deliveries *d, rpc_request *q) {
     const component_func *func = NULL;
+    const wasi_link *link = NULL;
     uint32_t number = 0;
     err e = {0};
     if (d->is_draining) {
         rpc_fail(q, STATUS_NOT_FOUND, "this worker ends");
         return;
     }
-    status s = find_function(d, rpc_request_message(q), &number, &func, &e);
+    status s = find_function(d, rpc_request_message(q), &number, &link, &func, &e);
     if (s != STATUS_OK) {
         rpc_fail(q, s, "%s", e.message);
         return;
     }
-    admit(d, q, number, func);
+    admit(d, q, number, link, func);
 }
 
 void deliveries_cancel(rpc_request *q) {

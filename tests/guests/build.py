@@ -69,6 +69,7 @@ GUESTS = {
     "messages-c": (toolchains.build_c, ["messages-c", "../../wit/contracts"]),
     "calls-c": (toolchains.build_c, ["calls-c"]),
     "crypto-c": (toolchains.build_c, ["crypto-c", "../../wit/contracts"]),
+    "watch-c": (toolchains.build_c, ["watch-c", "../../wit/contracts"]),
     "swap-c": (toolchains.build_c, ["swap-c", "../../wit/contracts"]),
     "time-c": (toolchains.build_c, ["time-c"]),
     "named-c": (toolchains.build_c, ["named-c", "../../wit/contracts"]),

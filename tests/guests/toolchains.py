@@ -39,6 +39,7 @@ C_NAMES = [
     "wasi:keyvalue/store@0.2.0-draft2=keyvalue",
     "wasi:keyvalue/atomics@0.2.0-draft2=atomics",
     "wasi:keyvalue/batch@0.2.0-draft2=batch",
+    "wasi:keyvalue/watcher@0.2.0-draft2=watcher",
     "wasi:config/store@0.2.0-draft=config",
     "wasi:logging/logging@0.1.0-draft=logging",
     "wasmcloud:bus/lattice@2.0.1=lattice",

@@ -71,7 +71,7 @@ static slice name_of(const bucket *b) { return keyvalue_bucket_name(&b->bucket);
 status wasi_keyvalue_store_draft2_open(host_call *call, slice identifier,
                                        wasi_keyvalue_store_draft2_result_bucket_error *ret, err *e) {
     keyvalue_failure failure;
-    bucket *b = (bucket *)keyvalue_open(call, identifier, sizeof *b, &failure);
+    bucket *b = (bucket *)keyvalue_open(call, identifier, &failure);
     (void)e;
     ret->is_err = b == NULL;
     if (ret->is_err) {

@@ -95,28 +95,36 @@ status keyvalue_no_room(size_t keys, err *e) {
 
 // --- wasi:keyvalue/store -----------------------------------------------------------------------------------
 
+status keyvalue_bucket_new(wasi_instance *i, slice name, keyvalue_bucket **ret, err *e) {
+    if (name.len > KEYVALUE_BUCKET_BYTES_MAX) {
+        return err_set(e, STATUS_INVALID, "the name of a bucket has at most %d bytes",
+                       KEYVALUE_BUCKET_BYTES_MAX);
+    }
+    keyvalue_bucket *b = WASI_NEW(i, keyvalue_bucket, &bucket_ops, WASI_CLASS_OTHER, NULL, e);
+    if (b == NULL) {
+        return STATUS_LIMIT;
+    }
+    b->name_len = name.len;
+    if (name.len > 0) {
+        memcpy(b->name, name.data, name.len);
+    }
+    *ret = b;
+    return STATUS_OK;
+}
+
 // Opening makes no call, as in wasmCloud 1.x; but a link that is not there is told now.
-keyvalue_bucket *keyvalue_open(host_call *call, slice identifier, size_t bytes,
-                               keyvalue_failure *ret_failure) {
+keyvalue_bucket *keyvalue_open(host_call *call, slice identifier, keyvalue_failure *ret_failure) {
     const wasi_link *link;
+    keyvalue_bucket *b = NULL;
     err why;
     status s = wasi_link_of(call, slice_from_text(store_interface), &link, &why);
-    if (s != STATUS_OK) {
-        *ret_failure = keyvalue_failure_of(call, s, why.message);
-        return NULL;
+    if (s == STATUS_OK) {
+        s = keyvalue_bucket_new(wasi_of(call), identifier, &b, &why);
     }
-    if (identifier.len > KEYVALUE_BUCKET_BYTES_MAX) {
+    if (s == STATUS_INVALID) {
         *ret_failure = (keyvalue_failure){.tag = KEYVALUE_NO_SUCH_STORE};
-        return NULL;
-    }
-    keyvalue_bucket *b = wasi_resource_new(wasi_of(call), bytes, &bucket_ops, WASI_CLASS_OTHER, NULL, &why);
-    if (b == NULL) {
-        *ret_failure = keyvalue_failure_of(call, STATUS_LIMIT, why.message);
-        return NULL;
-    }
-    b->name_len = identifier.len;
-    if (identifier.len > 0) {
-        memcpy(b->name, identifier.data, identifier.len);
+    } else if (s != STATUS_OK) {
+        *ret_failure = keyvalue_failure_of(call, s, why.message);
     }
     return b;
 }
@@ -124,7 +132,7 @@ keyvalue_bucket *keyvalue_open(host_call *call, slice identifier, size_t bytes,
 status wasi_keyvalue_store_open(host_call *call, slice identifier,
                                 wasi_keyvalue_store_result_bucket_error *ret, err *e) {
     keyvalue_failure failure;
-    bucket *b = (bucket *)keyvalue_open(call, identifier, sizeof *b, &failure);
+    bucket *b = (bucket *)keyvalue_open(call, identifier, &failure);
     (void)e;
     ret->is_err = b == NULL;
     if (ret->is_err) {

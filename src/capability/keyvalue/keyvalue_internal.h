@@ -21,9 +21,11 @@ typedef struct keyvalue_failure { // the contract's error
 // What went wrong before or on the way.
 keyvalue_failure keyvalue_failure_of(host_call *call, status s, const char *why);
 
-// Makes a bucket of `bytes`, or `*ret_failure`: then it returns NULL.
-keyvalue_bucket *keyvalue_open(host_call *call, slice identifier, size_t bytes,
-                               keyvalue_failure *ret_failure);
+// One of that name. STATUS_INVALID when the name is too long, STATUS_LIMIT.
+status keyvalue_bucket_new(wasi_instance *i, slice name, keyvalue_bucket **ret, err *e) WRIT_MUST_USE;
+
+// Opens a bucket, or `*ret_failure`: then it returns NULL.
+keyvalue_bucket *keyvalue_open(host_call *call, slice identifier, keyvalue_failure *ret_failure);
 
 // One call through the link. STATUS_OK: look at `*ret_is_error`. What the answer refers to lives until the
 // host function returns.

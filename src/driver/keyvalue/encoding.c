@@ -5,7 +5,7 @@
 #include "driver/keyvalue/keyvalue.h"
 
 const char *const keyvalue_interfaces[] = {"wasi:keyvalue/store", "wasi:keyvalue/atomics",
-                                           "wasi:keyvalue/batch", NULL};
+                                           "wasi:keyvalue/batch", "wasi:keyvalue/watcher", NULL};
 
 static const struct {
     uint8_t interface;

@@ -129,15 +129,27 @@ status keyvalue_answer_decode(keyvalue_function f, slice payload, arena *a, keyv
 typedef struct keyvalue_limits {
     size_t key_bytes_max;
     size_t value_bytes_max;
-    slice buckets; // names with ',' between them; empty = any. A copy of the link's own
+    slice buckets;                // names with ',' between them; empty = any. A copy of the link's own
+    struct keyvalue_watch *watch; // NULL = nobody is told what was written; freed with the limits
 } keyvalue_limits;
 
 #define KEYVALUE_SETTINGS                                                                                    \
     {"key-bytes-max", "the longest key, in bytes (at most 1024, the default)", false, false},                \
         {"value-bytes-max", "the longest value, in bytes (at most 4194304; default 1048576)", false, false}, \
+        {"buckets", "names of the buckets that there are, with commas; default: any", false, false},         \
+        {"watch", "buckets whose writes the component is told, with commas, or *; default: none", false,     \
+         false},                                                                                             \
     {                                                                                                        \
-        "buckets", "names of the buckets that there are, with commas; default: any", false, false            \
+        "feed", "links with the same name tell each other their writes; default: each its own", false, false \
     }
+
+typedef struct keyvalue_watch keyvalue_watch;
+// What the settings `watch` and `feed` ask for, once the limits are read; see watch.c.
+status keyvalue_watch_open(const driver_environment *env, const driver_link_options *options,
+                           keyvalue_limits *l, err *e) WRIT_MUST_USE;
+void keyvalue_watch_close(keyvalue_watch *w); // accepts NULL
+// After a call was answered; `w` may be NULL.
+void keyvalue_watch_tell(keyvalue_watch *w, const keyvalue_call *c, const keyvalue_answer *a);
 
 status keyvalue_limits_read(const driver_values *settings, keyvalue_limits *ret, err *e) WRIT_MUST_USE;
 void keyvalue_limits_done(keyvalue_limits *l);
@@ -151,7 +163,8 @@ typedef struct keyvalue_request {
     list_node node;      // the driver's
     loop_timer timer;    // the driver's; stopped when it is answered
     void *data;          // the driver's
-    arena memory;        // for the driver too: of what the answer is made; bounded
+    keyvalue_watch *watch;
+    arena memory; // for the driver too: of what the answer is made; bounded
     // For what `data` points at, so that a small call needs no memory but this.
     _Alignas(16) uint8_t room[KEYVALUE_ROOM_BYTES];
 } keyvalue_request;

@@ -265,6 +265,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     if (code == STATUS_OK) {
         code = driver_values_number(&options->settings, "total-bytes-max", 1, 1ull << 40, &k->total_max, e);
     }
+    code = code == STATUS_OK ? keyvalue_watch_open(env, options, &k->limits, e) : code;
     if (code != STATUS_OK) {
         keyvalue_limits_done(&k->limits);
         mem_free(k);

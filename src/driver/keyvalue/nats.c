@@ -149,6 +149,7 @@ static status open_it(driver_link *k, const driver_environment *env, const drive
     nats_options o = {.on_state = on_state, .arg = k};
     TRY(nats_link_init(&k->base, env, options, e));
     TRY(read_settings(k, &options->settings, e));
+    TRY(keyvalue_watch_open(env, options, &k->limits, e));
     return nats_link_connect(&k->base, &o, &k->client, e);
 }
 

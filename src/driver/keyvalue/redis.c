@@ -389,6 +389,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     TRY(driver_values_number(&options->settings, "connections", 1, CONNECTIONS_MAX, &count, e));
     driver_link *k = mem_zalloc(sizeof *k + count * sizeof k->places[0]);
     status code = read_settings(k, &options->settings, e);
+    code = code == STATUS_OK ? keyvalue_watch_open(env, options, &k->limits, e) : code;
     if (code == STATUS_OK && k->is_secure) {
         code = driver_tls_make(env, options, &k->server.tls, e);
     }

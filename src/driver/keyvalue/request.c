@@ -28,6 +28,7 @@ status keyvalue_limits_read(const driver_values *settings, keyvalue_limits *ret,
 }
 
 void keyvalue_limits_done(keyvalue_limits *l) {
+    keyvalue_watch_close(l->watch);
     mem_free((void *)l->buckets.data);
     *l = (keyvalue_limits){0};
 }
@@ -69,6 +70,7 @@ keyvalue_request *keyvalue_receive(driver_call *c, const keyvalue_limits *l) {
     arena_init(&q->memory, REQUEST_MEMORY_MAX);
     list_init(&q->node);
     q->origin = c;
+    q->watch = l->watch;
     c->data = q;
     err e = {0};
     status code = keyvalue_call_decode(f, c->payload, &q->memory, &q->call, &e);
@@ -110,6 +112,7 @@ void keyvalue_reply(keyvalue_request *q, const keyvalue_answer *a) {
     status code = keyvalue_answer_encode(q->call.function, a, &bytes, &e);
     // The call's own bytes may be part of the answer, so that it ends last.
     if (code == STATUS_OK) {
+        keyvalue_watch_tell(q->watch, &q->call, a);
         driver_answer(c, buf_slice(&bytes));
     } else {
         driver_fail(c, code, "%s", e.message);

@@ -274,6 +274,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     loop_timer_init(&k->retry, env->l, on_retry, k);
     loop_soon_init(&k->health_soon, on_health_soon, k);
     status code = read_settings(env, &options->settings, k, e);
+    code = code == STATUS_OK ? keyvalue_watch_open(env, options, &k->limits, e) : code;
     if (code == STATUS_OK) {
         code = loop_work_pool_new(env->l, 1, 0, &k->pool, e);
     }

@@ -13,7 +13,7 @@ TEST(a_package_stands_for_its_interfaces) {
     EXPECT_EQ(l.count, 1);
     EXPECT_TEXT(l.items[0].name, "default");
     EXPECT_TEXT(l.items[0].driver, "memory");
-    EXPECT_EQ(l.items[0].interface_count, 3);
+    EXPECT_EQ(l.items[0].interface_count, 4);
     EXPECT_EQ(l.items[0].setting_count, 0);
     host_links_done(&l);
 }
