@@ -489,7 +489,8 @@ static void go_on(dev *d) {
 static void on_settled(void *context) {
     dev *d = context;
     loop_timer_stop(&d->patience_timer);
-    if (!d->is_ending && !dev_host_is_there(&d->host)) {
+    d->has_news = d->has_news || d->host.has_crashed; // what has served once will again
+    if (!d->is_ending && !dev_host_is_there(&d->host) && !d->host.has_crashed) {
         dev_say(d->request->output, "waiting", NULL, "waiting for a change");
     }
     go_on(d);

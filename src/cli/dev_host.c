@@ -72,8 +72,9 @@ static void on_end(void *arg, WRIT_UNUSED unsigned events) {
         stop_reading(h);
     }
     buf_clear(&h->lines);
+    h->has_crashed = h->is_serving && (x.is_signal || x.number != 0);
     h->is_serving = false;
-    if (x.is_signal) {
+    if (h->has_crashed) {
         dev_say(h->options.output, "host-ended", NULL, "the host ended with %s", process_exit_text(x, text));
     }
     settle(h);
@@ -102,6 +103,7 @@ static status start(dev_host *h, err *e) {
 
 status dev_host_run(dev_host *h, err *e) {
     h->is_changing = true;
+    h->has_crashed = false;
     json_free(h->grants);
     h->grants = NULL;
     if (dev_host_is_there(h)) {

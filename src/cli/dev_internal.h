@@ -33,6 +33,7 @@ typedef struct dev_host {
     buf inert;          // what was said last about imports without authority
     bool is_changing;   // a start or change is under way
     bool is_serving;
+    bool has_crashed; // it served, and ended although nobody had asked it to
 } dev_host;
 
 void dev_host_init(dev_host *h, loop *l, const dev_host_options *o);

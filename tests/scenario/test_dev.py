@@ -233,6 +233,15 @@ class Ends(DevCase):
             return False
         self.until(is_gone, 30, "the end of the host")
 
+    def test_a_host_that_crashes_is_started_again(self):
+        server = self.dev(self.plain()).wait_ready()
+        mark = server.mark()
+        (host,) = [pid for pid in server.children() if b"__dev_host" in harness.command_line(pid)]
+        os.kill(host, signal.SIGKILL)
+        self.assertIn("signal 9", self.wait_event(server, "host-ended", mark)["message"])
+        self.wait_event(server, "serving", mark)
+        server.wait_ready()
+
     def test_a_build_that_runs_is_ended(self):
         folder = self.plain("echo $$ > pid; sleep 100")
         server = self.dev(folder)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 1800
+# timeout: 3000
 """`writ new` and `writ build`: each template in each language is made, built with the real tool chain, signed and
 served; what is wrong is told with what to do about it."""
 import json
