@@ -24,9 +24,6 @@ typedef struct control_options { // all borrowed
     generation *generation;
     plan *plan; // what runs; changes with links
     log_ring *ring;
-    // What is behind a link was changed by hand (`by` is NULL when it was cut). May be NULL.
-    void (*link_changed)(void *context, const host_link *l, const host_link *by);
-    void *context;
 } control_options;
 
 status control_new(const control_options *options, control **ret, err *e) WRIT_MUST_USE;

@@ -65,9 +65,7 @@ static void on_put(void *arg, status code, const err *e) {
     }
     plan_change change = r->change;
     r->change = (plan_change){0};
-    if (c->options.link_changed != NULL) {
-        c->options.link_changed(c->options.context, &change.link, &change.link);
-    }
+    c->options.status->changes->tell_link(c->options.status->source, &change.link, false);
     (void)!plan_put(c->options.plan, &change, NULL); // over its bound: until the next generation
     plan_change_done(&change);
     keep_plan(c);
@@ -139,9 +137,7 @@ static void cut(control *c, host_link *l) {
     plan_link_fill(l, l, &change.link);
     change.link.is_cut = true;
     s->changes->cut_link(s->source, l->number);
-    if (c->options.link_changed != NULL) {
-        c->options.link_changed(c->options.context, l, NULL);
-    }
+    s->changes->tell_link(s->source, l, true);
     (void)!plan_put(c->options.plan, &change, NULL);
     plan_change_done(&change);
 }

@@ -56,6 +56,8 @@ typedef struct host_changes {
     // cut is open again.
     status (*put_link)(void *source, host_link *l, host_put_ended ended, void *arg, err *e);
     void (*cut_link)(void *source, uint32_t link); // calls are refused from now on
+    // Somebody of this user has changed or cut a link: for the audit log.
+    void (*tell_link)(void *source, const host_link *l, bool is_cut);
     uint32_t (*read_workers)(void *source, host_worker *ret, uint32_t max);
 } host_changes;
 

@@ -329,6 +329,11 @@ static void cut_link(void *source, uint32_t link) {
     drivers_cut(v->drivers, link);
 }
 
+static void tell_link(void *source, const host_link *l, bool is_cut) {
+    const supervisor *v = source;
+    host_audit_link(v->audit, is_cut ? AUDIT_LINK_CUT : AUDIT_LINK_CHANGE, l->workload, l, "operator");
+}
+
 static uint32_t read_workers(void *source, host_worker *ret, uint32_t max) {
     const supervisor *v = source;
     uint32_t count = 0;
@@ -338,7 +343,7 @@ static uint32_t read_workers(void *source, host_worker *ret, uint32_t max) {
     return count;
 }
 
-static const host_changes changes = {read_link, put_link, cut_link, read_workers};
+static const host_changes changes = {read_link, put_link, cut_link, tell_link, read_workers};
 
 static void start_expiries(supervisor *v) {
     const supervisor_options *o = v->options;

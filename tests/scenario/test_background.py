@@ -6,6 +6,7 @@ speak to. The guest is examples/counter."""
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import stat
@@ -296,6 +297,15 @@ class Links(BackgroundCase):
         self.ask(status=503)
         self.assertEqual(0, self.writ("up", "--detach", "app.yaml").returncode)
         self.assertEqual("Hello, visitor number 1.\n", self.ask())  # what the manifest says
+
+    def test_changes_are_in_the_audit_log(self):
+        log = self.folder / "audit.log"
+        self.up("--audit", log, self.write())
+        self.ok("link", "put", "counter-counter", "wasi:keyvalue=memory,buckets=default")
+        self.ok("link", "del", "counter-counter", "wasi:keyvalue")
+        self.ok("down")
+        kinds = re.findall(r'"(link\.\w+)"', self.ok("audit", "show", "-o", "json", log))
+        self.assertEqual(["link.put", "link.change", "link.cut"], kinds)
 
     def test_one_that_cannot_be_reached_takes_no_place(self):
         self.up(self.write())
