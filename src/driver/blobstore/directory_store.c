@@ -633,6 +633,32 @@ static int visit_left_over(void *arg, const directory_visit *v) {
     return 0;
 }
 
+static int visit_counted(void *arg, const directory_visit *v) {
+    uint64_t *bytes = arg;
+    file_info info;
+    bool is_ours = strcmp(v->name, "%made") == 0 || strcmp(v->name, "%usage") == 0;
+    if (!v->is_directory && !is_ours && file_info_at(v->dir, v->name, &info) == 0 &&
+        info.kind == FILE_KIND_REGULAR) {
+        *bytes += counted(&info);
+    }
+    return 0;
+}
+
+// A directory whose count is not there (a new one, one from elsewhere) is counted once.
+static int count_if_new(const directory_store *s) {
+    usage u;
+    file_info info;
+    uint64_t bytes = 0;
+    TRY_INT(usage_take(s, &u));
+    int error = file_info_of(u.fd, &info);
+    if (error == 0 && info.size <= USAGE_OFFSET) {
+        error = directory_walk(s->root, visit_counted, &bytes);
+        u.bytes = bytes + 1; // so that it is written in any case
+    }
+    usage_give(&u, 0, error == 0 && info.size <= USAGE_OFFSET ? 1 : 0);
+    return error;
+}
+
 status directory_store_open(const directory_store_options *o, directory_store **ret, err *e) {
     directory_store *s = MEM_NEW(directory_store);
     s->options = *o;
@@ -643,6 +669,7 @@ status directory_store_open(const directory_store_options *o, directory_store **
         error = error == 0 || error == EEXIST
                     ? file_open_component(s->root, "%uploads", O_RDONLY | O_DIRECTORY, &s->uploads)
                     : error;
+        error = error == 0 ? count_if_new(s) : error;
         code = error == 0 ? STATUS_OK : err_set_errno(e, error, o->path);
     }
     if (code != STATUS_OK) {

@@ -116,6 +116,24 @@ TEST(a_full_directory_says_so) {
     kv_stop(&b.k);
 }
 
+TEST(a_directory_without_a_count_is_counted) {
+    blobs b = {0};
+    uint8_t *bytes = mem_zalloc(100000);
+    kv_start(&b.k);
+    open_with(&b, "total-bytes-max", "110000");
+    EXPECT(blob_create(&b, "one"));
+    EXPECT(blob_write(&b, "one", name_of("a"), slice_of(bytes, 100000)) == NULL);
+    kv_close(&b.k);
+    EXPECT_EQ(unlink(path_in(&b, "%usage")), 0);
+    open_with(&b, "total-bytes-max", "110000");
+    EXPECT(is_text(blob_write(&b, "one", name_of("b"), slice_of(bytes, 5000)), BLOBSTORE_FULL));
+    blobstore_call c = blob_on_object(BLOBSTORE_DELETE_OBJECT, "one", name_of("a"));
+    EXPECT(blob_do(&b, &c));
+    EXPECT(blob_write(&b, "one", name_of("b"), slice_of(bytes, 100000)) == NULL);
+    mem_free(bytes);
+    kv_stop(&b.k);
+}
+
 // What a process that was killed left behind goes with the next link, and what lives stays.
 TEST(left_over_uploads_are_removed) {
     blobs b = {0}, next = {0};
