@@ -215,7 +215,7 @@ static status split_host(slice target, slice *ret_host, uint16_t *ret_port, err 
 static status ask_host(reader *r, const network_policy *policy, const char *option, err *e) {
     explain_step *s = &r->ret->steps[EXPLAIN_NAME];
     slice host;
-    uint16_t port;
+    uint16_t port = 0;
     err why = {0};
     TRY(split_host(r->q.target, &host, &port, e));
     if (network_policy_check_host(policy, host, port, option, &why) == STATUS_OK) {
