@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/links.h"
 
+#include "base/mem.h"
 #include "test.h"
 
 static void fill(host_links *l) {
@@ -101,4 +102,37 @@ TEST(numbers_have_limits) {
     }
     EXPECT_STATUS(host_link_add_setting(one, slice_from_text("n"), slice_from_text("v"), &e), STATUS_LIMIT);
     host_links_done(&l);
+}
+
+static host_link one(const char *workload, const char *name, const char *setting, const char *credential) {
+    host_links l = {0};
+    host_link *made = NULL;
+    EXPECT_OK(host_links_add(&l, name, "redis", &made, NULL));
+    EXPECT_OK(host_link_add_interface(made, slice_from_text("wasi:keyvalue/store"), NULL));
+    EXPECT_OK(host_link_add_setting(made, slice_from_text("host"), slice_from_text(setting), NULL));
+    EXPECT_OK(host_link_add_credential(made, slice_from_text("password"), slice_from_text(credential), NULL));
+    mem_free(made->workload);
+    made->workload = mem_text_dup(workload);
+    host_link moved = *made;
+    mem_free(l.items);
+    return moved;
+}
+
+TEST(links_are_the_same_when_all_that_a_driver_sees_is) {
+    static const struct {
+        const char *workload, *name, *setting, *credential;
+        bool is_same;
+    } cases[] = {{"a", "default", "h", "p", true},
+                 {"b", "default", "h", "p", false},
+                 {"a", "other", "h", "p", false},
+                 {"a", "default", "i", "p", false},
+                 {"a", "default", "h", "q", false}};
+    host_link first = one("a", "default", "h", "p");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        host_link other = one(cases[i].workload, cases[i].name, cases[i].setting, cases[i].credential);
+        other.number = 7; // and its place does not count
+        EXPECT_EQ(host_link_is_same(&first, &other), cases[i].is_same);
+        host_link_done(&other);
+    }
+    host_link_done(&first);
 }
