@@ -137,9 +137,12 @@ uint64_t nats_next_try_ns(const nats *n) {
     return n->phase == NATS_PHASE_IDLE && loop_timer_is_active(&n->timer) ? n->timer.deadline_ns : UINT64_MAX;
 }
 
+// The greeting of a new connection is read all the same.
+static bool is_held(const nats *n) { return n->is_paused && n->phase == NATS_PHASE_READY; }
+
 void nats_pause(nats *n) {
     n->is_paused = true;
-    if (n->stream != NULL) {
+    if (is_held(n)) {
         byte_stream_pause(n->stream);
     }
 }
@@ -302,6 +305,9 @@ static void on_pong(nats *n) {
     n->state = NATS_UP;
     loop_timer_stop(&n->timer);
     loop_timer_start_in(&n->pinging, n->options.ping_ns);
+    if (n->is_paused) {
+        byte_stream_pause(n->stream);
+    }
     tell_state(n, STATUS_OK, "");
 }
 
@@ -354,7 +360,7 @@ static size_t on_bytes(void *arg, slice bytes) {
     size_t used = 0;
     n->was_heard = true;
     n->holds++;
-    while (n->stream == stream && !n->is_paused) {
+    while (n->stream == stream && !is_held(n)) {
         nats_event event;
         size_t more = 0;
         err e;
@@ -423,8 +429,6 @@ static void on_connected(void *arg, const connect_result *result) {
     }
     if (code != STATUS_OK) {
         lose(n, code, e.message);
-    } else if (n->is_paused) {
-        byte_stream_pause(n->stream);
     }
 }
 

@@ -168,6 +168,23 @@ static void wait_for_connection(driver_link *k, sent_call *x) {
     list_push_back(&k->waiting, &q->node);
 }
 
+static void on_deadline(void *arg) {
+    messaging_request *q = arg;
+    leave(q->data);
+    messaging_fail(q, STATUS_TIMEOUT, "no answer from the server in time");
+}
+
+// A request has a time of its own, from when it is sent on.
+static void start_timer(driver_link *k, messaging_request *q) {
+    uint64_t end_ns = loop_now_ns(k->base.l) + k->base.time_ns_max;
+    bool is_publish = q->call.function == MESSAGING_PUBLISH;
+    if (is_publish || q->origin->deadline_ns != UINT64_MAX) {
+        loop_timer_init(&q->timer, k->base.l, on_deadline, q);
+        loop_timer_start_at(&q->timer,
+                            is_publish && end_ns < q->origin->deadline_ns ? end_ns : q->origin->deadline_ns);
+    }
+}
+
 static void call(driver_link *k, driver_call *c) {
     messaging_request *q = messaging_receive(c, &k->settings, k->feeds, k->settings.subscription_count);
     if (q == NULL) {
@@ -176,6 +193,7 @@ static void call(driver_link *k, driver_call *c) {
     sent_call *x = MEM_NEW(sent_call);
     *x = (sent_call){.link = k, .q = q};
     q->data = x;
+    start_timer(k, q);
     if (nats_state_of(k->sender) == NATS_CONNECTING) {
         wait_for_connection(k, x);
     } else {

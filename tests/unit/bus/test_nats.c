@@ -465,6 +465,19 @@ TEST(paused_it_reads_nothing) {
     nats_resume(s.n);
     turns(&s, 4);
     EXPECT_EQ(s.messages, 1);
+    nats_pause(s.n);
+    cut(&s); // is noticed later, when something is written
+    const nats_message m = message("b", "x");
+    EXPECT_OK(nats_publish(s.n, &m, NULL));
+    turns(&s, 4);
+    EXPECT_EQ(s.downs, 1);
+    wait_for(&s, second);
+    come_up(&s); // the greeting is read all the same
+    say(&s, text);
+    EXPECT_EQ(s.messages, 1);
+    nats_resume(s.n);
+    turns(&s, 4);
+    EXPECT_EQ(s.messages, 2);
     done(&s);
 }
 

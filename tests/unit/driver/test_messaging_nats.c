@@ -125,6 +125,23 @@ TEST(a_call_that_is_cut_off_has_an_end) {
     stop_it(&m);
 }
 
+TEST(a_server_that_does_not_answer_is_waited_for_so_long) {
+    BEGIN(m, NULL);
+    static const driver_value quick[] = {MSG_SETTING("timeout-ms", "100"), MSG_SETTING_END};
+    msg_link *a = msg_open(&m, NULL, "a", quick);
+    nats_process_signal(process_of(&m), SIGSTOP);
+    msg_pending p;
+    const messaging_call call = {.function = MESSAGING_PUBLISH,
+                                 .message = {.subject = SLICE_LITERAL("a"), .body = SLICE_LITERAL("x")}};
+    msg_begin(a, &p, &call);
+    msg_wait(a, &p);
+    EXPECT_STATUS(p.code, STATUS_TIMEOUT);
+    msg_pending_done(&p);
+    nats_process_signal(process_of(&m), SIGCONT);
+    EXPECT(msg_publish(a, "a", "goes on"));
+    stop_it(&m);
+}
+
 TEST(what_the_server_forbids_is_an_error_for_the_component) {
     BEGIN(m, "authorization { users: [ { user: joe, password: secret, permissions: { publish: [mine, "
              "\"_INBOX.>\"] } } ] }");
