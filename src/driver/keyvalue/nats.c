@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "driver/keyvalue/nats_store.h"
+#include "os/random.h"
 
 // --- waiting for the first connection ----------------------------------------------------------------------
 
@@ -148,6 +149,7 @@ static status open_it(driver_link *k, const driver_environment *env, const drive
                       err *e) {
     nats_options o = {.on_state = on_state, .arg = k};
     TRY(nats_link_init(&k->base, env, options, e));
+    random_fill(&k->hot_key, sizeof k->hot_key);
     TRY(read_settings(k, &options->settings, e));
     TRY(keyvalue_watch_open(env, options, &k->limits, e));
     return nats_link_connect(&k->base, &o, &k->client, e);

@@ -2,13 +2,14 @@
 // increment and compare-and-swap. The server stores a value on the condition that the one before has a
 // certain number: what was read is changed here and written back, and read again when somebody was faster.
 // Calls to one key do not race each other: those that come while a change is on its way are the next one
-// together.
+// together. A few short values are remembered, so that the next change need not read first: the server says
+// so when they are old.
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "driver/keyvalue/nats_store.h"
 
-enum { HEADERS_BYTES = 96 };
+enum { HEADERS_BYTES = 96, IDLE_MAX = 64, IDLE_BYTES_MAX = 64 };
 
 struct nats_hot {
     driver_link *link;
@@ -17,12 +18,14 @@ struct nats_hot {
     list_node waiting; // nats_task.q
     list_node batch;   // those that the change on its way is for
     nats_request request;
+    bool is_idle;
     bool is_known; // what follows is what the key had when we last heard of it
     bool is_there;
     uint64_t sequence;
     buf value;
     buf next; // that is being written
     buf subject;
+    uint64_t hash; // of it
 };
 
 static void step(nats_hot *h);
@@ -237,6 +240,27 @@ static void free_hot(nats_hot *h) {
     mem_free(h);
 }
 
+// Nobody wants to change it now.
+static void rest(nats_hot *h) {
+    driver_link *k = h->link;
+    if (!h->is_known || h->value.len > IDLE_BYTES_MAX) {
+        free_hot(h);
+        return;
+    }
+    h->is_idle = true;
+    list_remove(&h->node);
+    list_push_back(&k->hots, &h->node);
+    k->idle_hots++;
+    for (list_node *n = k->hots.next; k->idle_hots > IDLE_MAX; n = n->next) {
+        nats_hot *old = LIST_ENTRY(n, nats_hot, node);
+        if (old->is_idle) {
+            k->idle_hots--;
+            free_hot(old);
+            return;
+        }
+    }
+}
+
 // Nothing is on its way, the batch has ended.
 static void step(nats_hot *h) {
     for (;;) {
@@ -244,7 +268,7 @@ static void step(nats_hot *h) {
             list_push_back(&h->batch, n);
         }
         if (list_empty(&h->batch)) {
-            free_hot(h);
+            rest(h);
             return;
         }
         if (!h->is_known) {
@@ -257,10 +281,10 @@ static void step(nats_hot *h) {
     }
 }
 
-static nats_hot *find(driver_link *k, const nats_bucket *b, slice subject) {
+static nats_hot *find(driver_link *k, const nats_bucket *b, slice subject, uint64_t hash) {
     for (list_node *n = k->hots.next; n != &k->hots; n = n->next) {
         nats_hot *h = LIST_ENTRY(n, nats_hot, node);
-        if (h->bucket == b && slice_equal(buf_slice(&h->subject), subject)) {
+        if (h->hash == hash && h->bucket == b && slice_equal(buf_slice(&h->subject), subject)) {
             return h;
         }
     }
@@ -273,11 +297,12 @@ void nats_hot_add(nats_task *x) {
     if (!nats_task_subject(x, x->q->call.key, &subject)) {
         return;
     }
-    nats_hot *h = find(k, x->bucket, buf_slice(&subject));
+    uint64_t hash = siphash(k->hot_key, buf_slice(&subject));
+    nats_hot *h = find(k, x->bucket, buf_slice(&subject), hash);
     bool is_new = h == NULL;
     if (is_new) {
         h = MEM_NEW(nats_hot);
-        *h = (nats_hot){.link = k, .bucket = x->bucket, .subject = subject};
+        *h = (nats_hot){.link = k, .bucket = x->bucket, .subject = subject, .hash = hash};
         subject = (buf){0};
         x->bucket->users++;
         list_init(&h->waiting);
@@ -288,7 +313,9 @@ void nats_hot_add(nats_task *x) {
     }
     x->hot = h;
     list_push_back(&h->waiting, &x->q->node);
-    if (is_new) {
+    if (is_new || h->is_idle) {
+        k->idle_hots -= h->is_idle;
+        h->is_idle = false;
         step(h);
     }
 }

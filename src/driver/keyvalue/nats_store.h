@@ -2,6 +2,7 @@
 // What the files of the driver `nats` of key-value share.
 #pragma once
 
+#include "base/siphash.h"
 #include "bus/jetstream.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/nats_link.h"
@@ -65,6 +66,8 @@ struct driver_link {
     list_node buckets;
     size_t bucket_count;
     list_node hots;
+    size_t idle_hots;
+    siphash_key hot_key;
     list_node lists; // calls that a consumer of the server gives keys to
     loop_soon closed;
 };

@@ -218,6 +218,18 @@ TEST(links_that_race_lose_no_change) {
     close_it(&k);
 }
 
+TEST(more_keys_are_changed_than_are_remembered) {
+    OPEN(k, NULL, SETTING("create", "true"));
+    for (uint64_t round = 1; round <= 3; round++) {
+        for (int i = 0; i < 100; i++) {
+            char key[16];
+            snprintf(key, sizeof key, "n%d", i);
+            EXPECT(kv_add(&k, "b", key, 1, round));
+        }
+    }
+    close_it(&k);
+}
+
 // --- buckets of other clients ------------------------------------------------------------------------------
 
 // As others make one: with older values, which are never ours, and without direct reads.
