@@ -366,5 +366,45 @@ class Manifest(WithServer):
         self.assertTrue((self.folder / "data" / "files-store").is_dir())
 
 
+class Live(harness.Case):
+    """Links that change while an object is on its way."""
+
+    def writ(self, *arguments):
+        (self.folder / "run").mkdir(mode=0o700, exist_ok=True)
+        done = harness.run(*arguments, env={"XDG_RUNTIME_DIR": str(self.folder / "run")}, timeout=100, cache=False)
+        self.assertEqual(0, done.returncode, done.stderr)
+        return done.stdout
+
+    def test_a_link_is_cut_and_another_store_put(self):
+        path = self.folder / "app.yaml"
+        path.write_text(MANIFEST.format(image=harness.guest(GUEST), driver="writ:directory", more="", secrets="",
+                                        policies=""))
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        self.addCleanup(self.writ, "down", "--host", "default")
+        self.writ("up", "--detach", "--listen", f"127.0.0.1:{port}", "--data", self.folder / "data", "--workers", "1",
+                  "--cache", harness.CACHE, path)
+        self.assertEqual(200, harness.request(port, path="/create?container=one").status)
+        self.assertEqual(200, harness.request(port, "POST", "/put?container=one&name=o", body=b"before").status)
+        uploads = self.folder / "data" / "files-store" / "%uploads"
+        with harness.Connection(port) as connection:
+            connection.send(b"POST /put?container=one&name=o HTTP/1.1\r\nhost: x\r\n"
+                            b"content-length: 4000000\r\n\r\n")
+            connection.send(b"y" * 2000000)
+            self.until(lambda: len(list(uploads.iterdir())) == 1, 20, "an upload has begun")
+            self.writ("link", "del", "files-blobs", "wasi:blobstore")
+            connection.send(b"y" * 2000000)
+            answer = connection.read_response()
+            self.assertEqual(502, answer.status)
+            self.assertIn(b"was cut", answer.body)
+        self.assertIn(b"was cut", harness.request(port, path="/exists?container=one").body)
+        self.writ("link", "put", "files-blobs", "wasi:blobstore=directory,root=other")
+        self.assertEqual(b"no\n", harness.request(port, path="/exists?container=one").body)
+        self.writ("link", "put", "files-blobs", "wasi:blobstore=directory,root=files-store")
+        self.assertEqual(b"before", harness.request(port, path="/get?container=one&name=o").body)
+        self.until(lambda: not list(uploads.iterdir()), 20, "what the upload left is removed")
+
+
 if __name__ == "__main__":
     sys.exit(harness.main())
