@@ -142,6 +142,19 @@ class Directory(BlobsCase):
         self.assertEqual("1\n", self.text(server, "/count?container=one"))
         self.until(lambda: self.stored() == ["one/o"], 20, "the files of uploads that were given up go away")
 
+    def test_an_odd_order(self):
+        server = self.start("wasi:blobstore=directory")
+        self.ask(server, "/create?container=one")
+        self.assertEqual(["write-data: 1, again: 0 the value was given to write-data already", "finish: 1",
+                          "stream after finish: closed", "stream after drop: closed",
+                          "finish of nothing: 0 the value was given to no write-data, so nothing was written"],
+                         self.text(server, "/odd?container=one&name=o").splitlines())
+        self.assertEqual(b"text", self.ask(server, "/get?container=one&name=o"))
+        late = server.post("/put?container=one&name=big&late=1", b"x" * (MIB + 100000))
+        self.assertEqual(502, late.status)
+        self.assertIn(b"no write-data has said yet where they go", late.body)
+        self.assertEqual("no\n", self.text(server, "/has?container=one&name=big"))
+
     def test_an_object_that_changes_is_never_mixed(self):
         server = self.start("wasi:blobstore=directory")
         self.ask(server, "/create?container=one")

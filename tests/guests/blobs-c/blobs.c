@@ -211,6 +211,43 @@ static void put(answer *a, borrowed_container c, http_own_incoming_request_t req
     }
 }
 
+// Uses in an order that nobody should rely on; each line is what came of one.
+static void odd(answer *a, borrowed_container c) {
+    blobs_string_t name = asked("name"), error;
+    io_own_output_stream_t stream;
+    io_stream_error_t e;
+    uint64_t room;
+    wasi_blobstore_types_own_outgoing_value_t value =
+        wasi_blobstore_types_static_outgoing_value_new_outgoing_value();
+    wasi_blobstore_types_borrow_outgoing_value_t borrowed = wasi_blobstore_types_borrow_outgoing_value(value);
+    wasi_blobstore_types_method_outgoing_value_outgoing_value_write_body(borrowed, &stream);
+    bool first = wasi_blobstore_container_method_container_write_data(c, &name, borrowed, &error);
+    bool second = wasi_blobstore_container_method_container_write_data(c, &name, borrowed, &error);
+    say(a, "write-data: %d, again: %d %.*s\n", first, second, (int)error.len, (char *)error.ptr);
+    write_some(a, io_borrow_output_stream(stream), (uint8_t *)"text", 4);
+    say(a, "finish: %d\n", wasi_blobstore_types_static_outgoing_value_finish(value, &error));
+    bool open = io_method_output_stream_check_write(io_borrow_output_stream(stream), &room, &e);
+    say(a, "stream after finish: %s\n",
+        open                              ? "open"
+        : e.tag == IO_STREAM_ERROR_CLOSED ? "closed"
+                                          : "failed");
+    io_output_stream_drop_own(stream);
+
+    value = wasi_blobstore_types_static_outgoing_value_new_outgoing_value();
+    borrowed = wasi_blobstore_types_borrow_outgoing_value(value);
+    wasi_blobstore_types_method_outgoing_value_outgoing_value_write_body(borrowed, &stream);
+    wasi_blobstore_container_method_container_write_data(c, &name, borrowed, &error);
+    write_some(a, io_borrow_output_stream(stream), (uint8_t *)"lost", 4);
+    wasi_blobstore_types_outgoing_value_drop_own(value);
+    open = io_method_output_stream_check_write(io_borrow_output_stream(stream), &room, &e);
+    say(a, "stream after drop: %s\n", open ? "open" : e.tag == IO_STREAM_ERROR_CLOSED ? "closed" : "failed");
+    io_output_stream_drop_own(stream);
+
+    value = wasi_blobstore_types_static_outgoing_value_new_outgoing_value();
+    first = wasi_blobstore_types_static_outgoing_value_finish(value, &error);
+    say(a, "finish of nothing: %d %.*s\n", first, (int)error.len, (char *)error.ptr);
+}
+
 static void get(answer *a, borrowed_container c) {
     wasi_blobstore_types_own_incoming_value_t value;
     blobs_string_t name = asked("name"), error;
@@ -391,6 +428,8 @@ static void with_container(answer *a, http_own_incoming_request_t request) {
     borrowed_container c = wasi_blobstore_container_borrow_container(owned);
     if (is("/put")) {
         put(a, c, request);
+    } else if (is("/odd")) {
+        odd(a, c);
     } else if (is("/get") || is("/size") || is("/sync")) {
         get(a, c);
     } else if (is("/check")) {
