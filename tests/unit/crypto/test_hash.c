@@ -95,12 +95,3 @@ TEST(hashes_from_text) {
     hash_hex(hash, text);
     EXPECT_TEXT(text, lower);
 }
-
-TEST(hmac_of_the_published_example) { // RFC 4231, test case 2, in two parts
-    const slice parts[] = {slice_from_text("what do ya want "), slice_from_text("for nothing?")};
-    uint8_t found[HASH_BYTES];
-    char text[HASH_HEX_BYTES];
-    hash_hmac_sha256(slice_from_text("Jefe"), parts, 2, found);
-    hash_hex(found, text);
-    EXPECT_TEXT(text, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-}
