@@ -22,6 +22,9 @@ static status read_asked(const control *c, const json_value *body, host_link *re
     if (c->options.status->changes == NULL) {
         return err_set(e, STATUS_UNSUPPORTED, "links of a host in one process cannot be changed");
     }
+    if (c->is_change_open) { // which would undo it: its plan is made
+        return err_set(e, STATUS_LIMIT, "another change is on its way; try again");
+    }
     (void)json_as_text(json_get(body, "workload"), &workload);
     TRY(plan_link_read(json_get(body, "link"), ret, e));
     return control_find_links(c, workload, ret, ret_found, ret_count, e);

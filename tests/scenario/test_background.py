@@ -282,8 +282,10 @@ class Links(BackgroundCase):
         code, answer = self.call("POST", "/v1/links/delete", {"workload": "counter-counter", "link": link},
                                  connection=connection)
         self.assertEqual((200, {"links": 1}), (code, answer))
+        deleted = time.monotonic()
         client.request("GET", "/")  # the very next call
         answer = client.getresponse()
+        print(f"refused {(time.monotonic() - deleted) * 1000:.1f} ms after the link was deleted, with a new connection")
         self.assertEqual((503, b"The counter cannot be reached.\n"), (answer.status, answer.read()))
         client.close()
         self.assertRegex(self.ok("get", "links"), r" cut +wasi:keyvalue/store")
