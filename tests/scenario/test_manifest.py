@@ -128,7 +128,8 @@ class Manifest(Case):
 
     def test_the_documentation_names_every_rule(self):
         text = (harness.ROOT / "docs" / "manifest.md").read_text()
-        sources = [p.read_text() for folder in ("deploy", "codec") for p in (harness.ROOT / "src" / folder).glob("*.c")]
+        sources = [p.read_text() for folder in ("deploy", "codec") for p in (harness.ROOT / "src" / folder).glob("*.c")
+                   if p.name != "project.c"]  # which reads another file
         calls = [re.findall(r'problems_(?:add|warn)\([^;"]*?"([a-z-]+)"', s) for s in sources]
         rules = {rule for found in calls for rule in found}
         self.assertGreater(len(rules), 20)
