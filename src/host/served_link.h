@@ -50,7 +50,8 @@ typedef struct served_link_place { // the same for all links
 // Moves `config` out of its place, and leaves that zeroed, on success only. `way` NULL = it connects nowhere.
 status served_link_open(const served_link_place *place, host_link *config, connector *way, served_link **ret,
                         err *e) WRIT_MUST_USE;
-// Closes it when nobody has it, and calls in both directions have ended. To be called when that may have become true.
+// Closes it when nobody has it, and calls in both directions have ended. To be called when that may have
+// become true.
 void served_link_close_unused(served_link *l);
 
 bool served_link_has_interface(const served_link *l, slice interface);

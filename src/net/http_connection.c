@@ -489,7 +489,7 @@ void http_connection_drain(http_connection *c) {
             c->is_broken = true;
         }
         http_connection_advance(c);
-    } else if (c->x != NULL && !c->x->is_started) {
+    } else if (c->x != NULL) { // one that was begun to be answered, too: nothing comes after it
         c->x->closes = true;
     }
 }
