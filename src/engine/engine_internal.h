@@ -90,6 +90,7 @@ typedef struct engine_store {
     uint64_t slice_start_cpu_ns;
     uint64_t slice_others_ns; // of the slice so far: what stores that run within this one have spent
     uint64_t cpu_ns;
+    uint64_t charged_ns; // of others that ran for it
     uint64_t cpu_ns_max;
     uint64_t deadline_ns;
 

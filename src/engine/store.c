@@ -92,7 +92,7 @@ static uint64_t store_memory_bytes(const engine_store *s) {
 }
 
 static engine_stop store_over_limit(const engine_store *s) {
-    if (s->cpu_ns_max != 0 && s->cpu_ns + store_slice_ns(s) >= s->cpu_ns_max) {
+    if (s->cpu_ns_max != 0 && s->cpu_ns + s->charged_ns + store_slice_ns(s) >= s->cpu_ns_max) {
         return ENGINE_STOP_CPU;
     }
     if (s->deadline_ns != 0 && store_now_ns(s) >= s->deadline_ns) {
@@ -173,6 +173,7 @@ void engine_store_free(core_store *core) {
 void engine_store_budget(core_store *core, uint64_t cpu_ns_max, uint64_t deadline_ns) {
     engine_store *s = store_of(core);
     s->cpu_ns = 0;
+    s->charged_ns = 0;
     s->cpu_ns_max = cpu_ns_max;
     s->deadline_ns = deadline_ns;
 }
@@ -180,6 +181,20 @@ void engine_store_budget(core_store *core, uint64_t cpu_ns_max, uint64_t deadlin
 engine_stop engine_store_stop(const core_store *s) { return store_of_const(s)->stop; }
 uint64_t engine_store_deadline_ns(const core_store *s) { return store_of_const(s)->deadline_ns; }
 uint64_t engine_store_cpu_ns(const core_store *s) { return store_of_const(s)->cpu_ns; }
+
+void engine_store_charge(core_store *core, uint64_t cpu_ns) { store_of(core)->charged_ns += cpu_ns; }
+
+uint64_t engine_store_spent_ns(const core_store *core) {
+    const engine_store *s = store_of_const(core);
+    return s->cpu_ns + s->charged_ns;
+}
+
+uint64_t engine_store_cpu_left_ns(const core_store *core) {
+    const engine_store *s = store_of_const(core);
+    uint64_t spent = engine_store_spent_ns(core);
+    return s->cpu_ns_max == 0 ? 0 : spent < s->cpu_ns_max ? s->cpu_ns_max - spent : 1;
+}
+
 bool engine_store_is_runnable(const core_store *s) { return store_of_const(s)->is_runnable; }
 const engine_trap *engine_store_trap(const core_store *s) { return &store_of_const(s)->trap; }
 

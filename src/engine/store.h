@@ -51,6 +51,13 @@ engine_stop engine_store_stop(const core_store *s);
 const char *engine_stop_name(engine_stop stop);
 // CPU time since engine_store_budget.
 uint64_t engine_store_cpu_ns(const core_store *s);
+// Counts the CPU time of another store, which ran for this one, against this one's limit. It is no part of
+// engine_store_cpu_ns, so that nobody's time is reported twice.
+void engine_store_charge(core_store *s, uint64_t cpu_ns);
+// Its own and what it was charged.
+uint64_t engine_store_spent_ns(const core_store *s);
+// What it may still spend, at least 1; 0 = no limit.
+uint64_t engine_store_cpu_left_ns(const core_store *s);
 // The last resume ended because the time slice was used up: resume again as soon as others had their turn.
 // False when the task waits for something.
 bool engine_store_is_runnable(const core_store *s);

@@ -38,6 +38,7 @@ typedef struct room {
     guest_turn turn;
     loop_timer deadline;
     uint64_t deadline_ns; // of the call; 0 = none
+    core_store *caller;   // of the call
 } room;
 
 // --- one callee --------------------------------------------------------------------------------------------
@@ -155,7 +156,9 @@ static status begin_call(void *target, bridge_room *b, host_call *caller, err *e
     const workload *w = r->place->workload;
     uint64_t own = w->wall_ns_max == 0 ? 0 : loop_now_fresh_ns(r->place->loop) + w->wall_ns_max;
     r->deadline_ns = earlier(own, engine_store_deadline_ns(host_call_store(caller)));
-    engine_store_budget(r->store, w->cpu_ns_max, r->deadline_ns);
+    r->caller = host_call_store(caller);
+    engine_store_budget(r->store, earlier(w->cpu_ns_max, engine_store_cpu_left_ns(r->caller)),
+                        r->deadline_ns);
     cell_add(&r->place->cell->requests, 1);
     return STATUS_OK;
 }
@@ -165,6 +168,7 @@ static void end_call(void *target, bridge_room *b) {
     room *r = b->own;
     loop_timer_stop(&r->deadline);
     cell_add(&r->place->cell->cpu_ns, engine_store_cpu_ns(r->store));
+    engine_store_charge(r->caller, engine_store_spent_ns(r->store));
 }
 
 static void left_unfinished(void *target, bridge_room *b) {

@@ -124,6 +124,23 @@ TEST(a_callee_that_fails_is_an_answer_to_its_caller) {
     teardown(&f);
 }
 
+// Nobody gets more by having others work.
+TEST(cpu_time_of_a_callee_counts_for_its_caller) {
+    NEED_CALLS();
+    fixture f;
+    setup(&f);
+    f.config.workers = 1;
+    (void)add_pair(&f);
+    f.config.workloads[0].limits.cpu_time_ns_max = SECOND_NS / 5; // the callee has ten seconds
+    if (start(&f)) {
+        uint64_t begin = clock_now_ns();
+        (void)get(&f, "a.test", "/spin"); // ends for the callee, and soon for the caller
+        EXPECT(clock_now_ns() - begin < 8 * SECOND_NS);
+        EXPECT_CONTAINS(get(&f, "a.test", "/wait/20"), "wait: 20");
+    }
+    teardown(&f);
+}
+
 TEST(callees_in_a_circle_end_at_the_depth_limit) {
     NEED_CALLS();
     fixture f;
