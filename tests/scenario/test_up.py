@@ -132,7 +132,7 @@ class Refusing(UpCase):
     def test_everything_wrong_is_told_at_once(self):
         text = EXAMPLE.read_text()
         for old, new in (("build/counter.wasm\n        config", "build/missing.wasm\n        config"),
-                         ("interfaces: [store, atomics]", "interfaces: [store, watcher]"),
+                         ("interfaces: [store, atomics]", "interfaces: [store, spectator]"),
                          ('path: "counter.sqlite3"', 'file: "counter.sqlite3"')):
             self.assertIn(old, text)
             text = text.replace(old, new)
@@ -141,7 +141,7 @@ class Refusing(UpCase):
         self.assertEqual(4, done.returncode, done.stderr)
         lines = text.splitlines()
         for part, message in (("missing.wasm\n", "there is no file"),
-                              ("watcher", "the driver sqlite does not serve wasi:keyvalue/watcher"),
+                              ("spectator", "the driver sqlite does not serve wasi:keyvalue/spectator"),
                               ("{file:", "the driver sqlite has no setting `file`; it has .*path,")):
             number = next(n for n, line in enumerate(lines, 1) if part.strip() in line and "#   " not in line)
             self.assertRegex(done.stderr, rf"{path}:{number}:\d+: error: {message}")
