@@ -127,7 +127,7 @@ class Manifest(Case):
             self.assertIn("valid, 0 errors, 0 warnings", done.stdout)
 
     def test_the_documentation_names_every_rule(self):
-        text = (harness.ROOT / "docs" / "manifest.md").read_text()
+        text = "".join((harness.ROOT / "docs" / name).read_text() for name in ("manifest.md", "develop.md"))
         sources = [p.read_text() for folder in ("deploy", "codec") for p in (harness.ROOT / "src" / folder).glob("*.c")
                    if p.name != "project.c"]  # which reads another file
         calls = [re.findall(r'problems_(?:add|warn)\([^;"]*?"([a-z-]+)"', s) for s in sources]
