@@ -249,27 +249,32 @@ static void show_text(const kind *k, const json_value *document) {
     mem_free(t.cells);
 }
 
-int cli_get(int argc, char **argv) {
-    get_args a = {.host = CONTROL_HOST_DEFAULT, .what = "workloads"};
-    err e = {0};
+int cli_host_show(const char *host, const char *what, cli_output output) {
     json_value *document = NULL;
-    status s = cli_parse(&command, argc, argv, &a, &e);
-    const kind *k = find_kind(a.what);
-    if (s == STATUS_OK && k == NULL) {
-        s = err_set(&e, STATUS_INVALID, "\"%.40s\" is not workloads, links, routes, applications or host",
-                    a.what);
+    err e = {0};
+    const kind *k = find_kind(what);
+    if (cli_host_ask(host, "/v1/status", NULL, &document, &e) != STATUS_OK) {
+        return cli_fail(&e, output);
     }
-    if (s != STATUS_OK) {
-        return s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.output), CLI_EXIT_USAGE);
-    }
-    if (cli_host_ask(a.host, "/v1/status", NULL, &document, &e) != STATUS_OK) {
-        return cli_fail(&e, a.output);
-    }
-    if (a.output == CLI_JSON) {
+    if (output == CLI_JSON) {
         cli_print_json(document); // all of it, whatever was asked for: one form for programs
     } else {
         show_text(k, document);
         json_free(document);
     }
     return CLI_EXIT_OK;
+}
+
+int cli_get(int argc, char **argv) {
+    get_args a = {.host = CONTROL_HOST_DEFAULT, .what = "workloads"};
+    err e = {0};
+    status s = cli_parse(&command, argc, argv, &a, &e);
+    if (s == STATUS_OK && find_kind(a.what) == NULL) {
+        s = err_set(&e, STATUS_INVALID, "\"%.40s\" is not workloads, links, routes, applications or host",
+                    a.what);
+    }
+    if (s != STATUS_OK) {
+        return s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.output), CLI_EXIT_USAGE);
+    }
+    return cli_host_show(a.host, a.what, a.output);
 }

@@ -24,3 +24,5 @@ status cli_host_ask(const char *host, const char *target, const json_value *body
 // gives the exit code that the next generation had.
 status cli_host_change(const char *host, const char *target, const json_value *body, int *ret_exit,
                        err *e) WRIT_MUST_USE;
+// `writ get`: a table of "workloads", "links" and so on, or all of it as JSON. Gives the exit code.
+int cli_host_show(const char *host, const char *what, cli_output output);

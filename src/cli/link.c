@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "api/plan.h"
-#include "base/mem.h"
 #include "cli/group.h"
 #include "cli/host_call.h"
 #include "cli/link_option.h"
@@ -61,6 +60,15 @@ static const cli_command del_command = {
     .operands_min = 2,
     .operands_max = 2,
     .operand = set_operand,
+};
+
+static const cli_command list_command = {
+    .name = "link list",
+    .usage = "[OPTIONS]",
+    .summary = "Show all links of a host in the background, and how their backends are.",
+    .options = options,
+    .option_count = sizeof options / sizeof options[0],
+    .examples = "  writ link list",
 };
 
 // --- telling -----------------------------------------------------------------------------------------------
@@ -146,15 +154,10 @@ static int del(int argc, char **argv) {
 }
 
 static int list(int argc, char **argv) {
-    char word[] = "links";
-    char **with = mem_calloc((size_t)argc + 1, sizeof *with);
-    for (int i = 0; i < argc; i++) {
-        with[i] = argv[i];
-    }
-    with[argc] = word;
-    int code = cli_get(argc + 1, with);
-    mem_free(with);
-    return code;
+    link_args a = {.host = CONTROL_HOST_DEFAULT};
+    err e = {0};
+    status s = cli_parse(&list_command, argc, argv, &a, &e);
+    return s == STATUS_OK ? cli_host_show(a.host, "links", a.output) : usage(s, &a, &e);
 }
 
 int cli_link(int argc, char **argv) {
