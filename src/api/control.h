@@ -24,6 +24,7 @@ typedef struct control_options { // all borrowed
     generation *generation;
     plan *plan; // what runs; changes with links
     log_ring *ring;
+    const char *host_options; // what people gave about the host when it started; for comparison
 } control_options;
 
 status control_new(const control_options *options, control **ret, err *e) WRIT_MUST_USE;

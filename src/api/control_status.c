@@ -134,6 +134,7 @@ json_value *control_status(const control *c) {
     json_put_integer(o, "pid", getppid()); // of the parent of generations, which is what ends them
     json_put_text(o, "since", slice_from_text(date_text(c->started_s, since)));
     json_put_text(o, "url", slice_from_text(c->url));
+    json_put_text(o, "options", slice_from_text(c->options.host_options));
     json_put(o, "workers", workers_json(s));
     json_put_integer(o, "worker_restarts", (int64_t)f.worker_restarts);
     json_put(o, "applications", applications_json(c->options.plan));

@@ -96,6 +96,7 @@ static status start_control(cli_host *h, loop *l, err *e) {
                                .status = h->asked.status,
                                .generation = h->generation,
                                .plan = h->asked.plan,
+                               .host_options = h->asked.options,
                                .ring = h->asked.ring};
     return h->asked.name == NULL ? STATUS_OK : control_new(&o, &h->asked.control, e);
 }
@@ -112,6 +113,7 @@ static void close_asked(cli_asked *a) {
     fd_close(a->place_fd);
     fd_close(a->lock_fd);
     log_ring_free(a->ring);
+    mem_free(a->options);
 }
 
 // --- watching ----------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ typedef struct cli_asked {
     const char *name;
     int place_fd, lock_fd, control_fd;
     log_ring *ring;
+    char *options;             // about the host, as they were given
     plan *plan;                // the rest is of the process that runs a generation
     const host_status *status; // while it runs, also of hosts without a name
     control *control;

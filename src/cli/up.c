@@ -303,6 +303,7 @@ static status run(up_args *a, int *ret_exit, err *e) {
         return a->is_dry || a->host.config.workers == 0 ? start(a, NULL, ret_exit, e)
                                                         : run_generations(a, ret_exit, e);
     }
+    TRY(up_note_options(a, e));
     if (up_is_running(a)) {
         return up_apply(a, ret_exit, e);
     }

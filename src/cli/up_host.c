@@ -6,10 +6,13 @@
 #include <string.h>
 
 #include "api/control_place.h"
+#include "base/mem.h"
 #include "cli/host_call.h"
 #include "cli/up_internal.h"
 #include "os/fd.h"
 #include "os/socket_open.h"
+
+enum { OPTIONS_BYTES_MAX = 64 << 10 };
 
 status up_absolute(const char *file, char path[PATH_MAX], err *e) {
     if (realpath(file, path) == NULL) {
@@ -49,23 +52,99 @@ static status call_apply(up_args *a, int *ret_exit, err *e) {
     return s;
 }
 
-// Whether options say something about the host, not about what it runs.
-static bool has_host_options(const up_args *a) {
+// --- options about the host, not about what it runs --------------------------------------------------------
+
+typedef struct named_text {
+    const char *name;
+    const char *value; // NULL = it was not given
+} named_text;
+
+static status note_texts(const up_args *a, buf *ret) {
     const host_config *c = &a->host.config;
-    return a->is_listener_fixed || c->workers >= 0 || c->trust_named != NULL || c->settings_path != NULL ||
-           c->spiffe_endpoint != NULL || c->data_directory != NULL || c->cache_directory != NULL ||
-           c->ca_file != NULL || a->host.audit_path != NULL || a->host.metrics_address != NULL ||
-           a->host.secrets.directory != NULL || a->host.otlp_url != NULL || c->is_verbose;
+    const secrets_request *s = &a->host.secrets;
+    const named_text texts[] = {
+        {"trust", c->trust_named},
+        {"config", c->settings_path},
+        {"spiffe", c->spiffe_endpoint},
+        {"spiffe-audience", c->spiffe_audience},
+        {"data", c->data_directory},
+        {"cache", c->cache_directory},
+        {"ca-file", c->ca_file},
+        {"proxy", c->proxy_host},
+        {"proxy-login", c->proxy_login_file},
+        {"audit", a->host.audit_path},
+        {"otlp", a->host.otlp_url},
+        {"secrets", s->directory},
+        {"secrets-key-file", s->key_file},
+        {"secrets-passphrase-file", s->passphrase_file},
+        {"metrics", a->host.metrics_address},
+        {"listen", a->is_listener_fixed ? c->listen_address : NULL},
+        {"verbose", c->is_verbose ? "" : NULL},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        if (texts[i].value != NULL) {
+            TRY(buf_append_format(ret, "--%s %s\n", texts[i].name, texts[i].value));
+        }
+    }
+    return STATUS_OK;
+}
+
+static status note_numbers(const up_args *a, buf *ret) {
+    const host_config *c = &a->host.config;
+    const struct {
+        const char *name;
+        bool is_given;
+        long number;
+    } numbers[] = {
+        {"workers", c->workers >= 0, c->workers},
+        {"proxy's port", c->proxy_host != NULL, c->proxy_port},
+        {"metrics' port", a->host.metrics_address != NULL, a->host.metrics_port},
+        {"listen's port", a->is_listener_fixed, c->listen_port},
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i].is_given) {
+            TRY(buf_append_format(ret, "%s %ld\n", numbers[i].name, numbers[i].number));
+        }
+    }
+    for (size_t i = 0; i < c->no_proxy.rule_count; i++) {
+        TRY(buf_append_text(ret, "--no-proxy "));
+        TRY(network_policy_format(&c->no_proxy, i, ret));
+        TRY(buf_append_byte(ret, '\n'));
+    }
+    return STATUS_OK;
+}
+
+status up_note_options(up_args *a, err *e) {
+    auto_buf text;
+    buf_init(&text, OPTIONS_BYTES_MAX);
+    if (note_texts(a, &text) != STATUS_OK || note_numbers(a, &text) != STATUS_OK || buf_text(&text) == NULL) {
+        return err_set(e, STATUS_LIMIT, "the options about the host are longer than %d bytes",
+                       OPTIONS_BYTES_MAX);
+    }
+    a->host.asked.options = mem_text_dup(buf_text(&text));
+    return STATUS_OK;
+}
+
+// Given again as they were, they change nothing.
+static status check_host_options(const up_args *a, err *e) {
+    json_value *told = NULL;
+    if (a->host.asked.options[0] == '\0') {
+        return STATUS_OK;
+    }
+    TRY(cli_host_ask(a->host_name, "/v1/status", NULL, &told, e));
+    slice running;
+    bool is_same =
+        json_as_text(json_get(told, "options"), &running) && slice_equal_text(running, a->host.asked.options);
+    json_free(told);
+    return is_same ? STATUS_OK
+                   : err_set(e, STATUS_EXISTS,
+                             "the host \"%s\" runs already, with other options about the host: these count "
+                             "when it starts; `writ down` ends it, or leave them out",
+                             a->host_name);
 }
 
 status up_apply(up_args *a, int *ret_exit, err *e) {
-    if (has_host_options(a)) {
-        return err_set(
-            e, STATUS_EXISTS,
-            "the host \"%s\" runs already: options about the host count when it starts; `writ down` "
-            "ends it, or leave them out",
-            a->host_name);
-    }
+    TRY(check_host_options(a, e));
     if (a->host.output == CLI_TEXT) {
         fprintf(stderr, "writ: the host \"%s\" runs, and takes the change\n", a->host_name);
     }

@@ -35,6 +35,8 @@ void up_tell_changes(const up_args *a, const host_status *s, int before_fd, int 
 
 // up_host.c
 bool up_is_running(const up_args *a); // a host of that name
+// Before the host is opened: what the options say about it, so that they can be given again.
+status up_note_options(up_args *a, err *e) WRIT_MUST_USE;
 // Hands the files to it.
 status up_apply(up_args *a, int *ret_exit, err *e) WRIT_MUST_USE;
 status up_absolute(const char *file, char path[PATH_MAX], err *e) WRIT_MUST_USE;

@@ -157,6 +157,9 @@ class Life(BackgroundCase):
         self.assertEqual([], events["changes"]["workloads"]["changed"])
 
         self.assertEqual(5, self.writ("up", "--detach", "--workers", "3", "app.yaml").returncode)
+        self.assertIn("with other options", self.writ("up", "--detach", "--listen", "127.0.0.1:0", "app.yaml").stderr)
+        self.up("app.yaml")  # the same options again
+        self.assertEqual(pid, self.status()["pid"])
         self.assertIn("has ended", self.ok("down"))
         self.until(lambda: not self.runs(pid), 20, "the end of the process")
         self.assertEqual(5, self.writ("get").returncode)
