@@ -264,9 +264,7 @@ status tls_session_put(tls_session *s, slice bytes, size_t *ret, err *e) {
     return STATUS_OK;
 }
 
-slice tls_session_pending(tls_session *s) {
-    return slice_of(s->out.data + s->out_start, s->out.len - s->out_start);
-}
+slice tls_session_pending(tls_session *s) { return slice_sub(buf_slice(&s->out), s->out_start, s->out.len); }
 
 void tls_session_sent(tls_session *s, size_t bytes) {
     s->out_start += bytes;

@@ -150,8 +150,8 @@ static size_t send_some(byte_stream *s, slice bytes) {
 
 // The next plain bytes to go.
 static slice next_bytes(const byte_stream *s) {
-    return s->first.len > 0 ? slice_of(s->first.data + s->first_sent, s->first.len - s->first_sent)
-                            : slice_of(s->out.data + s->out_start, s->out.len - s->out_start);
+    return s->first.len > 0 ? slice_sub(secret_slice(&s->first), s->first_sent, s->first.len)
+                            : slice_sub(buf_slice(&s->out), s->out_start, s->out.len);
 }
 
 static void took(byte_stream *s, size_t bytes) {

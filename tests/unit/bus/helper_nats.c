@@ -92,6 +92,7 @@ const char *nats_process_start(nats_process *p, const char *config) {
     char *words[] = {"nats-server", "-c", path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     int error = posix_spawnp(&p->pid, words[0], &actions, NULL, words, environ);
     posix_spawn_file_actions_destroy(&actions);
