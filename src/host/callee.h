@@ -5,8 +5,8 @@
 // A callee counts as an instance of its workload, with that workload's limits, authority, log and account. It
 // lives as long as the instance that calls it, and waits for nothing in a queue: when its workload runs as
 // many instances as it may, the call fails at once. Its deadline is the caller's or its own, whichever comes
-// first, and its CPU time counts against the caller's limit as well, so that nobody gets more by having others
-// work.
+// first, and its CPU time counts against the caller's limit as well, so that nobody gets more by having
+// others work.
 #pragma once
 
 #include "host/grants.h"
