@@ -36,7 +36,32 @@ static status list_drivers(slice what, slice driver_name, err *e) {
                          SLICE_ARG(buf_slice(&names)));
 }
 
+// Of a driver that has any: the one that is named, or those that other drivers have of the package.
+static status add_any_interfaces(host_link *l, slice what, err *e) {
+    if (slice_find(what, 0, '/') != SIZE_MAX) {
+        return host_link_add_interface(l, what, e);
+    }
+    for (const driver *const *d = driver_all(); *d != NULL; d++) {
+        for (size_t i = 0; (*d)->interfaces[i] != NULL; i++) {
+            slice interface = slice_from_text((*d)->interfaces[i]);
+            if (covers(what, interface) && !host_link_serves(l, interface)) {
+                TRY(host_link_add_interface(l, interface, e));
+            }
+        }
+    }
+    return l->interface_count > 0
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID,
+                         "name the interface, such as %.*s/NAME: no driver here tells which "
+                         "ones the package has",
+                         SLICE_ARG(slice_sub(what, 0, 80)));
+}
+
 static status add_interfaces(host_link *l, slice what, slice driver_name, err *e) {
+    const driver *any = driver_find(driver_name, what);
+    if (any != NULL && driver_has_any_interface(any)) {
+        return add_any_interfaces(l, what, e);
+    }
     for (const driver *const *d = driver_all(); *d != NULL; d++) {
         for (size_t i = 0; slice_equal_text(driver_name, (*d)->name) && (*d)->interfaces[i] != NULL; i++) {
             slice interface = slice_from_text((*d)->interfaces[i]);
@@ -48,15 +73,13 @@ static status add_interfaces(host_link *l, slice what, slice driver_name, err *e
     return l->interface_count > 0 ? STATUS_OK : list_drivers(what, driver_name, e);
 }
 
-static bool is_credential(const host_link *l, slice name) {
+// Where the driver does not say what is one, whatever names a secret.
+static bool is_credential(const host_link *l, slice name, slice value) {
     const driver *d = driver_find(slice_from_text(l->driver),
                                   slice_from_text(l->interface_count > 0 ? l->interfaces[0] : ""));
-    for (const driver_setting *s = d == NULL ? NULL : d->settings; s != NULL && s->name != NULL; s++) {
-        if (s->is_secret && slice_equal_text(name, s->name)) {
-            return true;
-        }
-    }
-    return false;
+    const driver_setting *s = d == NULL ? NULL : driver_find_setting(d, name);
+    return driver_setting_fits(s, true) &&
+           (!driver_setting_fits(s, false) || (value.len > 0 && value.data[0] == '@'));
 }
 
 // A credential is never given by its value, so what is not "@" and a name is refused here, and not repeated.
@@ -82,8 +105,8 @@ static status add_settings(host_link *l, slice rest, err *e) {
             return err_set(e, STATUS_INVALID, "\"%.*s\" is not SETTING=VALUE",
                            SLICE_ARG(slice_sub(setting, 0, setting.len < 60 ? setting.len : 60)));
         }
-        TRY(is_credential(l, name) ? add_credential(l, name, value, e)
-                                   : host_link_add_setting(l, name, value, e));
+        TRY(is_credential(l, name, value) ? add_credential(l, name, value, e)
+                                          : host_link_add_setting(l, name, value, e));
     }
     return STATUS_OK;
 }

@@ -24,6 +24,7 @@ static const command commands[] = {
     {"logs", "show what a host in the background has logged", cli_logs},
     {"scale", "change how many instances a workload may have", cli_scale},
     {"link", "change what is behind links while a host runs", cli_link},
+    {"provider", "serve drivers to hosts, in a process of their own", cli_provider},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},

@@ -17,6 +17,7 @@ static const known builtins[] = {
     {"cron", PROVIDER_DRIVER, "cron"},           {"directory", PROVIDER_DRIVER, "directory"},
     {"redis", PROVIDER_DRIVER, "redis"},         {"nats", PROVIDER_DRIVER, "nats"},
     {"postgres", PROVIDER_DRIVER, "postgres"},   {"s3", PROVIDER_DRIVER, "s3"},
+    {"provider", PROVIDER_DRIVER, "provider"},
 };
 
 // The last part of their names in a registry, or after wasmcloud+builtin://.
@@ -34,7 +35,8 @@ const char image_known_providers[] =
     "writ:directory, "
     "writ:redis, "
     "writ:nats, "
-    "writ:postgres, writ:s3, or ghcr.io/wasmcloud/ with http-server, http-client, keyvalue-redis, "
+    "writ:postgres, writ:s3, writ:provider, or ghcr.io/wasmcloud/ with http-server, http-client, "
+    "keyvalue-redis, "
     "keyvalue-nats, messaging-nats, blobstore-nats, sqldb-postgres, blobstore-fs, blobstore-s3, "
     "cron-scheduler";
 

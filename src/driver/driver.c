@@ -11,36 +11,47 @@
 #include "driver/keys/keys.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/messaging/messaging.h"
+#include "driver/provider/provider.h"
 #include "driver/sql/sql.h"
 
 static const driver *const all[] = {
-    &blobstore_directory, &blobstore_nats,
-    &blobstore_s3,        &cron_timer,
-    &keys_local,          &keyvalue_memory,
-    &keyvalue_nats,       &keyvalue_redis,
-    &keyvalue_sqlite,     &messaging_local,
-    &messaging_nats,      &sql_postgres,
-    &sql_sqlite,          NULL,
+    &blobstore_directory, &blobstore_nats,  &blobstore_s3,   &cron_timer,      &keys_local,
+    &keyvalue_memory,     &keyvalue_nats,   &keyvalue_redis, &keyvalue_sqlite, &messaging_local,
+    &messaging_nats,      &provider_remote, &sql_postgres,   &sql_sqlite,      NULL,
 };
 
 const driver *const *driver_all(void) { return all; }
 
+static bool is_any(const char *name) { return strcmp(name, DRIVER_ANY) == 0; }
+
+bool driver_has_any_interface(const driver *d) {
+    return d->interfaces[0] != NULL && is_any(d->interfaces[0]);
+}
+
 bool driver_has_interface(const driver *d, slice interface) {
     for (size_t i = 0; d->interfaces[i] != NULL; i++) {
-        if (slice_equal_text(interface, d->interfaces[i])) {
+        if (is_any(d->interfaces[i]) || slice_equal_text(interface, d->interfaces[i])) {
             return true;
         }
     }
     return false;
 }
 
-const driver *driver_find(slice name, slice interface) {
-    for (size_t i = 0; all[i] != NULL; i++) {
-        if (slice_equal_text(name, all[i]->name) && driver_has_interface(all[i], interface)) {
-            return all[i];
+const driver *driver_choose(const driver *const *table, slice name, const slice *interfaces, size_t count) {
+    for (size_t i = 0; table[i] != NULL; i++) {
+        bool fits = name.len == 0 || slice_equal_text(name, table[i]->name);
+        for (size_t n = 0; n < count && fits; n++) {
+            fits = driver_has_interface(table[i], interfaces[n]);
+        }
+        if (fits) {
+            return table[i];
         }
     }
     return NULL;
+}
+
+const driver *driver_find(slice name, slice interface) {
+    return name.len == 0 ? NULL : driver_choose(all, name, &interface, 1);
 }
 
 void driver_fail(driver_call *c, status code, const char *format, ...) {
@@ -161,33 +172,39 @@ bool driver_list_has(slice list, slice name) {
     return false;
 }
 
-static const driver_setting *find_setting(const driver *d, slice name) {
+const driver_setting *driver_find_setting(const driver *d, slice name) {
+    const driver_setting *any = NULL;
     for (const driver_setting *s = d->settings; s->name != NULL; s++) {
         if (slice_equal_text(name, s->name)) {
             return s;
         }
+        any = is_any(s->name) ? s : any;
     }
-    return NULL;
+    return any;
+}
+
+bool driver_setting_fits(const driver_setting *s, bool is_secret) {
+    return s != NULL && (is_any(s->name) || s->is_secret == is_secret);
 }
 
 static status check_names(const driver *d, const driver_values *v, bool are_secret, err *e) {
     for (size_t i = 0; i < v->count; i++) {
-        const driver_setting *s = find_setting(d, v->values[i].name);
+        const driver_setting *s = driver_find_setting(d, v->values[i].name);
         slice shown = slice_sub(v->values[i].name, 0, 60);
         if (s == NULL) {
             return err_set(e, STATUS_INVALID, "the driver %s has no setting \"%.*s\"", d->name,
                            SLICE_ARG(shown));
         }
-        if (s->is_secret && !are_secret) {
+        if (s->is_secret && !driver_setting_fits(s, are_secret)) {
             return err_set(e, STATUS_INVALID, "%s is a credential: name a secret for it, not its value",
                            s->name);
         }
-        if (!s->is_secret && are_secret) {
+        if (!driver_setting_fits(s, are_secret)) {
             return err_set(e, STATUS_INVALID, "%s is no credential of the driver %s", s->name, d->name);
         }
         for (size_t j = 0; j < i; j++) {
             if (slice_equal(v->values[i].name, v->values[j].name)) {
-                return err_set(e, STATUS_INVALID, "%s is given twice", s->name);
+                return err_set(e, STATUS_INVALID, "%.*s is given twice", SLICE_ARG(shown));
             }
         }
     }
@@ -207,6 +224,14 @@ status driver_open(const driver *d, const driver_environment *env, const driver_
         }
     }
     return d->link_open(env, options, ret, e);
+}
+
+status driver_renew(const driver *d, driver_link *link, const driver_values *credentials, err *e) {
+    if (d->credentials == NULL) {
+        return err_set(e, STATUS_UNSUPPORTED, "the driver %s has no credentials", d->name);
+    }
+    TRY(check_names(d, credentials, true, e));
+    return d->credentials(link, credentials, e);
 }
 
 uint64_t driver_wait(uint64_t *random, uint64_t max) { return jitter_wait(random, max); }

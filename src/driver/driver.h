@@ -69,6 +69,10 @@ typedef struct driver_setting {
     bool is_required;
 } driver_setting;
 
+// For drivers that pass on what others have: as their interface, any; as a setting, one of any other name,
+// credential or not.
+#define DRIVER_ANY "*"
+
 // STATUS_NOT_FOUND without it.
 status driver_values_text(const driver_values *v, const char *name, slice *ret) WRIT_MUST_USE;
 // `*ret` keeps its value (the default) when the setting is not there. A number is in [min, max].
@@ -133,8 +137,11 @@ typedef struct driver_environment {
 } driver_environment;
 
 typedef struct driver_link_options {
-    driver_values settings;    // borrowed for link_open
-    slice workload;            // the name of the workload at the other end; valid until link_close
+    driver_values settings; // borrowed for link_open
+    slice workload;         // the name of the workload at the other end; valid until link_close
+    // What the link is for, of the driver's interfaces; borrowed for link_open. None = any of them.
+    const slice *interfaces;
+    size_t interface_count;
     driver_values credentials; // borrowed until link_close, or until other ones were given
     // The health has changed. From the loop, never from inside a function of the driver. May be NULL.
     void (*on_health)(void *arg, const driver_health *h);
@@ -229,6 +236,16 @@ const driver *const *driver_all(void);
 status driver_open(const driver *d, const driver_environment *env, const driver_link_options *options,
                    driver_link **ret, err *e) WRIT_MUST_USE;
 bool driver_has_interface(const driver *d, slice interface);
+bool driver_has_any_interface(const driver *d); // whatever it is called
+// The setting or credential of that name; that of DRIVER_ANY when there is one and no other; else NULL.
+const driver_setting *driver_find_setting(const driver *d, slice name);
+// Whether it can be a credential, or a setting.
+bool driver_setting_fits(const driver_setting *s, bool is_secret);
+// The first of a table (NULL at the end) that has all of these interfaces, and the name unless that is empty.
+const driver *driver_choose(const driver *const *table, slice name, const slice *interfaces, size_t count);
+// Checks names, then gives them to the link. What everybody calls instead of d->credentials.
+status driver_renew(const driver *d, driver_link *link, const driver_values *credentials,
+                    err *e) WRIT_MUST_USE;
 // How long to wait before connecting again: from half of `max` to all of it, so that links do not come back
 // at one time. `random` is a state of the link's, seeded from the environment.
 uint64_t driver_wait(uint64_t *random, uint64_t max);

@@ -204,7 +204,14 @@ static const driver_setting *find_setting(const driver *d, slice key) {
             return s;
         }
     }
-    return NULL;
+    return driver_find_setting(d, key);
+}
+
+// As the driver spells it, where it knows the name. For the text of `found`.
+static const char *spelled(problems *found, const driver_setting *s, slice key) {
+    return driver_setting_fits(s, true) && driver_setting_fits(s, false)
+               ? problems_text(found, "%.*s", SLICE_ARG(key))
+               : s->name;
 }
 
 static const char *list_credentials(problems *found, const driver *d) {
@@ -260,12 +267,12 @@ static void take_setting(driver_link_reader *p, const manifest_pair *pair) {
         problems_add(found, pair->at, "local-driver", list_settings(found, p->driver),
                      "the driver %s has no setting `%s`", p->driver->name,
                      utf8_shown(pair->key, shown, sizeof shown));
-    } else if (s->is_secret) {
+    } else if (!driver_setting_fits(s, false)) {
         problems_add(found, pair->at, "local-driver", "name it among the `secrets` of the link's target",
                      "`%s` of the driver %s is a credential, which has no place in a manifest", s->name,
                      p->driver->name);
     } else {
-        put_setting(p, s->name, pair->value, pair->value_at);
+        put_setting(p, spelled(found, s, pair->key), pair->value, pair->value_at);
     }
 }
 
@@ -283,13 +290,13 @@ static void take_credential(driver_link_reader *p, const manifest_secret *one) {
     char shown[SHOWN];
     host_secret made = {0};
     err e;
-    if (s == NULL || !s->is_secret) {
+    if (!driver_setting_fits(s, true)) {
         problems_add(found, one->name.at, "local-driver", list_credentials(found, p->driver),
                      "the driver %s has no credential `%s`", p->driver->name,
                      utf8_shown(one->name.value, shown, sizeof shown));
     } else if (application_secret(p->r->m, one, p->r->target->config, &made)) {
         mem_free(made.name);
-        made.name = mem_text_dup(s->name);
+        made.name = mem_text_dup(spelled(found, s, one->name.value));
         note(p->r, one->name.at, host_link_put_secret(p->made, &made, &e), &e);
     }
     host_secret_done(&made);

@@ -26,8 +26,7 @@ static bool is_named(const driver_peers *p, slice host, uint16_t port) {
     return false;
 }
 
-static void on_peer(void *arg, slice host, uint16_t port) {
-    driver_peers *p = arg;
+void driver_peers_name(driver_peers *p, slice host, uint16_t port) {
     if (is_named(p, host, port)) {
         return;
     }
@@ -40,6 +39,8 @@ static void on_peer(void *arg, slice host, uint16_t port) {
     text[host.len] = '\0';
     p->items[p->count++] = (peer){text, port};
 }
+
+static void on_peer(void *arg, slice host, uint16_t port) { driver_peers_name(arg, host, port); }
 
 // Settings that do not read name nobody; the process with the drivers refuses them with all others.
 static void add_link(driver_peers *p, const host_link *l) {
@@ -68,7 +69,7 @@ static status request(connector *c, const connect_request *wanted, connect_callb
     bool is_plain = wanted->action == CONNECT_TO && wanted->protocol == CONNECT_TCP &&
                     wanted->local.any.sa_family == AF_UNSPEC;
     if (!is_plain || !is_named(p, wanted->host, wanted->port)) {
-        return err_set(e, STATUS_DENIED, "no link of this host names %.*s port %u as its server",
+        return err_set(e, STATUS_DENIED, "nothing here names %.*s port %u as a server to connect to",
                        SLICE_ARG(wanted->host), wanted->port);
     }
     return connector_request(p->inner, wanted, done, arg, ret_id, e);

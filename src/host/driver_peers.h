@@ -12,7 +12,8 @@ typedef struct driver_peers driver_peers;
 
 // `inner` is borrowed.
 driver_peers *driver_peers_new(const host_links *links, connector *inner);
-void driver_peers_add(driver_peers *p, const host_links *links); // these servers, too
-void driver_peers_set(driver_peers *p, const host_links *links); // these and no others
-void driver_peers_free(driver_peers *p);                         // accepts NULL
+void driver_peers_add(driver_peers *p, const host_links *links);    // these servers, too
+void driver_peers_set(driver_peers *p, const host_links *links);    // these and no others
+void driver_peers_free(driver_peers *p);                            // accepts NULL
+void driver_peers_name(driver_peers *p, slice host, uint16_t port); // this one, too, whatever links say
 connector *driver_peers_connector(driver_peers *p);

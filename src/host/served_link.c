@@ -92,7 +92,13 @@ static status open_driver(served_link *l, const served_link_place *place, err *e
                                           .shared = place->shared};
     TRY(find_driver(c, &l->driver, e));
     l->values = mem_calloc(c->setting_count + c->credential_count + 1, sizeof *l->values);
+    slice interfaces[HOST_LINK_INTERFACES_MAX];
+    for (size_t i = 0; i < c->interface_count; i++) {
+        interfaces[i] = slice_from_text(c->interfaces[i]);
+    }
     const driver_link_options options = {
+        .interfaces = interfaces,
+        .interface_count = c->interface_count,
         .settings = values_of(l->values, c->settings, c->setting_count),
         .workload = slice_from_text(c->workload),
         .credentials = values_of(l->values + c->setting_count, c->credentials, c->credential_count),

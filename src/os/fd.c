@@ -60,6 +60,8 @@ status fd_open_directory(const char *path, int *ret, err *e) {
     return STATUS_OK;
 }
 
+int fd_open_named(const char *path) { return open(path, O_PATH | O_CLOEXEC); }
+
 status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len, err *e) {
     size_t done = 0;
     while (done < len) {

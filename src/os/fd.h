@@ -27,6 +27,8 @@ status fd_duplicate(int fd, int *ret, err *e) WRIT_MUST_USE;
 
 // Opens a directory that the operator named; the message names it.
 status fd_open_directory(const char *path, int *ret, err *e) WRIT_MUST_USE;
+// What a path leads to, to be named and not read; -1 when there is nothing.
+int fd_open_named(const char *path);
 
 // Reads up to `len` bytes at `offset`; fewer only at the end of the file.
 status fd_read_at(int fd, void *bytes, size_t len, uint64_t offset, size_t *ret_len, err *e) WRIT_MUST_USE;

@@ -41,6 +41,10 @@ typedef struct sandbox_directory {
 // STATUS_UNSUPPORTED when the kernel has no Landlock; nothing is restricted then.
 status sandbox_restrict_files(const sandbox_directory *directories, size_t count, err *e) WRIT_MUST_USE;
 
+// The same for a process that connects by itself: TCP to these ports is not forbidden.
+status sandbox_restrict_files_and_ports(const sandbox_directory *directories, size_t count,
+                                        const uint16_t *ports, size_t port_count, err *e) WRIT_MUST_USE;
+
 typedef struct sandbox_calls {
     bool opens_files;    // openat2 and what works on directories; else nothing can be opened at all
     bool starts_threads; // threads, never processes

@@ -27,6 +27,7 @@ enum {
     FS_IOCTL_DEV = 1 << 15, // ABI 5
     NET_BIND_TCP = 1 << 0,  // ABI 4
     NET_CONNECT_TCP = 1 << 1,
+    RULE_NET_PORT = 2,
     SCOPE_ABSTRACT_UNIX = 1 << 0, // ABI 6
     SCOPE_SIGNAL = 1 << 1,
 
@@ -91,7 +92,25 @@ static status add_directory(int ruleset, int abi, const sandbox_directory *d, er
     return STATUS_OK;
 }
 
+typedef struct net_port_attr { // struct landlock_net_port_attr
+    uint64_t allowed_access;
+    uint64_t port;
+} net_port_attr;
+
+static status add_port(int ruleset, int abi, uint16_t port, err *e) {
+    const net_port_attr rule = {.allowed_access = NET_CONNECT_TCP, .port = port};
+    if (abi >= 4 && syscall(SYS_landlock_add_rule, ruleset, RULE_NET_PORT, &rule, 0) != 0) {
+        return err_set_errno(e, errno, "add a Landlock rule for a port");
+    }
+    return STATUS_OK;
+}
+
 status sandbox_restrict_files(const sandbox_directory *directories, size_t count, err *e) {
+    return sandbox_restrict_files_and_ports(directories, count, NULL, 0, e);
+}
+
+status sandbox_restrict_files_and_ports(const sandbox_directory *directories, size_t count,
+                                        const uint16_t *ports, size_t port_count, err *e) {
     int abi = sandbox_landlock_abi();
     if (abi == 0) {
         return err_set(e, STATUS_UNSUPPORTED, "this kernel has no Landlock");
@@ -100,6 +119,9 @@ status sandbox_restrict_files(const sandbox_directory *directories, size_t count
     TRY(create_ruleset(abi, &ruleset, e));
     for (size_t i = 0; i < count; i++) {
         TRY(add_directory(ruleset, abi, &directories[i], e));
+    }
+    for (size_t i = 0; i < port_count; i++) {
+        TRY(add_port(ruleset, abi, ports[i], e));
     }
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {
         return err_set_errno(e, errno, "enter the Landlock sandbox");

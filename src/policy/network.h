@@ -67,6 +67,7 @@ bool network_server_parse(slice text, char ret_host[NETWORK_NAME_BYTES_MAX + 1],
                           uint16_t *ret_port) WRIT_MUST_USE;
 enum { NETWORK_ADDRESS_TEXT_BYTES = 48 };
 const char *network_address_text(const network_address *a, char text[NETWORK_ADDRESS_TEXT_BYTES]);
+bool network_address_is_loopback(const network_address *a);
 // Whether the address is outside the public unicast internet.
 bool network_address_is_special(const network_address *a);
 

@@ -21,6 +21,5 @@ struct network_rule {
 };
 
 bool network_prefix_covers(const uint8_t *prefix, unsigned bits, const uint8_t *address);
-bool network_address_is_loopback(const network_address *a);
 // `localhost` and the names below it; `name` is normalised.
 bool network_name_is_localhost(const char *name);

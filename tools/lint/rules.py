@@ -35,9 +35,9 @@ SYSTEM = {name: "raw system calls belong to os/" for name in (
     "clock_gettime", "gettimeofday", "time", "nanosleep", "usleep", "sleep", "getrandom")}
 
 # What leaves a worker passes the gate, which is asked there; net/ has the function itself. The other end of links
-# sends calls into workers, which ask the gate themselves (host/delivery.c).
+# sends calls into workers, which ask the gate themselves (host/delivery.c), and a driver that passes on what passed.
 CALL_OUT = {"rpc_call_start": "only capability/links.c sends calls, after it asked the gate: use wasi_link_call"}
-CALLS_OUT = ("src/net/", "src/capability/links.c", "src/host/link_deliveries.c")
+CALLS_OUT = ("src/net/", "src/capability/links.c", "src/host/link_deliveries.c", "src/driver/provider/")
 
 # Nothing is bound to an import but what the gate decided: each way from a component's import to a function of the
 # engine has one place, in this order.

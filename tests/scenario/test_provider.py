@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Drivers in a process of their own: `writ provider`, a host that is linked to it, and what happens without the key,
+with a directory that is not its own, and when the process dies. The guest is examples/counter."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import harness  # noqa: E402
+
+KEY = "Kq3-of-the-provider-and-its-hosts"
+
+
+class Provider:
+    """A process for the length of the test, on a port of its own that stays."""
+
+    def __init__(self, case, *words, port=0, program=()):
+        self.case = case
+        command = [*(program or (str(harness.BINARY), "provider")), "--key-file", str(case.key_file), "-o", "json",
+                   "--listen", f"127.0.0.1:{port}", *map(str, words)]
+        if os.geteuid() == 0:
+            command.append("--allow-root")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                        env=harness.environment())
+        self.lines = []
+        threading.Thread(target=self._read, daemon=True).start()
+        case.addCleanup(self.kill)
+        self.port = self.wait("serving")["port"]
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.append(line)
+
+    def find(self, event):
+        for line in self.lines:
+            if line.startswith("{") and json.loads(line).get("event") == event:
+                return json.loads(line)
+        return None
+
+    def wait(self, event):
+        return self.case.until(lambda: self.find(event), 20, f"{event} in {self.lines}")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def terminate(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=20)
+
+
+class ProviderCase(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.key_file = self.folder / "key"
+        self.data = self.folder / "provider-data"
+        self.write_key(KEY)
+        done = harness.run("secrets", "set", "provider-key", "--secrets", self.folder / "secrets", stdin=KEY.encode())
+        self.assertEqual(0, done.returncode, done.stderr)
+
+    def write_key(self, text, mode=0o600):
+        self.key_file.write_text(text + "\n")
+        self.key_file.chmod(mode)
+
+    def link(self, provider, what="wasi:keyvalue", more=""):
+        return f"{what}=provider,server=127.0.0.1:{provider.port},key=@provider-key{more}"
+
+    def start(self, guest, *links, **keywords):
+        options = [word for link in links for word in ("--link", link)]
+        return self.serve(harness.guest(guest), *options, "--secrets", self.folder / "secrets", "--data",
+                          self.folder / "host-data", **keywords)
+
+    def count(self, server):
+        answer = server.get("/")
+        self.assertEqual(200, answer.status, answer.body)
+        return int(re.search(rb"\d+", answer.body)[0])
+
+
+class KeyValue(ProviderCase):
+    def test_a_component_counts_through_it(self):
+        provider = Provider(self, "sqlite", "--data", self.data)
+        server = self.start("counter", self.link(provider, more=",path=visits.sqlite3"))
+        self.assertEqual([1, 2, 3], [self.count(server) for _ in range(3)])
+        self.assertTrue((self.data / "visits.sqlite3").exists())
+        self.assertEqual("sqlite", provider.wait("link-opened")["driver"])
+        self.assertNotIn(KEY, "".join(provider.lines) + server.log())
+        server.close()
+        self.assertEqual(0, provider.terminate())
+
+    def test_it_dies_and_comes_back(self):
+        provider = Provider(self, "sqlite", "--data", self.data)
+        server = self.start("counter", self.link(provider, more=",path=visits.sqlite3"))
+        self.assertEqual(1, self.count(server))
+        provider.kill()
+        self.until(lambda: server.get("/").status >= 500, 20, "a request fails")
+        self.assertIn("provider at 127.0.0.1", server.log())
+        Provider(self, "sqlite", "--data", self.data, port=provider.port)
+        self.until(lambda: server.get("/").status == 200, 30, "it is found again")
+        self.assertGreater(self.count(server), 1)
+
+    def test_it_stays_in_its_directory(self):
+        provider = Provider(self, "sqlite", "--data", self.data)
+        server = self.start("counter", self.link(provider, more=f",path={self.folder}/elsewhere.sqlite3"))
+        self.assertGreaterEqual(server.get("/").status, 500)
+        self.assertFalse((self.folder / "elsewhere.sqlite3").exists())
+
+
+class Refusals(ProviderCase):
+    def test_a_host_with_another_key(self):
+        self.write_key("Zz9-is-something-else-altogether")
+        provider = Provider(self, "memory")
+        server = self.start("counter", self.link(provider))
+        self.assertGreaterEqual(server.get("/").status, 500)
+        self.assertIn("another key", server.log())
+        self.assertIsNone(provider.find("link-opened"))
+        self.assertIsNotNone(provider.find("link-refused"))
+
+    def test_what_starts_no_provider(self):
+        def refused(code, *words):
+            root = ("--allow-root",) if os.geteuid() == 0 else ()
+            done = harness.run("provider", *root, *words)
+            self.assertEqual(code, done.returncode, done.stderr)
+            return done.stderr
+        self.assertIn("--key-file", refused(2, "memory"))
+        self.assertIn('no driver "nothing"', refused(2, "--key-file", self.key_file, "nothing"))
+        self.assertIn('no driver "provider"', refused(2, "--key-file", self.key_file, "provider"))
+        self.assertIn("loopback", refused(3, "--key-file", self.key_file, "--listen", "0.0.0.0:0", "memory"))
+        self.write_key(KEY, 0o644)
+        self.assertIn("chmod", refused(3, "--key-file", self.key_file, "--listen", "127.0.0.1:0", "memory"))
+        self.write_key("short")
+        self.assertIn("at least 16 bytes", refused(3, "--key-file", self.key_file, "--listen", "127.0.0.1:0"))
+
+    def test_links_that_lead_to_other_machines(self):
+        for server in ("192.0.2.7:7400", "example.org:7400"):
+            link = f"wasi:keyvalue=provider,server={server},key=@provider-key"
+            done = harness.run("run", "--link", link, "--secrets", self.folder / "secrets", "--listen", "127.0.0.1:0",
+                               harness.guest("counter"))
+            self.assertNotEqual(0, done.returncode)
+            self.assertRegex(done.stderr, "loopback|where the provider listens")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
