@@ -289,9 +289,15 @@ void link_session_put(link_session *s, host_link *config) {
 }
 
 void link_session_cut(link_session *s, uint32_t link) {
-    if (link < s->count) {
-        refer(&s->places[link].link, NULL);
+    if (link >= s->count) {
+        return;
     }
+    if (s->places[link].candidate != NULL) { // else it would come back with its backend
+        err e;
+        err_set(&e, STATUS_CANCELLED, "the link was cut");
+        settle(s, link, STATUS_CANCELLED, &e);
+    }
+    refer(&s->places[link].link, NULL);
 }
 
 // --- sessions ----------------------------------------------------------------------------------------------

@@ -71,5 +71,5 @@ status link_session_attach(link_session *s, int fd, err *e) WRIT_MUST_USE;
 // Opens `config`, which is taken over, and, as soon as its backend is there, lets it take the place of the
 // link of its number: new calls go to it, those in flight end where they are. on_put tells the end, once.
 void link_session_put(link_session *s, host_link *config);
-// There is no link of this number any more: new calls are refused.
+// There is no link of this number any more: new calls are refused, and one that is being put does not come.
 void link_session_cut(link_session *s, uint32_t link);

@@ -164,13 +164,38 @@ static void on_reply(redis_connection *c, const redisReply *reply) {
     }
 }
 
+// hiredis makes room for a list when it reads its length, which a few bytes say.
+static void *make_list(const redisReadTask *t, redis_count count) {
+    redis_connection *c = t->privdata;
+    c->items = t->parent == NULL ? 0 : c->items;
+    if (count < 0 || (size_t)count > REDIS_REPLY_ITEMS_MAX - c->items) {
+        return NULL;
+    }
+    c->items += (size_t)count;
+    return c->make_list(t, count);
+}
+
+static redisReader *new_reader(redis_connection *c) {
+    redisReader *r = redisReaderCreate();
+    if (r != NULL) {
+        c->makers = *r->fn;
+        c->make_list = c->makers.createArray;
+        c->makers.createArray = make_list;
+        r->fn = &c->makers;
+        r->privdata = c;
+    }
+    return r;
+}
+
 // Replies that are complete. A callback may have stopped the connection, or even made a new one.
 static void take_replies(redis_connection *c, redisReader *reader) {
     const byte_stream *stream = c->stream;
     for (;;) {
         void *reply = NULL;
         if (redisReaderGetReply(reader, &reply) != REDIS_OK) {
-            lose(c, STATUS_INVALID, "the server does not speak the protocol of Redis");
+            lose(c, STATUS_INVALID,
+                 reader->err == REDIS_ERR_OOM ? "the server sent a reply that is too long"
+                                              : "the server does not speak the protocol of Redis");
             return;
         }
         if (reply == NULL) {
@@ -251,7 +276,7 @@ static status open_stream(redis_connection *c, int fd, err *e) {
     const byte_stream_limits limits = {1, REDIS_OUT_BYTES_MAX}; // the reader takes all that comes
     const byte_stream_handler handler = {.arg = c, .on_bytes = on_bytes, .on_end = on_end};
     TRY(byte_stream_new(c->l, fd, &limits, &handler, &c->stream, e));
-    c->reader = redisReaderCreate();
+    c->reader = new_reader(c);
     c->unread = 0;
     if (c->reader == NULL) {
         return STATUS_LIMIT;

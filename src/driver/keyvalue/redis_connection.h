@@ -18,7 +18,14 @@ enum {
     REDIS_IN_FLIGHT_MAX = 4096,       // commands of one connection
     REDIS_OUT_BYTES_MAX = 64 << 20,   // that wait for the kernel
     REDIS_REPLY_BYTES_MAX = 40 << 20, // of one reply
+    REDIS_REPLY_ITEMS_MAX = 1 << 16,  // likewise, in all of its lists
 };
+
+#if HIREDIS_MAJOR > 0
+typedef size_t redis_count; // as hiredis counts what is in a list
+#else
+typedef int redis_count;
+#endif
 
 typedef struct redis_events {
     void *arg;
@@ -53,6 +60,9 @@ struct redis_connection {
     byte_stream *stream;
     loop_timer timer; // connecting, greeting, stalled
     redisReader *reader;
+    redisReplyObjectFunctions makers; // of replies, for the reader
+    void *(*make_list)(const redisReadTask *, redis_count);
+    size_t items;              // announced by the lists of the reply that is read
     size_t unread;             // bytes of a reply that is not complete
     secret greeting;           // until it is sent
     unsigned greeting_replies; // that are still to come

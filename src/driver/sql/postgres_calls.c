@@ -231,7 +231,7 @@ static bool write_row(postgres_connection *c, slice body) {
     if (postgres_read_u16(&r) != s->column_count || !sql_rows_begin(&q->rows, s->column_count)) {
         return false;
     }
-    for (size_t i = 0; i < s->column_count; i++) {
+    for (size_t i = 0; i < s->column_count && q->rows.w.code == STATUS_OK; i++) {
         uint32_t len = postgres_read_u32(&r);
         sql_rows_name(&q->rows, s->columns[i].name);
         if (len == UINT32_MAX) {
@@ -246,7 +246,7 @@ static bool write_row(postgres_connection *c, slice body) {
             return false;
         }
     }
-    return postgres_read_end(&r) && q->rows.w.code == STATUS_OK;
+    return q->rows.w.code == STATUS_OK && postgres_read_end(&r);
 }
 
 static void read_row(postgres_connection *c, slice body) {

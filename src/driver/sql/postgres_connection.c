@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "codec/base64.h"
+#include "codec/utf.h"
 #include "crypto/secret.h"
 #include "driver/sql/postgres_internal.h"
 #include "driver/sql/postgres_statements.h"
@@ -217,7 +218,9 @@ static void authenticate(postgres_connection *c, slice body) {
                 c, STATUS_DENIED,
                 "the server did not ask for the password, so that nobody knows who it is: give the link no "
                 "password, or use TLS");
+            break;
         }
+        c->is_let_in = true;
         break;
     case 3:
         send_password(c);
@@ -244,10 +247,23 @@ static void authenticate(postgres_connection *c, slice body) {
 
 static void refuse(postgres_connection *c, slice body) {
     postgres_error x;
+    char state[32], message[200];
     postgres_error_read(body, &x);
     bool is_denial = strncmp(x.state, "28", 2) == 0 || strncmp(x.state, "3D", 2) == 0;
-    postgres_lose(c, is_denial ? STATUS_DENIED : STATUS_CLOSED, "the server says %s: %.*s", x.state,
-                  SLICE_ARG(slice_sub(x.message, 0, 200)));
+    postgres_lose(c, is_denial ? STATUS_DENIED : STATUS_CLOSED, "the server says %s: %s",
+                  utf8_shown(slice_from_text(x.state), state, sizeof state),
+                  utf8_shown(x.message, message, sizeof message));
+}
+
+static void come_up(postgres_connection *c) {
+    if (!c->is_let_in) { // nobody has looked who it is
+        postgres_lose(c, STATUS_DENIED, "the server is ready before it has let anybody in");
+        return;
+    }
+    loop_timer_stop(&c->timer);
+    c->password = slice_empty();
+    c->phase = POSTGRES_READY;
+    c->events.on_up(c->events.arg, c);
 }
 
 static void read_greeting(postgres_connection *c, const postgres_message *m) {
@@ -264,10 +280,7 @@ static void read_greeting(postgres_connection *c, const postgres_message *m) {
         c->key = postgres_read_u32(&r);
         break;
     case 'Z':
-        loop_timer_stop(&c->timer);
-        c->password = slice_empty();
-        c->phase = POSTGRES_READY;
-        c->events.on_up(c->events.arg, c);
+        come_up(c);
         break;
     case 'S':
     case 'N':
@@ -361,7 +374,7 @@ void postgres_connection_start(postgres_connection *c, slice password) {
     CHECK(c->phase == POSTGRES_IDLE);
     c->phase = POSTGRES_CONNECTING;
     c->password = password;
-    c->has_proved = false;
+    c->has_proved = c->is_let_in = false;
     c->scram = (postgres_scram){0};
     c->process = c->key = 0;
     loop_timer_start_in(&c->timer, c->server->connect_ns);

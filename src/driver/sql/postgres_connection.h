@@ -71,6 +71,7 @@ struct postgres_connection {
     uint32_t process; // for cancelling
     uint32_t key;
     bool has_proved; // the server knows the password, or there is none
+    bool is_let_in;  // the server said so, when it was known well enough who it is
     // The call.
     sql_request *q;
     postgres_statement *statement; // of it

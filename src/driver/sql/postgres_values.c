@@ -408,7 +408,8 @@ static void write_list(postgres_reader *r, size_t type, format f, values_writer 
         return;
     }
     values_write_count(w, count);
-    for (uint32_t i = 0; i < count && !r->has_failed; i++) {
+    // A short value may be a long text (1e131071): nothing is made of what finds no room any more.
+    for (uint32_t i = 0; i < count && !r->has_failed && w->code == STATUS_OK; i++) {
         uint32_t len = postgres_read_u32(r); // UINT32_MAX for a null: more than there is
         postgres_reader item = postgres_reader_of(postgres_read_bytes(r, len));
         item.has_failed = r->has_failed;
@@ -434,7 +435,7 @@ const char *postgres_value_write(uint32_t oid, slice text, values_writer *w) {
     } else {
         write_payload(&r, i, (format)types[i].format, w);
     }
-    return postgres_read_end(&r)
+    return postgres_read_end(&r) || w->code != STATUS_OK
                ? NULL
                : "a value that the contract cannot hold, such as a list with NULL in it; cast it "
                  "to text";

@@ -337,7 +337,8 @@ TEST(nobody_there_is_closed_with_the_reason) {
     kv_stop(&k);
 }
 
-TEST(what_is_no_redis_server_is_told) {
+// What a call ends with when the server answers the greeting so.
+static void expect_refused(const char *said, const char *why) {
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
@@ -357,14 +358,24 @@ TEST(what_is_no_redis_server_is_told) {
     kv_begin(&k, &p, &c, UINT64_MAX);
     kv_turn(&k);
     int fd = accept(listener, NULL, NULL);
-    EXPECT_EQ(write(fd, "HTTP/1.1 400 Bad Request\r\n\r\n", 28), 28);
+    EXPECT_EQ(write(fd, said, strlen(said)), (ssize_t)strlen(said));
     kv_wait(&k, &p);
     EXPECT_STATUS(p.code, STATUS_CLOSED);
-    EXPECT_CONTAINS(p.message, "protocol of Redis");
+    EXPECT_CONTAINS(p.message, why);
     kv_pending_done(&p);
     close(fd);
     close(listener);
     kv_stop(&k);
+}
+
+TEST(what_is_no_redis_server_is_told) {
+    expect_refused("HTTP/1.1 400 Bad Request\r\n\r\n", "protocol of Redis");
+}
+
+TEST(lists_take_no_room_for_what_they_only_announce) {
+    expect_refused("*65537\r\n", "too long");
+    expect_refused("*2\r\n*65535\r\n", "too long");
+    expect_refused("*2000000000\r\n", "too long");
 }
 
 TEST(wrong_settings_are_refused) {

@@ -2,6 +2,8 @@
 // wasmcloud:postgres on a real PostgreSQL server: the contract, the server's types, who is believed,
 // connections that are lost, and what a call leaves behind.
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "unit/driver/helper_postgres.h"
@@ -252,6 +254,43 @@ TEST(who_is_believed) {
     EXPECT_CONTAINS(end_of(port, &(place){.user = "nobody"}), "28P01");
     EXPECT_CONTAINS(end_of(port, &(place){.tls = "off", .ca = ca}), "tls is off");
     EXPECT_CONTAINS(end_of(port, &(place){.tls = "prefer"}), "require or off");
+}
+
+// How opening a link without TLS ends when whoever is there says just this.
+static const char *end_of_fake(const void *said, size_t len) {
+    static char text[DRIVER_REASON_BYTES_MAX];
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof a;
+    EXPECT_EQ(bind(listener, (struct sockaddr *)&a, sizeof a), 0);
+    EXPECT_EQ(listen(listener, 8), 0);
+    EXPECT_EQ(getsockname(listener, (struct sockaddr *)&a, &size), 0);
+    kv k = {0};
+    driver_health h = {0};
+    EXPECT_OK(open_link(&k, ntohs(a.sin_port), &(place){0}, NULL));
+    kv_turn(&k);
+    int fd = accept(listener, NULL, NULL);
+    EXPECT_EQ(write(fd, said, len), (ssize_t)len);
+    do {
+        kv_turn(&k);
+        k.d->health(k.link, &h);
+    } while (h.state == DRIVER_CONNECTING);
+    snprintf(text, sizeof text, "%s", h.state == DRIVER_UP ? "up" : h.reason);
+    close(fd);
+    close(listener);
+    kv_stop(&k);
+    return text;
+}
+
+TEST(somebody_else_is_not_taken_for_the_server) {
+    static const char let_in[] = "R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+    static const char ready[] = "Z\0\0\0\x05I"; // without a word about the password
+    static const char shouting[] = "E\0\0\0\x12"
+                                   "C28000\0"
+                                   "M\x1b[2J\n\0";
+    EXPECT_CONTAINS(end_of_fake(let_in, sizeof let_in - 1), "did not ask for the password");
+    EXPECT_CONTAINS(end_of_fake(ready, sizeof ready - 1), "before it has let anybody in");
+    EXPECT_CONTAINS(end_of_fake(shouting, sizeof shouting), "28000: \\x1b[2J\\x0a");
 }
 
 TEST(a_call_that_is_given_up_stops_on_the_server) {

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "driver/sql/postgres_scram.h"
+#include "driver/sql/postgres_values.h"
 #include "driver/sql/sql.h"
 #include "test.h"
 
@@ -23,6 +24,29 @@ static const char *read_as_text(int type, const void *bytes, size_t len) {
     snprintf(text, sizeof text, "%.*s", SLICE_ARG(p.text));
     arena_done(&a);
     return problem != NULL ? problem : text;
+}
+
+// A few bytes that are a numeric of 131003 digits: 1e131000, as the server sends it.
+static void put_long_numeric(buf *out) {
+    static const uint8_t bytes[] = {0, 0, 0, 10, 0, 1, 0x7f, 0xee, 0, 0, 0, 0, 0, 1};
+    EXPECT_OK(buf_append(out, slice_of(bytes, sizeof bytes)));
+}
+
+TEST(what_finds_no_room_is_not_made) {
+    enum { NUMERIC_ARRAY_OID = 1231, COUNT = 8 };
+    static const uint8_t head[] = {0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 6, 0xa4, 0, 0, 0, COUNT + 1, 0, 0, 0, 1};
+    static const uint8_t nonsense[] = {0, 0, 0, 1, 0}; // which is seen by who reads on
+    auto_buf value, out;
+    buf_init(&value, 1024);
+    buf_init(&out, 1 << 18);
+    EXPECT_OK(buf_append(&value, slice_of(head, sizeof head)));
+    for (int i = 0; i < COUNT; i++) {
+        put_long_numeric(&value);
+    }
+    EXPECT_OK(buf_append(&value, slice_of(nonsense, sizeof nonsense)));
+    values_writer w = values_writer_of(&out);
+    EXPECT(postgres_value_write(NUMERIC_ARRAY_OID, buf_slice(&value), &w) == NULL);
+    EXPECT_STATUS(w.code, STATUS_LIMIT);
 }
 
 TEST(values_as_text) {

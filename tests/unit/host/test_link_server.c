@@ -357,5 +357,10 @@ TEST(a_backend_that_is_not_there_takes_no_place) {
     }
     EXPECT_STATUS(end.code, STATUS_CLOSED);
     expect_count(&p, 0, 10);
+    put(s, 0, "redis", "wasi:keyvalue/atomics");
+    link_session_cut(s, 0); // for good: what is on its way does not come
+    EXPECT_EQ(end.count, 3);
+    EXPECT_STATUS(end.code, STATUS_CANCELLED);
+    EXPECT_STATUS(call(&p, 0, "wasi:keyvalue/atomics", &increment), STATUS_DENIED);
     place_done(&p);
 }
