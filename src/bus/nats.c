@@ -96,6 +96,7 @@ static void cut(nats *n) {
     byte_stream_free(n->stream);
     n->stream = NULL;
     n->is_greeted = false;
+    n->left_out = 0;
     n->phase = NATS_PHASE_IDLE;
     loop_timer_stop(&n->timer);
     loop_timer_stop(&n->pinging);
@@ -328,6 +329,7 @@ static void on_complaint(nats *n, slice text) {
 static void on_operation(nats *n, const nats_event *event) {
     switch (event->op) {
     case NATS_OP_MESSAGE:
+        n->left_out = event->left_out;
         nats_deliver(n, event);
         break;
     case NATS_OP_INFO:
@@ -354,6 +356,12 @@ static bool is_expected(const nats *n, nats_op op) {
     return n->is_greeted || op == NATS_OP_INFO || op == NATS_OP_ERROR;
 }
 
+static size_t pass_over(nats *n, size_t there) {
+    size_t passed = n->left_out < there ? n->left_out : there;
+    n->left_out -= passed;
+    return passed;
+}
+
 static size_t on_bytes(void *arg, slice bytes) {
     nats *n = arg;
     const byte_stream *stream = n->stream;
@@ -361,6 +369,7 @@ static size_t on_bytes(void *arg, slice bytes) {
     n->was_heard = true;
     n->holds++;
     while (n->stream == stream && !is_held(n)) {
+        used += pass_over(n, bytes.len - used);
         nats_event event;
         size_t more = 0;
         err e;

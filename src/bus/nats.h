@@ -31,7 +31,6 @@ enum {
     NATS_SERVERS_MAX = 32, // given and discovered
     NATS_SUBSCRIPTIONS_MAX = 1 << 16,
     NATS_REQUESTS_MAX = 1 << 16, // on their way
-    NATS_PAYLOAD_BYTES_MAX = 64 << 20,
     NATS_REASON_BYTES_MAX = 256,
 };
 
@@ -76,7 +75,7 @@ typedef struct nats_options {
     nats_credentials credentials; // borrowed until nats_free or nats_set_credentials
     uint64_t random;              // seeds waits and the names of inboxes
     size_t out_bytes_max;         // 0 = 64 MiB
-    size_t payload_bytes_max;     // of a message that is taken; 0 = 8 MiB
+    size_t payload_bytes_max;     // of a message that is taken, longer ones are passed over; 0 = 8 MiB
     uint64_t connect_ns_max;      // until it is up; 0 = 5 s
     uint64_t ping_ns;             // a server that is silent for that long is asked, twice; 0 = 20 s
     // The state has changed; `why` is STATUS_OK when it is up. NATS_DOWN comes again for each attempt that
@@ -148,8 +147,8 @@ slice nats_inbox(nats *n, char ret[NATS_INBOX_BYTES_MAX]);
 
 typedef struct nats_result {
     // STATUS_OK; STATUS_NOT_FOUND: nobody listens on the subject; STATUS_DENIED: the server does not allow
-    // the subject; STATUS_TIMEOUT; STATUS_CLOSED: the connection was lost, it is not known whether it was
-    // heard.
+    // the subject; STATUS_LIMIT: the answer is longer than is taken; STATUS_TIMEOUT; STATUS_CLOSED: the
+    // connection was lost, it is not known whether it was heard.
     status code;
     nats_message message; // with STATUS_OK; valid during the callback
     const char *text;     // a sentence unless STATUS_OK

@@ -84,6 +84,7 @@ struct nats {
     bool was_heard; // since the last look
     bool is_paused;
     bool is_greeted; // CONNECT was sent
+    size_t left_out; // bytes to come of a message that is too long
     nats_info info;
     nats_table subscriptions;
     nats_table requests;
@@ -96,7 +97,7 @@ struct nats {
 
 // SUB for the inbox of requests and all subscriptions.
 status nats_send_subscriptions(nats *n);
-// A message of the server.
+// A message of the server, or that there was one which is too long.
 void nats_deliver(nats *n, const nats_event *event);
 // The server does not allow what was asked: ends the requests that it means.
 void nats_refuse_subject(nats *n, slice text);

@@ -302,7 +302,7 @@ void nats_end_flushes(nats *n, uint64_t pongs, status code) {
 
 // --- receiving ---------------------------------------------------------------------------------------------
 
-static void deliver_answer(nats *n, const nats_message *m) {
+static void deliver_answer(nats *n, const nats_message *m, bool is_too_long) {
     size_t prefix = strlen(n->inbox) + 1;
     uint64_t number;
     slice text;
@@ -312,6 +312,10 @@ static void deliver_answer(nats *n, const nats_message *m) {
     nats_request *r = nats_table_find(&n->requests, number);
     if (r == NULL) {
         return; // came late
+    }
+    if (is_too_long) {
+        fail_request(r, STATUS_LIMIT, "the answer is longer than is taken");
+        return;
     }
     if (m->payload.len == 0 && nats_headers_status(m->headers, &text) == NO_RESPONDERS) {
         fail_request(r, STATUS_NOT_FOUND, "nobody listens on the subject");
@@ -323,7 +327,7 @@ static void deliver_answer(nats *n, const nats_message *m) {
 void nats_deliver(nats *n, const nats_event *event) {
     const nats_message m = {event->subject, event->reply, event->headers, event->payload};
     if (event->sid == NATS_INBOX_SID) {
-        deliver_answer(n, &m);
+        deliver_answer(n, &m, event->left_out > 0);
         return;
     }
     nats_subscription *s = nats_table_find(&n->subscriptions, event->sid);
@@ -335,5 +339,7 @@ void nats_deliver(nats *n, const nats_event *event) {
     if (s->left > 0 && --s->left == 0) {
         forget(s);
     }
-    on_message(arg, s, &m);
+    if (event->left_out == 0) {
+        on_message(arg, s, &m);
+    }
 }

@@ -33,8 +33,8 @@ static status malformed(err *e, const char *what) {
 }
 
 // `subject sid [reply] number` or, with headers, `subject sid [reply] number number`, behind the name.
-static status read_message(slice line, bool has_headers, size_t payload_max, nats_event *ret,
-                           size_t *ret_headers, size_t *ret_bytes, err *e) {
+static status read_message(slice line, bool has_headers, nats_event *ret, size_t *ret_headers,
+                           size_t *ret_bytes, err *e) {
     slice words[WORDS_MAX];
     size_t count = split(line, words);
     size_t numbers = has_headers ? 2 : 1;
@@ -47,9 +47,10 @@ static status read_message(slice line, bool has_headers, size_t payload_max, nat
         (has_headers && (!slice_to_u64(words[count - 2], &headers) || headers > bytes))) {
         return malformed(e, "a message whose numbers are none");
     }
-    if (bytes > payload_max) {
-        return err_set(e, STATUS_LIMIT, "the server sent a message of %llu bytes, and at most %zu are taken",
-                       (unsigned long long)bytes, payload_max);
+    if (bytes > NATS_PAYLOAD_BYTES_MAX) {
+        return err_set(e, STATUS_LIMIT,
+                       "the server sends a message of %llu bytes, and no server takes more than %d",
+                       (unsigned long long)bytes, NATS_PAYLOAD_BYTES_MAX);
     }
     ret->op = NATS_OP_MESSAGE;
     ret->subject = words[1];
@@ -138,8 +139,13 @@ status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_
     if (has_headers || is_named(line, "MSG", &rest)) {
         size_t headers = 0;
         size_t len = 0;
-        TRY(read_message(line, has_headers, payload_max, &event, &headers, &len, e));
-        TRY(read_payload(bytes, next, headers, len, &event, &used, e));
+        TRY(read_message(line, has_headers, &event, &headers, &len, e));
+        if (len > payload_max) {
+            event.left_out = len + 2;
+            used = next;
+        } else {
+            TRY(read_payload(bytes, next, headers, len, &event, &used, e));
+        }
     } else {
         TRY(read_short(line, &event, e));
         used = next;

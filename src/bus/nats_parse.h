@@ -15,6 +15,7 @@ enum {
     NATS_LINE_BYTES_MAX = 8 << 10,   // of a line that is no INFO
     NATS_INFO_BYTES_MAX = 256 << 10, // of one that is
     NATS_SUBJECT_BYTES_MAX = 3584,
+    NATS_PAYLOAD_BYTES_MAX = 64 << 20, // with headers; more is no message of any server
 };
 
 typedef enum nats_op {
@@ -33,11 +34,13 @@ typedef struct nats_event { // slices are borrowed from the input
     slice reply;   // empty = none
     slice headers; // the block with its version line and the empty line; empty = none
     slice payload;
-    slice text; // INFO: the JSON; ERROR: the sentence without quotes
+    size_t left_out; // bytes that follow and are to be passed over: a message that is too long; else 0
+    slice text;      // INFO: the JSON; ERROR: the sentence without quotes
 } nats_event;
 
 // STATUS_OK: `*ret` was in the first `*ret_used` bytes; STATUS_NOT_FOUND: it has not come as a whole;
-// STATUS_INVALID, STATUS_LIMIT (more than `payload_max` bytes): the connection is of no use any more.
+// STATUS_INVALID, STATUS_LIMIT: the connection is of no use any more. Of a message with more than
+// `payload_max` bytes there is only the line: whoever may publish must not be able to cut those who listen.
 status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_used, err *e) WRIT_MUST_USE;
 
 // --- headers -----------------------------------------------------------------------------------------------

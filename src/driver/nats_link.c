@@ -48,7 +48,10 @@ static status make_tls(nats_link *k, const driver_environment *env, const driver
     }
     TRY(driver_values_bool(&o->settings, "tls", &is_on, e));
     TRY(driver_values_bool(&o->settings, "tls-first", &k->tls_first, e));
-    return is_on ? driver_tls_make(env, o, &k->tls, e) : STATUS_OK;
+    if (k->tls_first && !is_on) {
+        return err_set(e, STATUS_INVALID, "the setting tls-first is for TLS, which is off: set tls=true");
+    }
+    return driver_tls_make(env, o, is_on, &k->tls, e);
 }
 
 status nats_link_storage(const driver_values *settings, uint64_t *ret_replicas, bool *ret_in_memory, err *e) {

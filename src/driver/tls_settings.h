@@ -13,6 +13,7 @@
         "tls-key", "the key of tls-certificate (PEM text)", true, false                                  \
     }
 
-// For a link whose connections are under TLS. Goes to `tls_context_free`.
-status driver_tls_make(const driver_environment *env, const driver_link_options *options, tls_context **ret,
-                       err *e) WRIT_MUST_USE;
+// For a link whose connections are under TLS when `is_on`. Goes to `tls_context_free`. Otherwise `*ret` is
+// NULL, and settings that say how TLS is to be are STATUS_INVALID: whoever wrote them believes in it.
+status driver_tls_make(const driver_environment *env, const driver_link_options *options, bool is_on,
+                       tls_context **ret, err *e) WRIT_MUST_USE;

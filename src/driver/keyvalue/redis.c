@@ -390,9 +390,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     driver_link *k = mem_zalloc(sizeof *k + count * sizeof k->places[0]);
     status code = read_settings(k, &options->settings, e);
     code = code == STATUS_OK ? keyvalue_watch_open(env, options, &k->limits, e) : code;
-    if (code == STATUS_OK && k->is_secure) {
-        code = driver_tls_make(env, options, &k->server.tls, e);
-    }
+    code = code == STATUS_OK ? driver_tls_make(env, options, k->is_secure, &k->server.tls, e) : code;
     if (code != STATUS_OK) {
         free_parts(k);
         return code;

@@ -326,6 +326,34 @@ TEST(requests_end_in_every_way_once) {
     done(&s);
 }
 
+TEST(what_is_too_long_is_passed_over) {
+    script s;
+    nats_subscription sub = {0};
+    nats_request r = {0};
+    char inbox[100];
+    char text[400];
+    const nats_message m = message("ask.me", "?");
+    begin(&s, (nats_options){.payload_bytes_max = 10});
+    EXPECT_OK(nats_subscribe(s.n, &sub, slice_from_text("a"), slice_empty(), 0, on_message, &s, NULL));
+    come_up(&s);
+    EXPECT_OK(nats_request_start(s.n, &r, &m, UINT64_MAX, on_ended, &s, NULL));
+    inbox_of(&s, "ask.me", inbox, sizeof inbox);
+    snprintf(text, sizeof text,
+             "MSG a %" PRIu64 " 11\r\n12345678901\r\nMSG a %" PRIu64 " 2\r\nhi\r\nMSG %s 1 12\r\n1234",
+             sub.sid, sub.sid, inbox);
+    say(&s, text);
+    EXPECT_EQ(s.downs, 0);
+    EXPECT_EQ(s.messages, 1);
+    EXPECT_TEXT(s.last, "a  hi");
+    EXPECT_EQ(s.ends, 1);
+    EXPECT_STATUS(s.result.code, STATUS_LIMIT);
+    snprintf(text, sizeof text, "56789012\r\nMSG a %" PRIu64 " 10\r\n1234567890\r\n", sub.sid);
+    say(&s, text);
+    EXPECT_EQ(s.downs, 0);
+    EXPECT_EQ(s.messages, 2);
+    done(&s);
+}
+
 static void on_flushed(void *arg, status code) {
     script *s = arg;
     s->ends++;

@@ -58,6 +58,17 @@ TEST(what_is_cut_off_is_waited_for) {
     EXPECT_U64(used, sizeof whole - 1);
 }
 
+TEST(of_what_is_too_long_there_is_the_line) {
+    nats_event v;
+    size_t used;
+    EXPECT_OK(parse("HMSG a 1 r 12 1001\r\nNATS", &v, &used, NULL));
+    EXPECT_EQ(v.op, NATS_OP_MESSAGE);
+    EXPECT_BYTES(v.reply, slice_from_text("r"));
+    EXPECT_U64(used, 20);
+    EXPECT_U64(v.left_out, 1003);
+    EXPECT_U64(v.headers.len + v.payload.len, 0);
+}
+
 TEST(nonsense_is_refused) {
     static const char *const wrong[] = {
         "HTTP/1.1 400 Bad Request\r\n",
@@ -76,7 +87,7 @@ TEST(nonsense_is_refused) {
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         EXPECT_STATUS(parse(wrong[i], &v, &used, NULL), STATUS_INVALID);
     }
-    EXPECT_STATUS(parse("MSG a 1 1001\r\n", &v, &used, NULL), STATUS_LIMIT);
+    EXPECT_STATUS(parse("MSG a 1 67108865\r\n", &v, &used, NULL), STATUS_LIMIT);
     EXPECT_STATUS(parse("MSG a 1 99999999999999999999999\r\n", &v, &used, NULL), STATUS_INVALID);
     char line[NATS_LINE_BYTES_MAX + 1];
     memset(line, 'a', sizeof line);

@@ -320,3 +320,16 @@ TEST(what_the_server_forbids_is_access_denied) {
 TEST(it_is_found) {
     EXPECT(driver_find(slice_from_text("nats"), slice_from_text("wasi:keyvalue/store")) == &keyvalue_nats);
 }
+
+TEST(what_is_for_tls_is_not_ignored_without_it) {
+    static const char *const names[] = {"ca", "tls-certificate", "tls-first"};
+    kv k = {0};
+    kv_start(&k);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const driver_value value = {slice_from_text(names[i]), slice_from_text("true")};
+        err e = {0};
+        EXPECT_STATUS(kv_open(&k, &keyvalue_nats, &(driver_values){&value, 1}, NULL, &e), STATUS_INVALID);
+        EXPECT_CONTAINS(e.message, "TLS, which is off");
+    }
+    kv_stop(&k);
+}

@@ -388,6 +388,7 @@ TEST(wrong_settings_are_refused) {
         {{SLICE_LITERAL("port"), SLICE_LITERAL("70000")}},
         {{SLICE_LITERAL("connections"), SLICE_LITERAL("0")}},
         {{SLICE_LITERAL("password"), SLICE_LITERAL("in clear")}},
+        {{SLICE_LITERAL("ca"), SLICE_LITERAL("of a link without TLS")}},
     };
     kv k = {0};
     kv_start(&k);
