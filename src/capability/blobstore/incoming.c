@@ -7,6 +7,11 @@
 #include "capability/blobstore/blobstore_internal.h"
 #include "loop/loop.h"
 
+typedef struct held_part {
+    buf bytes;
+    size_t charged; // to the instance's account while `bytes` may be so large
+} held_part;
+
 // Reads [at, end) of an object of one revision. One call at a time.
 typedef struct reader {
     wasi_instance *instance;
@@ -17,14 +22,13 @@ typedef struct reader {
     uint8_t revision[BLOBSTORE_REVISION_BYTES_MAX];
     uint64_t at; // of the next part
     uint64_t end;
-    buf now; // being read
+    held_part now; // being read
     size_t now_at;
-    buf next;
+    held_part next;
     bool has_next;
     bool is_fetching; // or waits until there is room on the way
     rpc_call call;
     loop_timer pause;
-    size_t charged; // for the part that came last
     uint32_t asked;
     bool has_failed;
     char problem[WASI_FAILURE_TEXT_BYTES];
@@ -40,14 +44,32 @@ typedef wasi_blobstore_types_incoming_value value;
 
 static void on_pause_over(void *arg);
 
+static void part_free(wasi_instance *i, held_part *p) {
+    blob_account_give(i, p->charged);
+    buf_done(&p->bytes);
+}
+
+// Empties a part for the next one, and says how large that may be. Memory that was charged and is so no more
+// goes.
+static size_t part_renew(wasi_instance *i, held_part *p, size_t wanted) {
+    blob_account_give(i, p->charged);
+    size_t len = blob_account_take(i, wanted, &p->charged);
+    if (p->bytes.capacity > len) {
+        buf_done(&p->bytes);
+        buf_init(&p->bytes, BLOBSTORE_PART_BYTES_MAX);
+    }
+    buf_clear(&p->bytes);
+    return len;
+}
+
 static reader *reader_new(wasi_instance *i, const wasi_blobstore_container_container *c, slice name) {
     reader *r = MEM_NEW(reader);
     r->instance = i;
     r->link = c->link;
     r->container = mem_text_dup(c->name);
     r->object = mem_slice_dup(name);
-    buf_init(&r->now, BLOBSTORE_PART_BYTES_MAX);
-    buf_init(&r->next, BLOBSTORE_PART_BYTES_MAX);
+    buf_init(&r->now.bytes, BLOBSTORE_PART_BYTES_MAX);
+    buf_init(&r->next.bytes, BLOBSTORE_PART_BYTES_MAX);
     loop_timer_init(&r->pause, i->loop, on_pause_over, r);
     return r;
 }
@@ -56,9 +78,8 @@ static void reader_free(reader *r) {
     if (r != NULL) {
         rpc_call_cancel(&r->call);
         loop_timer_stop(&r->pause);
-        blob_account_give(r->instance, r->charged);
-        buf_done(&r->now);
-        buf_done(&r->next);
+        part_free(r->instance, &r->now);
+        part_free(r->instance, &r->next);
         mem_free(r->container);
         mem_free(r->object);
         mem_free(r);
@@ -95,7 +116,7 @@ static void keep_part(reader *r, slice payload) {
         fail(r, "%s", e.message);
     } else if (a.is_error) {
         fail(r, "%.*s", SLICE_ARG(a.message));
-    } else if (a.bytes.len != r->asked || buf_append(&r->next, a.bytes) != STATUS_OK) {
+    } else if (a.bytes.len != r->asked || buf_append(&r->next.bytes, a.bytes) != STATUS_OK) {
         fail(r, "the store gave %zu bytes instead of %u", a.bytes.len, r->asked);
     } else {
         r->has_next = true;
@@ -120,11 +141,9 @@ static void fetch(reader *r) {
         return;
     }
     uint64_t left = r->end - r->at;
-    blob_account_give(r->instance, r->charged);
     size_t wanted = left < BLOBSTORE_PART_BYTES_MAX ? (size_t)left : BLOBSTORE_PART_BYTES_MAX;
-    size_t len = blob_account_take(r->instance, wanted, &r->charged);
+    size_t len = part_renew(r->instance, &r->next, wanted);
     const blobstore_call c = part_of(r, len);
-    buf_clear(&r->next);
     r->asked = (uint32_t)len;
     r->is_fetching = true;
     status s = blob_start(r->instance, &r->link, &c, &r->call, on_part, r, &e);
@@ -154,8 +173,8 @@ static reader *reader_of(wasi_io_streams_input_stream *s) { return ((body_stream
 
 // Makes the next part the one that is read, when that is over.
 static void turn(reader *r) {
-    if (r->now_at == r->now.len && r->has_next) {
-        buf read = r->now;
+    if (r->now_at == r->now.bytes.len && r->has_next) {
+        held_part read = r->now;
         r->now = r->next;
         r->next = read;
         r->now_at = 0;
@@ -168,7 +187,7 @@ static wasi_io_state stream_read(wasi_io_streams_input_stream *s, size_t max, sl
                                  wasi_failure *failure) {
     reader *r = reader_of(s);
     turn(r);
-    *ret = slice_sub(buf_slice(&r->now), r->now_at, r->now_at + max);
+    *ret = slice_sub(buf_slice(&r->now.bytes), r->now_at, r->now_at + max);
     r->now_at += ret->len;
     if (ret->len > 0) {
         return WASI_IO_OK;
@@ -182,7 +201,7 @@ static wasi_io_state stream_read(wasi_io_streams_input_stream *s, size_t max, sl
 static bool stream_ready(wasi_io_streams_input_stream *s) {
     reader *r = reader_of(s);
     turn(r);
-    return r->now_at < r->now.len || r->has_failed || !r->is_fetching;
+    return r->now_at < r->now.bytes.len || r->has_failed || !r->is_fetching;
 }
 
 // What is waited for is on its way.
@@ -221,7 +240,7 @@ static status begin(host_call *call, reader *r, uint64_t start, uint64_t end, bo
     blobstore_answer a;
     r->at = start;
     size_t wanted = end - start < BLOB_FIRST_PART_BYTES ? (size_t)(end - start) + 1 : BLOB_FIRST_PART_BYTES;
-    wanted = blob_account_take(r->instance, wanted, &r->charged);
+    wanted = part_renew(r->instance, &r->now, wanted);
     const blobstore_call c = part_of(r, wanted);
     TRY(blob_call(call, &r->link, &c, &a, ret_is_error, ret_error, e));
     if (*ret_is_error) {
@@ -230,7 +249,7 @@ static status begin(host_call *call, reader *r, uint64_t start, uint64_t end, bo
     r->end = a.size == 0 ? 0 : end < a.size ? end + 1 : a.size;
     r->end = r->end < start ? start : r->end;
     uint64_t due = r->end - start < wanted ? r->end - start : wanted;
-    if (a.bytes.len != due || buf_append(&r->now, a.bytes) != STATUS_OK) {
+    if (a.bytes.len != due || buf_append(&r->now.bytes, a.bytes) != STATUS_OK) {
         *ret_is_error = true;
         *ret_error = blob_error_text(call, "the store gave another number of bytes than were asked for");
         return STATUS_OK;
@@ -305,7 +324,7 @@ status wasi_blobstore_types_incoming_value_incoming_value_consume_async(
 static status read_all(host_call *call, reader *r, uint8_t *bytes, size_t size, err *e) {
     for (size_t done = 0; done < size;) {
         turn(r);
-        slice part = slice_sub(buf_slice(&r->now), r->now_at, r->now.len);
+        slice part = slice_sub(buf_slice(&r->now.bytes), r->now_at, r->now.bytes.len);
         if (part.len > 0) {
             memcpy(bytes + done, part.data, part.len);
             r->now_at += part.len;

@@ -227,6 +227,11 @@ status wasi_blobstore_types_outgoing_value_outgoing_value_write_body(
     return STATUS_OK;
 }
 
+// "" stands for one that was not begun.
+static bool is_upload(slice name) {
+    return name.len > 0 && name.len <= BLOBSTORE_UPLOAD_BYTES && slice_find(name, 0, '\0') == SIZE_MAX;
+}
+
 status blob_outgoing_begin(host_call *call, const wasi_blobstore_container_container *c, slice name,
                            value *data, wasi_blobstore_container_result_void_string *ret, err *e) {
     blobstore_answer a;
@@ -242,9 +247,9 @@ status blob_outgoing_begin(host_call *call, const wasi_blobstore_container_conta
     data->is_given = true;
     data->link = c->link;
     TRY(blob_call(call, &data->link, &begin, &a, &ret->is_err, &ret->err, e));
-    if (!ret->is_err && a.upload.len >= sizeof data->upload) {
+    if (!ret->is_err && !is_upload(a.upload)) {
         ret->is_err = true;
-        ret->err = blob_error_text(call, "the store gave the upload too long a name");
+        ret->err = blob_error_text(call, "the store gave the upload a name that is none");
     }
     if (ret->is_err) {
         fail(data, ret->err);
