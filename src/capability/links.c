@@ -142,6 +142,14 @@ status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) {
     return is_there ? STATUS_OK : no_link(i, interface, name, e);
 }
 
+void wasi_link_choose_none(wasi_instance *i) {
+    if (i->slots[WASI_SLOT_LINKS].state != NULL) {
+        free_choices(i->slots[WASI_SLOT_LINKS].state);
+        i->slots[WASI_SLOT_LINKS].state = NULL;
+        i->slots[WASI_SLOT_LINKS].free = NULL;
+    }
+}
+
 // --- calling -----------------------------------------------------------------------------------------------
 
 typedef struct waiting { // on the guest's fiber, which keeps its place while it is suspended

@@ -2,9 +2,9 @@
 // Links: what stands behind an imported contract of this workload, and how a call gets there.
 //
 // A workload may have several links of one interface, told apart by a name; "default" is the one that a guest
-// uses unless it says otherwise (wasmcloud:bus/lattice set-link-name, which holds for one instance). Calls
-// travel to the process with the drivers (net/rpc.h), as bytes in the value encoding (codec/values.h); the
-// guest is suspended meanwhile and the loop serves others.
+// uses unless it says otherwise (wasmcloud:bus/lattice set-link-name, which holds for one instance, and for
+// one request when an instance serves several). Calls travel to the process with the drivers (net/rpc.h), as
+// bytes in the value encoding (codec/values.h); the guest is suspended meanwhile and the loop serves others.
 //
 // Every call that leaves a worker asks the gate (policy/gate.h) here, in wasi_call_check, and none is sent
 // from elsewhere (tools/lint holds that). Without a gate no call is allowed.
@@ -68,6 +68,9 @@ slice wasi_link_chosen(const wasi_instance *i, slice interface);
 // From now on calls of this instance to `interface` go through the link of this name. STATUS_NOT_FOUND when
 // there is none (it is set all the same: links may come later); STATUS_LIMIT.
 status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) WRIT_MUST_USE;
+
+// Forgets what was chosen, between two requests that one instance serves.
+void wasi_link_choose_none(wasi_instance *i);
 
 // May this instance make that call? STATUS_DENIED with the rule that says no, which also goes to the
 // workload's log; `link` is what the component calls it. For whatever reaches another workload or a driver;

@@ -5,6 +5,7 @@
 #include "host/job.h"
 
 #include "base/mem.h"
+#include "capability/links.h"
 
 #define RETRY_NS 2000000ull
 
@@ -76,12 +77,14 @@ void job_cancel(job *j) {
     }
 }
 
-// A guest that may serve again is taken from the job and kept.
+// A guest that may serve again is taken from the job and kept. Which links it, or a delivery for it, has
+// chosen is over with this job.
 static void keep_guest(job *j) {
     if (j->uses + 1 < j->pool->limits->reuse_max && guest_is_reusable(j->guest)) {
         spare *s = MEM_NEW(spare);
         s->guest = j->guest;
         s->uses = j->uses + 1;
+        wasi_link_choose_none(guest_wasi(j->guest));
         list_push_back(&j->pool->spares, &s->node);
         j->guest = NULL;
     }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "capability/links.h"
 #include "test.h"
 #include "unit/component/helper_wat.c"
 
@@ -459,5 +460,57 @@ TEST(a_worker_that_has_to_end_gives_up_what_it_has) {
     for (size_t i = 0; i < 6; i++) {
         EXPECT(list[i].has_ended && list[i].code == STATUS_CANCELLED);
     }
+    teardown(&p);
+}
+
+// --- instances that serve again ----------------------------------------------------------------------------
+
+typedef struct chooser {
+    job base;
+    const guest *guest;
+    char had[32]; // the link that the one before has left to it
+    bool is_released;
+} chooser;
+
+static bool prepare_chooser(job *j) {
+    (void)j;
+    return true;
+}
+
+static status choose_other(job *j, component_instance *instance, err *e) {
+    chooser *c = (chooser *)j;
+    wasi_instance *i = guest_wasi(j->guest);
+    const slice store = slice_from_text("wasi:keyvalue/store");
+    (void)instance;
+    c->guest = j->guest;
+    snprintf(c->had, sizeof c->had, "%.*s", SLICE_ARG(wasi_link_chosen(i, store)));
+    return wasi_link_choose(i, store, slice_from_text("other"), e);
+}
+
+static void chooser_ended(job *j, const guest_end *end) {
+    (void)j;
+    EXPECT_EQ(end->outcome, GUEST_RETURNED);
+}
+
+static void chooser_released(job *j) { ((chooser *)j)->is_released = true; }
+
+TEST(a_link_that_was_chosen_is_not_left_to_the_next_request) {
+    static const job_ops ops = {.prepare = prepare_chooser,
+                                .body = choose_other,
+                                .ended = chooser_ended,
+                                .release = chooser_released};
+    place p;
+    chooser list[2] = {0};
+    setup(&p);
+    p.config.workloads[0].limits.reuse_max = 2;
+    for (size_t i = 0; i < 2; i++) {
+        REQUIRE(job_admit(p.pool, &list[i].base, &ops, UINT64_MAX));
+        while (!list[i].is_released) {
+            loop_turn(p.loop, true);
+        }
+    }
+    EXPECT(list[0].guest == list[1].guest);
+    EXPECT_TEXT(list[0].had, "default");
+    EXPECT_TEXT(list[1].had, "default");
     teardown(&p);
 }
