@@ -101,7 +101,7 @@ static void choose_of_group(bus *b, member *first, size_t bytes) {
 
 static void choose(bus *b, const messaging_message *msg) {
     EACH_MEMBER(b, m) {
-        m->gets_it = subject_covers(m->subscription->pattern, msg->subject);
+        m->gets_it = messaging_covers(m->subscription->pattern, msg->subject);
         m->is_decided = m->subscription->queue.len == 0;
     }
     EACH_MEMBER(b, m) {

@@ -18,6 +18,10 @@
 //   none. While its handler has a message, also to the reply-to of that one, as often as it likes. A
 //   message's reply-to must be a subject that the link may publish to or is subscribed to: nobody gets
 //   somebody else to publish for it.
+// - Subjects that begin with '$' are the server's own (JetStream, and with it other links' buckets), those
+// that
+//   begin with _INBOX. are answers to others. A pattern covers them when it names their first token, and '*'
+//   and '>' in its place do not. Nobody is asked to answer to the server's own.
 // - A message is handed to the handler once, and again only with `redeliver`: see the feed below.
 // - publish: done when the broker has the message. Nobody need be subscribed. What is refused by a rule or a
 //   bound is the contract's error, and nobody gets the message then.
@@ -127,6 +131,10 @@ typedef struct messaging_settings {
             "default 0)",                                                                                    \
             false, false                                                                                     \
     }
+
+// Whether the subject is one of those that a pattern has to name, and this one does not.
+bool messaging_is_hidden(slice pattern, slice subject);
+bool messaging_covers(slice pattern, slice subject); // and is not hidden
 
 status messaging_settings_read(const driver_values *settings, messaging_settings *ret, err *e) WRIT_MUST_USE;
 void messaging_settings_done(messaging_settings *s); // accepts a zeroed one

@@ -301,8 +301,10 @@ static void on_message(void *arg, nats_subscription *base, const nats_message *m
     (void)base;
     subscription *s = arg;
     const messaging_message x = message_of(m);
-    if (m->payload.len > s->link->settings.body_bytes_max || !subject_is_plain(m->subject)) {
-        return; // more than the link takes
+    slice pattern = s->link->settings.subscriptions[s - s->link->subscriptions].pattern;
+    if (m->payload.len > s->link->settings.body_bytes_max || !subject_is_plain(m->subject) ||
+        messaging_is_hidden(pattern, m->subject)) {
+        return; // more than the link takes, or not for it
     }
     if (!messaging_feed_has_room(s->feed, x.body.len)) {
         hold(s->link, s, &x);

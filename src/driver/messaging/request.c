@@ -10,7 +10,7 @@
 
 static bool is_allowed(const messaging_settings *s, slice subject) {
     for (size_t i = 0; i < s->subject_count; i++) {
-        if (subject_covers(s->subjects[i], subject)) {
+        if (messaging_covers(s->subjects[i], subject)) {
             return true;
         }
     }
@@ -18,7 +18,8 @@ static bool is_allowed(const messaging_settings *s, slice subject) {
 }
 
 static bool is_asked(messaging_feed *const *feeds, size_t count, slice subject) {
-    for (size_t i = 0; i < count; i++) {
+    bool is_of_server = slice_starts_with(subject, "$"); // who sends a message says where the answer goes
+    for (size_t i = 0; i < count && !is_of_server; i++) {
         if (messaging_feed_is_asked(feeds[i], subject)) {
             return true;
         }
@@ -28,7 +29,7 @@ static bool is_asked(messaging_feed *const *feeds, size_t count, slice subject) 
 
 static bool is_subscribed(const messaging_settings *s, slice subject) {
     for (size_t i = 0; i < s->subscription_count; i++) {
-        if (subject_covers(s->subscriptions[i].pattern, subject)) {
+        if (messaging_covers(s->subscriptions[i].pattern, subject)) {
             return true;
         }
     }

@@ -91,6 +91,15 @@ status messaging_settings_read(const driver_values *settings, messaging_settings
     return STATUS_OK;
 }
 
+bool messaging_is_hidden(slice pattern, slice subject) {
+    bool is_open = slice_starts_with(pattern, "*") || slice_starts_with(pattern, ">");
+    return is_open && (slice_starts_with(subject, "$") || slice_starts_with(subject, "_INBOX."));
+}
+
+bool messaging_covers(slice pattern, slice subject) {
+    return !messaging_is_hidden(pattern, subject) && subject_covers(pattern, subject);
+}
+
 void messaging_settings_done(messaging_settings *s) {
     arena_done(&s->memory);
     *s = (messaging_settings){0};

@@ -72,6 +72,22 @@ static void contract_allowed(msg *m) {
     EXPECT(msg_got_is(b, 0, "s.in", "x") && msg_got_is(b, 1, "s.in", "last"));
 }
 
+static void contract_reserved(msg *m) {
+    msg_link *all = msg_open(m, ">", ">", NULL);
+    msg_link *named = msg_open(m, "$T.>,_INBOX.t.*", "$T.>,_INBOX.t.*,s.a", NULL);
+    slice x = slice_from_text("x");
+    all->holds = true;
+    EXPECT(msg_publish(named, "$T.bucket.key", "x"));
+    EXPECT(msg_publish(named, "_INBOX.t.1", "y"));
+    EXPECT(msg_publish_to(named, "s.a", x, "$T.bucket.key"));
+    EXPECT(msg_wait_for(all, 1) && msg_wait_for(named, 2));
+    EXPECT(msg_got_is(all, 0, "s.a", "x") && msg_got_is(named, 0, "$T.bucket.key", "x"));
+    EXPECT(msg_is_refused(all, "$T.bucket.key", x, NULL, "may not publish to $T.bucket.key")); // though asked
+    EXPECT(msg_is_refused(all, "_INBOX.t.2", x, NULL, "may not publish"));
+    EXPECT(msg_is_refused(all, "s.a", x, "$T.bucket.key", "may not have answers sent to"));
+    msg_end(&all->got[0], STATUS_OK, NULL);
+}
+
 static void contract_bounds(msg *m) {
     enum { MAX = 1000 };
     static const driver_value settings[] = {MSG_SETTING("body-bytes-max", "1000"), MSG_SETTING_END};
@@ -336,6 +352,7 @@ static void contract_settings(msg *m) {
     MESSAGING_CONTRACT_TEST(start_it, stop_it, publish)                      \
     MESSAGING_CONTRACT_TEST(start_it, stop_it, patterns)                     \
     MESSAGING_CONTRACT_TEST(start_it, stop_it, allowed)                      \
+    MESSAGING_CONTRACT_TEST(start_it, stop_it, reserved)                     \
     MESSAGING_CONTRACT_TEST(start_it, stop_it, bounds)                       \
     MESSAGING_CONTRACT_TEST(start_it, stop_it, large)                        \
     MESSAGING_CONTRACT_TEST(start_it, stop_it, queues)                       \
