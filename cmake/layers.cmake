@@ -75,6 +75,10 @@ function(writ_add_programs)
         add_executable(writ-wast ${wast_sources})
         target_link_libraries(writ-wast PRIVATE ${all} writ_flags)
     endif()
+    # The driver of somebody else that docs/drivers.md tells about.
+    add_executable(dice examples/driver-c/dice.c)
+    target_link_libraries(dice PRIVATE ${all} writ_flags)
+    set_target_properties(dice PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/examples")
     # Each bench/<name>.c is a program of its own, built only when asked for: `bench_<name>`.
     file(GLOB bench_sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/bench/*.c")
     foreach(source IN LISTS bench_sources)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "component/forward.h"
 
+#include "base/mem.h"
 #include "component/bridge_failure.h"
 #include "component/bridge_internal.h"
 #include "component/host_call.h"
@@ -57,3 +58,45 @@ status forward_failure(const forward *f, status code, err *e) {
     slice why = slice_from_text(e->message);
     return bridge_failure_lower(&failure, f->call, why, f->values, f->return_pointer, e);
 }
+
+// --- interfaces --------------------------------------------------------------------------------------------
+
+static status add_item(forward_interface *f, const component_item *item, host_body body, err *e) {
+    if (item->kind == COMPONENT_TYPE && item->resource != NULL) {
+        return err_set(e, STATUS_UNSUPPORTED,
+                       "%.*s is a resource, and only values can be passed on to a driver",
+                       SLICE_ARG(item->name));
+    }
+    if (item->kind != COMPONENT_FUNC) {
+        return STATUS_OK;
+    }
+    if (item->func->is_async) {
+        return err_set(e, STATUS_UNSUPPORTED, "%.*s is async, which this host does not run",
+                       SLICE_ARG(item->name));
+    }
+    if (value_code_check(item->func, e) != STATUS_OK) {
+        return err_wrap(e, "%.*s", SLICE_ARG(item->name));
+    }
+    f->funcs[f->base.func_count++] = (host_func){.name = item->name, .type = item->func, .body = body};
+    return STATUS_OK;
+}
+
+status forward_interface_new(const component_item *import, host_body body, forward_interface **ret, err *e) {
+    forward_interface *f = mem_try_calloc(1, sizeof *f + import->item_count * sizeof f->funcs[0]);
+    if (f == NULL) {
+        return err_set(e, STATUS_LIMIT, "no memory for its %zu functions", import->item_count);
+    }
+    f->base.funcs = f->funcs;
+    (void)component_name_split(component_item_interface(import), &f->base.name, &f->base.version);
+    for (size_t i = 0; i < import->item_count; i++) {
+        status s = add_item(f, &import->items[i], body, e);
+        if (s != STATUS_OK) {
+            forward_interface_free(f);
+            return s;
+        }
+    }
+    *ret = f;
+    return STATUS_OK;
+}
+
+void forward_interface_free(forward_interface *f) { mem_free(f); }

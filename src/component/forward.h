@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "component/component.h"
 #include "component/host.h"
 
 // Where the result goes; to be taken before anything else, because flat values are both ways.
@@ -22,3 +23,16 @@ status forward_result(const forward *f, slice answer, err *e) WRIT_MUST_USE;
 // Tells the caller why it failed, if the type of the function has a place for that
 // (component/bridge_failure.h); else it returns `code`, with the message of `e`, which is not NULL.
 status forward_failure(const forward *f, status code, err *e) WRIT_MUST_USE;
+
+// An interface that only the component that imports it describes: all of its functions, each with the same
+// body, which passes them on.
+typedef struct forward_interface {
+    host_interface base; // first
+    host_func funcs[];
+} forward_interface;
+
+// `import` is of kind INSTANCE; it and what it says are borrowed. STATUS_UNSUPPORTED when a function is
+// async, or the interface has resources: nobody here could keep them.
+status forward_interface_new(const component_item *import, host_body body, forward_interface **ret,
+                             err *e) WRIT_MUST_USE;
+void forward_interface_free(forward_interface *f); // accepts NULL

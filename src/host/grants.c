@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a decision is made, first match wins:
-//   1. nobody offers the interface (or a compatible version of it)     -> refused, no option helps
+//   1. nobody offers the interface (or a compatible version of it)     -> refused, no option helps, unless
+//                                                                         a link leads it to a driver
 //   2. its writ, or the trust in who signed it, does not cover it      -> refused, no option helps
 //   3. a rule of the configuration reaches further than they allow     -> refused, a narrower rule helps
 //   4. --refuse names it or its package                                -> refused
@@ -17,7 +18,9 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "capability/links.h"
 #include "capability/offers.h"
+#include "component/forward.h"
 #include "host/grants_writ.h"
 
 struct grants {
@@ -25,6 +28,7 @@ struct grants {
     size_t count;
     grant_decision *decisions;
     const host_interface **interfaces; // what each decision binds; NULL where refused
+    forward_interface **forwards;      // of those that only their component describes; else NULL
 };
 
 // Whether the pattern of an option ("wasi:sockets", "wasi:sockets/tcp", either with a version) covers a name.
@@ -197,8 +201,29 @@ static void decide_callee(grants *g, const host_callee *callee, const grants_que
     }
 }
 
+// A contract that this host does not know, linked to a driver that does: its functions are what the component
+// says, and the driver reads their arguments as it reads everything. True when there is such a link.
+static bool decide_forwarded(grants *g, const component_item *item, const grants_question *q,
+                             const grants_writ *writ, grant_decision *d, forward_interface **ret) {
+    char why[sizeof d->why];
+    err e = {0};
+    if (!is_linked(g->config, q->name, d->label, why, sizeof why)) {
+        return false;
+    }
+    if (!grants_writ_allows(writ, q, d)) {
+        d->state = GRANT_REFUSED;
+    } else if (any_covers(g->config->refusals, g->config->refusal_count, q->name)) {
+        decide(d, GRANT_REFUSED, refused_by(g->config), "");
+    } else if (forward_interface_new(item, wasi_link_forward, ret, &e) != STATUS_OK) {
+        decide(d, GRANT_REFUSED, e.message, "");
+    } else {
+        decide(d, GRANT_GRANTED, why, "");
+    }
+    return true;
+}
+
 static void decide_import(grants *g, const component_item *item, const grants_writ *writ, bool is_command,
-                          grant_decision *d, const host_interface **ret) {
+                          grant_decision *d, const host_interface **ret, forward_interface **ret_forward) {
     slice name;
     semver version = {0};
     bool has_version = component_name_split(component_item_interface(item), &name, &version);
@@ -217,6 +242,11 @@ static void decide_import(grants *g, const component_item *item, const grants_wr
         return;
     }
     const wasi_offer *offer = wasi_offer_find(name, has_version ? &version : NULL);
+    const grants_question linked = {name, has_version ? &version : NULL, WASI_AUTHORITY_LINK, g->config};
+    if (offer == NULL && decide_forwarded(g, item, &linked, writ, d, ret_forward)) {
+        *ret = *ret_forward == NULL ? NULL : &(*ret_forward)->base;
+        return;
+    }
     if (offer == NULL) {
         decide(d, GRANT_REFUSED, "nothing on this host offers this interface", "");
         return;
@@ -265,13 +295,15 @@ status grants_new(const component *c, const workload_config *config, const grant
     g->count = count;
     g->decisions = mem_try_calloc(count, sizeof *g->decisions);
     g->interfaces = mem_try_calloc(count, sizeof *g->interfaces);
-    if (g->decisions == NULL || g->interfaces == NULL) {
+    g->forwards = mem_try_calloc(count, sizeof(forward_interface *));
+    if (g->decisions == NULL || g->interfaces == NULL || g->forwards == NULL) {
         grants_free(g);
         return err_set(e, STATUS_LIMIT, "no memory for the decisions over %zu imports", count);
     }
     bool is_command = exports_command(c);
     for (size_t i = 0; i < count; i++) {
-        decide_import(g, component_import_at(c, i), writ, is_command, &g->decisions[i], &g->interfaces[i]);
+        decide_import(g, component_import_at(c, i), writ, is_command, &g->decisions[i], &g->interfaces[i],
+                      &g->forwards[i]);
     }
     *ret = g;
     return STATUS_OK;
@@ -279,6 +311,10 @@ status grants_new(const component *c, const workload_config *config, const grant
 
 void grants_free(grants *g) {
     if (g != NULL) {
+        for (size_t i = 0; g->forwards != NULL && i < g->count; i++) {
+            forward_interface_free(g->forwards[i]);
+        }
+        mem_free(g->forwards);
         mem_free(g->decisions);
         mem_free(g->interfaces);
         mem_free(g);

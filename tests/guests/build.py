@@ -55,6 +55,7 @@ def build_example_parts(tools, name, source, work, result):
 GUESTS = {
     "hello-c": (toolchains.build_script, ["../../examples/hello-c"]),
     "counter": (toolchains.build_script, ["../../examples/counter", "../../wit/contracts"]),
+    "driver-c": (toolchains.build_script, ["../../examples/driver-c"]),
     "thumbnails": (build_example_parts, ["../../examples/thumbnails", "../../wit/contracts", "build.py"]),
     "bank": (build_example_parts, ["../../examples/bank", "../../wit/contracts", "build.py"]),
     "http-c": (toolchains.build_c, ["http-c", "wit"]),

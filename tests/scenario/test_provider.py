@@ -111,6 +111,53 @@ class KeyValue(ProviderCase):
         self.assertFalse((self.folder / "elsewhere.sqlite3").exists())
 
 
+class Dice(ProviderCase):
+    """A driver of somebody else (examples/driver-c), behind a contract that this host does not know."""
+
+    def serve_dice(self):
+        program = harness.BINARY.parent / "examples" / "dice"
+        if not program.exists():
+            self.skipTest(f"{program} is not built")
+        return Provider(self, program=(str(program),))
+
+    def test_a_contract_of_others(self):
+        provider = self.serve_dice()
+        server = self.start("driver-c", self.link(provider, "example:dice/roller", ",sides-max=20"))
+        thrown = []
+        for _ in range(3):
+            answer = server.get("/6")
+            self.assertEqual(200, answer.status, answer.body)
+            one, two, total = map(int, re.match(rb"(\d+) \+ (\d+) = (\d+)\n$", answer.body).groups())
+            self.assertTrue(1 <= one <= 6 and 1 <= two <= 6 and one + two == total, answer.body)
+            thrown.insert(0, answer.body)
+        self.assertEqual(b"".join(thrown), server.get("/").body)
+        answer = server.get("/21")
+        self.assertEqual((400, b"no die has so many sides: 21\n"), (answer.status, answer.body))
+        provider.kill()
+        self.until(lambda: server.get("/6").status == 502, 20, "the contract's own error")
+        self.assertIn(b"provider at 127.0.0.1", server.get("/6").body)
+
+    def test_rules_hold_for_it(self):
+        provider = self.serve_dice()
+        link = self.link(provider, "example:dice/roller")
+        server = self.serve(harness.guest("driver-c"), "--link", link, "--secrets", self.folder / "secrets",
+                            "--deny-call", "example:dice/roller.history")
+        self.assertEqual(200, server.get("/6").status)
+        self.assertEqual(502, server.get("/").status)
+        self.assertEqual("dice", provider.wait("link-opened")["driver"])
+
+    def test_without_a_link_it_is_refused(self):
+        done = harness.run("run", "--listen", "127.0.0.1:0", harness.guest("driver-c"))
+        self.assertEqual(3, done.returncode)
+        self.assertIn("example:dice/roller@1.0.0: nothing on this host offers this interface", done.stderr)
+
+    def test_a_package_that_nobody_here_knows(self):
+        done = harness.run("run", "--link", "example:dice=provider,server=127.0.0.1:1,key=@k", "--listen",
+                           "127.0.0.1:0", harness.guest("driver-c"))
+        self.assertEqual(2, done.returncode)
+        self.assertIn("name the interface", done.stderr)
+
+
 class Refusals(ProviderCase):
     def test_a_host_with_another_key(self):
         self.write_key("Zz9-is-something-else-altogether")

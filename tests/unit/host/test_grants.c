@@ -366,3 +366,57 @@ TEST(a_writ_that_does_not_name_it_refuses_another_workload_too) {
     EXPECT_CONTAINS(decision(&f, "test:app/sum@1.0.0")->why, "its writ");
     teardown(&f);
 }
+
+// --- contracts that this host does not know ----------------------------------------------------------------
+
+static const char dice[] = "(component (import \"example:dice/roller@1.0.0\" (instance"
+                           "  (export \"roll\" (func (param \"sides\" u32) (result (list u32)))))))";
+
+static const char dice_with_resource[] = "(component (import \"example:dice/roller@1.0.0\" (instance"
+                                         "  (export \"die\" (type (sub resource)))"
+                                         "  (export \"roll\" (func (param \"sides\" u32) (result u32))))))";
+
+static void link_dice(fixture *f) {
+    host_link *l = NULL;
+    EXPECT_OK(host_links_add(&f->config->links, "default", "provider", &l, NULL));
+    EXPECT_OK(host_link_add_interface(l, slice_from_text("example:dice/roller"), NULL));
+}
+
+TEST(an_unknown_contract_is_passed_on_where_a_link_leads_it) {
+    static const char name[] = "example:dice/roller@1.0.0";
+    const host_interface *bound = NULL;
+    const semver version = {.major = 1};
+    const component_import asked = {.name = SLICE_LITERAL("example:dice/roller"), .version = &version};
+    fixture f;
+    setup(&f, dice);
+    decide(&f);
+    EXPECT(is(&f, name, GRANT_REFUSED));
+    link_dice(&f);
+    decide(&f);
+    EXPECT(is(&f, name, GRANT_GRANTED));
+    EXPECT_CONTAINS(decision(&f, name)->why, "linked to provider");
+    const component_gate admits = grants_gate(f.g);
+    EXPECT_OK(admits.admit(admits.context, &asked, &bound, NULL));
+    EXPECT(bound != NULL && bound->func_count == 1 && slice_equal_text(bound->funcs[0].name, "roll"));
+    EXPECT(slice_equal_text(bound->name, "example:dice/roller") && bound->version.major == 1);
+    const allowance nothing = {0};
+    const grants_writ writ = {.writ = &nothing};
+    f.writ = &writ;
+    decide(&f);
+    EXPECT(is(&f, name, GRANT_REFUSED)); // it is signed for less
+    f.writ = NULL;
+    EXPECT_OK(host_config_add_text(&f.config->refusals, &f.config->refusal_count, "example:dice", NULL));
+    decide(&f);
+    EXPECT(is(&f, name, GRANT_REFUSED));
+    teardown(&f);
+}
+
+TEST(an_unknown_contract_with_resources_is_refused) {
+    fixture f;
+    setup(&f, dice_with_resource);
+    link_dice(&f);
+    decide(&f);
+    EXPECT(is(&f, "example:dice/roller@1.0.0", GRANT_REFUSED));
+    EXPECT_CONTAINS(decision(&f, "example:dice/roller@1.0.0")->why, "resource");
+    teardown(&f);
+}
