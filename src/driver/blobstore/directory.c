@@ -15,6 +15,7 @@ enum {
     CALLS_MAX = 1024,
     BYTES_MAX = 256 << 20, // of the calls that wait, and of what they may answer
     THREADS_MAX = 2,
+    QUEUE_MAX = 4 * CALLS_MAX, // calls, and uploads that are being removed
     RETRY_MS_MIN = 100,
     RETRY_MS_MAX = 30000,
     PATH_BYTES_MAX = 4096,
@@ -129,10 +130,15 @@ static void on_removed(void *arg) {
     finish_closing(k);
 }
 
-// It was taken out of the table.
+// It was taken out of the table. One that a thread had begun has waited for its turn in the queue, so that
+// there are no more of these than the queue has room for: the uploads of the table, and calls that begin one.
 static void remove_upload(void *arg, blobstore_upload *base) {
     driver_link *k = arg;
     upload *u = (upload *)base;
+    if (u->files == NULL) {
+        mem_free(u);
+        return;
+    }
     k->expiring++;
     CHECK(loop_work_start(k->pool, &u->work, run_remove, on_removed, u, NULL) == STATUS_OK);
 }
@@ -361,7 +367,7 @@ static status read_settings(const driver_environment *env, const driver_values *
     TRY(driver_values_number(settings, "total-bytes-max", 1 << 16, 1ull << 50, &total, e));
     TRY(driver_values_bool(settings, "sync", &syncs, e));
     k->store_options = (directory_store_options){.path = k->path, .total_bytes_max = total, .syncs = syncs};
-    return loop_work_pool_new(env->l, THREADS_MAX, 2 * CALLS_MAX, &k->pool, e);
+    return loop_work_pool_new(env->l, THREADS_MAX, QUEUE_MAX, &k->pool, e);
 }
 
 static status link_open(const driver_environment *env, const driver_link_options *options, driver_link **ret,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // A blob store in a directory: the contract, and what is its own.
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "os/lock.h"
 #include "unit/driver/blobstore_contract.h"
 
 static const driver_value usual[] = {BLOBSTORE_CONTRACT_SETTINGS,
@@ -158,6 +160,39 @@ TEST(left_over_uploads_are_removed) {
 }
 
 // A page of the longest names has fewer of them.
+TEST(uploads_that_are_given_up_do_not_queue) {
+    enum { GIVEN_UP = 2200 }; // more than the queue holds
+    blobs b = {0};
+    blob_pending running[2] = {0}, p = {0};
+    int lock = -1;
+    kv_start(&b.k);
+    open_with(&b, "containers", "");
+    EXPECT(blob_create(&b, "c"));
+    int root = open(path_in(&b, ""), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    EXPECT_OK(lock_open(root, "%usage", true, &lock, NULL));
+    EXPECT_OK(lock_take(lock, false, 0, "%usage", NULL));
+    blobstore_call c = blob_on_object(BLOBSTORE_WRITE, "c", slice_from_text("o"));
+    c.step = BLOBSTORE_BEGIN;
+    for (size_t i = 0; i < 2; i++) { // all threads of the link wait for the lock
+        blob_begin(&b, &running[i], &c, UINT64_MAX);
+    }
+    for (size_t i = 0; i < GIVEN_UP; i++) {
+        blob_begin(&b, &p, &c, UINT64_MAX);
+        p.call.is_cancelled = true;
+        b.k.d->cancel(b.k.link, &p.call);
+        blob_wait(&b, &p);
+        EXPECT_STATUS(p.code, STATUS_CANCELLED);
+        blob_done(&p);
+    }
+    close(lock);
+    close(root);
+    for (size_t i = 0; i < 2; i++) {
+        blob_wait(&b, &running[i]);
+        blob_done(&running[i]);
+    }
+    kv_stop(&b.k);
+}
+
 TEST(a_page_is_bounded_in_bytes) {
     enum { COUNT = 1100 };
     blobs b = {0};
