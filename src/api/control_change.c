@@ -58,11 +58,21 @@ void control_on_answer(void *arg, unsigned events) {
     }
 }
 
+// It would be undone: the plan of the next generation is made without it.
+static bool is_link_being_put(const control *c) {
+    for (const list_node *n = c->requests.next; n != &c->requests; n = n->next) {
+        if (LIST_ENTRY(n, control_request, node)->change.workload != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void control_ask_next(control_request *r, const plan *next) {
     control *c = r->owner;
     auto_fd fd = -1;
     err e = {0};
-    if (c->is_change_open) {
+    if (c->is_change_open || is_link_being_put(c)) {
         err_set(&e, STATUS_LIMIT, "another change is on its way; try again");
         control_fail(r, &e);
         return;

@@ -87,7 +87,10 @@ status control_place_open(const char *host, int *ret_dir, err *e) {
     buf_init(&path, PATH_BYTES_MAX);
     TRY(directory_of(host, &path, e));
     status s = fd_open_directory(buf_text(&path), &dir, NULL);
-    s = s == STATUS_OK ? check_listener(dir, host, e) : STATUS_NOT_FOUND;
+    // Who may write there could put another socket in its place after it was checked.
+    s = s == STATUS_OK ? private_mounted_check(dir, PRIVATE_MOUNTED_DIRECTORY, buf_text(&path), e)
+                       : STATUS_NOT_FOUND;
+    s = s == STATUS_OK ? check_listener(dir, host, e) : s;
     if (s != STATUS_OK) {
         return s == STATUS_DENIED
                    ? s

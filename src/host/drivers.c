@@ -36,6 +36,7 @@ typedef struct link_record { // of one number
     host_link wanted;         // while it is being put
     host_put_ended put_ended; // NULL: it is not
     void *put_arg;
+    bool was_cut; // meanwhile
 } link_record;
 
 enum { UNHEARD = -1 };
@@ -108,7 +109,7 @@ static status make_page(drivers *d, err *e) {
     return STATUS_OK;
 }
 
-// To whom it may go: the servers of all links.
+// To whom it may go: the servers of all links, and of those that are being put.
 static void make_peers(drivers *d) {
     host_links all = drivers_links(d->options.config, d->options.link_count);
     if (d->peers == NULL) {
@@ -117,6 +118,11 @@ static void make_peers(drivers *d) {
         driver_peers_set(d->peers, &all);
     }
     mem_free(all.items);
+    for (uint32_t i = 0; i < d->options.link_count; i++) {
+        if (d->links[i].put_ended != NULL && d->links[i].wanted.name != NULL) {
+            driver_peers_add(d->peers, &(host_links){&d->links[i].wanted, 1});
+        }
+    }
 }
 
 // --- what it says ------------------------------------------------------------------------------------------
@@ -221,10 +227,15 @@ static void replace_link(host_link *l, host_link *by) {
 static void end_put(drivers *d, uint32_t number, status code, const err *e) {
     link_record *r = &d->links[number];
     host_put_ended ended = r->put_ended;
+    err why;
     if (ended == NULL) {
         return;
     }
     r->put_ended = NULL;
+    if (r->was_cut) { // an answer that was on its way opens nothing
+        code = err_set(&why, STATUS_DENIED, "it was cut meanwhile");
+        e = &why;
+    }
     if (code == STATUS_OK) {
         if (r->wanted.name != NULL) { // else only its credentials are others
             replace_link(find_link(d, number), &r->wanted);
@@ -564,10 +575,11 @@ static status send_put(drivers *d, const host_link *l, host_put_ended ended, voi
                                    : "the process with the drivers is starting");
     }
     TRY(write_links(d, &one, &fd, e));
-    driver_peers_add(d->peers, &one);
     TRY(message_send_fd(&d->session.channel, MESSAGE_PUT_LINK, fd, e));
+    driver_peers_add(d->peers, &one); // before it asks for a way there: we read that later
     r->put_ended = ended;
     r->put_arg = arg;
+    r->was_cut = false;
     return STATUS_OK;
 }
 
@@ -599,6 +611,7 @@ void drivers_renew(drivers *d, uint32_t link) {
 
 void drivers_cut(drivers *d, uint32_t link) {
     set_state(d, link, WASI_LINK_CUT);
+    d->links[link].was_cut = true;
     find_link(d, link)->is_cut = true;
     if (d->is_ready && message_send_cut_link(&d->session.channel, link, NULL) != STATUS_OK) {
         kill_process(d); // the next one is told again

@@ -69,6 +69,7 @@ typedef struct parent {
     bool is_wanted; // one more generation: the running one asks
     bool is_reread; // one more: SIGHUP
     bool is_asked;  // somebody waits for what becomes of `next`
+    bool is_stale;  // the plan has changed since `next` began with it
     bool is_ending;
     bool is_child; // this is not the parent any more
     int exit_status;
@@ -295,12 +296,22 @@ static void on_serving(parent *p, channel_packet *packet) {
 
 static void end_all(parent *p);
 
+// It would undo what was changed by hand since it began: another one begins. When it serves already it must
+// leave the sockets as they are, so it retires.
+static void give_up_next(parent *p) {
+    if (is_there(&p->next) && !p->is_asked) {
+        p->is_stale = true;
+        (void)process_signal(&p->next.process, SIGUSR2);
+    }
+}
+
 static void on_wish(parent *p, channel_packet *packet) {
     if (packet->type == GENERATION_NEXT && !p->is_ending) {
         replace_fd(&p->wanted_plan_fd, channel_packet_take(packet, 0));
         p->is_wanted = true;
     } else if (packet->type == GENERATION_PLAN) {
         replace_fd(&p->plan_fd, channel_packet_take(packet, 0));
+        give_up_next(p);
     } else if (packet->type == GENERATION_END) {
         end_all(p);
     }
@@ -314,7 +325,7 @@ static void on_start_packet(parent *p, channel_packet *packet) {
     }
     if (packet->type == GENERATION_MEMORY && packet->fd_count == 1) {
         replace_fd(&p->next_memory_fd, channel_packet_take(packet, 0));
-    } else if (packet->type == GENERATION_SERVING) {
+    } else if (packet->type == GENERATION_SERVING && !p->is_stale) {
         on_serving(p, packet);
     }
 }
@@ -350,8 +361,12 @@ static void end_all(parent *p) {
 static void on_next_ended(parent *p, process_exit x) {
     fd_close(p->next_memory_fd);
     p->next_memory_fd = -1;
+    bool was_stale = p->is_stale;
+    p->is_stale = false;
     if (!is_there(&p->current)) {
         p->exit_status = status_of(x);
+    } else if (was_stale) {
+        p->is_reread = !p->is_ending;
     } else if (!p->is_ending) {
         p->options->kept(p->options->context, status_of(x));
         tell_current(p, false, status_of(x));

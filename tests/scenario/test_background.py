@@ -329,6 +329,29 @@ class Links(BackgroundCase):
         self.assertIn("wasi:keyvalue/store@default", done.stderr)
         self.assertEqual("Hello, visitor number 2.\n", self.ask())
 
+    def test_one_that_is_cut_while_it_is_put_stays_cut(self):
+        self.up(self.write())
+        self.ask()
+        results = []
+        with socket.socket() as server:  # takes connections and says nothing
+            server.bind(("127.0.0.1", 0))
+            server.listen()
+            server.settimeout(60)
+            target = f"wasi:keyvalue=redis,host=127.0.0.1,port={server.getsockname()[1]}"
+            put = threading.Thread(target=lambda: results.append(self.writ("link", "put", "counter-counter", target)))
+            put.start()
+            connection, _ = server.accept()
+            done = self.writ("scale", "counter-counter=3")  # would undo it
+            self.assertNotEqual(0, done.returncode)
+            self.assertIn("another change is on its way", done.stderr)
+            self.ok("link", "del", "counter-counter", "wasi:keyvalue")
+            put.join()
+            connection.close()
+        self.assertEqual(3, results[0].returncode, results[0].stderr)
+        self.assertIn("it was cut meanwhile", results[0].stderr)
+        self.assertEqual(["cut"], [link["state"] for link in self.status()["workloads"][0]["links"]])
+        self.ok("scale", "counter-counter=3")
+
     def test_it_outlives_the_drivers(self):
         self.up(self.write(driver="sqlite"))
         self.ok("link", "put", "counter-counter", "wasi:keyvalue=sqlite,path=other.sqlite3")
@@ -369,6 +392,11 @@ class Socket(BackgroundCase):
                     code = 0
                 os._exit(code)
             self.assertEqual(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        os.chmod(path.parent, 0o770)  # others could put a socket of their own there
+        done = self.writ("get", "host")
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertIn("can be written by other users", done.stderr)
+        os.chmod(path.parent, 0o700)
         self.assertEqual("counter-counter", self.status()["workloads"][0]["name"])
 
     def test_nonsense(self):

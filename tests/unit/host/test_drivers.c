@@ -117,12 +117,26 @@ static void speak_and_die(fake *f) {
     process_end(1);
 }
 
+// Says that a link is put when it was cut already.
+static void put_late(fake *f) {
+    channel_packet p;
+    be_ready(f);
+    do {
+        must(channel_wait(&f->channel, 10000, 1, &p, NULL) == STATUS_OK);
+        channel_packet_done(&p);
+    } while (p.type != MESSAGE_CUT_LINK);
+    const message_link m = {0, STATUS_OK, slice_empty()};
+    must(message_send_link(&f->channel, MESSAGE_LINK_PUT, &m, NULL) == STATUS_OK);
+    (void)sleep(60);
+    process_end(0);
+}
+
 __attribute__((constructor)) static void be_the_drivers(int argc, char **argv) {
     static const struct {
         const char *name;
         void (*run)(fake *f);
-    } ways[] = {{"flood", flood},   {"shout", shout},  {"ready", be_ready_often},
-                {"wander", wander}, {"deaf", be_deaf}, {"words", speak_and_die}};
+    } ways[] = {{"flood", flood},  {"shout", shout},         {"ready", be_ready_often}, {"wander", wander},
+                {"deaf", be_deaf}, {"words", speak_and_die}, {"late", put_late}};
     if (argc != 2 || strcmp(argv[1], "__drivers") != 0) {
         return;
     }
@@ -277,5 +291,38 @@ TEST(drivers_that_take_no_workers_are_replaced) {
         }
     }
     turn_until(&p, "the process with the drivers ended");
+    place_done(&p);
+}
+
+typedef struct put_end {
+    int count;
+    status code;
+} put_end;
+
+static void on_put(void *arg, status code, const err *e) {
+    put_end *end = arg;
+    (void)e;
+    end->count++;
+    end->code = code;
+}
+
+TEST(a_link_that_was_cut_is_not_opened_by_an_older_change) {
+    put_end end = {0};
+    host_link_state state;
+    host_links links = {0};
+    host_link *l;
+    place_init(&p, "late");
+    EXPECT_OK(host_links_add(&links, "default", "memory", &l, NULL));
+    EXPECT_OK(host_link_add_interface(l, slice_from_text("wasi:keyvalue/store"), NULL));
+    EXPECT_OK(drivers_put(p.drivers, l, on_put, &end, NULL));
+    drivers_cut(p.drivers, 0);
+    while (end.count == 0) {
+        loop_turn(p.loop, true);
+    }
+    EXPECT_EQ(end.code, STATUS_DENIED);
+    drivers_read_link(p.drivers, 0, &state);
+    EXPECT(!state.is_open);
+    EXPECT(p.config.workloads[0].links.items[0].is_cut);
+    host_links_done(&links);
     place_done(&p);
 }

@@ -364,3 +364,31 @@ TEST(a_backend_that_is_not_there_takes_no_place) {
     EXPECT_STATUS(call(&p, 0, "wasi:keyvalue/atomics", &increment), STATUS_DENIED);
     place_done(&p);
 }
+
+static status accept_silently(connector *c, const connect_request *request, connect_callback done, void *arg,
+                              uint64_t *ret_id, err *e) {
+    (void)c, (void)request, (void)done, (void)arg, (void)e;
+    *ret_id = 1;
+    return STATUS_OK;
+}
+
+TEST(what_is_cut_while_it_is_put_stays_cut) {
+    static const connector_ops silent_ops = {accept_silently, never_mind};
+    connector silent = {&silent_ops};
+    place p;
+    put_end end = {0};
+    link_session *s = NULL;
+    host_links links = {0};
+    place_init(&p);
+    add_link(&links, "memory", "wasi:keyvalue/atomics");
+    const link_session_options o = {.connector = &silent, .on_put = on_put, .context = &end};
+    EXPECT_OK(link_session_new(p.server, &o, &links, &s, NULL));
+    put(s, 0, "redis", "wasi:keyvalue/atomics");
+    loop_turn(p.loop, false);
+    EXPECT_EQ(end.count, 0);
+    link_session_cut(s, 0);
+    EXPECT_EQ(end.count, 1);
+    EXPECT_STATUS(end.code, STATUS_CANCELLED);
+    EXPECT_CONTAINS(end.text, "the link was cut");
+    place_done(&p);
+}
