@@ -19,9 +19,10 @@ typedef struct lane { // of one workload
 } lane;
 
 typedef struct credentials { // of one link
-    const host_link *link;
-    uint32_t *items;        // in the pool, one for each of its secrets
-    host_setting *settings; // values in locked memory
+    const host_link *link;   // may have become one without secrets
+    size_t count;            // of the secrets that it was made with
+    uint32_t *items;         // in the pool, one for each of them
+    host_setting *settings;  // values in locked memory
     secret *values;
 } credentials;
 
@@ -173,6 +174,7 @@ static uint32_t add_item(host_secrets *s, const host_secret *wanted) {
 static void add_link(host_secrets *s, const host_link *l) {
     credentials *c = &s->links[l->number];
     c->link = l;
+    c->count = l->secret_count;
     c->items = mem_calloc(l->secret_count + 1, sizeof *c->items);
     c->settings = mem_calloc(l->secret_count + 1, sizeof *c->settings);
     c->values = mem_calloc(l->secret_count + 1, sizeof *c->values);
@@ -309,7 +311,7 @@ status host_secrets_new(const host_secrets_options *o, host_secrets **ret, err *
 }
 
 static void free_link(credentials *c) {
-    for (size_t i = 0; c->link != NULL && i < c->link->secret_count; i++) {
+    for (size_t i = 0; i < c->count; i++) {
         mem_free(c->settings[i].name);
         secret_free(&c->values[i]);
     }

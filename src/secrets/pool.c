@@ -201,9 +201,12 @@ static uint64_t back_off(unsigned failures) {
     return delay / 2 + random_u64() % (delay / 2 + 1);
 }
 
+// Those that could not be had again; others of the backend are as good as ever.
 static void give_up_values(source *s) {
     for (size_t i = 0; i < s->batch.count; i++) {
-        drop(s->pool, s->items[i]);
+        if (s->pool->items[s->items[i]].code != STATUS_OK) {
+            drop(s->pool, s->items[i]);
+        }
     }
 }
 

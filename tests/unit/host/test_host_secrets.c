@@ -239,3 +239,31 @@ TEST(a_store_is_needed_by_who_names_it) {
     EXPECT(!host_secrets_need_store(&f.config));
     tear_down(&f);
 }
+
+// Over a link with credentials another one may be put that has none. (Leaks are the sanitizer's to see.)
+TEST(credentials_of_a_link_that_was_replaced_are_freed) {
+    fixture f;
+    host_link *l, *by;
+    host_links other = {0};
+    init(&f, 1);
+    host_links *links = &f.config.workloads[0].links;
+    const host_secret password = {.name = "password", .key = "key"};
+    EXPECT_OK(host_links_add(links, "default", "redis", &l, NULL));
+    EXPECT_OK(host_link_add_secret(l, &password, NULL));
+    const host_secrets_options o = {.config = &f.config,
+                                    .link_count = 1,
+                                    .sealed = &f.backend.base,
+                                    .observer = &f.observer,
+                                    .logger = f.logger};
+    EXPECT_OK(host_secrets_new(&o, &f.secrets, NULL));
+    host_link borrowed = *l;
+    host_secrets_lend(f.secrets, &borrowed);
+    EXPECT_EQ(borrowed.credential_count, 1);
+    EXPECT_TEXT(borrowed.credentials[0].value, "value of key");
+    EXPECT_OK(host_links_add(&other, "default", "memory", &by, NULL));
+    host_link before = *l;
+    *l = *by;
+    *by = before;
+    host_links_done(&other);
+    tear_down(&f);
+}

@@ -19,6 +19,7 @@ typedef struct double_backend {
     bool is_unchanged;
     const char *value; // NULL: there is none
     status fails;
+    bool fails_field; // alone
     uint64_t until_s;
 } double_backend;
 
@@ -35,8 +36,9 @@ static void detach(secret_backend *b) {
 }
 
 static void fill(const double_backend *d, secret_fetch *f) {
-    if (d->fails != STATUS_OK || d->value == NULL) {
-        f->code = err_set(&f->e, d->fails != STATUS_OK ? d->fails : STATUS_NOT_FOUND, "not now");
+    bool fails = d->fails != STATUS_OK && (!d->fails_field || f->field != NULL);
+    if (fails || d->value == NULL) {
+        f->code = err_set(&f->e, fails ? d->fails : STATUS_NOT_FOUND, "not now");
         return;
     }
     f->value = (secret_value){.kind = SECRET_TEXT, .version = 1, .until_s = d->until_s};
@@ -208,6 +210,21 @@ TEST(values_are_kept_no_longer_than_was_said) {
     pass(&f, 60000000000);
     EXPECT(is_value(&f, f.item, NULL));
     EXPECT_EQ(f.gone, 2);
+    tear_down(&f);
+}
+
+TEST(a_secret_that_is_refused_takes_no_other_with_it) {
+    fixture f;
+    set_up(&f, 5000000000);
+    begin(&f);
+    f.a.fails = STATUS_DENIED;
+    f.a.fails_field = true;
+    for (int i = 0; i < 3; i++) {
+        pass(&f, 60000000000);
+        EXPECT(is_value(&f, f.item, "one"));
+    }
+    EXPECT_EQ(f.gone, 1);
+    EXPECT_EQ(f.lost, 1);
     tear_down(&f);
 }
 
