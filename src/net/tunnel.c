@@ -164,6 +164,8 @@ static bool is_host(slice host) {
 static status write_request(const tunnel_request *q, buf *ret) {
     bool is_v6 = slice_find(q->host, 0, ':') != SIZE_MAX;
     const char *left = is_v6 ? "[" : "", *right = is_v6 ? "]" : "";
+    uint8_t *room;
+    TRY(buf_reserve(ret, REQUEST_BYTES_MAX, &room)); // to grow would leave copies of who we are
     TRY(buf_append_format(ret, "CONNECT %s%.*s%s:%u HTTP/1.1\r\nHost: %s%.*s%s:%u\r\n", left,
                           SLICE_ARG(q->host), right, q->port, left, SLICE_ARG(q->host), right, q->port));
     if (q->authorization.len > 0) {
