@@ -326,10 +326,9 @@ static void forget_changes(plan *p, const char *file) {
     }
 }
 
-static void take_again(plan *p, plan_application *a) {
+static void forget_text(plan_application *a) {
     mem_free(a->text);
     a->text = NULL;
-    forget_changes(p, a->file);
 }
 
 status plan_take(plan *p, const char *file, bool is_unsigned, err *e) {
@@ -347,13 +346,17 @@ status plan_take(plan *p, const char *file, bool is_unsigned, err *e) {
         *a = (plan_application){.file = mem_text_dup(file)};
     }
     a->is_unsigned = is_unsigned;
-    take_again(p, a);
+    forget_text(a);
+    forget_changes(p, a->file);
     return STATUS_OK;
 }
 
-void plan_take_all(plan *p) {
+void plan_take_all(plan *p, bool keeps_changes) {
     for (size_t i = 0; i < p->application_count; i++) {
-        take_again(p, &p->applications[i]);
+        forget_text(&p->applications[i]);
+        if (!keeps_changes) {
+            forget_changes(p, p->applications[i].file);
+        }
     }
 }
 

@@ -45,7 +45,7 @@ status plan_read_file(int fd, plan *ret, err *e) WRIT_MUST_USE;
 
 // Takes the manifest in `file`, again or for the first time: changes by hand to its workloads are forgotten.
 status plan_take(plan *p, const char *file, bool is_unsigned, err *e) WRIT_MUST_USE;
-void plan_take_all(plan *p); // again
+void plan_take_all(plan *p, bool keeps_changes); // again
 // STATUS_NOT_FOUND names those that there are.
 status plan_remove(plan *p, slice application, err *e) WRIT_MUST_USE;
 // `c` is moved in; takes the place of one about the same thing.

@@ -203,7 +203,7 @@ static status make_plan(up_args *a, const generation *g, err *e) {
     }
     TRY(plan_read_file(generation_plan(g), &a->plan, e));
     if (generation_is_reread(g)) {
-        plan_take_all(&a->plan);
+        plan_take_all(&a->plan, generation_keeps_changes(g));
     } else {
         a->host.output = a->plan.is_json ? CLI_JSON : CLI_TEXT; // of whoever asked
     }

@@ -43,7 +43,7 @@ struct generation {
     size_t listener_count;
     int memory_fd; // that one's; -1 when there is none
     int plan_fd, summary_fd;
-    bool is_reread;
+    bool is_reread, keeps_changes;
     int stderr_fd; // what standard error is from the moment that it serves; -1 = as it was
 };
 
@@ -66,10 +66,11 @@ typedef struct parent {
     int plan_fd, summary_fd;
     int wanted_plan_fd; // of the next one; -1 = the same again
     bool has_terminal;
-    bool is_wanted; // one more generation: the running one asks
-    bool is_reread; // one more: SIGHUP
-    bool is_asked;  // somebody waits for what becomes of `next`
-    bool is_stale;  // the plan has changed since `next` began with it
+    bool is_wanted;     // one more generation: the running one asks
+    bool is_reread;     // one more: SIGHUP
+    bool keeps_changes; // of that one
+    bool is_asked;      // somebody waits for what becomes of `next`
+    bool is_stale;      // the plan has changed since `next` began with it
     bool is_ending;
     bool is_child; // this is not the parent any more
     int exit_status;
@@ -103,6 +104,7 @@ void generation_adopt(generation *g, host_config *c) {
 int generation_plan(const generation *g) { return g->plan_fd; }
 int generation_summary(const generation *g) { return g->summary_fd; }
 bool generation_is_reread(const generation *g) { return g->is_reread; }
+bool generation_keeps_changes(const generation *g) { return g->keeps_changes; }
 bool generation_is_reported(const generation *g) { return g->stderr_fd >= 0; }
 
 // Few packets: the channel does not wait for a reader, and one for each socket of 256 workers would not fit.
@@ -197,7 +199,8 @@ static void be_generation(parent *p, channel *to_parent, channel *drivers, int p
                     .plan_fd = plan_fd,
                     .summary_fd = p->summary_fd,
                     .memory_fd = p->memory_fd,
-                    .is_reread = is_reread};
+                    .is_reread = is_reread,
+                    .keeps_changes = is_reread && p->keeps_changes};
     p->is_child = true;
     close_parents(p);
     g.stderr_fd = redirect_stderr(p);
@@ -255,7 +258,7 @@ static status start_next(parent *p, err *e) {
         p->is_wanted = false;
         replace_fd(&p->wanted_plan_fd, -1);
     } else {
-        p->is_reread = false;
+        p->is_reread = p->keeps_changes = false;
     }
     if (s != STATUS_OK) {
         tell_current(p, false, MACHINE_LACKS);
@@ -296,8 +299,8 @@ static void on_serving(parent *p, channel_packet *packet) {
 
 static void end_all(parent *p);
 
-// It would undo what was changed by hand since it began: another one begins. When it serves already it must
-// leave the sockets as they are, so it retires.
+// It would undo what was changed by hand since it began: another one begins, which keeps that. When it serves
+// already it must leave the sockets as they are, so it retires.
 static void give_up_next(parent *p) {
     if (is_there(&p->next) && !p->is_asked) {
         p->is_stale = true;
@@ -366,7 +369,7 @@ static void on_next_ended(parent *p, process_exit x) {
     if (!is_there(&p->current)) {
         p->exit_status = status_of(x);
     } else if (was_stale) {
-        p->is_reread = !p->is_ending;
+        p->is_reread = p->keeps_changes = !p->is_ending;
     } else if (!p->is_ending) {
         p->options->kept(p->options->context, status_of(x));
         tell_current(p, false, status_of(x));

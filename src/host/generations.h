@@ -43,6 +43,7 @@ void generation_adopt(generation *g, host_config *c);
 int generation_plan(const generation *g);
 int generation_summary(const generation *g);
 bool generation_is_reread(const generation *g); // SIGHUP: what the plan has read before is to be read again
+bool generation_keeps_changes(const generation *g); // then: but what was changed by hand came after SIGHUP
 
 bool generation_is_reported(const generation *g); // what it says is an answer until it serves
 

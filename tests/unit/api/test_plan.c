@@ -29,6 +29,11 @@ TEST(a_manifest_that_is_taken_again_forgets_what_was_done_by_hand) {
     EXPECT_TEXT(p.applications[1].text, "other");
     EXPECT_EQ(p.change_count, 1);
     EXPECT_TEXT(p.changes[0].workload, "b-web");
+    plan_take_all(&p, true);
+    EXPECT(p.applications[1].text == NULL);
+    EXPECT_EQ(p.change_count, 1);
+    plan_take_all(&p, false);
+    EXPECT_EQ(p.change_count, 0);
     plan_done(&p);
 }
 

@@ -19,6 +19,7 @@ enum { GENERATIONS_MAX = 8, PLAN_BYTES = 16 };
 typedef struct shared { // of all processes
     _Atomic int count;
     char plans[GENERATIONS_MAX][PLAN_BYTES]; // what each was to run
+    bool keeps_changes[GENERATIONS_MAX];
     _Atomic int kept;
     int began[2], changed[2]; // pipes
 } shared;
@@ -53,6 +54,7 @@ static void await(const int *pipe_fds) {
 
 static void note_plan(shared *s, int number, const generation *g) {
     size_t n = 0;
+    s->keeps_changes[number] = generation_keeps_changes(g);
     if (generation_plan(g) >= 0) {
         EXPECT_OK(fd_read_at(generation_plan(g), s->plans[number], PLAN_BYTES - 1, 0, &n, NULL));
     }
@@ -111,6 +113,7 @@ TEST(what_is_changed_while_the_next_one_starts_is_not_undone) {
     EXPECT_EQ(s->count, 3);
     EXPECT_TEXT(s->plans[2], "open");
     EXPECT_TEXT(s->plans[3], "cut");
+    EXPECT(!s->keeps_changes[2] && s->keeps_changes[3]);
     EXPECT_EQ(s->kept, 0);
     for (int i = 0; i < 2; i++) {
         fd_close(s->began[i]);
