@@ -314,6 +314,9 @@ static status place_drivers(run *r, err *e) {
 
 static status fetch_secrets(run *r, err *e) {
     secret_store *store = r->observer != NULL ? r->observer->secrets : NULL;
+    if (r->config->proxy_login_file != NULL) { // which the supervisor reads and sends
+        process_forbid_dumps();
+    }
     if (!host_config_needs_secrets(r->config)) {
         return STATUS_OK;
     }

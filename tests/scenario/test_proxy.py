@@ -6,6 +6,7 @@ The proxy is tinyproxy; a double of a few lines stands in for a network whose na
 """
 import base64
 import contextlib
+import pathlib
 import shutil
 import socket
 import ssl
@@ -154,6 +155,8 @@ class RealProxy(ProxyCase):
         self.assertEqual(server.get(f"/fetch?url={quote(url)}").text, "origin GET /through\n")
         for told in (LOGIN.split(":")[1], base64.b64encode(LOGIN.encode()).decode()):
             self.assertNotIn(told, server.log())
+        limits = pathlib.Path(f"/proc/{server.process.pid}/limits").read_text(encoding="ascii")
+        self.assertRegex(limits, r"Max core file size +0 +0")  # it has them in memory
         self.assertEqual(self.fetch(url, *options, *self.login("writ:wrong")).status, 502)
         self.assertEqual(self.fetch(url, *options).status, 502)
         self.assertEqual(origin.count(), 1)
