@@ -4,9 +4,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capability/calls.h"
 #include "capability/offers.h"
 
-enum { LIST_BYTES_MAX = 400, PORT_USUAL = 443 };
+enum {
+    LIST_BYTES_MAX = 400,
+    PORT_USUAL = 443,
+    CALLS_MAX = 64, // that differ, of one contract: more than any has
+};
+
+typedef struct call_list {
+    wasi_wire_call items[CALLS_MAX];
+    size_t count;
+} call_list;
 
 typedef struct reader {
     const host_config *config;
@@ -15,6 +25,7 @@ typedef struct reader {
     const wasi_offer *offer; // NULL: the host has no such interface
     const host_callee *callee;
     const host_link *link;
+    slice via; // the interface of the link; for most contracts that of the question
     gate *gate;
     explanation *ret;
 } reader;
@@ -125,7 +136,7 @@ static void find_link(reader *r) {
     const workload_config *w = r->x->workload;
     for (size_t i = 0; i < w->links.count && r->link == NULL; i++) {
         const host_link *l = &w->links.items[i];
-        r->link = host_link_serves(l, r->q.interface) && is_wanted(r, l->name, l->target_name) ? l : NULL;
+        r->link = host_link_serves(l, r->via) && is_wanted(r, l->name, l->target_name) ? l : NULL;
     }
     for (size_t i = 0; i < w->callee_count && r->link == NULL && r->callee == NULL; i++) {
         const host_callee *c = &w->callees[i];
@@ -147,7 +158,7 @@ static void list_links(const reader *r, char list[LIST_BYTES_MAX]) {
     }
     for (size_t i = 0; i < w->links.count && n < LIST_BYTES_MAX - 1; i++) {
         const host_link *l = &w->links.items[i];
-        if (host_link_serves(l, r->q.interface)) {
+        if (host_link_serves(l, r->via)) {
             n += (size_t)snprintf(list + n, LIST_BYTES_MAX - n, "%s\"%.80s\" to %.80s", n > 0 ? ", " : "",
                                   l->name, l->target_name);
         }
@@ -155,7 +166,7 @@ static void list_links(const reader *r, char list[LIST_BYTES_MAX]) {
 }
 
 static void miss_link(reader *r) {
-    slice name = r->q.link.len > 0 ? r->q.link : slice_from_text("default"), i = r->q.interface;
+    slice name = r->q.link.len > 0 ? r->q.link : slice_from_text("default"), i = r->via;
     char list[LIST_BYTES_MAX];
     list_links(r, list);
     say(&r->ret->steps[EXPLAIN_LINK], false, "no link%s%.*s%s%s%.*s for %.*s%s%s",
@@ -264,52 +275,122 @@ static status ask_name(reader *r, err *e) {
 
 // --- the rules ---------------------------------------------------------------------------------------------
 
-// "set" for "[method]bucket.set".
-static slice wire_name(slice wit_name) {
-    size_t dot = slice_find(wit_name, 0, '.'), close = slice_find(wit_name, 0, ']');
-    size_t from = dot != SIZE_MAX ? dot + 1 : close != SIZE_MAX ? close + 1 : 0;
-    return slice_sub(wit_name, from, wit_name.len);
+static void add_call(call_list *list, const wasi_wire_call *c) {
+    for (size_t i = 0; i < list->count; i++) {
+        if (slice_equal(list->items[i].interface, c->interface) &&
+            slice_equal(list->items[i].function, c->function)) {
+            return;
+        }
+    }
+    if (list->count < CALLS_MAX) {
+        list->items[list->count++] = *c;
+    }
 }
 
-static gate_question question_of(const reader *r, slice function) {
+// What the functions of one import send, all of them or those of the name `only`, through whatever link or
+// one of `interface`. False: it has no such function.
+static bool add_calls(const component_item *import, slice only, slice interface, call_list *list) {
+    bool has_it = false;
+    for (size_t k = 0; k < import->item_count; k++) {
+        slice name = import->items[k].name;
+        wasi_wire_call calls[WASI_CALLS_MAX];
+        if (import->items[k].kind == COMPONENT_FUNC &&
+            (only.len == 0 || slice_equal(wasi_calls_short_name(name), wasi_calls_short_name(only)))) {
+            size_t count = wasi_calls_of(component_item_interface(import), name, calls);
+            for (size_t c = 0; c < count; c++) {
+                if (interface.len == 0 || slice_equal(calls[c].interface, interface)) {
+                    add_call(list, &calls[c]);
+                }
+            }
+            has_it = true;
+        }
+    }
+    return has_it;
+}
+
+static slice interface_of(const component_item *import) {
+    slice name;
+    semver version;
+    (void)component_name_split(component_item_interface(import), &name, &version);
+    return name;
+}
+
+static bool is_through(const component_item *import, slice link) {
+    slice label = component_item_label(import);
+    return label.len == 0 || slice_equal(label, link);
+}
+
+// What the question is about. A name that is no function of the import is one that rules have.
+static void list_asked(const reader *r, call_list *list) {
+    const component *c = r->x->component;
+    slice link = slice_from_text(r->link->name);
+    bool has_it = false;
+    for (size_t i = 0; i < component_import_count(c); i++) {
+        const component_item *item = component_import_at(c, i);
+        if (slice_equal(interface_of(item), r->q.interface) && is_through(item, link)) {
+            has_it = add_calls(item, r->q.function, slice_empty(), list) || has_it;
+        }
+    }
+    if (!has_it && r->q.function.len > 0) {
+        add_call(list, &(wasi_wire_call){r->via, r->q.function});
+    }
+}
+
+// All that goes through a link of `interface`, whichever import sends it.
+static void list_through(const component *c, slice interface, slice link, call_list *list) {
+    for (size_t i = 0; i < component_import_count(c); i++) {
+        const component_item *item = component_import_at(c, i);
+        if (is_through(item, link)) {
+            (void)add_calls(item, slice_empty(), interface, list);
+        }
+    }
+}
+
+static gate_question question_of(const reader *r, const wasi_wire_call *c) {
     const vetting *v = &r->x->vetting;
     bool is_signed = r->x->bytes.len > 0 && vetting_is_signed(v);
     return (gate_question){
         .parts = {[GATE_CALLER] = slice_from_text(r->x->workload->name),
                   [GATE_ISSUER] = is_signed ? slice_from_text(v->issuer.text) : slice_empty(),
                   [GATE_TARGET] = slice_from_text(r->ret->target),
-                  [GATE_INTERFACE] = r->q.interface,
-                  [GATE_FUNCTION] = function,
+                  [GATE_INTERFACE] = c->interface,
+                  [GATE_FUNCTION] = c->function,
                   [GATE_LINK] = slice_from_text(r->link != NULL ? r->link->name : r->callee->link)}};
 }
 
-slice explain_function_at(const examination *x, slice interface, slice link, size_t index) {
-    bool is_component = workload_config_callee(x->workload, interface, link) != NULL;
+// Of an import that another component serves.
+static slice component_function_at(const examination *x, slice interface, slice link, size_t index) {
     const grant_decision *d = examination_import(x, interface, link);
     const component *c = x->component;
     for (size_t i = 0; d != NULL && i < component_import_count(c); i++) {
         const component_item *item = component_import_at(c, i);
         for (size_t k = 0; slice_equal(item->name, d->import_name) && k < item->item_count; k++) {
             if (item->items[k].kind == COMPONENT_FUNC && index-- == 0) {
-                return is_component ? item->items[k].name : wire_name(item->items[k].name);
+                return item->items[k].name;
             }
         }
     }
     return slice_empty();
 }
 
-static slice function_at(const reader *r, size_t index) {
-    slice link = slice_from_text(r->link != NULL ? r->link->name : r->callee->link);
-    return explain_function_at(r->x, r->q.interface, link, index);
+slice explain_function_at(const examination *x, slice interface, slice link, size_t index) {
+    call_list list = {.count = 0};
+    if (workload_config_callee(x->workload, interface, link) != NULL) {
+        return component_function_at(x, interface, link, index);
+    }
+    if (x->component != NULL) {
+        list_through(x->component, interface, link, &list);
+    }
+    return index < list.count ? list.items[index].function : slice_empty();
 }
 
-static void advise_rule(reader *r, const gate_rule *rule, slice function) {
+static void advise_rule(reader *r, const gate_rule *rule, slice interface, slice function) {
     bool is_for_all = rule->patterns[GATE_INTERFACE].len == 0 && rule->patterns[GATE_FUNCTION].len == 0;
     if (!is_of_manifest(r)) {
         advise(r, "leave out %.*s, or name less in it", SLICE_ARG(rule->source));
     } else if (is_for_all) { // what `only` leaves over
         advise(r, "add a line to `only` of the policy at %.*s: %s -> %s %.*s.%.*s", SLICE_ARG(rule->source),
-               r->x->workload->name, r->ret->target, SLICE_ARG(r->q.interface), SLICE_ARG(function));
+               r->x->workload->name, r->ret->target, SLICE_ARG(interface), SLICE_ARG(function));
     } else {
         advise(r, "take the line at %.*s out of `deny`, or name less in it", SLICE_ARG(rule->source));
     }
@@ -326,19 +407,38 @@ static status deny_by_rule(reader *r, const gate_question *q, const gate_decisio
     }
     say(s, false, "%.*s is denied by the rule at %.*s%s%.*s", SLICE_ARG(function), SLICE_ARG(d->rule->source),
         d->rule->reason.len > 0 ? ", " : "", SLICE_ARG(d->rule->reason));
-    advise_rule(r, d->rule, function);
+    advise_rule(r, d->rule, q->parts[GATE_INTERFACE], function);
     r->ret->rules.len = 0;
     return gate_explain(r->gate, q, &r->ret->rules) == STATUS_OK
                ? STATUS_OK
                : err_set(e, STATUS_LIMIT, "there are too many rules of calls to tell about");
 }
 
+// False: there is no further one.
+static bool call_at(const reader *r, const call_list *list, size_t index, wasi_wire_call *ret) {
+    if (r->callee == NULL) {
+        *ret = index < list->count ? list->items[index] : (wasi_wire_call){0};
+    } else if (r->q.function.len > 0) {
+        *ret = (wasi_wire_call){r->q.interface, index == 0 ? r->q.function : slice_empty()};
+    } else {
+        slice link = slice_from_text(r->callee->link);
+        *ret = (wasi_wire_call){r->q.interface, component_function_at(r->x, r->q.interface, link, index)};
+    }
+    return ret->function.len > 0;
+}
+
 // One function, or all of them; the first that is denied is told about.
 static status ask_rules(reader *r, err *e) {
-    bool is_one = r->q.function.len > 0;
-    slice function = is_one ? r->q.function : function_at(r, 0);
-    for (size_t i = 1; function.len > 0; i++) {
-        gate_question q = question_of(r, function);
+    call_list list = {.count = 0};
+    wasi_wire_call c;
+    if (r->link != NULL && r->x->component != NULL) {
+        list_asked(r, &list);
+        if (r->q.function.len == 0 && slice_equal(r->via, r->q.interface)) {
+            list_through(r->x->component, r->via, slice_from_text(r->link->name), &list);
+        }
+    }
+    for (size_t i = 0; call_at(r, &list, i, &c); i++) {
+        gate_question q = question_of(r, &c);
         gate_decision d = gate_decide(r->gate, &q);
         if (!d.is_allowed) {
             return deny_by_rule(r, &q, &d, e);
@@ -347,7 +447,6 @@ static status ask_rules(reader *r, err *e) {
         if (gate_explain(r->gate, &q, &r->ret->rules) != STATUS_OK) {
             return err_set(e, STATUS_LIMIT, "there are too many rules of calls to tell about");
         }
-        function = is_one ? slice_empty() : function_at(r, i);
     }
     say(&r->ret->steps[EXPLAIN_RULE], true, "%s",
         r->config->rules.count == 0 ? "there is no rule of calls" : "no rule of calls denies it");
@@ -358,6 +457,7 @@ static status ask_rules(reader *r, err *e) {
 
 static bool goes_through_link(const reader *r) {
     return r->callee != NULL || r->offer == NULL || r->offer->authority == WASI_AUTHORITY_LINK ||
+           !slice_equal(r->via, r->q.interface) ||
            workload_config_import(r->x->workload, r->q.interface, slice_empty()) != NULL;
 }
 
@@ -387,6 +487,7 @@ static status ask(reader *r, err *e) {
 static status open_reader(reader *r, err *e) {
     static const siphash_key nobody_chooses_names = {0};
     r->offer = wasi_offer_find(r->q.interface, NULL);
+    r->via = wasi_calls_interface(r->q.interface);
     buf_init(&r->ret->rules, EXPLAIN_RULES_BYTES_MAX);
     return host_rules_gate(&r->config->rules, nobody_chooses_names, &r->gate, e);
 }

@@ -134,6 +134,21 @@ class Explain(harness.Case):
         text = harness.run("explain", "what-may", "-f", self.manifest(), "front").stdout
         self.assertRegex(text, r"may not spin: .*app.yaml:\d+")
 
+    def test_functions_that_are_called_by_another_name(self):
+        given = [harness.guest("blobs-c"), "--unsigned", "--link", "wasi:blobstore=directory",
+                 "--deny-call", "wasi:blobstore/blobstore.get-container-data",
+                 "--deny-call", "wasi:blobstore/blobstore.delete-object"]
+        for call in ("container.get-data", "container.delete-object", "container", "blobstore",
+                     "blobstore.get-container-data", "blobstore.delete-object"):
+            said = self.explain("why-denied", given[0], "wasi:blobstore/" + call, *given[1:], code=3)
+            self.assertEqual("rule", said["denied_by"], call)
+        for call in ("container.name", "container.has-object", "blobstore.create-container"):
+            self.assertTrue(self.explain("why-denied", given[0], "wasi:blobstore/" + call, *given[1:])["allowed"])
+        calls = self.explain("what-may", *given)["calls"]
+        may = {f["name"]: f["allowed"] for row in calls for f in row["functions"]}
+        self.assertEqual({"get-container-data", "delete-object"}, {name for name in may if not may[name]})
+        self.assertEqual(14, len(may))
+
     def test_names_and_usage(self):
         self.assertEqual(4, harness.run("explain", "why-refused", "-f", self.manifest(), "nobody").returncode)
         for wrong in (("wasi:keyvalue/*",), ("nonsense",), ("wasi:keyvalue/store@0.2.0",)):
