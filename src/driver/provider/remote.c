@@ -219,6 +219,12 @@ static void give_up_delivery(remote_delivery *d) {
     rpc_fail(release_delivery(d), STATUS_CANCELLED, "cancelled");
 }
 
+static void end_deliveries(driver_link *k) {
+    while (!list_empty(&k->deliveries)) {
+        give_up_delivery(LIST_ENTRY(k->deliveries.next, remote_delivery, node));
+    }
+}
+
 static bool may_call(const driver_link *k, slice interface) {
     bool is_named = k->wanted->interface_count == 0;
     for (size_t i = 0; i < k->wanted->interface_count; i++) {
@@ -321,9 +327,7 @@ static void drop_connection(driver_link *k) {
     k->greeter = NULL;
     rpc_call_cancel(&k->open_call);
     rpc_call_cancel(&k->credentials_call);
-    while (!list_empty(&k->deliveries)) {
-        give_up_delivery(LIST_ENTRY(k->deliveries.next, remote_delivery, node));
-    }
+    end_deliveries(k);
     rpc_free(k->rpc);
     k->rpc = NULL;
     k->phase = REMOTE_IDLE;
@@ -569,6 +573,8 @@ static status link_open(const driver_environment *env, const driver_link_options
 
 static void link_close(driver_link *k) {
     CHECK(list_empty(&k->calls));
+    end_deliveries(k);
+    k->options.deliver = NULL; // no more of them
     loop_soon_add(k->l, &k->closed);
 }
 

@@ -322,18 +322,21 @@ static status open_driver(guest *g, const provider_open *o, err *e) {
     return driver_open(g->driver, &g->environment, &options, &g->link, e);
 }
 
+// A secret lies at the end of its pages.
+static size_t aligned(size_t bytes) { return (bytes + 15u) & ~(size_t)15; }
+
 static status keep(slice payload, secret *ret, err *e) {
     if (payload.len > PROVIDER_MESSAGE_BYTES_MAX) {
         return err_set(e, STATUS_LIMIT, "it has more than %d bytes", PROVIDER_MESSAGE_BYTES_MAX);
     }
-    TRY(secret_new(payload.len + 1, ret, e));
+    TRY(secret_new(payload.len > 0 ? payload.len : 1, ret, e));
     memcpy(ret->data, payload.len > 0 ? payload.data : (const uint8_t *)"", payload.len);
     return STATUS_OK;
 }
 
 static status open_link(guest *g, slice payload, err *e) {
     TRY(keep(payload, &g->kept, e));
-    TRY(secret_new(sizeof(provider_open), &g->lists, e));
+    TRY(secret_new(aligned(sizeof(provider_open)), &g->lists, e));
     provider_open *o = (provider_open *)(void *)g->lists.data;
     TRY(provider_read_open(slice_of(g->kept.data, payload.len), o, e));
     g->workload = o->workload;
@@ -374,10 +377,10 @@ static status change_credentials(guest *g, slice payload, err *e) {
     if (g->link == NULL) {
         return err_set(e, STATUS_DENIED, "no link is open");
     }
-    if (payload.len > PROVIDER_MESSAGE_BYTES_MAX - sizeof(credential_list)) {
+    if (payload.len > PROVIDER_MESSAGE_BYTES_MAX - sizeof(credential_list) - 16) {
         return err_set(e, STATUS_LIMIT, "the credentials are too long");
     }
-    TRY(secret_new(sizeof(credential_list) + payload.len, &made, e));
+    TRY(secret_new(aligned(sizeof(credential_list) + payload.len), &made, e));
     credential_list *list = (credential_list *)(void *)made.data;
     uint8_t *bytes = made.data + sizeof *list;
     memcpy(bytes, payload.len > 0 ? payload.data : (const uint8_t *)"", payload.len);
