@@ -322,7 +322,7 @@ static void on_complaint(nats *n, slice text) {
     }
     nats_refuse_subject(n, text);
     if (!n->is_freed && n->options.on_error != NULL) {
-        n->options.on_error(n->options.arg, slice_from_text(n->complaint));
+        n->options.on_error(n->options.arg, text);
     }
 }
 

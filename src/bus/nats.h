@@ -81,8 +81,8 @@ typedef struct nats_options {
     // The state has changed; `why` is STATUS_OK when it is up. NATS_DOWN comes again for each attempt that
     // failed. May be NULL.
     void (*on_state)(void *arg, nats_state state, status why, const char *reason);
-    // The server complains, such as about a subject that is not allowed, and the connection goes on. May be
-    // NULL.
+    // The server complains, such as about a subject that is not allowed, and the connection goes on. The text
+    // is as it came. May be NULL.
     void (*on_error)(void *arg, slice text);
     void *arg;
 } nats_options;
@@ -195,7 +195,7 @@ status nats_flush_start(nats *n, nats_flush *f, nats_flushed ended, void *arg, e
 void nats_flush_cancel(nats_flush *f); // idempotent; accepts a zeroed one
 
 // The subject that a complaint of the server (on_error) says must not be published to; false for another one.
-bool nats_refused_subject(slice text, slice *ret);
+bool nats_refused_subject(slice text, uint8_t room[NATS_SUBJECT_BYTES_MAX], slice *ret);
 
 // --- back-pressure -----------------------------------------------------------------------------------------
 

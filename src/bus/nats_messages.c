@@ -243,20 +243,25 @@ void nats_fail_requests(nats *n, const char *text) {
     }
 }
 
-// Permissions Violation for Publish to "subject"
-bool nats_refused_subject(slice text, slice *ret) {
-    size_t from = slice_find(text, 0, '"');
-    size_t to = from == SIZE_MAX ? SIZE_MAX : slice_find(text, from + 1, '"');
-    if (to == SIZE_MAX || !slice_starts_with(text, "Permissions Violation for Publish")) {
+// Permissions Violation for Publish to "subject", where quotes and backslashes have a backslash in front.
+bool nats_refused_subject(slice text, uint8_t room[NATS_SUBJECT_BYTES_MAX], slice *ret) {
+    size_t at = slice_find(text, 0, '"');
+    size_t len = 0;
+    if (at == SIZE_MAX || !slice_starts_with(text, "Permissions Violation for Publish")) {
         return false;
     }
-    *ret = slice_sub(text, from + 1, to);
-    return true;
+    for (at++; at < text.len && text.data[at] != '"' && len < NATS_SUBJECT_BYTES_MAX; at++) {
+        at += text.data[at] == '\\' && at + 1 < text.len ? 1 : 0;
+        room[len++] = text.data[at];
+    }
+    *ret = slice_of(room, len);
+    return at < text.len && text.data[at] == '"';
 }
 
 void nats_refuse_subject(nats *n, slice text) {
+    uint8_t room[NATS_SUBJECT_BYTES_MAX];
     slice subject;
-    if (!nats_refused_subject(text, &subject)) {
+    if (!nats_refused_subject(text, room, &subject)) {
         return;
     }
     uint64_t hash = siphash(n->hash_key, subject);

@@ -255,8 +255,9 @@ static void on_receiver_state(void *arg, nats_state state, status why, const cha
 // What the server did not let be published.
 static void on_sender_error(void *arg, slice text) {
     driver_link *k = arg;
+    uint8_t room[NATS_SUBJECT_BYTES_MAX];
     slice subject;
-    if (!nats_refused_subject(text, &subject)) {
+    if (!nats_refused_subject(text, room, &subject)) {
         return;
     }
     for (list_node *n = k->sent.next; n != &k->sent;) {

@@ -152,6 +152,11 @@ TEST(what_the_server_forbids_is_an_error_for_the_component) {
     EXPECT(msg_publish(a, "mine", "x"));
     EXPECT(msg_is_refused(a, "yours", slice_from_text("x"), NULL, "does not let this link publish to yours"));
     EXPECT(msg_request(a, "yours", "x", 1000, NULL, "does not allow"));
+    char longest[SUBJECT_BYTES_MAX + 1] = "";
+    memset(longest, 'l', SUBJECT_BYTES_MAX);
+    EXPECT(msg_is_refused(a, longest, slice_from_text("x"), NULL, "does not let this link publish"));
+    EXPECT(msg_is_refused(a, "your\"s\\", slice_from_text("x"), NULL, "does not let this link publish"));
+    EXPECT(msg_request(a, "your\"s", "x", 1000, NULL, "does not allow"));
     EXPECT(msg_publish(a, "mine", "y"));
     EXPECT(msg_wait_for(a, 2));
     stop_it(&m);
