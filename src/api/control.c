@@ -173,12 +173,14 @@ static void on_request(void *arg, http_exchange *x) {
     bool is_post = slice_equal_text(http_exchange_request(x)->method, "POST");
     slice path = path_of(x);
     err e;
-    if (is_get && slice_equal_text(path, "/v1/logs")) {
-        control_follow(c, x);
+    bool is_log = is_get && slice_equal_text(path, "/v1/logs");
+    if (is_log && control_follow(c, x, &e) == STATUS_OK) {
         return;
     }
     control_request *r = begin(c, x);
-    if (is_get && slice_equal_text(path, "/v1/status")) {
+    if (is_log) {
+        control_fail(r, &e);
+    } else if (is_get && slice_equal_text(path, "/v1/status")) {
         control_answer(r, 200, control_status(c));
     } else if (is_post && find_operation(path) != NULL) {
         http_exchange_bind(x, &request_ops, r);

@@ -58,5 +58,5 @@ const workload_config *control_find_workload(const control *c, slice name, err *
 void control_on_answer(void *arg, unsigned events);
 
 // control_logs.c
-void control_follow(control *c, http_exchange *x); // takes the exchange
+status control_follow(control *c, http_exchange *x, err *e) WRIT_MUST_USE; // takes the exchange, or fails
 void control_end_followers(control *c);

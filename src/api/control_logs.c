@@ -8,7 +8,6 @@ enum { LINES_PER_TURN = 256, LOOK_MS = 100, WORKLOAD_BYTES_MAX = 256, FOLLOWERS_
 #define HEADER(name_, value_) \
     { .name = SLICE_LITERAL(name_), .value = SLICE_LITERAL(value_) }
 static const http_header lines_type[] = {HEADER("content-type", "application/x-ndjson")};
-static const http_header plain_type[] = {HEADER("content-type", "text/plain; charset=utf-8")};
 
 typedef struct follower {
     control *owner;
@@ -121,18 +120,20 @@ static size_t count_followers(const control *c) {
     return n;
 }
 
-void control_follow(control *c, http_exchange *x) {
+status control_follow(control *c, http_exchange *x, err *e) {
     slice target = http_exchange_request(x)->path_with_query;
     slice workload = query_value(target, "workload");
     const http_response_head head = {
         .status = 200, .headers = lines_type, .header_count = 1, .content_length = -1};
-    if (workload.len >= WORKLOAD_BYTES_MAX || count_followers(c) >= FOLLOWERS_MAX ||
-        http_exchange_start(x, &head, NULL) != STATUS_OK) {
-        (void)!http_exchange_reply(x, 400, plain_type, 1,
-                                   slice_from_text("too many readers, or a long name\n"), NULL);
-        http_exchange_release(x);
-        return;
+    if (workload.len >= WORKLOAD_BYTES_MAX) {
+        return err_set(e, STATUS_INVALID, "the name of a workload has at most %d bytes",
+                       WORKLOAD_BYTES_MAX - 1);
     }
+    if (count_followers(c) >= FOLLOWERS_MAX) {
+        return err_set(e, STATUS_LIMIT, "%d clients read the log already; end one, or try again",
+                       FOLLOWERS_MAX);
+    }
+    TRY(http_exchange_start(x, &head, e));
     follower *f = MEM_NEW(follower);
     *f = (follower){.owner = c,
                     .exchange = x,
@@ -147,6 +148,7 @@ void control_follow(control *c, http_exchange *x) {
     list_push_back(&c->followers, &f->node);
     http_exchange_bind(x, &follower_ops, f);
     go_on(f);
+    return STATUS_OK;
 }
 
 // They go on with the next generation, where they were.

@@ -24,6 +24,7 @@
 #define BACK_OFF_NS_MIN 1000000000ull
 #define BACK_OFF_NS_MAX 60000000000ull
 #define WAIT_NS 10000000000ull // for each step of a call
+#define CALL_NS 60000000000ull // for the whole: bytes that come one by one are no answer
 #define LAST_WORDS_NS 2000000000ull
 enum { RECORD_BYTES_MAX = 64 << 10, SERVICES_MAX = HOST_WORKLOADS_MAX + 1, ANSWER_BYTES_MAX = 64 << 10 };
 
@@ -54,7 +55,8 @@ struct otlp {
     size_t answered;
     uint32_t batch_count; // of the first records that wait
     loop_soon step;
-    loop_timer timer; // the next batch
+    loop_timer timer;    // the next batch
+    loop_timer deadline; // of the call
     uint32_t failures;
 };
 
@@ -310,6 +312,7 @@ static void end_call(otlp *o, unsigned answer, const char *why) {
     http_call_free(o->call);
     o->call = NULL;
     loop_soon_cancel(&o->step);
+    loop_timer_stop(&o->deadline);
     if (answer >= 200 && answer <= 299) {
         end_batch(o, true);
     } else if (answer == 0 || is_temporary(answer)) {
@@ -320,6 +323,8 @@ static void end_call(otlp *o, unsigned answer, const char *why) {
         end_batch(o, false);
     }
 }
+
+static void on_deadline(void *arg) { end_call(arg, 0, "it has not answered in time"); }
 
 static void write_some(otlp *o) {
     size_t left = o->batch.len - o->written, room = http_call_room(o->call);
@@ -388,6 +393,7 @@ static void send_batch(otlp *o) {
         try_later(o, e.message);
         return;
     }
+    loop_timer_start_in(&o->deadline, CALL_NS);
     on_progress(o);
 }
 
@@ -416,6 +422,7 @@ status otlp_new(loop *l, const otlp_endpoint *to, const char *ca_file, const hos
              OTLP_BATCH_BYTES_MAX + OTLP_BATCH_RECORDS_MAX + SERVICES_MAX * 512 + RECORD_BYTES_MAX);
     loop_soon_init(&o->step, on_step, o);
     loop_timer_init(&o->timer, l, on_timer, o);
+    loop_timer_init(&o->deadline, l, on_deadline, o);
     status opened = open_client(o, ca_file, e);
     if (opened != STATUS_OK) {
         otlp_free(o);
@@ -456,6 +463,7 @@ void otlp_free(otlp *o) {
     http_call_free(o->call);
     loop_soon_cancel(&o->step);
     loop_timer_stop(&o->timer);
+    loop_timer_stop(&o->deadline);
     while (o->count > 0) {
         drop_first(o);
     }

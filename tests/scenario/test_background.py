@@ -373,6 +373,17 @@ class Links(BackgroundCase):
 
 
 class Socket(BackgroundCase):
+    def test_readers_of_the_log_are_bounded(self):
+        self.up(self.write())
+        readers = [Local(self.socket_path()) for _ in range(16)]
+        for reader in readers:
+            reader.request("GET", "/v1/logs?follow=1")
+            self.addCleanup(reader.close)
+            self.assertEqual(200, reader.getresponse().status)
+        done = self.writ("logs", "--follow")
+        self.assertNotEqual(0, done.returncode)
+        self.assertIn("16 clients read the log already", done.stderr)
+
     def test_it_is_its_users_alone(self):
         self.up(self.write())
         path = self.socket_path()
