@@ -16,8 +16,9 @@
 enum {
     BLOB_FIRST_PART_BYTES = 256 * 1024, // with which a reader begins
     BLOB_SMALL_PART_BYTES = 64 * 1024,  // when the instance's account is used up
-    BLOB_ACCOUNT_BYTES_MAX = 32 << 20,  // for parts of all streams of one instance, besides small ones
-    BLOB_SYNC_BYTES_MAX = 8 << 20,      // of a value that is consumed at once
+    BLOB_ACCOUNT_BYTES_MAX =
+        32 << 20,                  // for parts and pages of all streams of one instance, besides small ones
+    BLOB_SYNC_BYTES_MAX = 8 << 20, // of a value that is consumed at once
     BLOB_ON_THE_WAY_BYTES_MAX =
         8 << 20,       // of a workload's calls, beyond which parts wait, so that others get by
     BLOB_PAUSE_MS = 5, // before such a part is tried again

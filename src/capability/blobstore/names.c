@@ -8,7 +8,8 @@ struct wasi_blobstore_container_stream_object_names {
     wasi_resource base;
     blob_link link;
     char *container;
-    arena page; // of `names`
+    arena page;     // of `names`
+    size_t charged; // to the instance's account, for it
     const slice *names;
     size_t count;
     size_t at;
@@ -24,6 +25,7 @@ enum { PAGE_BYTES_MAX = BLOBSTORE_CALL_BYTES_MAX + BLOBSTORE_PAGE_NAMES_MAX * 64
 
 static void free_stream(wasi_resource *r) {
     stream *s = (stream *)(void *)r;
+    blob_account_give(r->instance, s->charged);
     arena_done(&s->page);
     mem_free(s->container);
     mem_free(s);
@@ -36,8 +38,26 @@ void wasi_blobstore_container_stream_object_names_drop(void *context, void *rep)
     wasi_resource_drop(&((stream *)rep)->base);
 }
 
-static bool keep_page(stream *s, const blobstore_answer *a) {
+// The page is over. Returns how many names the next one may have.
+static uint32_t make_room(stream *s) {
+    wasi_instance *i = s->base.instance;
     arena_reset(&s->page);
+    s->names = NULL;
+    s->count = s->at = 0;
+    blob_account_give(i, s->charged);
+    size_t bytes = blob_account_take(i, BLOBSTORE_PAGE_BYTES_MAX, &s->charged);
+    return s->charged > 0 ? BLOBSTORE_PAGE_NAMES_MAX : (uint32_t)(bytes / BLOBSTORE_OBJECT_BYTES_MAX);
+}
+
+// Most pages are smaller than they might be.
+static void give_rest(stream *s) {
+    if (s->page.used < s->charged) {
+        blob_account_give(s->base.instance, s->charged - s->page.used);
+        s->charged = s->page.used;
+    }
+}
+
+static bool keep_page(stream *s, const blobstore_answer *a) {
     slice *names = ARENA_ARRAY(&s->page, slice, a->count);
     for (size_t i = 0; names != NULL && i < a->count; i++) {
         names[i] = arena_copy(&s->page, a->names[i]);
@@ -46,9 +66,9 @@ static bool keep_page(stream *s, const blobstore_answer *a) {
     if (names == NULL) {
         return false;
     }
+    give_rest(s);
     s->names = names;
     s->count = a->count;
-    s->at = 0;
     s->is_last = !a->has_cursor;
     s->cursor_len = a->cursor.len;
     if (a->cursor.len > 0) {
@@ -61,7 +81,7 @@ static status fetch(host_call *call, stream *s, bool is_first, bool *ret_is_erro
     blobstore_answer a;
     const blobstore_call c = {.function = BLOBSTORE_LIST,
                               .container = slice_from_text(s->container),
-                              .limit = BLOBSTORE_PAGE_NAMES_MAX,
+                              .limit = make_room(s),
                               .has_cursor = !is_first,
                               .cursor = slice_of(s->cursor, s->cursor_len)};
     TRY(blob_call(call, &s->link, &c, &a, ret_is_error, ret_error, e));

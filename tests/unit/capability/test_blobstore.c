@@ -8,7 +8,7 @@
 #include "policy/gate.h"
 #include "test.h"
 
-enum { OBJECT_BYTES = BLOB_FIRST_PART_BYTES + BLOBSTORE_PART_BYTES_MAX + 1, STREAMS = 48 };
+enum { OBJECT_BYTES = BLOB_FIRST_PART_BYTES + BLOBSTORE_PART_BYTES_MAX + 1, STREAMS = 48, NAMES = 1000 };
 
 typedef struct place {
     guest g;
@@ -22,6 +22,8 @@ typedef struct place {
     slice upload; // what `begin` answers
     size_t large; // parts that were asked for whole
     uint8_t bytes[BLOBSTORE_PART_BYTES_MAX];
+    slice names[NAMES];
+    size_t large_pages;
 } place;
 
 static void on_call(void *arg, rpc_request *q) {
@@ -35,12 +37,16 @@ static void on_call(void *arg, rpc_request *q) {
     buf_init(&payload, BLOBSTORE_CALL_BYTES_MAX);
     REQUIRE(blobstore_function_find(m->function, &f));
     REQUIRE(blobstore_call_decode(f, m->payload, &memory, &c, NULL) == STATUS_OK);
+    p->large_pages += c.limit > NAMES;
     p->large += c.len == BLOBSTORE_PART_BYTES_MAX;
     uint64_t left = OBJECT_BYTES - c.start;
     const blobstore_answer a = {.size = OBJECT_BYTES,
                                 .revision = slice_from_text("1"),
                                 .bytes = slice_of(p->bytes, left < c.len ? left : c.len),
-                                .upload = p->upload};
+                                .upload = p->upload,
+                                .names = p->names,
+                                .count = c.limit < NAMES ? c.limit : NAMES,
+                                .has_cursor = true};
     REQUIRE(blobstore_answer_encode(&c, &a, &payload, NULL) == STATUS_OK);
     rpc_answer(q, buf_slice(&payload));
 }
@@ -55,6 +61,10 @@ static void place_init(place *p) {
                           .target_name = slice_from_text("files"),
                           .state = &p->state};
     p->state = WASI_LINK_OPEN;
+    memset(p->bytes, 'b', sizeof p->bytes);
+    for (size_t i = 0; i < NAMES; i++) {
+        p->names[i] = slice_of(p->bytes, BLOBSTORE_OBJECT_BYTES_MAX);
+    }
     p->links = (wasi_links){.items = &p->link, .count = 1, .drivers = &p->drivers, .share = &p->share};
     p->container.name = "pictures";
     p->container.link.name_len = p->link.name.len;
@@ -113,6 +123,31 @@ TEST(parts_that_are_held_are_within_the_account) {
     }
     EXPECT(p.large > 16);
     EXPECT(p.large * BLOBSTORE_PART_BYTES_MAX <= BLOB_ACCOUNT_BYTES_MAX);
+    place_done(&p);
+}
+
+static void list_a_name(place *p, wasi_blobstore_container_stream_object_names *names) {
+    wasi_blobstore_container_result_tuple_list_string_bool_string got = {0};
+    err e = {0};
+    EXPECT_OK(
+        wasi_blobstore_container_stream_object_names_read_stream_object_names(&p->g, names, 1, &got, &e));
+    EXPECT(!got.is_err && got.ok.f0.count == 1 && got.ok.f0.items[0].len == BLOBSTORE_OBJECT_BYTES_MAX);
+    guest_return(&p->g);
+}
+
+TEST(pages_of_names_are_within_the_account) {
+    static place p;
+    place_init(&p);
+    for (int i = 0; i < STREAMS; i++) {
+        wasi_blobstore_container_result_stream_object_names_string list = {0};
+        err e = {0};
+        EXPECT_OK(blob_names_new(&p.g, &p.container, &list, &e));
+        REQUIRE(!list.is_err);
+        guest_return(&p.g);
+        list_a_name(&p, list.ok);
+    }
+    EXPECT(p.large_pages > 16);
+    EXPECT(p.large_pages * NAMES * BLOBSTORE_OBJECT_BYTES_MAX <= BLOB_ACCOUNT_BYTES_MAX);
     place_done(&p);
 }
 
