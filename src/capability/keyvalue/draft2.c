@@ -288,7 +288,12 @@ status wasi_keyvalue_atomics_draft2_swap(host_call *call, cas *k, slice value,
                                          wasi_keyvalue_atomics_draft2_result_void_cas_error *ret, err *e) {
     bool is_done = false, is_error = false;
     contract_error error = {0};
-    status s = swap(call, k, value, &is_done, &is_error, &error, e);
+    slice kept = arena_copy(host_call_arena(call), value); // it goes after a wait
+    if (kept.data == NULL && value.len > 0) {
+        wasi_resource_drop(&k->base);
+        return err_set(e, STATUS_TRAP, "a value of %zu bytes is more than one call may use", value.len);
+    }
+    status s = swap(call, k, kept, &is_done, &is_error, &error, e);
     ret->is_err = is_error || !is_done;
     if (s == STATUS_OK && !is_error && !is_done) { // the handle goes back
         ret->err.tag = WASI_KEYVALUE_ATOMICS_DRAFT2_CAS_ERROR_CAS_FAILED;

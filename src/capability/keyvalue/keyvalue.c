@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// wasi:keyvalue, the component's side: a bucket is its name and the link that was chosen when it was opened;
-// each function is one call through that link.
+// wasi:keyvalue, the component's side: a bucket is its name, and each function is one call, through the link
+// of the import that it is called by or that is chosen then.
 //
 // Whatever keeps a call from being done (a link that was cut, a lost backend, a deadline) is the contract's
 // error `other` with the reason in words, or `access-denied` when somebody said no.
@@ -49,12 +49,21 @@ static contract_error error_of(const keyvalue_failure *f) {
 
 // --- calls -------------------------------------------------------------------------------------------------
 
+// A rule that takes `increment` away means that of every draft.
+static status check_first_name(host_call *call, const wasi_link *l, keyvalue_function f, err *e) {
+    const char *name = keyvalue_function_name(KEYVALUE_INCREMENT);
+    return f != KEYVALUE_INCREMENT_SIGNED ? STATUS_OK
+                                          : wasi_call_check(wasi_of(call), l->target_name, l->interface,
+                                                            slice_from_text(name), l->name, e);
+}
+
 static status exchange(host_call *call, const keyvalue_call *c, buf *payload, keyvalue_answer *ret, err *e) {
     const wasi_link *link;
     slice interface = slice_from_text(keyvalue_interface_name(c->function));
     slice function = slice_from_text(keyvalue_function_name(c->function));
     slice answer;
     TRY(wasi_link_of(call, interface, &link, e));
+    TRY(check_first_name(call, link, c->function, e));
     TRY(keyvalue_call_encode(c, payload, e));
     TRY(wasi_link_call(call, link, function, buf_slice(payload), &answer, e));
     return keyvalue_answer_decode(c->function, answer, host_call_arena(call), ret, e);

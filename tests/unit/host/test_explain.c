@@ -62,7 +62,7 @@ TEST(calls_with_other_names) {
         {"wasi:keyvalue/store@0.2.0-draft", "[method]bucket.set", "set", NULL},
         {"wasi:keyvalue/store@0.2.0-draft", "open", NULL, NULL},
         {"wasi:keyvalue/atomics@0.2.0-draft", "increment", "increment", NULL},
-        {"wasi:keyvalue/atomics@0.2.0-draft2", "increment", "increment-signed", NULL},
+        {"wasi:keyvalue/atomics@0.2.0-draft2", "increment", "increment", "increment-signed"},
         {"wasi:keyvalue/atomics@0.2.0-draft2", "swap", "compare-and-swap", "get"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
