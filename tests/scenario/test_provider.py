@@ -13,6 +13,8 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
+import servers  # noqa: E402
+from test_messaging import MessagingCase  # noqa: E402
 
 KEY = "Kq3-of-the-provider-and-its-hosts"
 
@@ -109,6 +111,48 @@ class KeyValue(ProviderCase):
         server = self.start("counter", self.link(provider, more=f",path={self.folder}/elsewhere.sqlite3"))
         self.assertGreaterEqual(server.get("/").status, 500)
         self.assertFalse((self.folder / "elsewhere.sqlite3").exists())
+
+
+class Backends(ProviderCase):
+    """Redis, from a process that may connect to the servers that are named, and to nothing else."""
+
+    def start_with(self, redis, *words):
+        provider = Provider(self, *words, "redis")
+        return self.start("counter", self.link(provider, more=f",host=localhost,port={redis.port}"))
+
+    def test_a_server_that_is_named(self):
+        redis = servers.Redis(self)
+        server = self.start_with(redis, "--connect", f"localhost:{redis.port}")
+        self.until(lambda: server.get("/").status == 200, 20, "it is connected")
+        self.assertEqual(2, self.count(server))
+        redis.stop()
+        self.until(lambda: server.get("/").status >= 500, 20, "a request fails")
+        redis.start()
+        self.until(lambda: server.get("/").status == 200, 30, "it is found again")
+
+    def test_a_server_that_is_not(self):
+        redis = servers.Redis(self)
+        for words in ((), ("--connect", "127.0.0.1:1")):
+            server = self.start_with(redis, *words)
+            self.assertGreaterEqual(server.get("/").status, 500)
+            self.assertIn("could not be asked for", server.log())
+            server.close()
+
+
+class Messages(ProviderCase, MessagingCase):
+    """A driver there calls what components here export."""
+
+    def test_handlers(self):
+        provider = Provider(self, "local", "memory")
+        more = ",driver=local,subscriptions=t.one;t.two,subjects=t.*"
+        server = ProviderCase.start(self, "messages-c", self.link(provider, "wasmcloud:messaging", more),
+                                    self.link(provider), workers=2)
+        self.publish(server, "t.one", "first")
+        self.wait_for(server, "first", "t.one")
+        self.publish(server, "t.two", "n", "&times=50")
+        self.wait_for(server, "count", "51")
+        self.assertEqual("hi", self.ask(server, "/request?subject=t.one&body=echo:hi"))
+        self.assertIn("nobody is subscribed", self.ask(server, "/request?subject=t.nobody&body=echo:hi", 502))
 
 
 class Dice(ProviderCase):
