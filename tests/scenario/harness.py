@@ -44,8 +44,8 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
           "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may"),
           "link": ("put", "del", "list")}
-COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "inspect", "sign", "verify",
-            "diff", "doctor", "version")
+COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
+            "verify", "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
