@@ -42,7 +42,7 @@ static status keep_decoded(slice text, size_t min, size_t max, const char *rule,
     buf_init(&decoded, max);
     bool is_good = decode(slice_trimmed(text), &decoded) && decoded.len >= min;
     status s = is_good ? keep(buf_slice(&decoded), ret, e) : err_set(e, STATUS_INVALID, "%s", rule);
-    secret_wipe(decoded.data, decoded.len);
+    secret_wipe(decoded.data, decoded.capacity); // also what was decoded before something was found wrong
     return s;
 }
 

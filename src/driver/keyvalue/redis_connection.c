@@ -168,7 +168,7 @@ static void on_reply(redis_connection *c, const redisReply *reply) {
 static void *make_list(const redisReadTask *t, redis_count count) {
     redis_connection *c = t->privdata;
     c->items = t->parent == NULL ? 0 : c->items;
-    if (count < 0 || (size_t)count > REDIS_REPLY_ITEMS_MAX - c->items) {
+    if ((size_t)count > REDIS_REPLY_ITEMS_MAX - c->items) {
         return NULL;
     }
     c->items += (size_t)count;
