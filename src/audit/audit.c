@@ -392,7 +392,7 @@ static status record_gap(audit *a, err *e) {
     }
     const audit_field fields[] = {
         audit_number("events", (int64_t)a->missed),
-        audit_text("actions", a->options.when_full == AUDIT_WHEN_FULL_GO_ON ? "done" : "refused"),
+        audit_text("actions", "refused"),
         audit_text("reason", a->missed_reason),
     };
     TRY(write_event(a, AUDIT_LOG_GAP, fields, 3, e));
@@ -505,9 +505,6 @@ status audit_append(audit *a, audit_kind kind, const audit_field *fields, size_t
     a->missed++;
     snprintf(a->missed_reason, sizeof a->missed_reason, "%.*s", (int)sizeof a->missed_reason - 1,
              why.message);
-    if (a->options.when_full == AUDIT_WHEN_FULL_GO_ON) {
-        return STATUS_OK;
-    }
     return err_set(e, done, "%s; what cannot be recorded is not done", why.message);
 }
 

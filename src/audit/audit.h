@@ -15,11 +15,6 @@
 
 typedef struct audit audit;
 
-typedef enum audit_when_full {
-    AUDIT_WHEN_FULL_REFUSE, // an event that cannot be written is a failure
-    AUDIT_WHEN_FULL_GO_ON,  // it is counted, and the next line that can be written says how many
-} audit_when_full;
-
 #define AUDIT_SYNC_NEVER UINT32_MAX // only at the end, and when a file is full
 enum {
     AUDIT_FILE_BYTES = 64 << 20,      // the default size of a full file
@@ -36,7 +31,6 @@ typedef struct audit_options {
     uint32_t sync_every;     // lines; 0 means 1: each
     uint64_t file_bytes_max; // 0: AUDIT_FILE_BYTES
     uint32_t wait_ms;        // for another writer; 0: AUDIT_WAIT_MS
-    audit_when_full when_full;
 } audit_options;
 
 // Opens or begins a log. An incomplete last line, which a loss of power leaves, is set aside in a file of its
