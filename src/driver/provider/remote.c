@@ -364,13 +364,25 @@ static void on_opened(void *arg, const rpc_result *result) {
     each_waiting(k, NULL);
 }
 
+static bool is_ours(slice name) {
+    return slice_equal_text(name, "server") || slice_equal_text(name, "driver") ||
+           slice_equal_text(name, "key");
+}
+
+// What the driver over there calls it: where it has a name that is one of ours, it is given with this prefix.
+static slice name_there(slice name) {
+    static const char prefix[] = "driver-";
+    slice rest = slice_sub(name, sizeof prefix - 1, name.len);
+    return slice_starts_with(name, prefix) && is_ours(rest) ? rest : name;
+}
+
 // Those that are the driver's over there.
 static size_t other_credentials(const driver_link *k, driver_value *ret) {
     size_t count = 0;
     const driver_values *given = &k->options.credentials;
     for (size_t i = 0; i < given->count && count < PROVIDER_SETTINGS_MAX; i++) {
-        if (!slice_equal_text(given->values[i].name, "key")) {
-            ret[count++] = given->values[i];
+        if (!is_ours(given->values[i].name)) {
+            ret[count++] = (driver_value){name_there(given->values[i].name), given->values[i].value};
         }
     }
     return count;
@@ -493,10 +505,6 @@ static status check_key(const driver_values *credentials, err *e) {
                          GREETING_KEY_BYTES_MIN, GREETING_KEY_BYTES_MAX);
 }
 
-static bool is_ours(slice name) {
-    return slice_equal_text(name, "server") || slice_equal_text(name, "driver");
-}
-
 // As it will be sent, and then read from its own bytes: a copy of all that it refers to.
 static status keep_wanted(driver_link *k, const driver_link_options *o, err *e) {
     provider_open *w = k->wanted;
@@ -515,7 +523,8 @@ static status keep_wanted(driver_link *k, const driver_link_options *o, err *e) 
         if (w->setting_count == PROVIDER_SETTINGS_MAX) {
             return err_set(e, STATUS_LIMIT, "a provider takes at most %d settings", PROVIDER_SETTINGS_MAX);
         }
-        w->settings[w->setting_count++] = o->settings.values[i];
+        const driver_value *v = &o->settings.values[i];
+        w->settings[w->setting_count++] = (driver_value){name_there(v->name), v->value};
     }
     buf_init(&k->kept, PROVIDER_MESSAGE_BYTES_MAX);
     TRY(provider_write_open(w, &k->kept, e));
@@ -627,7 +636,8 @@ static const driver_setting settings[] = {
     {"server", "where `writ provider` listens: a loopback address and a port", false, true},
     {"driver", "its name there; default: the first that has the interfaces of the link", false, false},
     {"key", "what both ends know: the content of the provider's --key-file", true, true},
-    {DRIVER_ANY, "settings and credentials of the driver there", false, false},
+    {DRIVER_ANY, "settings and credentials of the driver there; driver-NAME for one of the names above",
+     false, false},
     {NULL, NULL, false, false},
 };
 

@@ -11,10 +11,16 @@
 #include <unistd.h>
 
 #include "base/check.h"
+#include "driver/blobstore/blobstore.h"
+#include "driver/keys/keys.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/messaging/messaging.h"
+#include "driver/provider/provider.h"
 #include "driver/provider/serve.h"
+#include "driver/sql/sql.h"
 #include "os/socket.h"
+
+enum { LINK_VALUES_MAX = 16 };
 
 typedef struct child {
     provider *provider;
@@ -31,7 +37,8 @@ static void on_listener(void *arg, unsigned events) {
 }
 
 static _Noreturn void serve(int listener) {
-    static const driver *const drivers[] = {&messaging_local, &keyvalue_memory, NULL};
+    static const driver *const drivers[] = {&messaging_local, &keyvalue_memory,     &keys_local,
+                                            &sql_sqlite,      &blobstore_directory, NULL};
     static const driver_environment env = {0};
     loop *l = NULL;
     loop_watch w = {0};
@@ -77,4 +84,23 @@ void provider_process_kill(provider_process *s) {
 void provider_process_stop(provider_process *s) {
     provider_process_kill(s);
     close(s->listener);
+}
+
+status provider_process_open(const provider_process *s, kv *k, const char *driver_name,
+                             const driver_values *settings, const driver_values *credentials, err *e) {
+    static driver_value kept[LINK_VALUES_MAX]; // the link borrows its credentials
+    driver_value values[LINK_VALUES_MAX];
+    driver_values all = {values, 0}, secrets = {kept, 0};
+    values[all.count++] = (driver_value){SLICE_LITERAL("server"), slice_from_text(s->address)};
+    values[all.count++] = (driver_value){SLICE_LITERAL("driver"), slice_from_text(driver_name)};
+    kept[secrets.count++] = (driver_value){SLICE_LITERAL("key"), SLICE_LITERAL(PROVIDER_KEY)};
+    for (size_t i = 0; i < settings->count; i++) {
+        CHECK(all.count < LINK_VALUES_MAX);
+        values[all.count++] = settings->values[i];
+    }
+    for (size_t i = 0; credentials != NULL && i < credentials->count; i++) {
+        CHECK(secrets.count < LINK_VALUES_MAX);
+        kept[secrets.count++] = credentials->values[i];
+    }
+    return kv_open(k, &provider_remote, &all, &secrets, e);
 }
