@@ -237,11 +237,11 @@ static const cli_option denied_options[] = {
 
 static void print_refusal(const examination *x, slice options) {
     const workload_config *w = x->workload;
-    const err *all[] = {&x->unreadable, &x->not_believed, &x->not_granted};
+    const err *all[] = {&x->unreadable, &x->not_believed, &x->not_granted, &x->not_linked};
     printf("%s: %s (%s)\n", examination_may_start(x) ? "may start" : "refused", w->name, w->component_path);
     for (size_t i = 0; i < COUNT(all); i++) {
         if (all[i]->code != STATUS_OK) {
-            static const char *const labels[] = {"file", "claim", "import"};
+            static const char *const labels[] = {"file", "claim", "import", "link"};
             print_lines(labels[i], slice_from_text(all[i]->message));
         }
     }
@@ -265,6 +265,7 @@ static void print_refusal_json(const examination *x, slice options) {
     put_err(document, "file", &x->unreadable);
     put_err(document, "claim", &x->not_believed);
     put_err(document, "import", &x->not_granted);
+    put_err(document, "link", &x->not_linked);
     if (x->bytes.len > 0) {
         json_put(document, "writ", start_table_writ_json(&x->vetting));
     }

@@ -341,6 +341,13 @@ status callees_new(const host_config *config, const component *const *components
     return STATUS_OK;
 }
 
+status callees_check(const host_config *config, const component *const *components, uint32_t from, err *e) {
+    adder a = {MEM_NEW(callees), config, components, from};
+    status s = add_links_of(&a, e);
+    callees_free(a.all);
+    return s;
+}
+
 void callees_free(callees *c) {
     if (c == NULL) {
         return;

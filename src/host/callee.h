@@ -19,6 +19,10 @@ typedef struct callees callees; // of all workloads
 // target does not exist or does not export the interface.
 status callees_new(const host_config *config, const component *const *components, callees **ret,
                    err *e) WRIT_MUST_USE;
+// Whether the imports of one workload would find it. Of `components` only it and those that it is linked to
+// are looked at.
+status callees_check(const host_config *config, const component *const *components, uint32_t from,
+                     err *e) WRIT_MUST_USE;
 void callees_free(callees *c); // accepts NULL; after all workloads
 
 // Gives the gate of a workload what its imports are bound to, before it is linked.

@@ -15,18 +15,19 @@ typedef struct examination {
     err unreadable;       // the file is not there, or no component; code STATUS_OK: it is one
     err not_believed;     // why its writ, or the lack of one, stops it; likewise
     err not_granted;      // which imports stop it; likewise
+    err not_linked;       // which component that it is linked to does not have what it imports; likewise
     component *component; // NULL when it could not be decoded
     grants *decisions;    // likewise
 } examination;
 
-// Fails never. `config` must outlive the examination.
-void examination_make(const host_config *config, uint32_t workload, uint64_t now_s, examination *ret);
+// Of the workload of that number. Fails never. `config` must outlive the examination.
+void examination_make(const host_config *config, uint32_t number, uint64_t now_s, examination *ret);
 void examination_done(examination *x);
 
 // Nothing stops it that can be known before it starts.
 static inline bool examination_may_start(const examination *x) {
     return x->unreadable.code == STATUS_OK && x->not_believed.code == STATUS_OK &&
-           x->not_granted.code == STATUS_OK;
+           x->not_granted.code == STATUS_OK && x->not_linked.code == STATUS_OK;
 }
 // What decided over the import of an interface (without a version) that calls through this link go through:
 // the one of that name, else the one without a name; NULL when it does not import it.

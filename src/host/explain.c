@@ -198,7 +198,10 @@ static void ask_link(reader *r) {
         say(s, is_there, "\"%s\" to the component %s%s", r->callee->link, r->callee->workload,
             is_there ? "" : ", which this host does not run");
         (void)snprintf(r->ret->target, sizeof r->ret->target, "%s", r->callee->workload);
-        if (!is_there) {
+        if (is_there && r->x->not_linked.code != STATUS_OK) {
+            say(s, false, "%s", r->x->not_linked.message);
+            advise(r, "link it to a component that exports what it imports");
+        } else if (!is_there) {
             advise(r, "give it a trait of type spreadscaler with `instances: N`");
         }
     } else {

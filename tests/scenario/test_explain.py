@@ -120,6 +120,17 @@ class Explain(harness.Case):
         text = harness.run("explain", "why-refused", path).stdout
         self.assertIn(f"writ sign {path}", text)
 
+    def test_a_component_that_does_not_have_what_it_is_linked_for(self):
+        path = self.manifest(OF_BACK.replace("target: back", "target: store"))
+        said = self.explain("why-refused", "-f", path, "back", code=3)
+        self.assertIn("shop-store does not export test:calls/work", said["link"])
+        said = self.explain("why-denied", "-f", path, "back", "test:calls/work.spin", code=3)
+        self.assertEqual("link", said["denied_by"])
+        started = harness.run("up", path)
+        self.assertNotEqual(0, started.returncode)
+        self.assertIn("shop-store does not export test:calls/work", started.stderr)
+        self.assertNotIn("link", self.explain("why-refused", "-f", self.manifest(OF_BACK), "back"))
+
     def test_what_may(self):
         said = self.explain("what-may", "-f", self.manifest(), "store")
         self.assertTrue(said["starts"])
