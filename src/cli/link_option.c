@@ -5,6 +5,8 @@
 #include "cli/secret_option.h"
 #include "driver/driver.h"
 
+enum { INTERFACE_BYTES_MAX = 256 };
+
 // The text up to `byte`, which is taken off `rest` with what precedes it; all of it when `byte` is not there.
 static slice take_until(slice *rest, uint8_t byte) {
     size_t at = slice_find(*rest, 0, byte);
@@ -36,9 +38,27 @@ static status list_drivers(slice what, slice driver_name, err *e) {
                          SLICE_ARG(buf_slice(&names)));
 }
 
+// NAMESPACE:PACKAGE/INTERFACE, of letters, digits and '-'.
+static bool is_interface(slice what) {
+    size_t colon = slice_find(what, 0, ':'), slash = slice_find(what, 0, '/');
+    if (what.len > INTERFACE_BYTES_MAX || colon == 0 || slash == SIZE_MAX || colon == SIZE_MAX ||
+        slash < colon + 2 || slash + 1 == what.len) {
+        return false;
+    }
+    for (size_t i = 0; i < what.len; i++) {
+        uint8_t c = what.data[i];
+        bool is_plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+        if (!is_plain && i != colon && i != slash) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // Of a driver that has any: the one that is named, or those that other drivers have of the package.
 static status add_any_interfaces(host_link *l, slice what, err *e) {
-    if (slice_find(what, 0, '/') != SIZE_MAX) {
+    if (is_interface(what)) {
         return host_link_add_interface(l, what, e);
     }
     for (const driver *const *d = driver_all(); *d != NULL; d++) {

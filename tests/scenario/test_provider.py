@@ -19,6 +19,44 @@ from test_messaging import MessagingCase  # noqa: E402
 KEY = "Kq3-of-the-provider-and-its-hosts"
 
 
+MANIFEST = """\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: counter, annotations: {{version: v1}}}}
+spec:
+  components:
+    - name: counter
+      type: component
+      properties: {{image: "{image}"}}
+      traits:
+        - type: spreadscaler
+          properties: {{instances: 10}}
+        - type: link
+          properties:
+            namespace: wasi
+            package: keyvalue
+            interfaces: [store, atomics]
+            target:
+              name: store
+              config:
+                - name: there
+                  properties: {{server: "127.0.0.1:{port}", path: "manifest.sqlite3"}}
+              secrets:
+                - name: key
+                  properties: {{policy: safe, key: provider-key}}
+    - name: store
+      type: capability
+      properties: {{image: "writ:provider"}}
+  policies:
+    - name: safe
+      type: policy.secret.wasmcloud.dev/v1alpha1
+      properties: {{backend: store}}
+    - name: routes
+      type: workload.writ/v1
+      properties: {{components: counter, routes: /}}
+"""
+
+
 class Provider:
     """A process for the length of the test, on a port of its own that stays."""
 
@@ -94,6 +132,15 @@ class KeyValue(ProviderCase):
         self.assertNotIn(KEY, "".join(provider.lines) + server.log())
         server.close()
         self.assertEqual(0, provider.terminate())
+
+    def test_a_manifest(self):
+        provider = Provider(self, "sqlite", "--data", self.data)
+        path = self.folder / "app.yaml"
+        path.write_text(MANIFEST.format(image=harness.guest("counter"), port=provider.port))
+        server = self.serve(path, "--secrets", self.folder / "secrets", "--data", self.folder / "host-data",
+                            command="up", workers=1)
+        self.assertEqual([1, 2], [self.count(server) for _ in range(2)])
+        self.assertTrue((self.data / "manifest.sqlite3").exists())
 
     def test_it_dies_and_comes_back(self):
         provider = Provider(self, "sqlite", "--data", self.data)

@@ -58,3 +58,26 @@ TEST(what_is_wrong_is_said) {
         host_links_done(&l);
     }
 }
+
+TEST(a_driver_that_has_any_interface) {
+    host_links l = {0};
+    EXPECT_OK(add(&l, "wasi:keyvalue=provider,server=127.0.0.1:1,key=@k,password=@p,path=x.db", NULL));
+    EXPECT_EQ(l.items[0].interface_count, 4); // those that drivers here have, each once
+    EXPECT_EQ(l.items[0].setting_count, 2);
+    EXPECT_EQ(l.items[0].secret_count, 2);
+    EXPECT_OK(add(&l, "example:dice/roller@two=provider,server=127.0.0.1:1,key=@k", NULL));
+    EXPECT_EQ(l.items[1].interface_count, 1);
+    EXPECT_TEXT(l.items[1].interfaces[0], "example:dice/roller");
+    static const char *const bad[] = {
+        "example:dice=provider", "example:dice/=provider", "dice/roller=provider", "example:/roller=provider",
+        ":dice/roller=provider", "a:b/c/d=provider",       "a:b/\x80=provider"};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        err e = {0};
+        EXPECT_STATUS(add(&l, bad[i], &e), STATUS_INVALID);
+        EXPECT_CONTAINS(e.message, "name the interface");
+    }
+    err e = {0};
+    EXPECT_STATUS(add(&l, "wasi:keyvalue=provider,server=127.0.0.1:1,key=in-clear", &e), STATUS_INVALID);
+    EXPECT(strstr(e.message, "in-clear") == NULL);
+    host_links_done(&l);
+}
