@@ -5,8 +5,8 @@
 // Nothing in such a call is believed: the link must be one of a workload's, the interface one of that link's
 // and an export of the component, the arguments values of the types that the component declares, and the gate
 // is asked as for calls in the other direction, with the driver's target as the caller and the workload as
-// the target. Each call gets a fresh instance with the limits of the workload, among its requests over HTTP
-// and other calls (host/job.h).
+// the target. Each call gets an instance with the limits of the workload, among its requests over HTTP and
+// other calls (host/job.h): a fresh one, unless the workload has its instances serve several.
 //
 // What goes wrong is a status for the driver: STATUS_DENIED (no such link, it was cut, a rule says no),
 // STATUS_UNSUPPORTED (no such export, or one with resources), STATUS_INVALID (the arguments), STATUS_LIMIT
