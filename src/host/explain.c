@@ -4,17 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "capability/calls.h"
 #include "capability/offers.h"
 
 enum {
     LIST_BYTES_MAX = 400,
     PORT_USUAL = 443,
-    CALLS_MAX = 64, // that differ, of one contract: more than any has
+    SAME_MAX = 64, // calls that are looked through for one that is there already: more than contracts have
 };
 
 typedef struct call_list {
-    wasi_wire_call items[CALLS_MAX];
+    wasi_wire_call *items;
     size_t count;
 } call_list;
 
@@ -279,15 +280,16 @@ static status ask_name(reader *r, err *e) {
 // --- the rules ---------------------------------------------------------------------------------------------
 
 static void add_call(call_list *list, const wasi_wire_call *c) {
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; i < list->count && i < SAME_MAX; i++) {
         if (slice_equal(list->items[i].interface, c->interface) &&
             slice_equal(list->items[i].function, c->function)) {
             return;
         }
     }
-    if (list->count < CALLS_MAX) {
-        list->items[list->count++] = *c;
+    if ((list->count & (list->count - 1)) == 0) { // 0, 1, 2, 4 ...
+        list->items = mem_resize(list->items, (list->count == 0 ? 1 : 2 * list->count) * sizeof *list->items);
     }
+    list->items[list->count++] = *c;
 }
 
 // What the functions of one import send, all of them or those of the name `only`, through whatever link or
@@ -384,7 +386,9 @@ slice explain_function_at(const examination *x, slice interface, slice link, siz
     if (x->component != NULL) {
         list_through(x->component, interface, link, &list);
     }
-    return index < list.count ? list.items[index].function : slice_empty();
+    slice found = index < list.count ? list.items[index].function : slice_empty();
+    mem_free(list.items);
+    return found;
 }
 
 static void advise_rule(reader *r, const gate_rule *rule, slice interface, slice function) {
@@ -431,16 +435,9 @@ static bool call_at(const reader *r, const call_list *list, size_t index, wasi_w
 }
 
 // One function, or all of them; the first that is denied is told about.
-static status ask_rules(reader *r, err *e) {
-    call_list list = {.count = 0};
+static status ask_list(reader *r, const call_list *list, err *e) {
     wasi_wire_call c;
-    if (r->link != NULL && r->x->component != NULL) {
-        list_asked(r, &list);
-        if (r->q.function.len == 0 && slice_equal(r->via, r->q.interface)) {
-            list_through(r->x->component, r->via, slice_from_text(r->link->name), &list);
-        }
-    }
-    for (size_t i = 0; call_at(r, &list, i, &c); i++) {
+    for (size_t i = 0; call_at(r, list, i, &c); i++) {
         gate_question q = question_of(r, &c);
         gate_decision d = gate_decide(r->gate, &q);
         if (!d.is_allowed) {
@@ -454,6 +451,19 @@ static status ask_rules(reader *r, err *e) {
     say(&r->ret->steps[EXPLAIN_RULE], true, "%s",
         r->config->rules.count == 0 ? "there is no rule of calls" : "no rule of calls denies it");
     return STATUS_OK;
+}
+
+static status ask_rules(reader *r, err *e) {
+    call_list list = {.count = 0};
+    if (r->link != NULL && r->x->component != NULL) {
+        list_asked(r, &list);
+        if (r->q.function.len == 0 && slice_equal(r->via, r->q.interface)) {
+            list_through(r->x->component, r->via, slice_from_text(r->link->name), &list);
+        }
+    }
+    status s = ask_list(r, &list, e);
+    mem_free(list.items);
+    return s;
 }
 
 // --- the whole ---------------------------------------------------------------------------------------------
