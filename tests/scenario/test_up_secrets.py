@@ -3,6 +3,7 @@
 """`writ up` with secrets from the sealed store, from mounted files and from a server with the API of Vault."""
 
 import contextlib
+import datetime
 import http.server
 import json
 import os
@@ -389,6 +390,16 @@ class Bao:
     def put(self, key, **fields):
         return self.call("POST", f"secret/data/{key}", {"data": fields})["data"]["version"]
 
+    def login_ends(self):
+        """When the last of all logins of AppRoles that are still there ends."""
+        ends = [datetime.datetime.min]
+        for one in self.call("LIST", "auth/token/accessors")["data"]["keys"]:
+            with contextlib.suppress(AssertionError):  # it has ended since
+                token = self.call("POST", "auth/token/lookup-accessor", {"accessor": one})["data"]
+                if token["path"].startswith("auth/approle/"):
+                    ends.append(datetime.datetime.fromisoformat(token["expire_time"][:19]))
+        return max(ends)
+
     def policy(self, name, *keys):
         rules = "".join(f'path "secret/data/{key}" {{ capabilities = ["read"] }}\n' for key in keys)
         self.call("PUT", f"sys/policies/acl/{name}", {"policy": rules})
@@ -518,7 +529,9 @@ class Server(UpSecrets):
                           self.policies(auth="approle", role=role, **{"secret-id-file": "./secret-id"}))
         server = self.start(path)
         self.assertEqual("one", self.reveal(server, "pw"))
-        time.sleep(4)
+        ends = self.bao.login_ends()
+        self.until(lambda: self.bao.login_ends() >= ends + datetime.timedelta(seconds=3), 20,
+                   "the time of the first login is over, and it goes on")
         self.bao.put("db", password="two")
         self.until(lambda: self.reveal(server, "pw") == "two", 20, "the new value is there")
         self.assertNotIn("stay as they were", server.log())
