@@ -65,13 +65,6 @@ status nats_link_storage(const driver_values *settings, uint64_t *ret_replicas, 
                : err_set(e, STATUS_INVALID, "the setting storage is file or memory");
 }
 
-static void on_health_soon(void *arg) {
-    nats_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
 static status read_settings(nats_link *k, const driver_environment *env, const driver_link_options *o,
                             err *e) {
     uint64_t time_ms = 10000;
@@ -93,14 +86,12 @@ status nats_link_init(nats_link *k, const driver_environment *env, const driver_
     }
     *k = (nats_link){.l = env->l, .connector = env->connector, .options = *options, .random = env->random};
     k->options.settings = (driver_values){0};
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
-    loop_soon_init(&k->health_soon, on_health_soon, k);
+    driver_link_health_init(&k->health, env->l, options);
     return read_settings(k, env, options, e);
 }
 
 void nats_link_done(nats_link *k) {
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     tls_context_free(k->tls);
     k->tls = NULL;
 }
@@ -130,13 +121,7 @@ status nats_link_connect(nats_link *k, nats_options *o, nats **ret, err *e) {
 }
 
 void nats_link_set_health(nats_link *k, driver_state state, const char *reason, uint64_t next_try_ns) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    k->health.next_try_ns = next_try_ns;
-    snprintf(k->health.reason, sizeof k->health.reason, "%s", reason);
+    driver_link_health_set(&k->health, state, reason, next_try_ns);
 }
 
 void nats_link_set_credentials(nats_link *k, nats *n, const driver_values *credentials) {

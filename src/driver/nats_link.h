@@ -4,6 +4,7 @@
 
 #include "bus/nats.h"
 #include "driver/driver.h"
+#include "driver/link_health.h"
 #include "driver/tls_settings.h"
 
 enum { NATS_LINK_SERVERS_MAX = 8 };
@@ -19,8 +20,7 @@ typedef struct nats_link {
     bool tls_first;
     uint64_t time_ns_max; // of a call
     uint64_t random;
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
 } nats_link;
 
 #define NATS_LINK_SETTINGS                                                                                \

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "driver/blobstore/blobstore.h"
 #include "driver/blobstore/directory_store.h"
+#include "driver/link_health.h"
 #include "loop/work.h"
 
 enum {
@@ -29,8 +30,7 @@ struct driver_link {
     blobstore_limits limits;
     directory_store_options store_options;
     char path[PATH_BYTES_MAX];
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_soon closed_soon;
     loop_work_pool *pool;
     blobstore_uploads uploads;
@@ -68,25 +68,6 @@ typedef struct job { // what becomes of a request; of its memory
     int problem;
     blobstore_answer answer;
 } job;
-
-// --- health ------------------------------------------------------------------------------------------------
-
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
-static void set_health(driver_link *k, driver_state state, const char *reason, uint64_t next_try_ns) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    k->health.next_try_ns = next_try_ns;
-    snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-}
 
 // --- answers -----------------------------------------------------------------------------------------------
 
@@ -243,8 +224,8 @@ static void on_deadline(void *arg) { give_up(((blobstore_request *)arg)->data, S
 
 static void call(driver_link *k, driver_call *c) {
     size_t bytes = c->payload.len + 2 * (size_t)BLOBSTORE_PART_BYTES_MAX / 16;
-    if (k->health.state == DRIVER_DOWN) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->health.reason);
+    if (k->health.now.state == DRIVER_DOWN) {
+        driver_fail(c, STATUS_CLOSED, "%s", k->health.now.reason);
         return;
     }
     if (k->call_count >= CALLS_MAX || bytes > BYTES_MAX - k->call_bytes) {
@@ -291,14 +272,14 @@ static void on_opened(void *arg) {
     list_node *node;
     if (k->open_code == STATUS_OK) {
         k->store = k->opened;
-        set_health(k, DRIVER_UP, "", UINT64_MAX);
+        driver_link_health_set(&k->health, DRIVER_UP, "", UINT64_MAX);
         while ((node = list_pop_front(&k->waiting)) != NULL) {
             start(LIST_ENTRY(node, blobstore_request, node)->data);
         }
     } else if (!k->is_closing) {
         loop_timer_start_in(&k->retry, driver_wait(&k->random, k->retry_ms) * ms);
         k->retry_ms = k->retry_ms * 2 < RETRY_MS_MAX ? k->retry_ms * 2 : RETRY_MS_MAX;
-        set_health(k, DRIVER_DOWN, k->open_error.message, k->retry.deadline_ns);
+        driver_link_health_set(&k->health, DRIVER_DOWN, k->open_error.message, k->retry.deadline_ns);
         while ((node = list_pop_front(&k->waiting)) != NULL) {
             job *j = LIST_ENTRY(node, blobstore_request, node)->data;
             blobstore_request *q = j->request;
@@ -307,7 +288,7 @@ static void on_opened(void *arg) {
                 mem_free(j->upload);
             }
             leave(j);
-            blobstore_fail(q, STATUS_CLOSED, "%s", k->health.reason);
+            blobstore_fail(q, STATUS_CLOSED, "%s", k->health.now.reason);
         }
     }
     finish_closing(k);
@@ -315,13 +296,13 @@ static void on_opened(void *arg) {
 
 static void open_store(void *arg) {
     driver_link *k = arg;
-    k->health.next_try_ns = UINT64_MAX;
+    k->health.now.next_try_ns = UINT64_MAX;
     CHECK(loop_work_start(k->pool, &k->open_work, run_open, on_opened, k, NULL) == STATUS_OK);
 }
 
 static void free_link(driver_link *k) {
     loop_timer_stop(&k->retry);
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     loop_soon_cancel(&k->closed_soon);
     directory_store_close(k->store); // two descriptors
     loop_work_pool_free(k->pool);
@@ -377,11 +358,9 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->options = *options;
     k->random = env->random;
     k->retry_ms = RETRY_MS_MIN;
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
+    driver_link_health_init(&k->health, env->l, options);
     list_init(&k->waiting);
     loop_timer_init(&k->retry, env->l, open_store, k);
-    loop_soon_init(&k->health_soon, on_health_soon, k);
     loop_soon_init(&k->closed_soon, on_close_soon, k);
     blobstore_uploads_init(&k->uploads, env->l, &k->limits, remove_upload, k);
     status code = read_settings(env, &options->settings, k, e);
@@ -394,7 +373,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     return STATUS_OK;
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 static const driver_setting settings[] = {
     BLOBSTORE_SETTINGS,

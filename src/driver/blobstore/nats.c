@@ -268,7 +268,7 @@ static void begin(driver_link *k, blobstore_request *q, nats_upload *u) {
 
 static void call(driver_link *k, driver_call *c) {
     if (nats_state_of(k->client) == NATS_DOWN) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->base.health.reason);
+        driver_fail(c, STATUS_CLOSED, "%s", k->base.health.now.reason);
         return;
     }
     if (k->job_count >= JOBS_MAX) {
@@ -368,7 +368,7 @@ static void link_close(driver_link *k) {
     loop_soon_add(k->base.l, &k->closed);
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->base.health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->base.health.now; }
 
 static status credentials(driver_link *k, const driver_values *given, err *e) {
     (void)e;

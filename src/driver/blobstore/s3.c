@@ -20,33 +20,16 @@ static const uint64_t ms = 1000000;
 
 // --- health ------------------------------------------------------------------------------------------------
 
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
-static void set_health(driver_link *k, driver_state state, const char *reason, uint64_t next_try_ns) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    k->health.next_try_ns = next_try_ns;
-    snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-}
-
 static void on_heard(void *arg, const char *why) {
     driver_link *k = arg;
     if (why == NULL) {
         k->probe_ms = PROBE_MS_MIN;
         loop_timer_stop(&k->probe);
-        set_health(k, DRIVER_UP, "", UINT64_MAX);
+        driver_link_health_set(&k->health, DRIVER_UP, "", UINT64_MAX);
     } else if (!k->is_closing && !loop_timer_is_active(&k->probe)) {
         loop_timer_start_in(&k->probe, driver_wait(&k->client.random, k->probe_ms) * ms);
         k->probe_ms = k->probe_ms * 2 < PROBE_MS_MAX ? k->probe_ms * 2 : PROBE_MS_MAX;
-        set_health(k, DRIVER_DOWN, why, k->probe.deadline_ns);
+        driver_link_health_set(&k->health, DRIVER_DOWN, why, k->probe.deadline_ns);
     }
 }
 
@@ -405,7 +388,7 @@ static status read_settings(const driver_environment *env, const driver_link_opt
 
 static void free_link(driver_link *k) {
     loop_timer_stop(&k->probe);
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     loop_soon_cancel(&k->closed_soon);
     s3_cancel(&k->probing);
     http_client_free(k->client.http);
@@ -436,9 +419,7 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->client =
         (s3_client){.l = env->l, .server = &k->server, .random = env->random, .heard = on_heard, .arg = k};
     k->probe_ms = PROBE_MS_MIN;
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
-    loop_soon_init(&k->health_soon, on_health_soon, k);
+    driver_link_health_init(&k->health, env->l, options);
     loop_soon_init(&k->closed_soon, on_closed_soon, k);
     loop_timer_init(&k->probe, env->l, probe, k);
     blobstore_uploads_init(&k->uploads, env->l, &k->limits, s3_upload_expired, k);
@@ -461,7 +442,7 @@ static void link_close(driver_link *k) {
     finish_closing(k);
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 static status credentials(driver_link *k, const driver_values *given, err *e) {
     return read_keys(given, &k->client.keys, e);

@@ -8,6 +8,7 @@
 #include "crypto/trust_roots.h"
 #include "driver/blobstore/blobstore.h"
 #include "driver/blobstore/s3_exchange.h"
+#include "driver/link_health.h"
 
 enum {
     S3_PARTS_MAX = 10000, // of one object
@@ -55,8 +56,7 @@ struct driver_link {
     trust_roots *roots; // of the setting ca; NULL = the host's
     s3_client client;
     size_t part_bytes;
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_soon closed_soon;
     loop_timer probe;
     s3_exchange probing;

@@ -87,7 +87,7 @@ static bool answer_alone(keyvalue_request *q) {
 static void call(driver_link *k, driver_call *c) {
     bool is_first = nats_state_of(k->client) == NATS_CONNECTING;
     if (nats_state_of(k->client) == NATS_DOWN) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->base.health.reason);
+        driver_fail(c, STATUS_CLOSED, "%s", k->base.health.now.reason);
         return;
     }
     if (is_first && (k->waiting_count >= NATS_STORE_WAITING_MAX ||
@@ -177,7 +177,7 @@ static void link_close(driver_link *k) {
     loop_soon_add(k->base.l, &k->closed);
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->base.health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->base.health.now; }
 
 static status credentials(driver_link *k, const driver_values *given, err *e) {
     (void)e;

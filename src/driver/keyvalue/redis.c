@@ -8,6 +8,7 @@
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/keyvalue/redis_commands.h"
 #include "driver/keyvalue/redis_connection.h"
+#include "driver/link_health.h"
 #include "driver/tls_settings.h"
 
 enum {
@@ -40,8 +41,7 @@ struct driver_link {
     bool is_secure;       // under TLS
     uint64_t time_ns_max; // of a call
     uint64_t random;
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_soon closed;
     size_t ready_count;
     list_node waiting; // keyvalue_request
@@ -62,27 +62,15 @@ typedef struct redis_request { // `data` of a request
 
 // --- health ------------------------------------------------------------------------------------------------
 
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
 static void set_health(driver_link *k, driver_state state, const char *reason) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-    k->health.next_try_ns = UINT64_MAX;
+    uint64_t next_try_ns = UINT64_MAX;
     for (size_t i = 0; state == DRIVER_DOWN && i < k->place_count; i++) {
         const loop_timer *t = &k->places[i].retry;
-        if (loop_timer_is_active(t) && t->deadline_ns < k->health.next_try_ns) {
-            k->health.next_try_ns = t->deadline_ns;
+        if (loop_timer_is_active(t) && t->deadline_ns < next_try_ns) {
+            next_try_ns = t->deadline_ns;
         }
     }
+    driver_link_health_set(&k->health, state, reason, next_try_ns);
 }
 
 // --- requests ----------------------------------------------------------------------------------------------
@@ -139,8 +127,8 @@ static void dispatch(driver_link *k, keyvalue_request *q) {
         x->c = c;
     } else if (code == STATUS_CLOSED) {
         keyvalue_fail(q, code, "%s",
-                      k->health.state == DRIVER_UP ? "the connection to the server was lost"
-                                                   : k->health.reason);
+                      k->health.now.state == DRIVER_UP ? "the connection to the server was lost"
+                                                       : k->health.now.reason);
     } else {
         keyvalue_fail(q, code, "too many calls on the way to the server");
     }
@@ -375,7 +363,7 @@ static void on_closed_soon(void *arg) {
         loop_timer_stop(&k->places[i].retry);
         redis_connection_done(&k->places[i].connection);
     }
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     free_parts(k);
     options.on_closed(options.arg);
 }
@@ -399,10 +387,8 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->options = *options;
     k->options.settings = (driver_values){0};
     k->random = env->random;
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
+    driver_link_health_init(&k->health, env->l, options);
     list_init(&k->waiting);
-    loop_soon_init(&k->health_soon, on_health_soon, k);
     loop_soon_init(&k->closed, on_closed_soon, k);
     k->place_count = count;
     for (size_t i = 0; i < count; i++) {
@@ -438,8 +424,8 @@ static bool answer_alone(keyvalue_request *q) {
 }
 
 static void call(driver_link *k, driver_call *c) {
-    if (k->health.state == DRIVER_DOWN && k->ready_count == 0) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->health.reason);
+    if (k->health.now.state == DRIVER_DOWN && k->ready_count == 0) {
+        driver_fail(c, STATUS_CLOSED, "%s", k->health.now.reason);
         return;
     }
     if (k->waiting_count >= WAITING_MAX || k->waiting_bytes + c->payload.len > WAITING_BYTES_MAX) {
@@ -472,7 +458,7 @@ static void cancel(driver_link *k, driver_call *c) {
     keyvalue_fail(q, STATUS_CANCELLED, "cancelled");
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 static status credentials(driver_link *k, const driver_values *given, err *e) {
     (void)e;

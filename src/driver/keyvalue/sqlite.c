@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/keyvalue/sqlite_store.h"
+#include "driver/link_health.h"
 #include "loop/work.h"
 
 enum {
@@ -27,8 +28,7 @@ struct driver_link {
     keyvalue_limits limits;
     sqlite_store_options store_options;
     char path[PATH_BYTES_MAX];
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_work_pool *pool;
     loop_work work;
     bool is_closing;
@@ -45,25 +45,6 @@ struct driver_link {
     status code;
     err e;
 };
-
-// --- health ------------------------------------------------------------------------------------------------
-
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
-static void set_health(driver_link *k, driver_state state, const char *reason, uint64_t next_try_ns) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    k->health.next_try_ns = next_try_ns;
-    snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-}
 
 // --- requests that wait ------------------------------------------------------------------------------------
 
@@ -123,15 +104,15 @@ static void try_later(driver_link *k) {
     uint64_t wait = driver_wait(&k->random, k->retry_ms);
     k->retry_ms = k->retry_ms * 2 < RETRY_MS_MAX ? k->retry_ms * 2 : RETRY_MS_MAX;
     loop_timer_start_in(&k->retry, wait * ms);
-    set_health(k, DRIVER_DOWN, k->e.message, k->retry.deadline_ns);
-    fail_waiting(k, STATUS_CLOSED, k->health.reason);
+    driver_link_health_set(&k->health, DRIVER_DOWN, k->e.message, k->retry.deadline_ns);
+    fail_waiting(k, STATUS_CLOSED, k->health.now.reason);
 }
 
 static void on_opened(void *arg) {
     driver_link *k = arg;
     if (k->code == STATUS_OK) {
         k->retry_ms = RETRY_MS_MIN;
-        set_health(k, DRIVER_UP, "", UINT64_MAX);
+        driver_link_health_set(&k->health, DRIVER_UP, "", UINT64_MAX);
     } else if (!k->is_closing) {
         try_later(k);
     }
@@ -203,7 +184,7 @@ static void fill_batch(driver_link *k) {
 static void finish_closing(driver_link *k) {
     driver_link_options options = k->options;
     loop_timer_stop(&k->retry);
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     loop_work_pool_free(k->pool);
     keyvalue_limits_done(&k->limits);
     mem_free(k);
@@ -233,7 +214,7 @@ static void on_retry(void *arg) {
     if (k->is_closing) {
         advance(k);
     } else if (!loop_work_is_active(&k->work)) {
-        k->health.next_try_ns = UINT64_MAX;
+        k->health.now.next_try_ns = UINT64_MAX;
         start(k, run_open, on_opened);
     }
 }
@@ -267,12 +248,10 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->options = *options;
     k->random = env->random;
     k->retry_ms = RETRY_MS_MIN;
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
+    driver_link_health_init(&k->health, env->l, options);
     list_init(&k->waiting);
     list_init(&k->batch);
     loop_timer_init(&k->retry, env->l, on_retry, k);
-    loop_soon_init(&k->health_soon, on_health_soon, k);
     status code = read_settings(env, &options->settings, k, e);
     code = code == STATUS_OK ? keyvalue_watch_open(env, options, &k->limits, e) : code;
     if (code == STATUS_OK) {
@@ -295,8 +274,8 @@ static void link_close(driver_link *k) {
 }
 
 static void call(driver_link *k, driver_call *c) {
-    if (k->health.state == DRIVER_DOWN) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->health.reason);
+    if (k->health.now.state == DRIVER_DOWN) {
+        driver_fail(c, STATUS_CLOSED, "%s", k->health.now.reason);
         return;
     }
     if (k->waiting_count >= CALLS_MAX || k->waiting_bytes + c->payload.len > BYTES_MAX) {
@@ -329,7 +308,7 @@ static void cancel(driver_link *k, driver_call *c) {
     }
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 static const driver_setting settings[] = {
     KEYVALUE_SETTINGS,

@@ -425,7 +425,7 @@ static void link_close(driver_link *k) {
     loop_soon_add(k->base.l, &k->closed);
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->base.health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->base.health.now; }
 
 static status credentials(driver_link *k, const driver_values *given, err *e) {
     (void)e;

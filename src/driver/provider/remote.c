@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "driver/link_health.h"
 #include "driver/provider/greeter.h"
 #include "driver/provider/messages.h"
 #include "driver/provider/provider.h"
@@ -40,8 +41,7 @@ struct driver_link {
     provider_open *wanted; // what it borrows is in `kept`; without credentials
     buf kept;
     uint64_t random;
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_soon closed;
     remote_phase phase;
     uint64_t connect_id;
@@ -78,22 +78,9 @@ static void lose(driver_link *k, const char *why);
 
 // --- health ------------------------------------------------------------------------------------------------
 
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
 static void set_health(driver_link *k, driver_state state, const char *reason) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    (void)snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-    k->health.next_try_ns =
-        k->phase == REMOTE_IDLE && loop_timer_is_active(&k->timer) ? k->timer.deadline_ns : UINT64_MAX;
+    bool waits = k->phase == REMOTE_IDLE && loop_timer_is_active(&k->timer);
+    driver_link_health_set(&k->health, state, reason, waits ? k->timer.deadline_ns : UINT64_MAX);
 }
 
 // --- calls -------------------------------------------------------------------------------------------------
@@ -161,8 +148,8 @@ static void each_waiting(driver_link *k, const char *why) {
 }
 
 static void call(driver_link *k, driver_call *c) {
-    if (k->phase != REMOTE_READY && k->health.state != DRIVER_CONNECTING) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->health.reason);
+    if (k->phase != REMOTE_READY && k->health.now.state != DRIVER_CONNECTING) {
+        driver_fail(c, STATUS_CLOSED, "%s", k->health.now.reason);
         return;
     }
     if (k->waiting_count >= WAITING_MAX || k->waiting_bytes + c->payload.len > WAITING_BYTES_MAX) {
@@ -543,7 +530,7 @@ static void on_closed_soon(void *arg) {
     driver_link *k = arg;
     driver_link_options options = k->options;
     drop_connection(k);
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     free_link(k);
     options.on_closed(options.arg);
 }
@@ -568,11 +555,9 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->options.settings = (driver_values){0};
     k->random = env->random;
     k->retry_ms = RETRY_MS_MIN;
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
+    driver_link_health_init(&k->health, env->l, options);
     list_init(&k->calls);
     list_init(&k->deliveries);
-    loop_soon_init(&k->health_soon, on_health_soon, k);
     loop_soon_init(&k->closed, on_closed_soon, k);
     loop_timer_init(&k->timer, k->l, on_timer, k);
     connect_now(k);
@@ -587,7 +572,7 @@ static void link_close(driver_link *k) {
     loop_soon_add(k->l, &k->closed);
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 // The next connection says them again.
 static void on_credentials(void *arg, const rpc_result *result) {

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "driver/link_health.h"
 #include "driver/sql/postgres_cancel.h"
 #include "driver/sql/postgres_connection.h"
 
@@ -42,8 +43,7 @@ struct driver_link {
     postgres_server server;
     postgres_cancels cancels;
     uint64_t random;
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_soon closed;
     list_node waiting; // sql_request
     size_t waiting_count;
@@ -59,23 +59,6 @@ typedef struct running { // the driver's part of a request
 } running;
 
 // --- health ------------------------------------------------------------------------------------------------
-
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
-static void set_health(driver_link *k, driver_state state, const char *reason, uint64_t next_try_ns) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    k->health.next_try_ns = next_try_ns;
-    snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-}
 
 static bool is_any_up(const driver_link *k) {
     bool is_up = false;
@@ -177,7 +160,7 @@ static void on_up(void *arg, postgres_connection *c) {
     place *p = arg;
     p->is_up = true;
     p->retry_ms = RETRY_MS_MIN;
-    set_health(p->link, DRIVER_UP, "", UINT64_MAX);
+    driver_link_health_set(&p->link->health, DRIVER_UP, "", UINT64_MAX);
     dispatch(p->link);
 }
 
@@ -218,7 +201,7 @@ static void on_lost(void *arg, postgres_connection *c, sql_request *q, status wh
     }
     char shown[DRIVER_REASON_BYTES_MAX];
     snprintf(shown, sizeof shown, "postgres at %.100s:%u: %s", k->host, k->server.port, text);
-    set_health(k, DRIVER_DOWN, shown, p->retry.deadline_ns);
+    driver_link_health_set(&k->health, DRIVER_DOWN, shown, p->retry.deadline_ns);
     if (!was_up) { // calls wait for the one attempt that follows a loss
         fail_waiting(k, shown);
     }
@@ -252,8 +235,8 @@ static void cancel(driver_link *k, driver_call *c) {
 }
 
 static void call(driver_link *k, driver_call *c) {
-    if (k->health.state == DRIVER_DOWN) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->health.reason);
+    if (k->health.now.state == DRIVER_DOWN) {
+        driver_fail(c, STATUS_CLOSED, "%s", k->health.now.reason);
         return;
     }
     if (k->waiting_count >= WAITING_MAX || k->waiting_bytes + c->payload.len > WAITING_BYTES_MAX) {
@@ -347,7 +330,7 @@ static void on_closed_soon(void *arg) {
         postgres_connection_stop(&k->places[i].connection);
     }
     postgres_cancels_done(&k->cancels);
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     tls_context_free(k->server.tls);
     sql_statements_free(k->statements);
     mem_free(k);
@@ -382,10 +365,8 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->options.settings = (driver_values){0};
     k->random = env->random;
     k->statements = sql_statements_new(k->limits.statements_max);
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
+    driver_link_health_init(&k->health, env->l, options);
     list_init(&k->waiting);
-    loop_soon_init(&k->health_soon, on_health_soon, k);
     loop_soon_init(&k->closed, on_closed_soon, k);
     postgres_cancels_init(&k->cancels, env->l, env->connector, &k->server);
     k->place_count = count;
@@ -402,7 +383,7 @@ static void link_close(driver_link *k) {
     loop_soon_add(k->l, &k->closed);
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 static status credentials(driver_link *k, const driver_values *given, err *e) {
     (void)e;

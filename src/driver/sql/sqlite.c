@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "driver/file.h"
+#include "driver/link_health.h"
 #include "driver/sql/sql.h"
 #include "driver/sql/sqlite_database.h"
 #include "loop/work.h"
@@ -26,8 +27,7 @@ struct driver_link {
     sql_statements *statements;
     sqlite_database_options database_options;
     char path[DRIVER_PATH_BYTES_MAX];
-    driver_health health;
-    loop_soon health_soon;
+    driver_link_health health;
     loop_work_pool *pool; // of one thread
     size_t calls;
     size_t bytes;
@@ -51,25 +51,6 @@ typedef struct running { // the driver's part of a request
     err e;
 } running;
 
-// --- health ------------------------------------------------------------------------------------------------
-
-static void on_health_soon(void *arg) {
-    driver_link *k = arg;
-    if (k->options.on_health != NULL) {
-        k->options.on_health(k->options.arg, &k->health);
-    }
-}
-
-static void set_health(driver_link *k, driver_state state, const char *reason, uint64_t next_try_ns) {
-    if (state != k->health.state) {
-        k->health.since_ns = loop_now_ns(k->l);
-        loop_soon_add(k->l, &k->health_soon);
-    }
-    k->health.state = state;
-    k->health.next_try_ns = next_try_ns;
-    snprintf(k->health.reason, sizeof k->health.reason, "%.*s", DRIVER_REASON_BYTES_MAX - 1, reason);
-}
-
 // --- the file ----------------------------------------------------------------------------------------------
 
 static void run_open(void *arg) {
@@ -85,12 +66,12 @@ static void on_opened(void *arg) {
         loop_timer_start_in(&k->retry, 0);
     } else if (k->code == STATUS_OK) {
         k->retry_ms = RETRY_MS_MIN;
-        set_health(k, DRIVER_UP, "", UINT64_MAX);
+        driver_link_health_set(&k->health, DRIVER_UP, "", UINT64_MAX);
     } else {
         uint64_t wait = driver_wait(&k->random, k->retry_ms);
         k->retry_ms = k->retry_ms * 2 < RETRY_MS_MAX ? k->retry_ms * 2 : RETRY_MS_MAX;
         loop_timer_start_in(&k->retry, wait * ms);
-        set_health(k, DRIVER_DOWN, k->e.message, k->retry.deadline_ns);
+        driver_link_health_set(&k->health, DRIVER_DOWN, k->e.message, k->retry.deadline_ns);
     }
 }
 
@@ -103,7 +84,7 @@ static void run_close(void *arg) {
 static void on_closed_file(void *arg) {
     driver_link *k = arg;
     driver_link_options options = k->options;
-    loop_soon_cancel(&k->health_soon);
+    driver_link_health_done(&k->health);
     loop_work_pool_free(k->pool);
     sql_statements_free(k->statements);
     mem_free(k);
@@ -122,7 +103,7 @@ static void on_retry(void *arg) {
     if (k->is_closing) {
         start(k, run_close, on_closed_file);
     } else {
-        k->health.next_try_ns = UINT64_MAX;
+        k->health.now.next_try_ns = UINT64_MAX;
         start(k, run_open, on_opened);
     }
 }
@@ -157,8 +138,8 @@ static void on_call_done(void *arg) {
     k->calls--;
     k->bytes -= q->origin->payload.len;
     if (!x->work.was_cancelled && x->code != STATUS_OK && x->code != STATUS_CANCELLED &&
-        k->health.state == DRIVER_UP && !k->is_closing) {
-        set_health(k, DRIVER_DOWN, x->e.message, loop_now_ns(k->l));
+        k->health.now.state == DRIVER_UP && !k->is_closing) {
+        driver_link_health_set(&k->health, DRIVER_DOWN, x->e.message, loop_now_ns(k->l));
         loop_timer_start_in(&k->retry, 0);
     }
     end_call(q);
@@ -174,8 +155,8 @@ static void stop_call(sql_request *q, status why) {
 static void on_deadline(void *arg) { stop_call(arg, STATUS_TIMEOUT); }
 
 static void call(driver_link *k, driver_call *c) {
-    if (k->health.state == DRIVER_DOWN) {
-        driver_fail(c, STATUS_CLOSED, "%s", k->health.reason);
+    if (k->health.now.state == DRIVER_DOWN) {
+        driver_fail(c, STATUS_CLOSED, "%s", k->health.now.reason);
         return;
     }
     if (k->calls >= CALLS_MAX || k->bytes + c->payload.len > BYTES_MAX) {
@@ -229,10 +210,8 @@ static status link_open(const driver_environment *env, const driver_link_options
     k->options = *options;
     k->random = env->random;
     k->retry_ms = RETRY_MS_MIN;
-    k->health = (driver_health){
-        .state = DRIVER_CONNECTING, .since_ns = loop_now_ns(env->l), .next_try_ns = UINT64_MAX};
+    driver_link_health_init(&k->health, env->l, options);
     loop_timer_init(&k->retry, env->l, on_retry, k);
-    loop_soon_init(&k->health_soon, on_health_soon, k);
     status code = read_settings(env, &options->settings, k, e);
     if (code == STATUS_OK) {
         code = loop_work_pool_new(env->l, 1, CALLS_MAX + 1, &k->pool, e);
@@ -253,7 +232,7 @@ static void link_close(driver_link *k) {
     loop_timer_start_in(&k->retry, 0); // from the loop
 }
 
-static void health(const driver_link *k, driver_health *ret) { *ret = k->health; }
+static void health(const driver_link *k, driver_health *ret) { *ret = k->health.now; }
 
 static const driver_setting settings[] = {
     SQL_SETTINGS,
