@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (plan_read(slice_of(data, size), &p, NULL) == STATUS_OK) {
         CHECK(p.application_count <= PLAN_APPLICATIONS_MAX && p.change_count <= PLAN_CHANGES_MAX);
         check_again(&p);
-        plan_take_all(&p);
+        plan_take_all(&p, false);
         CHECK(plan_take(&p, "/app.yaml", true, NULL) == STATUS_OK ||
               p.application_count == PLAN_APPLICATIONS_MAX);
     }
