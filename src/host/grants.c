@@ -215,7 +215,8 @@ static bool decide_forwarded(grants *g, const component_item *item, const grants
     } else if (any_covers(g->config->refusals, g->config->refusal_count, q->name)) {
         decide(d, GRANT_REFUSED, refused_by(g->config), "");
     } else if (forward_interface_new(item, wasi_link_forward, ret, &e) != STATUS_OK) {
-        decide(d, GRANT_REFUSED, e.message, "");
+        snprintf(why, sizeof why, "%.*s", (int)sizeof why - 1, e.message);
+        decide(d, GRANT_REFUSED, why, "");
     } else {
         decide(d, GRANT_GRANTED, why, "");
     }

@@ -58,7 +58,7 @@ typedef struct guest_delivery {
     list_node node;
 } guest_delivery;
 
-static void tell(const guest *g, int what, const char *text) {
+static void tell(const guest *g, provider_event_kind what, const char *text) {
     const provider_options *o = &g->provider->options;
     const provider_event e = {what, g->driver != NULL ? g->driver->name : NULL, g->workload, text};
     if (o->on_event != NULL) {

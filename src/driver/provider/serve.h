@@ -17,8 +17,15 @@ enum {
     PROVIDER_DELIVERIES_MAX = 1024, // likewise, in the other direction
 };
 
+typedef enum provider_event_kind {
+    PROVIDER_REFUSED,
+    PROVIDER_OPENED,
+    PROVIDER_UNREACHED,
+    PROVIDER_CLOSED,
+} provider_event_kind;
+
 typedef struct provider_event {
-    enum { PROVIDER_REFUSED, PROVIDER_OPENED, PROVIDER_UNREACHED, PROVIDER_CLOSED } what;
+    provider_event_kind what;
     const char *driver; // NULL: none was found
     slice workload;     // as the other end says
     const char *text;   // why
