@@ -169,8 +169,8 @@ typedef struct keyvalue_request {
     _Alignas(16) uint8_t room[KEYVALUE_ROOM_BYTES];
 } keyvalue_request;
 
-// The one way in: decodes and checks. When the call is wrong, or its bucket is none of ours, it is answered
-// and NULL is returned.
+// The one way in: decodes and checks. When the call is wrong, its bucket is none of ours, or it is about no
+// key at all, it is answered and NULL is returned.
 keyvalue_request *keyvalue_receive(driver_call *c, const keyvalue_limits *l);
 // Each answers and frees.
 void keyvalue_reply(keyvalue_request *q, const keyvalue_answer *a);

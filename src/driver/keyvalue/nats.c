@@ -74,16 +74,6 @@ static void on_deadline(void *arg) {
     nats_task_fail(x, STATUS_TIMEOUT, "no answer from the server in time");
 }
 
-// Answers what needs no server. True when it was answered.
-static bool answer_alone(keyvalue_request *q) {
-    const keyvalue_call *c = &q->call;
-    if (c->function >= KEYVALUE_GET_MANY && c->count == 0) {
-        keyvalue_reply(q, &(keyvalue_answer){0});
-        return true;
-    }
-    return false;
-}
-
 static void call(driver_link *k, driver_call *c) {
     bool is_first = nats_state_of(k->client) == NATS_CONNECTING;
     if (nats_state_of(k->client) == NATS_DOWN) {
@@ -96,7 +86,7 @@ static void call(driver_link *k, driver_call *c) {
         return;
     }
     keyvalue_request *q = keyvalue_receive(c, &k->limits);
-    if (q == NULL || answer_alone(q)) {
+    if (q == NULL) {
         return;
     }
     _Static_assert(sizeof(nats_task) <= sizeof q->room, "a request has room for it");

@@ -412,10 +412,6 @@ static void link_close(driver_link *k) {
 // Answers what needs no server. True when it was answered.
 static bool answer_alone(keyvalue_request *q) {
     const keyvalue_call *c = &q->call;
-    if (c->function >= KEYVALUE_GET_MANY && c->count == 0) {
-        keyvalue_reply(q, &(keyvalue_answer){0});
-        return true;
-    }
     if (c->function == KEYVALUE_INCREMENT && c->delta > INT64_MAX) {
         keyvalue_reply_other(q, "the sum does not fit 64 bits");
         return true;

@@ -89,6 +89,10 @@ keyvalue_request *keyvalue_receive(driver_call *c, const keyvalue_limits *l) {
         keyvalue_reply(q, &(keyvalue_answer){.is_error = true, .error = KEYVALUE_NO_SUCH_STORE});
         return NULL;
     }
+    if (q->call.function >= KEYVALUE_GET_MANY && q->call.count == 0) { // nothing to ask a backend for
+        keyvalue_reply(q, &(keyvalue_answer){0});
+        return NULL;
+    }
     return q;
 }
 
