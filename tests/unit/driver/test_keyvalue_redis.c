@@ -150,6 +150,30 @@ TEST(a_server_killed_and_restarted_in_mid_load) {
     close_it(&k);
 }
 
+// Connections that have said at least the last word of the greeting. Those of the test itself have not.
+static int greeted(const kv *k) {
+    static const char *const words[] = {"cmd=ping", "cmd=get"};
+    char list[4096];
+    int count = 0;
+    if (redis_process_say(process_of(k), "CLIENT LIST\r\n", list, sizeof list)) {
+        for (size_t i = 0; i < 2; i++) {
+            for (const char *at = strstr(list, words[i]); at != NULL; at = strstr(at + 1, words[i])) {
+                count++;
+            }
+        }
+    }
+    return count;
+}
+
+// A connection that is cut before the link has heard the end of the greeting is one that failed, and waits.
+static void wait_for_both(kv *k) {
+    for (int i = 0; i < 2000 && greeted(k) < 2; i++) {
+        kv_turn(k);
+    }
+    kv_turn(k);
+    kv_turn(k);
+}
+
 TEST(reads_survive_connections_that_are_cut) {
     kv k = {0};
     const char *why = open_with(&k, NULL, NULL, 0, NULL);
@@ -160,21 +184,13 @@ TEST(reads_survive_connections_that_are_cut) {
     kv_wait_up(&k);
     for (int round = 0; round < 20; round++) {
         char said[64];
-        load_begin(&x);
-        kv_turn(&k);
+        wait_for_both(&k);
         load_begin(&x);
         EXPECT(
             redis_process_say(process_of(&k), "CLIENT KILL TYPE normal SKIPME yes\r\n", said, sizeof said));
-        EXPECT_TEXT(said, ":2\r\n");
+        EXPECT(said[0] == ':' && said[1] >= '2');
         while (x.running > 0) {
             kv_turn(&k);
-        }
-        bool both = false; // are there again; the third is the one that asks
-        for (int i = 0; i < 1000 && !both; i++) {
-            char info[512];
-            kv_turn(&k);
-            both = redis_process_say(process_of(&k), "INFO clients\r\n", info, sizeof info) &&
-                   strstr(info, "connected_clients:3") != NULL;
         }
     }
     EXPECT_EQ(x.closed + x.other, 0);
