@@ -6,53 +6,21 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "crypto/trust_roots.h"
 #include "host/callee.h"
 #include "host/compile.h"
 #include "host/drivers.h"
-#include "host/expiry.h"
-#include "host/host.h"
-#include "host/host_secrets.h"
-#include "host/log.h"
 #include "host/message.h"
-#include "host/outgoing.h"
-#include "host/prepared.h"
 #include "host/routes.h"
-#include "host/runner.h"
+#include "host/run_internal.h"
 #include "host/supervisor.h"
-#include "loop/signal.h"
-
-#include "net/rpc.h"
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/process.h"
 #include "os/sandbox.h"
-#include "os/socket.h"
 #include "os/socket_open.h"
 #include "secrets/sealed.h"
 
-enum { URL_BYTES = 96, PATH_BYTES_MAX = 4096, WORKERS_MAX = MESSAGE_WORKERS_MAX };
-
-typedef struct run {
-    host_config *config;
-    const host_observer *observer;
-    logger *logger;
-    log_taps *taps;               // of it, and of those of the workloads
-    prepared_workload *workloads; // one for each of the configuration
-    vetting *vettings;            // likewise
-    host_identity *identity;      // NULL without --spiffe
-    host_secrets *secrets;        // NULL when none is needed
-    bool is_command;
-    int worker_count; // 0 = in this process
-    engine_options engine_options;
-    int *listener_fds;
-    size_t listeners_open;
-    uint32_t link_count;
-    char url[URL_BYTES];
-    uint64_t started_ns;
-} run;
-
-static size_t count_of(const run *r) { return r->config->workload_count; }
+enum { PATH_BYTES_MAX = 4096, WORKERS_MAX = MESSAGE_WORKERS_MAX };
 
 static void trace(run *r, const char *phase) {
     uint64_t us = (clock_now_ns() - r->started_ns) / 1000u;
@@ -62,7 +30,7 @@ static void trace(run *r, const char *phase) {
 
 // Which of the workloads a failure is about; a host with one has no other.
 static status name_failure(const run *r, size_t number, status s, err *e) {
-    if (s == STATUS_OK || count_of(r) == 1) {
+    if (s == STATUS_OK || run_workload_count(r) == 1) {
         return s;
     }
     return err_wrap(e, "workload \"%s\"", r->config->workloads[number].name);
@@ -85,7 +53,7 @@ static status check_names(const host_config *c, err *e) {
 // Each workload as many instances as it may have beside the others, when all run at one time in one worker.
 static status share_instances(run *r, err *e) {
     engine_options o = compile_engine_options(r->config, false);
-    uint32_t capacity = count_of(r) > 1 ? engine_pool_capacity(&o) : o.instances_max;
+    uint32_t capacity = run_workload_count(r) > 1 ? engine_pool_capacity(&o) : o.instances_max;
     if (capacity == 0) {
         capacity = o.instances_max; // smaller engines say themselves what they lack
     } else if (capacity < o.instances_max) {
@@ -104,7 +72,7 @@ static int count_workers(const run *r) {
     if (wanted == 0 || r->is_command) {
         return wanted == 0 ? 0 : 1;
     }
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         uint32_t n = c->workloads[i].limits.instances_max;
         useful = n > useful ? n : useful;
     }
@@ -123,7 +91,7 @@ static status start_loggers(run *r, err *e) {
         .taps = r->taps,
     };
     TRY(logger_new(&o, &r->logger, e));
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         o.workload = slice_from_text(c->workloads[i].name);
         o.bytes_per_second_max = c->workloads[i].limits.log_bytes_per_second_max;
         TRY(logger_new(&o, &r->workloads[i].logger, e));
@@ -140,7 +108,7 @@ static void note_issuer(workload_config *c, const vetting *v) {
 // Before anything else looks at the bytes.
 static status vet(run *r, err *e) {
     const prepared_context context = {r->config, r->observer};
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         status s = prepared_vet(&r->workloads[i], &context, &r->vettings[i], e);
         TRY(name_failure(r, i, s, e));
         note_issuer(&r->config->workloads[i], &r->vettings[i]);
@@ -174,7 +142,7 @@ static status check_routes(run *r, err *e) {
     size_t count = routes_count(all);
     routes_free(all);
     bool is_useful = count > 0 || r->is_command;
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         const workload_config *c = r->workloads[i].config;
         bool serves = r->workloads[i].kind == WORKLOAD_HTTP;
         bool is_called = workload_is_called_by_drivers(r->workloads[i].component, c);
@@ -198,7 +166,7 @@ static status check_routes(run *r, err *e) {
 
 // Nobody is harmed by a link that leads nowhere, but somebody has expected something of it.
 static void warn_about_links(const run *r) {
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         const prepared_workload *w = &r->workloads[i];
         for (size_t k = 0; k < w->config->links.count; k++) {
             const host_link *l = &w->config->links.items[k];
@@ -215,9 +183,9 @@ static void warn_about_links(const run *r) {
 
 // Whatever a workload is to call is there.
 static status check_callees(run *r, err *e) {
-    const component **components = mem_calloc(count_of(r) + 1, sizeof *components);
+    const component **components = mem_calloc(run_workload_count(r) + 1, sizeof *components);
     callees *found = NULL;
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         components[i] = r->workloads[i].component;
     }
     status s = callees_new(r->config, components, &found, e);
@@ -232,7 +200,7 @@ static status check_callees(run *r, err *e) {
 
 static status decide(run *r, err *e) {
     const prepared_context context = {r->config, r->observer};
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         status s = prepared_decide(&r->workloads[i], &context, &r->vettings[i], e);
         TRY(name_failure(r, i, s, e));
     }
@@ -281,7 +249,7 @@ static status open_listeners(run *r, err *e) {
 // What goes to workers in lists has a bound over all workloads, too.
 static status check_sums(const run *r, err *e) {
     size_t modules = 0, directories = 0;
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         modules += component_module_count(r->workloads[i].component);
         directories += r->config->workloads[i].directory_count;
     }
@@ -333,7 +301,7 @@ static status open_all(run *r, err *e) {
     TRY(place_drivers(r, e));
     TRY(check_sums(r, e));
     TRY(fetch_secrets(r, e));
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         TRY(name_failure(r, i, prepared_open(&r->workloads[i], e), e));
     }
     return r->is_command ? STATUS_OK : open_listeners(r, e);
@@ -365,17 +333,17 @@ static void note_revision(logger *l, const vetting *v) {
     }
 }
 
-static void on_started(void *context) {
+void run_on_started(void *context) {
     run *r = context;
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         note_revision(r->workloads[i].logger, &r->vettings[i]);
     }
 }
 
 // --- with workers ------------------------------------------------------------------------------------------
 
-static status compile(run *r, engine *here, err *e) {
-    for (size_t i = 0; i < count_of(r); i++) {
+status run_compile(run *r, engine *here, err *e) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         prepared_workload *p = &r->workloads[i];
         compile_job job = {
             .config = r->config,
@@ -392,7 +360,7 @@ static status compile(run *r, engine *here, err *e) {
     return STATUS_OK;
 }
 
-static void choose_level(run *r, engine_facts *ret_facts) {
+void run_choose_level(run *r, engine_facts *ret_facts) {
     engine_facts_read(&r->engine_options, ret_facts);
     r->engine_options.level = engine_level_choose(&r->engine_options);
     if (ret_facts->reduced[0] != '\0') {
@@ -404,9 +372,9 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
     engine_facts facts;
     warn_about_machine(r);
     r->engine_options = compile_engine_options(r->config, false);
-    choose_level(r, &facts);
-    TRY(compile(r, NULL, e));
-    for (size_t i = 0; i < count_of(r); i++) { // from here on only workers need the components
+    run_choose_level(r, &facts);
+    TRY(run_compile(r, NULL, e));
+    for (size_t i = 0; i < run_workload_count(r); i++) { // from here on only workers need the components
         prepared_drop_component(&r->workloads[i]);
     }
     supervisor_options o = {
@@ -425,304 +393,10 @@ static status run_supervised(run *r, int *ret_exit, err *e) {
         .link_count = r->link_count,
         .data_directory = r->config->data_directory,
         .url = r->url,
-        .started = on_started,
+        .started = run_on_started,
         .context = r,
     };
     return supervisor_run(&o, ret_exit, e);
-}
-
-// --- in one process ----------------------------------------------------------------------------------------
-
-typedef struct single {
-    run *run;
-    loop *loop;
-    outgoing *outgoing;
-    trust_roots *roots;
-    engine *engine;
-    runner *runner;
-    bool is_started;
-    drivers *drivers; // a process of their own here too
-    rpc *connection;  // to them; NULL while there is none
-    loop_signal *signals[2];
-    cell cell;
-    admission_page *admissions; // one for each workload
-    expiry *expiries;           // likewise
-    host_status status;
-    host_audit *audit; // NULL without a log
-    bool is_monitored;
-    int exit_status;
-    bool is_draining;
-} single;
-
-static void on_finished(void *context, uint8_t exit_status) {
-    single *p = context;
-    p->exit_status = exit_status;
-    loop_stop(p->loop);
-}
-
-static void on_signal(single *p, int number) {
-    if (p->is_draining || p->run->is_command) {
-        p->exit_status = 128 + number;
-        loop_stop(p->loop);
-        return;
-    }
-    p->is_draining = true;
-    runner_drain(p->runner, loop_now_fresh_ns(p->loop) + p->run->config->drain_ns_max);
-    (void)socket_shutdown(p->run->listener_fds[0], SHUT_RD);
-}
-
-static void on_sigint(void *arg) { on_signal(arg, SIGINT); }
-static void on_sigterm(void *arg) { on_signal(arg, SIGTERM); }
-
-static void read_figures(void *source, host_figures *ret) {
-    (void)source;
-    *ret = (host_figures){0};
-}
-
-static void read_workload(void *source, uint32_t number, workload_figures *ret) {
-    const single *p = source;
-    const admission_page *page = &p->admissions[number];
-    *ret = (workload_figures){.running = admission_count(page, 0, ADMISSION_RUNNING),
-                              .waiting = admission_count(page, 0, ADMISSION_WAITING)};
-    workload_figures_add(ret, &p->cell.work[number]);
-}
-
-static status start_watchers(single *p, err *e) {
-    const run *r = p->run;
-    const host_monitor *m = r->observer != NULL ? r->observer->monitor : NULL;
-    for (size_t i = 0; i < count_of(r); i++) {
-        uint64_t end;
-        if (vetting_expiry(&r->vettings[i], &end)) {
-            expiry_start(&p->expiries[i], p->loop, r->workloads[i].logger,
-                         vetting_claims(&r->vettings[i])->issued_at_s, end, NULL, NULL);
-        }
-    }
-    p->status = (host_status){r->config,   r->vettings, p,       read_figures, read_workload,
-                              r->identity, r->logger,   r->taps, NULL};
-    if (r->identity != NULL) {
-        host_identity_watch(r->identity, p->loop);
-    }
-    p->is_monitored = m != NULL;
-    return m == NULL ? STATUS_OK : m->supervising(m->context, p->loop, &p->status, e);
-}
-
-static status make_engine(single *p, err *e) {
-    run *r = p->run;
-    engine_facts facts;
-    r->engine_options = compile_engine_options(r->config, true);
-    choose_level(r, &facts);
-    const component **list = mem_calloc(count_of(r) + 1, sizeof *list);
-    for (size_t i = 0; i < count_of(r); i++) {
-        list[i] = r->workloads[i].component;
-    }
-    compile_fit_engine(&r->engine_options, &facts, list, count_of(r), 1);
-    mem_free(list);
-    TRY(engine_new(&r->engine_options, &p->engine, e));
-    compile_report_engine(p->engine, r->logger);
-    return compile(r, p->engine, e);
-}
-
-static void on_connection_closed(void *arg, status why, const err *e) {
-    (void)why, (void)e; // a new process comes, see connect_drivers
-    single *p = arg;
-    rpc_free(p->connection);
-    p->connection = NULL;
-}
-
-static void on_delivery(void *arg, rpc_request *q) {
-    single *p = arg;
-    if (p->is_started) {
-        runner_deliver(p->runner, q);
-    } else {
-        rpc_fail(q, STATUS_LIMIT, "the host has not started yet");
-    }
-}
-
-static void on_delivery_cancelled(void *arg, rpc_request *q) {
-    (void)arg;
-    runner_deliver_cancel(q);
-}
-
-static void connect_drivers(void *context) {
-    single *p = context;
-    int fd = -1;
-    const rpc_handler handler = {.arg = p,
-                                 .on_call = on_delivery,
-                                 .on_cancel = on_delivery_cancelled,
-                                 .on_closed = on_connection_closed};
-    err e = {0};
-    rpc_free(p->connection);
-    p->connection = NULL;
-    status s = drivers_connect(p->drivers, &fd, &e);
-    if (s == STATUS_OK) {
-        s = rpc_new(p->loop, fd, NULL, &handler, &p->connection, &e);
-    }
-    if (s != STATUS_OK) {
-        p->connection = NULL;
-        logger_event(p->run->logger, LOG_ERROR, "worker-drivers", NULL, 0, "no connection to the drivers: %s",
-                     e.message);
-    }
-}
-
-static status start_drivers(single *p, err *e) {
-    const run *r = p->run;
-    const drivers_options o = {.config = r->config,
-                               .link_count = r->link_count,
-                               .loop = p->loop,
-                               .logger = r->logger,
-                               .holder = r->config->drivers_holder,
-                               .directory = r->config->data_directory,
-                               .secrets = r->secrets,
-                               .replaced = connect_drivers,
-                               .context = p};
-    if (r->link_count == 0) {
-        return STATUS_OK;
-    }
-    TRY(drivers_new(&o, &p->drivers, e));
-    connect_drivers(p);
-    return STATUS_OK;
-}
-
-typedef struct reveal_wait { // on the stack of the guest's task
-    host_reveal reveal;
-    wasi_instance *instance;
-    bool is_over;
-    status code;
-    err e;
-} reveal_wait;
-
-static void on_revealed(void *arg, status code, const err *e) {
-    reveal_wait *w = arg;
-    w->is_over = true;
-    w->code = code;
-    if (code != STATUS_OK) {
-        w->e = *e;
-    }
-    wasi_instance_wake(w->instance);
-}
-
-static status reveal_here(void *context, uint32_t number, host_call *call, slice name, secret_value *ret,
-                          err *e) {
-    const single *p = context;
-    bool waits = false;
-    reveal_wait w = {.instance = wasi_of(call)};
-    w.reveal.done = on_revealed;
-    w.reveal.arg = &w;
-    TRY(host_secrets_reveal(p->run->secrets, number, name, &w.reveal, &waits, e));
-    while (waits && !w.is_over) {
-        status s = wasi_instance_suspend(call, e);
-        if (s != STATUS_OK && !w.is_over) {
-            host_reveal_cancel(&w.reveal);
-            return s;
-        }
-    }
-    if (w.code != STATUS_OK) {
-        return err_set(e, w.code, "%s", w.e.message);
-    }
-    *ret = w.reveal.value;
-    return STATUS_OK;
-}
-
-static status make_runner(single *p, err *e) {
-    run *r = p->run;
-    runner_workload *list = mem_calloc(count_of(r) + 1, sizeof *list);
-    for (size_t i = 0; i < count_of(r); i++) {
-        const prepared_workload *w = &r->workloads[i];
-        list[i] = (runner_workload){w->logger, &w->artifacts, w->component, w->directory_fds};
-    }
-    runner_options o = {
-        .config = r->config,
-        .workloads = list,
-        .loop = p->loop,
-        .connector = outgoing_connector(p->outgoing),
-        .roots = p->roots,
-        .cell = &p->cell,
-        .engine = p->engine,
-        .link_states = p->drivers == NULL ? NULL : drivers_states(p->drivers),
-        .link_count = r->link_count,
-        .drivers = &p->connection,
-        .secrets = {p, reveal_here},
-        .listener_fd = r->listeners_open > 0 ? r->listener_fds[0] : -1,
-        .admissions = p->admissions,
-        .worker = 0,
-        .worker_count = 1,
-        .finished = on_finished,
-        .context = p,
-    };
-    status s = runner_new(&o, &p->runner, e);
-    mem_free(list);
-    return s;
-}
-
-static void on_renewed(void *context, uint32_t link) {
-    const single *p = context;
-    if (p->drivers != NULL) {
-        drivers_renew(p->drivers, link);
-    }
-}
-
-static status prepare_single(single *p, err *e) {
-    const run *r = p->run;
-    p->admissions = mem_calloc(count_of(r) + 1, sizeof *p->admissions);
-    p->expiries = mem_calloc(count_of(r) + 1, sizeof *p->expiries);
-    TRY(loop_new(NULL, &p->loop, e));
-    TRY(host_audit_new(r->observer == NULL ? NULL : r->observer->audit, p->loop, r->logger, &p->audit, e));
-    const host_secrets_watcher w = {p->audit, p, on_renewed};
-    TRY(host_secrets_watch(r->secrets, p->loop, &w, e));
-    TRY(outgoing_new(p->loop, r->config, &p->outgoing, e));
-    if (host_config_calls_out(r->config)) {
-        TRY(trust_roots_new(r->config->ca_file, &p->roots, e));
-    }
-    TRY(make_engine(p, e));
-    TRY(start_drivers(p, e));
-    TRY(make_runner(p, e));
-    TRY(start_watchers(p, e));
-    TRY(loop_signal_new(p->loop, SIGINT, on_sigint, p, &p->signals[0], e));
-    return loop_signal_new(p->loop, SIGTERM, on_sigterm, p, &p->signals[1], e);
-}
-
-static void release_single(single *p) {
-    const run *r = p->run;
-    for (size_t i = 0; i < count_of(r); i++) {
-        expiry_stop(&p->expiries[i]);
-    }
-    host_identity_unwatch(r->identity);
-    if (p->is_monitored) {
-        r->observer->monitor->ending(r->observer->monitor->context);
-    }
-    rpc_free(p->connection); // it counts for workloads
-    p->connection = NULL;
-    runner_free(p->runner);
-    drivers_free(p->drivers);
-    outgoing_free(p->outgoing);
-    trust_roots_free(p->roots);
-    loop_signal_free(p->signals[0]);
-    loop_signal_free(p->signals[1]);
-    engine_free(p->engine);
-    host_secrets_unwatch(r->secrets); // these two wait for other threads, when nothing else is left
-    host_audit_free(p->audit);
-    loop_free(p->loop);
-    mem_free(p->admissions);
-    mem_free(p->expiries);
-}
-
-static status run_single(run *r, int *ret_exit, err *e) {
-    single p = {.run = r};
-    status s = prepare_single(&p, e);
-    if (s == STATUS_OK) {
-        s = runner_start(p.runner, e);
-        p.is_started = s == STATUS_OK;
-    }
-    if (s == STATUS_OK) {
-        on_started(r);
-        if (!r->is_command && r->observer != NULL && r->observer->serving != NULL) {
-            r->observer->serving(r->observer->context, r->url, 0);
-        }
-        loop_run(p.loop);
-        *ret_exit = p.exit_status;
-    }
-    release_single(&p);
-    return s;
 }
 
 // --- the whole ---------------------------------------------------------------------------------------------
@@ -739,20 +413,20 @@ static status run_checked(run *r, int *ret_exit, err *e) {
         TRY(r->observer->starting(r->observer->context, r->config, e));
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    return r->worker_count == 0 ? run_single(r, ret_exit, e) : run_supervised(r, ret_exit, e);
+    return r->worker_count == 0 ? run_in_process(r, ret_exit, e) : run_supervised(r, ret_exit, e);
 }
 
 static void init(run *r) {
-    r->workloads = mem_calloc(count_of(r) + 1, sizeof *r->workloads);
-    r->vettings = mem_calloc(count_of(r) + 1, sizeof *r->vettings);
-    for (uint32_t i = 0; i < count_of(r); i++) {
+    r->workloads = mem_calloc(run_workload_count(r) + 1, sizeof *r->workloads);
+    r->vettings = mem_calloc(run_workload_count(r) + 1, sizeof *r->vettings);
+    for (uint32_t i = 0; i < run_workload_count(r); i++) {
         r->workloads[i] =
             (prepared_workload){.config = &r->config->workloads[i], .number = i, .component_fd = -1};
     }
 }
 
 static void release(run *r) {
-    for (size_t i = 0; i < count_of(r); i++) {
+    for (size_t i = 0; i < run_workload_count(r); i++) {
         prepared_done(&r->workloads[i]);
         vetting_done(&r->vettings[i]);
     }
