@@ -155,6 +155,9 @@ status cli_host_open(cli_host *h, err *e) {
     if (c->spiffe_audience != NULL && c->spiffe_endpoint == NULL) {
         return err_set(e, STATUS_INVALID, "--spiffe-audience needs --spiffe");
     }
+    if (c->proxy_host == NULL && (c->proxy_login_file != NULL || c->no_proxy.rule_count > 0)) {
+        return err_set(e, STATUS_INVALID, "--proxy-login and --no-proxy need --proxy");
+    }
     return h->metrics_address == NULL ? STATUS_OK : open_metrics(h, e);
 }
 

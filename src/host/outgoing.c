@@ -199,6 +199,9 @@ static status read_credentials(outgoing *o, err *e) {
 
 static status open_ways(outgoing *o, err *e) {
     TRY(local_connector_new(o->loop, o->config, &o->direct, e));
+    if (o->config->proxy_host == NULL) {
+        return STATUS_OK;
+    }
     TRY(local_connector_new(o->loop, NULL, &o->to_proxy, e));
     return read_credentials(o, e);
 }

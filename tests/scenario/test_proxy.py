@@ -110,7 +110,7 @@ class Proxies(ProxyCase):
 
     def test_bad_options(self):
         for options in (("--proxy", "proxy"), ("--proxy", "https://proxy:3128"), ("--proxy", "u:p@proxy:1"),
-                        ("--no-proxy", "http://x")):
+                        ("--no-proxy", "http://x"), ("--no-proxy", "example.org"), ("--proxy-login", "login")):
             self.assertEqual(harness.run("run", *options, guest("http-c")).returncode, 2, options)
 
 
