@@ -51,13 +51,7 @@ static const char *level_name(log_level level) {
     return "error";
 }
 
-// Would let the text of a guest move a terminal's cursor (C0 and C1 controls), begin a line that looks like
-// ours, or show a line in another order than it has (bidirectional controls).
-static bool is_control(uint32_t code) {
-    return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x2028 && code <= 0x202e) ||
-           (code >= 0x2066 && code <= 0x2069);
-}
-
+// A guest must neither steer the terminal nor begin a line that looks like ours.
 static status append_escaped(buf *out, slice text) {
     uint32_t len = (uint32_t)text.len; // of a line; long texts were cut
     for (uint32_t at = 0; at < len;) {
@@ -67,7 +61,7 @@ static status append_escaped(buf *out, slice text) {
             TRY(buf_append_format(out, "\\x%02x", text.data[from]));
         } else if (code == '\n') {
             TRY(buf_append_text(out, "\\n"));
-        } else if (is_control(code)) {
+        } else if (utf8_is_control(code)) {
             TRY(buf_append_format(out, code > 0xff ? "\\u%04x" : "\\x%02x", code));
         } else {
             TRY(buf_append(out, slice_sub(text, from, at)));
