@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 _Static_assert(HASH_BYTES == crypto_auth_hmacsha256_BYTES, "SHA-256");
+_Static_assert(crypto_auth_hmacsha512_BYTES == HMAC_BYTES_MAX, "the longest tag");
 
 void hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
     crypto_auth_hmacsha256_state s;
@@ -17,6 +18,30 @@ void hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_B
     }
     crypto_auth_hmacsha256_final(&s, ret);
     sodium_memzero(&s, sizeof s);
+}
+
+static void sha512(slice key, slice message, uint8_t *ret) {
+    crypto_auth_hmacsha512_state s;
+    crypto_auth_hmacsha512_init(&s, key.data, key.len);
+    crypto_auth_hmacsha512_update(&s, message.data, message.len);
+    crypto_auth_hmacsha512_final(&s, ret);
+    sodium_memzero(&s, sizeof s);
+}
+
+size_t hmac_compute(hmac_kind kind, slice key, slice message, uint8_t *ret) {
+    CHECK(sodium_init() >= 0);
+    if (kind == HMAC_SHA256) {
+        hmac_sha256(key, &message, 1, ret);
+        return HASH_BYTES;
+    }
+    sha512(key, message, ret);
+    return crypto_auth_hmacsha512_BYTES;
+}
+
+bool hmac_verify(hmac_kind kind, slice key, slice message, slice tag) {
+    uint8_t right[HMAC_BYTES_MAX];
+    size_t n = hmac_compute(kind, key, message, right);
+    return tag.len == n && sodium_memcmp(tag.data, right, n) == 0;
 }
 
 status hmac_pbkdf2_sha256(slice password, slice salt, uint32_t iterations, uint8_t ret[HASH_BYTES], err *e) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "codec/date.h"
-#include "crypto/mac.h"
+#include "crypto/hmac.h"
 #include "crypto/secret.h"
 
 enum { REQUEST_BYTES_MAX = 32 << 10, ACCESS_KEY_BYTES_MAX = 508, DAY_BYTES = 8 };
@@ -51,7 +51,7 @@ static status write_request(const s3_to_sign *r, buf *out) {
 }
 
 static void hmac_text(slice key, const char *text, size_t len, uint8_t ret[HASH_BYTES]) {
-    (void)mac_compute(MAC_HMAC_SHA256, key, slice_of(text, len), ret);
+    (void)hmac_compute(HMAC_SHA256, key, slice_of(text, len), ret);
 }
 
 // The secret, then day, region, service and the end, each the key for the next.
@@ -89,7 +89,7 @@ static status sign(const s3_to_sign *r, const s3_keys *keys, buf *request, buf *
     TRY(buf_append_format(request, "AWS4-HMAC-SHA256\n%s\n%s\n%s", r->date, scope, text));
     TRY(derive(r, keys->secret, key, e));
     bytes = buf_slice(request);
-    (void)mac_compute(MAC_HMAC_SHA256, slice_of(key, sizeof key), bytes, hash);
+    (void)hmac_compute(HMAC_SHA256, slice_of(key, sizeof key), bytes, hash);
     secret_wipe(key, sizeof key);
     hash_hex(hash, text);
     TRY(buf_append_format(ret, "AWS4-HMAC-SHA256 Credential=%.*s/%s, SignedHeaders=", SLICE_ARG(keys->id),

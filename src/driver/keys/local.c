@@ -3,7 +3,7 @@
 // and are used there. Nothing that is answered depends on more of it than its algorithm says.
 #include "base/mem.h"
 #include "codec/base64.h"
-#include "crypto/mac.h"
+#include "crypto/hmac.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "driver/keys/keys.h"
@@ -88,8 +88,8 @@ static status take_keys(driver_link *k, const driver_values *credentials, err *e
 
 // --- calls -------------------------------------------------------------------------------------------------
 
-static mac_kind mac_of(const driver_link *k) {
-    return k->algorithm == KEYS_HMAC_SHA256 ? MAC_HMAC_SHA256 : MAC_HMAC_SHA512;
+static hmac_kind mac_of(const driver_link *k) {
+    return k->algorithm == KEYS_HMAC_SHA256 ? HMAC_SHA256 : HMAC_SHA512;
 }
 
 static bool is_right(const driver_link *k, const secret *key, const keys_call *c) {
@@ -98,7 +98,7 @@ static bool is_right(const driver_link *k, const secret *key, const keys_call *c
         return false;
     }
     if (c->function == KEYS_VERIFY_TAG) {
-        return mac_verify(mac_of(k), secret_slice(key), c->message, c->proof);
+        return hmac_verify(mac_of(k), secret_slice(key), c->message, c->proof);
     }
     sign_public_of_seed(key->data, public_key);
     return c->proof.len == SIGN_SIGNATURE_BYTES && sign_verify(public_key, c->message, c->proof.data);
@@ -128,7 +128,7 @@ static void perform(const driver_link *k, const keys_call *c, uint8_t bytes[KEYS
         ret->algorithm = k->algorithm;
         break;
     case KEYS_AUTHENTICATE:
-        ret->bytes = slice_of(bytes, mac_compute(mac_of(k), secret_slice(&k->key), c->message, bytes));
+        ret->bytes = slice_of(bytes, hmac_compute(mac_of(k), secret_slice(&k->key), c->message, bytes));
         break;
     case KEYS_SIGN:
         sign_message(k->key.data, c->message, bytes);
