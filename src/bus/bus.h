@@ -9,6 +9,10 @@
 // key with a revision that grows over the whole bucket; a change made with an expected revision is made when
 // nobody was faster.
 //
+// Nobody is there: a message with a reply subject that no subscription takes is answered on that subject by
+// an empty one whose headers begin with "NATS/1.0 503" (requests and gatherings end with STATUS_NOT_FOUND
+// then). Whoever publishes may give a headers block with such a status line, too.
+//
 // Bounds: bytes of a message (bus_payload_max, and BUS_PAYLOAD_BYTES_MAX of what is taken), subscriptions,
 // operations in flight, bytes queued for a subscriber; over them STATUS_LIMIT at once, or, of a subscriber
 // that cannot keep up, messages are dropped and counted.

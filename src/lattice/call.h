@@ -17,6 +17,10 @@
 // STATUS_DENIED (not allowed: it was not called), STATUS_TIMEOUT, STATUS_CLOSED (lost on the way: it may have
 // been done), STATUS_TRAP (it failed), STATUS_INVALID, STATUS_UNSUPPORTED, STATUS_CANCELLED.
 //
+// Every function with streams gives a result<...>: results that begin with 01 (err) have no streams below
+// them, and the call ends without. The one who is called may answer and end its streams before those of the
+// caller have ended; what is left of these is dropped then.
+//
 // Threads: all on the thread of the loop. Callbacks come from the loop only, never from inside a function of
 // this header.
 #pragma once
@@ -54,6 +58,11 @@ typedef struct lattice_paths {
     const char *items[LATTICE_PATHS_MAX]; // string constants
     size_t count;
 } lattice_paths;
+
+// Whether streams follow these results.
+static inline bool lattice_results_have_streams(const lattice_paths *down, slice results) {
+    return down->count > 0 && (results.len == 0 || results.data[0] != 1);
+}
 
 // --- calling -----------------------------------------------------------------------------------------------
 
@@ -143,6 +152,9 @@ typedef struct lattice_server {
     // Which streams this function has; false: there is no such function here. Before the call.
     bool (*paths)(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
                   lattice_paths *ret_down);
+    // May be NULL. Before parameters are taken: `i` has none yet, the rest is as in the call. STATUS_DENIED
+    // or STATUS_LIMIT, with a sentence for the caller: it is refused without being called.
+    status (*admit)(void *context, const lattice_invocation *i, err *e);
     // Sets q->ops and q->data. Must lead to exactly one answer or fail, now (also from inside) or later.
     void (*call)(void *context, lattice_served *q);
 } lattice_server;
