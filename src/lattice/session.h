@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sessions between hosts of a lattice: who is at the other end is proved once, with signatures, and what is
+// sent after that is sealed with keys that only the two have. docs/lattice-security.md has the messages, and
+// says what each field is for.
+//
+//   A -> B   hello    who I am (token), for whom it is, fresh X25519 key, time, life of mine; signed
+//   B -> A   welcome  the same from there, with the hash of the hello; signed
+//   both     keys = HKDF-SHA256(X25519, hash of both messages), one per direction; AES-256-GCM, the nonce is
+//   a
+//            number that grows; a window keeps numbers from counting twice
+//
+// Each session ends after SESSION_LIFE_NS, before that when either host's token does, when its host says
+// goodbye or has started anew (a later epoch), and when the cluster's lists change against it.
+//
+// Pure: (state, message, now) -> bytes. No clock, no sockets; randomness can be given, so a simulation of
+// many hosts always goes the same way. Not thread-safe.
+#pragma once
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "identity/nkey.h"
+#include "lattice/cluster.h"
+#include "lattice/refused.h"
+
+enum {
+    SESSION_HEAD_BYTES = 17, // kind, session, number
+    SESSION_TAG_BYTES = 16,
+    SESSION_OVERHEAD_BYTES = SESSION_HEAD_BYTES + SESSION_TAG_BYTES,
+    SESSION_HELLO_BYTES_MAX = 4096, // welcomes too
+    SESSION_WINDOW = 4096,          // messages that may overtake each other
+    SESSION_HOST_MAX = 4,           // sessions with one host; the oldest goes
+    SESSIONS_MAX = 1 << 15,
+    SESSION_HELLOS_MAX = 1 << 14,    // hellos of others that are remembered, and of ours that wait
+    SESSION_HELLOS_PER_SECOND = 400, // of others that are looked at
+};
+#define SESSION_LIFE_NS (10 * 60 * UINT64_C(1000000000))
+#define SESSION_RENEW_NS (8 * 60 * UINT64_C(1000000000)) // after that session_is_due
+#define SESSION_HELLO_NS (10 * UINT64_C(1000000000))     // a welcome that comes later is not taken
+
+// The first byte of what is sent to a host.
+typedef enum session_kind {
+    SESSION_HELLO = 0x01,
+    SESSION_WELCOME = 0x02,
+    SESSION_SEALED = 0x03,
+    SESSION_LOST = 0x04, // "I do not know your session": a hint that nobody believes, see session_lost
+} session_kind;
+
+typedef struct session_now {
+    uint64_t ns;      // goes on and never back: loop_now_ns
+    uint64_t wall_ms; // since 1970
+} session_now;
+
+typedef struct session session;
+typedef struct sessions sessions;
+
+typedef struct sessions_options {
+    const nkey *key;  // a server key; borrowed
+    slice token;      // copied; see sessions_set_token
+    slice lattice;    // copied
+    uint64_t epoch;   // of this life of the host: grows with each start (milliseconds since 1970 will do)
+    cluster *cluster; // borrowed
+    lattice_refusals *refusals; // borrowed; may be NULL
+    // A host whose sessions have all ended because it said so, or has started anew; called from inside
+    // sessions_* functions. May be NULL.
+    void (*host_ended)(void *arg, const nkey_public *host, uint64_t epoch);
+    void *arg;
+    void (*random)(void *random_arg, void *bytes, size_t len); // NULL: the kernel's
+    void *random_arg;
+} sessions_options;
+
+// STATUS_DENIED when our own token is not one that others with the same lists would believe.
+status sessions_new(const sessions_options *o, session_now now, sessions **ret, err *e) WRIT_MUST_USE;
+void sessions_free(sessions *s); // accepts NULL; wipes all keys
+status sessions_set_token(sessions *s, slice token, session_now now, err *e) WRIT_MUST_USE;
+size_t sessions_count(const sessions *s);
+
+// --- the handshake -----------------------------------------------------------------------------------------
+
+// Appends a hello for that host. Several may be under way.
+status sessions_greet(sessions *s, const nkey_public *host, session_now now, buf *ret, err *e) WRIT_MUST_USE;
+// A hello has come: appends the welcome. What is refused is counted; whoever sent it is not answered.
+status sessions_answer(sessions *s, slice hello, session_now now, buf *ret, err *e) WRIT_MUST_USE;
+// A welcome has come: `*ret` is the new session, ready to send with.
+status sessions_finish(sessions *s, slice welcome, session_now now, session **ret, err *e) WRIT_MUST_USE;
+
+// --- sessions ----------------------------------------------------------------------------------------------
+
+// The one to send with: the newest that the host has proved to be there. NULL: greet it. What is returned is
+// valid until the next call of a function of `sessions` that takes `now`.
+session *sessions_to(sessions *s, const nkey_public *host, session_now now);
+bool session_is_due(const session *c, session_now now); // time to greet again
+const nkey_public *session_host(const session *c);
+uint64_t session_epoch(const session *c);               // of the other host
+const cluster_member *session_member(const session *c); // the other host as it was verified
+
+// The frame holds SESSION_HEAD_BYTES of room, then what to send; becomes what goes out: head, sealed bytes,
+// tag. STATUS_LIMIT when the buffer has no room for the tag.
+status session_seal(session *c, buf *frame, err *e) WRIT_MUST_USE;
+// Opens what has come; `plain` has room for frame.len bytes. `*ret` is the session by which it came.
+// STATUS_NOT_FOUND: no such session (session_lost says so to the other end); STATUS_DENIED: not believed.
+status sessions_open(sessions *s, slice frame, session_now now, session **ret, uint8_t *plain,
+                     size_t *ret_len, err *e) WRIT_MUST_USE;
+
+// Ends all sessions with a host whose life is older than `epoch`; UINT64_MAX = all there are. Hellos of those
+// lives that still come are refused.
+void sessions_end_host(sessions *s, const nkey_public *host, uint64_t epoch, session_now now);
+// Ends what has run out, or is not believed any more; every second or so.
+void sessions_tick(sessions *s, session_now now);
+// Every session that could be used to send, for goodbyes: `*at` 0 at first; NULL at the end.
+session *sessions_next(sessions *s, size_t *at, session_now now);
+
+// Appends the hint that answers a frame of a session that is not there.
+status session_lost_write(slice frame, buf *ret) WRIT_MUST_USE;
+// The host whom we would have to greet again if the hint were true; NULL when it is about no session of ours.
+// Nothing may be concluded from it but to greet, once in a while.
+const nkey_public *sessions_lost_host(const sessions *s, slice hint);
