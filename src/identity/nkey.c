@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "codec/base32.h"
+#include "crypto/box.h"
 #include "os/random.h"
 
 enum {
@@ -16,6 +17,8 @@ enum {
     SEED_HEAD_BYTES = 2,
     SEED_BODY_BYTES = SEED_HEAD_BYTES + SIGN_SEED_BYTES + CHECKSUM_BYTES,
 };
+#define SEAL_PREFIX "xkv1"
+_Static_assert(NKEY_SEAL_OVERHEAD_BYTES == sizeof SEAL_PREFIX - 1 + BOX_OVERHEAD_BYTES, "a prefix and a box");
 _Static_assert(BASE32_TEXT_LEN(PUBLIC_BODY_BYTES) == NKEY_PUBLIC_TEXT_LEN &&
                    BASE32_TEXT_LEN(SEED_BODY_BYTES) == NKEY_SEED_TEXT_LEN,
                "the lengths of the text forms");
@@ -247,4 +250,36 @@ status nkey_sign(const nkey *k, slice message, uint8_t ret[SIGN_SIGNATURE_BYTES]
     }
     sign_message(seed_of(k), message, ret);
     return STATUS_OK;
+}
+
+// --- sealing -----------------------------------------------------------------------------------------------
+
+static status need_curves(const nkey *k, const nkey_public *peer, err *e) {
+    if (k->public_key.kind != NKEY_CURVE || peer->kind != NKEY_CURVE) {
+        return err_set(e, STATUS_UNSUPPORTED, "only curve keys (X...) seal, for curve keys; this is %s to %s",
+                       nkey_kind_name(k->public_key.kind), nkey_kind_name(peer->kind));
+    }
+    return STATUS_OK;
+}
+
+status nkey_seal(const nkey *k, const nkey_public *peer, slice plain, buf *ret, err *e) {
+    size_t before = ret->len;
+    uint8_t *at = NULL;
+    TRY(need_curves(k, peer, e));
+    if (plain.len > SECRET_BYTES_MAX || buf_append_text(ret, SEAL_PREFIX) != STATUS_OK ||
+        buf_reserve(ret, plain.len + BOX_OVERHEAD_BYTES, &at) != STATUS_OK) {
+        ret->len = before;
+        return err_set(e, STATUS_LIMIT, "%zu bytes are too many to be sealed", plain.len);
+    }
+    status s = box_seal(seed_of(k), peer->bytes, plain, at, e);
+    ret->len = s == STATUS_OK ? ret->len + plain.len + BOX_OVERHEAD_BYTES : before;
+    return s;
+}
+
+status nkey_open(const nkey *k, const nkey_public *peer, slice sealed, secret *ret, err *e) {
+    TRY(need_curves(k, peer, e));
+    if (!slice_starts_with(sealed, SEAL_PREFIX)) {
+        return err_set(e, STATUS_DENIED, "sealed bytes begin with " SEAL_PREFIX);
+    }
+    return box_open(seed_of(k), peer->bytes, slice_sub(sealed, sizeof SEAL_PREFIX - 1, sealed.len), ret, e);
 }

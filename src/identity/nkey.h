@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/attributes.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/slice.h"
 #include "crypto/secret.h"
@@ -64,3 +65,14 @@ nkey_public nkey_public_of(const nkey *k);
 status nkey_seed_text(const nkey *k, secret *ret, err *e) WRIT_MUST_USE;
 // STATUS_UNSUPPORTED for a curve key.
 status nkey_sign(const nkey *k, slice message, uint8_t ret[SIGN_SIGNATURE_BYTES], err *e) WRIT_MUST_USE;
+
+// --- sealing -----------------------------------------------------------------------------------------------
+
+// From one curve key to another, in the form "xkv1" of nkeys: these four letters, then crypto/box.h.
+enum { NKEY_SEAL_OVERHEAD_BYTES = 4 + 24 + 16 };
+
+// Appends. STATUS_UNSUPPORTED unless both are curve keys, STATUS_INVALID for a public key of no use,
+// STATUS_LIMIT.
+status nkey_seal(const nkey *k, const nkey_public *peer, slice plain, buf *ret, err *e) WRIT_MUST_USE;
+// STATUS_UNSUPPORTED likewise; STATUS_DENIED when the bytes were changed or are from or for somebody else.
+status nkey_open(const nkey *k, const nkey_public *peer, slice sealed, secret *ret, err *e) WRIT_MUST_USE;

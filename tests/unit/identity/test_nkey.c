@@ -168,3 +168,76 @@ TEST(unknown_kinds_are_refused) {
     expect_bad_seed("SEAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YG5IA", "second letter");
     expect_bad_seed("TAAJ2YNRTXX72WTAXKCEV5ES5QWMIRCJYVUXWMTJDFYDXLADDSXH6YCUPU", "begins with S");
 }
+
+// --- sealing -----------------------------------------------------------------------------------------------
+
+// Sealed by nkeys of NATS (Go, 0.4.7) from the first key to the second.
+#define XKEY_SEED_A "SXAP2NPDOIJYHIYUKFEUZXKANQFDRENY7BP7US3JCB3ONINSFMBNBQVDUA"
+#define XKEY_SEED_B "SXADH2A7QWB7T3VZYSLYH5ULQTEVV7YNXPYKNNEOUHI2BXXQXB4TLIVV5Y"
+#define XKEY_PUBLIC_A "XD2BVQNEK2JLN5T23CGHFZEHABGQQMZL7OFQGMXYTWPDLOHEJEWU3YPX"
+#define XKEY_PUBLIC_B "XA6TPNGJPH3SMQNZEZN3G3TVQKK3XVRISQBXTOKWIDFAE7IGPU3CFYD5"
+#define XKEY_PLAIN "{\"token\":{\"kind\":\"String\",\"value\":\"hush\"}}"
+static const char xkey_sealed[] =
+    "786b763175005fe6d09075e2f88c49a1176063fd17791060913162718b4ad0c56ec3002447d85eac241ad48735918fb3e3f60ff3"
+    "38cc6fea809cfa26241b3563af009f3247c3df7d0b0ba47b239eb4228d80b7361a81";
+
+static nkey *key_of(const char *seed) {
+    nkey *k = NULL;
+    EXPECT_OK(nkey_from_seed_text(slice_from_text(seed), &k, NULL));
+    return k;
+}
+
+TEST(curve_keys_open_what_others_have_sealed) {
+    uint8_t sealed[sizeof xkey_sealed / 2];
+    nkey *a = key_of(XKEY_SEED_A), *b = key_of(XKEY_SEED_B);
+    nkey_public from = nkey_public_of(a), to = nkey_public_of(b);
+    EXPECT_TEXT(nkey_public_text(&from).text, XKEY_PUBLIC_A);
+    EXPECT_TEXT(nkey_public_text(&to).text, XKEY_PUBLIC_B);
+    for (size_t i = 0; i < sizeof sealed; i++) {
+        unsigned byte = 0;
+        (void)sscanf(xkey_sealed + 2 * i, "%2x", &byte);
+        sealed[i] = (uint8_t)byte;
+    }
+    auto_secret plain = {0};
+    EXPECT_OK(nkey_open(b, &from, slice_of(sealed, sizeof sealed), &plain, NULL));
+    EXPECT_BYTES(secret_slice(&plain), slice_from_text(XKEY_PLAIN));
+    secret other = {0};
+    for (size_t i = 0; i < sizeof sealed; i++) {
+        sealed[i] ^= 1;
+        EXPECT_STATUS(nkey_open(b, &from, slice_of(sealed, sizeof sealed), &other, NULL), STATUS_DENIED);
+        EXPECT_STATUS(nkey_open(b, &from, slice_of(sealed, i), &other, NULL), STATUS_DENIED);
+        sealed[i] ^= 1;
+    }
+    EXPECT_STATUS(nkey_open(b, &to, slice_of(sealed, sizeof sealed), &other, NULL), STATUS_DENIED);
+    EXPECT(other.data == NULL);
+    nkey_free(a);
+    nkey_free(b);
+}
+
+TEST(what_a_curve_key_seals_only_the_other_opens) {
+    nkey *a = key_of(XKEY_SEED_A), *b = key_of(XKEY_SEED_B), *account = NULL, *stranger = NULL;
+    EXPECT_OK(nkey_generate(NKEY_ACCOUNT, &account, NULL));
+    EXPECT_OK(nkey_generate(NKEY_CURVE, &stranger, NULL));
+    nkey_public from = nkey_public_of(a), to = nkey_public_of(b), wrong = nkey_public_of(account);
+    auto_buf sealed = {0};
+    buf_init(&sealed, 1000);
+    EXPECT_OK(nkey_seal(a, &to, slice_from_text("hush"), &sealed, NULL));
+    EXPECT_EQ(sealed.len, 4 + NKEY_SEAL_OVERHEAD_BYTES);
+    auto_secret plain = {0};
+    secret other = {0};
+    EXPECT_OK(nkey_open(b, &from, buf_slice(&sealed), &plain, NULL));
+    EXPECT_BYTES(secret_slice(&plain), slice_from_text("hush"));
+    EXPECT_STATUS(nkey_open(stranger, &from, buf_slice(&sealed), &other, NULL), STATUS_DENIED);
+    EXPECT_STATUS(nkey_open(account, &from, buf_slice(&sealed), &other, NULL), STATUS_UNSUPPORTED);
+    EXPECT_STATUS(nkey_seal(a, &wrong, slice_from_text("hush"), &sealed, NULL), STATUS_UNSUPPORTED);
+    const nkey_public zero = {.kind = NKEY_CURVE};
+    EXPECT_STATUS(nkey_seal(a, &zero, slice_from_text("hush"), &sealed, NULL), STATUS_INVALID);
+    EXPECT_EQ(sealed.len, 4 + NKEY_SEAL_OVERHEAD_BYTES);
+    uint8_t room[2000] = {0};
+    EXPECT_STATUS(nkey_seal(a, &to, slice_of(room, sizeof room), &sealed, NULL), STATUS_LIMIT);
+    EXPECT_EQ(sealed.len, 4 + NKEY_SEAL_OVERHEAD_BYTES);
+    nkey_free(a);
+    nkey_free(b);
+    nkey_free(account);
+    nkey_free(stranger);
+}
