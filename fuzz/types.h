@@ -2,6 +2,7 @@
 // Types of the Component Model that are made of a fuzzer's input, and values of them compared.
 #pragma once
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -35,6 +36,17 @@ static ctype *new_type(arena *a, ctype_kind kind, uint32_t size, uint32_t align,
     return t;
 }
 
+// Of a field, a case or a flag; some are words that formats have a meaning for.
+static slice make_label(arena *a, uint32_t i) {
+    static const char *const words[] = {"a", "some", "ok", "true", "inf", "b-2"};
+    char text[16];
+    int n = snprintf(text, sizeof text, "l%u", i);
+    slice label = i < sizeof words / sizeof words[0] ? slice_from_text(words[i])
+                                                     : arena_copy(a, slice_of(text, (size_t)n));
+    CHECK(label.data != NULL);
+    return label;
+}
+
 static const ctype *make_type(input *in, arena *a, int depth);
 
 static ctype *make_record(input *in, arena *a, int depth, ctype_kind kind) {
@@ -45,6 +57,7 @@ static ctype *make_record(input *in, arena *a, int depth, ctype_kind kind) {
         const ctype *f = make_type(in, a, depth + 1);
         t->size = align_up(t->size, f->align);
         cases[i] = (ctype_case){.type = f, .offset = t->size};
+        cases[i].name = kind == CTYPE_RECORD ? make_label(a, i) : slice_empty();
         t->size += f->size;
         t->align = f->align > t->align ? f->align : t->align;
         t->flat_count += f->flat_count;
@@ -75,6 +88,7 @@ static ctype *make_variant(input *in, arena *a, int depth, ctype_kind kind) {
         uint32_t count = 1 + take(in) % 4;
         ctype_case *cases = ARENA_ARRAY(a, ctype_case, count);
         for (uint32_t i = 0; i < count; i++) {
+            cases[i].name = make_label(a, i);
             cases[i].type = take(in) % 3 == 0 ? NULL : make_type(in, a, depth + 1);
             add_payload(t, cases[i].type, &size, &align);
         }
@@ -113,7 +127,11 @@ static ctype *make_labels(input *in, arena *a, ctype_kind kind) {
     ctype *t = new_type(a, kind, size, size, 1);
     t->discriminant_size = 1;
     t->case_count = count;
-    t->cases = ARENA_ARRAY(a, ctype_case, count);
+    ctype_case *cases = ARENA_ARRAY(a, ctype_case, count);
+    for (uint32_t i = 0; i < count; i++) {
+        cases[i].name = make_label(a, i);
+    }
+    t->cases = cases;
     return t;
 }
 
