@@ -82,6 +82,7 @@ struct lattice_call { // the first part of the caller's own; zeroed, in place un
     const lattice_call_ops *ops;
     lattice_invocation invocation; // what it points at stays until the end
     lattice_paths up, down;
+    bool has_results; // the function gives something: an answer without bytes is STATUS_TRAP
     // for the transport
     lattice_transport *transport; // NULL when idle
     void *impl;
@@ -154,7 +155,7 @@ typedef struct lattice_server {
                   lattice_paths *ret_down);
     // May be NULL. Before parameters are taken: `i` has none yet, the rest is as in the call. STATUS_DENIED
     // or STATUS_LIMIT, with a sentence for the caller: it is refused without being called.
-    status (*admit)(void *context, const lattice_invocation *i, err *e);
+    status (*check)(void *context, const lattice_invocation *i, err *e);
     // Sets q->ops and q->data. Must lead to exactly one answer or fail, now (also from inside) or later.
     void (*call)(void *context, lattice_served *q);
 } lattice_server;

@@ -12,8 +12,9 @@
 // empty.
 //
 // What the protocol does not have, and what this does about it:
-// - Failures. An answer that ends early is STATUS_TRAP, silence is STATUS_TIMEOUT at the deadline. What is
-//   refused here is told at once, by a status on C that old peers read (503: nobody serves it). After it was
+// - Failures. An answer without bytes of a function that has results or streams is STATUS_TRAP (one that ends
+//   in the middle is noticed by who decodes it), silence is STATUS_TIMEOUT at the deadline. What is refused
+//   here is told at once, by a status on C that old peers read (503: nobody serves it). After it was
 //   accepted, the mark that ends the results has headers with the reason, which old peers do not look at.
 // - Deadlines. Each side has its own: the call's, and `serve_ns` of the options.
 // - Cancelling. A call that is given up gets its end marks, so that the other side stops waiting for more.
@@ -48,7 +49,8 @@ typedef struct wrpc_options {
 } wrpc_options;
 
 status wrpc_new(const wrpc_options *options, wrpc **ret, err *e) WRIT_MUST_USE;
-// Calls that were started must have ended or been cancelled. Those that are served end with STATUS_CLOSED.
+// Calls that were started must have ended or been cancelled, exports stopped. Calls that are served end from
+// inside with STATUS_CLOSED.
 void wrpc_free(wrpc *w); // accepts NULL
 
 // Calls: `source`, `link`, `target`, `instance`, `function`, `params`, `trace` and `deadline_ns` of the

@@ -25,9 +25,8 @@ typedef enum wrpc_kind {
 enum { WRPC_INSTANCE_BYTES_MAX = 256, WRPC_VERSIONS_MAX = 2 };
 
 // Instances on the wire, those to be tried first in front: what a call to `interface` goes to, and what an
-// export of it is served as. `interface` may have a version, which is the wire's where we have no other name.
-// Without one: STATUS_INVALID, unless the wire's version is known. STATUS_UNSUPPORTED: this never leaves a
-// host. The texts are in `ret`.
+// export of it is served as. `interface` has the version of the WIT, if it has one there; where the wire has
+// a version of its own that is taken. STATUS_UNSUPPORTED: this never leaves a host. STATUS_LIMIT: too long.
 typedef struct wrpc_wire_names {
     wrpc_kind kind;
     size_t count;
