@@ -12,7 +12,7 @@ _Static_assert(crypto_auth_hmacsha512_BYTES == HMAC_BYTES_MAX, "the longest tag"
 
 void hmac_sha256(slice key, const slice *parts, size_t count, uint8_t ret[HASH_BYTES]) {
     crypto_auth_hmacsha256_state s;
-    crypto_auth_hmacsha256_init(&s, key.data, key.len);
+    crypto_auth_hmacsha256_init(&s, key.data == NULL ? (const uint8_t *)"" : key.data, key.len);
     for (size_t i = 0; i < count; i++) {
         crypto_auth_hmacsha256_update(&s, parts[i].data, parts[i].len);
     }

@@ -31,12 +31,11 @@ enum {
     SESSION_WINDOW = 4096,          // messages that may overtake each other
     SESSION_HOST_MAX = 4,           // sessions with one host; the oldest goes
     SESSIONS_MAX = 1 << 15,
-    SESSION_HELLOS_MAX = 1 << 14,    // hellos of others that are remembered, and of ours that wait
+    SESSION_HOSTS_MAX = 1 << 14,
     SESSION_HELLOS_PER_SECOND = 400, // of others that are looked at
 };
 #define SESSION_LIFE_NS (10 * 60 * UINT64_C(1000000000))
-#define SESSION_RENEW_NS (8 * 60 * UINT64_C(1000000000)) // after that session_is_due
-#define SESSION_HELLO_NS (10 * UINT64_C(1000000000))     // a welcome that comes later is not taken
+#define SESSION_HELLO_NS (10 * UINT64_C(1000000000)) // a welcome that comes later is not taken
 
 // The first byte of what is sent to a host.
 typedef enum session_kind {
@@ -80,7 +79,9 @@ size_t sessions_count(const sessions *s);
 // Appends a hello for that host. Several may be under way.
 status sessions_greet(sessions *s, const nkey_public *host, session_now now, buf *ret, err *e) WRIT_MUST_USE;
 // A hello has come: appends the welcome. What is refused is counted; whoever sent it is not answered.
-status sessions_answer(sessions *s, slice hello, session_now now, buf *ret, err *e) WRIT_MUST_USE;
+// `within`: the session by which it came, or NULL; a host that renews is not held up by a flood of strangers.
+status sessions_answer(sessions *s, slice hello, const session *within, session_now now, buf *ret,
+                       err *e) WRIT_MUST_USE;
 // A welcome has come: `*ret` is the new session, ready to send with.
 status sessions_finish(sessions *s, slice welcome, session_now now, session **ret, err *e) WRIT_MUST_USE;
 
@@ -89,7 +90,7 @@ status sessions_finish(sessions *s, slice welcome, session_now now, session **re
 // The one to send with: the newest that the host has proved to be there. NULL: greet it. What is returned is
 // valid until the next call of a function of `sessions` that takes `now`.
 session *sessions_to(sessions *s, const nkey_public *host, session_now now);
-bool session_is_due(const session *c, session_now now); // time to greet again
+bool session_is_due(const session *c, session_now now); // time to greet again: 8/10 of its life are over
 const nkey_public *session_host(const session *c);
 uint64_t session_epoch(const session *c);               // of the other host
 const cluster_member *session_member(const session *c); // the other host as it was verified
@@ -102,13 +103,14 @@ status session_seal(session *c, buf *frame, err *e) WRIT_MUST_USE;
 status sessions_open(sessions *s, slice frame, session_now now, session **ret, uint8_t *plain,
                      size_t *ret_len, err *e) WRIT_MUST_USE;
 
-// Ends all sessions with a host whose life is older than `epoch`; UINT64_MAX = all there are. Hellos of those
-// lives that still come are refused.
+// Ends all sessions with lives of a host before `epoch`, from which nothing is taken any more: it has a new
+// life, or said that this one ends (session_epoch + 1). UINT64_MAX: ends all there are; the host may greet
+// again.
 void sessions_end_host(sessions *s, const nkey_public *host, uint64_t epoch, session_now now);
 // Ends what has run out, or is not believed any more; every second or so.
 void sessions_tick(sessions *s, session_now now);
-// Every session that could be used to send, for goodbyes: `*at` 0 at first; NULL at the end.
-session *sessions_next(sessions *s, size_t *at, session_now now);
+// The session to send with of every host that has one. `each` calls no function of `sessions`.
+void sessions_each(sessions *s, session_now now, void (*each)(void *arg, session *c), void *arg);
 
 // Appends the hint that answers a frame of a session that is not there.
 status session_lost_write(slice frame, buf *ret) WRIT_MUST_USE;
