@@ -4,6 +4,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "crypto/secret.h"
+#include "lattice/bytes.h"
 #include "lattice/session_internal.h"
 #include "os/random.h"
 
@@ -12,17 +13,8 @@ enum { AT_KIND = 0, AT_ID = 1, AT_NUMBER = 9 };
 static const uint64_t FORGET_NS = 3 * CLUSTER_CLOCK_SKEW_S * UINT64_C(1000000000);
 
 static uint64_t number_at(const uint8_t *bytes) {
-    uint64_t n = 0;
-    for (int i = 0; i < 8; i++) {
-        n = n << 8 | bytes[i];
-    }
-    return n;
-}
-
-static void number_put(uint8_t *bytes, uint64_t n) {
-    for (int i = 7; i >= 0; i--, n >>= 8) {
-        bytes[i] = (uint8_t)n;
-    }
+    bytes_reader r = {slice_of(bytes, 8), false};
+    return bytes_take_number(&r, 8);
 }
 
 // --- making ------------------------------------------------------------------------------------------------
@@ -382,8 +374,8 @@ status session_seal(session *c, buf *frame, err *e) {
         return err_set(e, STATUS_LIMIT, "a frame of %zu bytes is too long to be sealed", frame->len);
     }
     frame->data[AT_KIND] = SESSION_SEALED;
-    number_put(frame->data + AT_ID, c->their_id);
-    number_put(frame->data + AT_NUMBER, c->sent++);
+    bytes_write_number(frame->data + AT_ID, c->their_id, 8);
+    bytes_write_number(frame->data + AT_NUMBER, c->sent++, 8);
     nonce_of(c->seal_nonce, frame->data + AT_NUMBER, nonce);
     aes_gcm_seal(c->seal, nonce, slice_of(frame->data, SESSION_HEAD_BYTES), frame->data + SESSION_HEAD_BYTES,
                  frame->len - SESSION_HEAD_BYTES, tag);

@@ -3,9 +3,10 @@
 //
 //   kind 1 | version 1 | [hash of the hello 32] | time 8 | epoch 8 | id 8 | X25519 key 32 | from 32 | to 32 |
 //   length 1, lattice | length 2, token | signature 64 over a sentence and the SHA-256 of all before it
-#include "base/check.h"
 #include "crypto/secret.h"
+#include "lattice/bytes.h"
 #include "lattice/session_internal.h"
+#include "lattice/signing.h"
 
 enum { VERSION = 1, FIXED_BYTES = 8 + 8 + 8 + 32 + 32 + 32 };
 
@@ -26,33 +27,9 @@ typedef struct greeting {
 
 // --- bytes -------------------------------------------------------------------------------------------------
 
-typedef struct reader {
-    slice rest;
-    bool is_short;
-} reader;
-
-static slice take(reader *r, size_t len) {
-    if (r->rest.len < len) {
-        r->is_short = true;
-        return slice_empty();
-    }
-    slice taken = slice_of(r->rest.data, len);
-    r->rest = slice_of(r->rest.data + len, r->rest.len - len);
-    return taken;
-}
-
-static uint64_t take_number(reader *r, size_t bytes) {
-    slice s = take(r, bytes);
-    uint64_t n = 0;
-    for (size_t i = 0; i < s.len; i++) {
-        n = n << 8 | s.data[i];
-    }
-    return n;
-}
-
-static nkey_public take_host(reader *r) {
+static nkey_public take_host(bytes_reader *r) {
     nkey_public k = {.kind = NKEY_SERVER};
-    slice s = take(r, SIGN_PUBLIC_BYTES);
+    slice s = bytes_take(r, SIGN_PUBLIC_BYTES);
     if (s.len > 0) {
         memcpy(k.bytes, s.data, s.len);
     }
@@ -60,20 +37,20 @@ static nkey_public take_host(reader *r) {
 }
 
 static bool greeting_read(slice bytes, session_kind kind, greeting *ret) {
-    reader r = {bytes, bytes.len > SESSION_HELLO_BYTES_MAX};
-    greeting g = {.kind = (session_kind)take_number(&r, 1)};
-    take(&r, 1); // the version was looked at before
-    g.hello_hash = take(&r, kind == SESSION_WELCOME ? HASH_BYTES : 0);
-    g.time_ms = take_number(&r, 8);
-    g.epoch = take_number(&r, 8);
-    g.id = take_number(&r, 8);
-    g.key = take(&r, X25519_BYTES);
+    bytes_reader r = {bytes, bytes.len > SESSION_HELLO_BYTES_MAX};
+    greeting g = {.kind = (session_kind)bytes_take_number(&r, 1)};
+    bytes_take(&r, 1); // the version was looked at before
+    g.hello_hash = bytes_take(&r, kind == SESSION_WELCOME ? HASH_BYTES : 0);
+    g.time_ms = bytes_take_number(&r, 8);
+    g.epoch = bytes_take_number(&r, 8);
+    g.id = bytes_take_number(&r, 8);
+    g.key = bytes_take(&r, X25519_BYTES);
     g.from = take_host(&r);
     g.to = take_host(&r);
-    g.lattice = take(&r, take_number(&r, 1));
-    g.token = take(&r, take_number(&r, 2));
+    g.lattice = bytes_take_run(&r, 1);
+    g.token = bytes_take_run(&r, 2);
     g.signed_bytes = slice_sub(bytes, 0, bytes.len - r.rest.len);
-    g.signature = take(&r, SIGN_SIGNATURE_BYTES);
+    g.signature = bytes_take(&r, SIGN_SIGNATURE_BYTES);
     if (r.is_short || r.rest.len != 0 || g.kind != kind || g.epoch == 0) {
         return false;
     }
@@ -81,60 +58,37 @@ static bool greeting_read(slice bytes, session_kind kind, greeting *ret) {
     return true;
 }
 
-static status put_number(buf *b, uint64_t n, size_t bytes) {
-    for (size_t i = bytes; i-- > 0;) {
-        TRY(buf_append_byte(b, (uint8_t)(n >> 8 * i)));
-    }
-    return STATUS_OK;
-}
-
 static status greeting_put(buf *b, const greeting *g) {
-    TRY(put_number(b, g->kind, 1));
-    TRY(put_number(b, VERSION, 1));
+    TRY(bytes_put_number(b, g->kind, 1));
+    TRY(bytes_put_number(b, VERSION, 1));
     TRY(buf_append(b, g->hello_hash));
-    TRY(put_number(b, g->time_ms, 8));
-    TRY(put_number(b, g->epoch, 8));
-    TRY(put_number(b, g->id, 8));
+    TRY(bytes_put_number(b, g->time_ms, 8));
+    TRY(bytes_put_number(b, g->epoch, 8));
+    TRY(bytes_put_number(b, g->id, 8));
     TRY(buf_append(b, g->key));
     TRY(buf_append(b, slice_of(g->from.bytes, SIGN_PUBLIC_BYTES)));
     TRY(buf_append(b, slice_of(g->to.bytes, SIGN_PUBLIC_BYTES)));
-    TRY(put_number(b, g->lattice.len, 1));
-    TRY(buf_append(b, g->lattice));
-    TRY(put_number(b, g->token.len, 2));
-    return buf_append(b, g->token);
+    TRY(bytes_put_run(b, g->lattice, 1));
+    return bytes_put_run(b, g->token, 2);
 }
 
-// What is signed: what the message is for, and its hash.
-typedef struct signed_text {
-    uint8_t bytes[32 + HASH_BYTES];
-    size_t len;
-} signed_text;
-
-static signed_text text_to_sign(session_kind kind, slice bytes) {
-    signed_text t;
-    const char *sentence = kind == SESSION_HELLO ? HELLO_SENTENCE : WELCOME_SENTENCE;
-    size_t len = strlen(sentence);
-    memcpy(t.bytes, sentence, len);
-    hash_sha256(&bytes, 1, t.bytes + len);
-    t.len = len + HASH_BYTES;
-    return t;
+static const char *sentence_of(session_kind kind) {
+    return kind == SESSION_HELLO ? HELLO_SENTENCE : WELCOME_SENTENCE;
 }
 
 // Appends the whole message.
 static status greeting_write(sessions *s, const greeting *g, buf *ret, err *e) {
-    uint8_t signature[SIGN_SIGNATURE_BYTES];
     size_t begin = ret->len;
     status code = greeting_put(ret, g);
     if (code == STATUS_OK) {
-        signed_text t = text_to_sign(g->kind, slice_of(ret->data + begin, ret->len - begin));
-        TRY(nkey_sign(s->options.key, slice_of(t.bytes, t.len), signature, e));
-        code = buf_append(ret, slice_of(signature, sizeof signature));
+        code = signing_put(s->options.key, sentence_of(g->kind), ret, begin, e);
+    } else {
+        err_set(e, code, "no room for a greeting of %zu bytes", ret->max);
     }
     if (code != STATUS_OK) {
         ret->len = begin;
-        return err_set(e, STATUS_LIMIT, "no room for a greeting of %zu bytes", ret->max);
     }
-    return STATUS_OK;
+    return code;
 }
 
 // What we say of ourselves. The time of greetings only grows: that is how the other end knows an old one.
@@ -191,11 +145,6 @@ static bool is_flood(sessions *s, session_now now) {
     return ++s->hello_count > SESSION_HELLOS_PER_SECOND;
 }
 
-static bool is_near(uint64_t a_ms, uint64_t b_ms) {
-    uint64_t apart = a_ms > b_ms ? a_ms - b_ms : b_ms - a_ms;
-    return apart <= CLUSTER_CLOCK_SKEW_S * UINT64_C(1000);
-}
-
 // Everything about a greeting that costs nothing to see.
 static status look(sessions *s, slice bytes, session_kind kind, session_now now, greeting *ret, err *e) {
     if (bytes.len < 2 || bytes.data[0] != kind) {
@@ -214,7 +163,7 @@ static status look(sessions *s, slice bytes, session_kind kind, session_now now,
         return session_refuse(s, LATTICE_REFUSED_NOT_FOR_US, &ret->from, now, e,
                               "a greeting for another host or lattice, or our own");
     }
-    if (!is_near(ret->time_ms, now.wall_ms)) {
+    if (!signing_is_near(ret->time_ms, now.wall_ms)) {
         return session_refuse(s, LATTICE_REFUSED_CLOCK, &ret->from, now, e,
                               "a greeting too old or of a clock that is wrong");
     }
@@ -233,9 +182,8 @@ static status believe(sessions *s, const greeting *g, session_now now, cluster_m
                       &reason) != STATUS_OK) {
         return session_refuse(s, why, &g->from, now, e, reason.message);
     }
-    signed_text t = text_to_sign(g->kind, g->signed_bytes);
     if (!nkey_public_equal(&ret->host, &g->from) ||
-        !nkey_verify(&g->from, slice_of(t.bytes, t.len), g->signature.data)) {
+        !signing_check(&g->from, sentence_of(g->kind), g->signed_bytes, g->signature)) {
         return session_refuse(s, LATTICE_REFUSED_BAD_SIGNATURE, &g->from, now, e,
                               "a greeting that the host did not sign, or with another host's token");
     }
