@@ -5,9 +5,11 @@
 // cannot tell which it is, but for what a lost connection means: bus_is_up, and ends with STATUS_CLOSED.
 //
 // Subjects are tokens with '.' between; in subscriptions '*' stands for one token and '>' for the rest.
-// Delivery is at most once; messages of one publisher on one subject come in order. Buckets: one value per
-// key with a revision that grows over the whole bucket; a change made with an expected revision is made when
-// nobody was faster.
+// What is published with a reply subject and heard by nobody is answered there with an empty message whose
+// headers begin with "NATS/1.0 503". Names of buckets are letters, digits, '_' and '-', of keys also '/', '='
+// and '.', without empty tokens. Delivery is at most once; messages of one publisher on one subject come in
+// order. Buckets: one value per key with a revision that grows over the whole bucket; a change made with an
+// expected revision is made when nobody was faster.
 //
 // Nobody is there: a message with a reply subject that no subscription takes is answered on that subject by
 // an empty one whose headers begin with "NATS/1.0 503" (requests and gatherings end with STATUS_NOT_FOUND
@@ -36,6 +38,7 @@ enum {
     BUS_INBOX_BYTES_MAX = 64,
     BUS_BUCKET_BYTES_MAX = 128,
     BUS_KEY_BYTES_MAX = 256,
+    BUS_ANSWERS_MAX = 1 << 16,
 };
 
 typedef struct bus_message {
@@ -105,8 +108,8 @@ status bus_request_start(bus *b, bus_request *r, const bus_message *m, uint64_t 
 void bus_request_cancel(bus_request *r); // idempotent; accepts a zeroed one
 
 // All answers until a deadline (scatter and gather): `answer` for each, then `ended` once. At most `max`
-// answers (0 = no bound but 65536); `quiet_ns`: ends that long after the last answer, 0 = only at the
-// deadline.
+// answers (0 = no bound but BUS_ANSWERS_MAX); `quiet_ns`: ends that long after the last answer, 0 = only at
+// the deadline.
 typedef struct bus_gather bus_gather;
 struct bus_gather { // the caller's, zeroed, in place until it has ended or was cancelled
     bus *b;         // NULL when idle
@@ -115,11 +118,12 @@ struct bus_gather { // the caller's, zeroed, in place until it has ended or was 
                   status code); // STATUS_OK (the deadline, or `max`), STATUS_NOT_FOUND, STATUS_CLOSED
     void *arg;
     bus_subscription inbox;
+    bus_watcher lost;
     loop_timer deadline;
     loop_timer quiet;
-    loop_soon soon;
     uint64_t quiet_ns;
-    size_t left;
+    size_t count; // of answers
+    size_t max;
 };
 status bus_gather_start(bus *b, bus_gather *g, const bus_message *m, uint64_t deadline_ns, uint64_t quiet_ns,
                         size_t max, err *e) WRIT_MUST_USE; // answer, ended and arg are set before
@@ -138,9 +142,9 @@ typedef struct bus_kv_entry {
 
 typedef struct bus_kv_result {
     // STATUS_OK; STATUS_NOT_FOUND: no such key (get), no such bucket; STATUS_EXISTS: somebody was faster;
-    // STATUS_TIMEOUT, STATUS_CLOSED, STATUS_DENIED, STATUS_LIMIT
+    // STATUS_TIMEOUT, STATUS_CLOSED, STATUS_DENIED, STATUS_LIMIT, STATUS_IO: the store failed
     status code;
-    bus_kv_entry entry; // of get; of changes only `revision` is told
+    bus_kv_entry entry; // of get; of changes only `revision` is told, 0 when there was nothing to remove
     const char *text;   // a sentence unless STATUS_OK
 } bus_kv_result;
 
@@ -213,5 +217,7 @@ struct bus { // the first part of an implementation's own
     loop *loop;
     list_node watchers;
 };
-// For implementations: the connection has changed.
+void bus_init(bus *b, const bus_ops *ops, loop *l);
+// The connection has changed. Whoever is told may free the bus: the caller keeps it in place meanwhile.
 void bus_tell_watchers(bus *b, bool is_up, const char *reason);
+bool bus_nobody_listens(const bus_message *m); // the answer that says so

@@ -41,13 +41,13 @@ static void fill_defaults(nats_options *o) {
     o->ping_ns = o->ping_ns == 0 ? 20 * second : o->ping_ns;
 }
 
-static void name_inbox(nats *n) {
+void nats_name_inbox(uint64_t *random, char ret[NATS_INBOX_PREFIX_BYTES]) {
     static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    int at = snprintf(n->inbox, sizeof n->inbox, "_INBOX.");
+    int at = snprintf(ret, NATS_INBOX_PREFIX_BYTES, "_INBOX.");
     for (int i = 0; i < NATS_INBOX_TOKEN; i++) {
-        n->inbox[at++] = letters[jitter_next(&n->random) % (sizeof letters - 1)];
+        ret[at++] = letters[jitter_next(random) % (sizeof letters - 1)];
     }
-    n->inbox[at] = '\0';
+    ret[at] = '\0';
 }
 
 static status check_options(const nats_options *o, err *e) {
@@ -77,7 +77,7 @@ status nats_new(const nats_options *options, nats **ret, err *e) {
     n->hash_key = (siphash_key){jitter_next(&n->random), jitter_next(&n->random)};
     n->server_at = jitter_next(&n->random) % n->server_count;
     n->retry_ns = retry_ns_min;
-    name_inbox(n);
+    nats_name_inbox(&n->random, n->inbox);
     nats_table_init(&n->subscriptions, NATS_SUBSCRIPTIONS_MAX);
     nats_table_init(&n->requests, NATS_REQUESTS_MAX);
     loop_timer_init(&n->timer, options->l, on_timer, n);

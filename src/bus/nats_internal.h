@@ -9,6 +9,7 @@
 
 enum {
     NATS_INBOX_TOKEN = 22,
+    NATS_INBOX_PREFIX_BYTES = 7 + NATS_INBOX_TOKEN + 1, // "_INBOX." and its token
     NATS_NONCE_BYTES_MAX = 256,
     NATS_INBOX_SID = 1, // of the answers to all requests; no number of a table
 };
@@ -88,13 +89,15 @@ struct nats {
     nats_info info;
     nats_table subscriptions;
     nats_table requests;
-    char inbox[8 + NATS_INBOX_TOKEN + 1]; // "_INBOX." and its token
+    char inbox[NATS_INBOX_PREFIX_BYTES];
     uint64_t inbox_count;
     char complaint[NATS_REASON_BYTES_MAX]; // the server's last one; often why it closes
     unsigned holds;
     bool is_freed;
 };
 
+// Names an inbox of a client's own.
+void nats_name_inbox(uint64_t *random, char ret[NATS_INBOX_PREFIX_BYTES]);
 // SUB for the inbox of requests and all subscriptions.
 status nats_send_subscriptions(nats *n);
 // A message of the server, or that there was one which is too long.

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +62,20 @@ int private_file_create(int dir, const char *name, int *ret_fd) {
     }
     *ret_fd = fd;
     return 0;
+}
+
+status private_file_make(const char *path, err *e) {
+    char folder[PRIVATE_PATH_BYTES_MAX];
+    const char *slash = strrchr(path, '/');
+    if (path[0] != '/' || strlen(path) >= sizeof folder || slash[1] == '\0') {
+        return err_set(e, STATUS_INVALID, "\"%s\" is not the absolute path of a file", path);
+    }
+    snprintf(folder, sizeof folder, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    auto_fd dir = -1;
+    auto_fd fd = -1;
+    TRY(fd_open_directory(folder, &dir, e));
+    int error = private_file_create(dir, slash + 1, &fd);
+    return error == 0 || error == EEXIST ? STATUS_OK : err_set_errno(e, error, path);
 }
 
 bool private_file_is_ours(int fd, bool is_secret) {

@@ -15,6 +15,11 @@ status private_directory_open(const char *path, int *ret_fd, err *e) WRIT_MUST_U
 // Makes a new file in an open directory (mode 0600); for reading and writing. 0 or an errno value.
 int private_file_create(int dir, const char *name, int *ret_fd) WRIT_MUST_USE;
 
+// Makes an empty file that only this user can read, unless it is there; for libraries that open files by
+// themselves and would make one that others can read. `path` is absolute.
+enum { PRIVATE_PATH_BYTES_MAX = 4096 };
+status private_file_make(const char *path, err *e) WRIT_MUST_USE;
+
 // Whether the open file is a regular one of our user that nobody else may write (and, for a secret, read).
 bool private_file_is_ours(int fd, bool is_secret);
 

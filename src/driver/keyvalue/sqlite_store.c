@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "driver/file.h"
+#include "os/private.h"
 
 enum { PAGE_BYTES = 4096, WAL_PAGES = 1000, RUN_BYTES_MAX = 64 << 20 };
 
@@ -60,7 +60,7 @@ static status set_up(sqlite_store *s, const sqlite_store_options *o, err *e) {
 }
 
 status sqlite_store_open(const sqlite_store_options *o, sqlite_store **ret, err *e) {
-    TRY(driver_file_make(o->path, e)); // SQLite would make it readable for others
+    TRY(private_file_make(o->path, e)); // SQLite would make it readable for others
     sqlite_store *s = MEM_NEW(sqlite_store);
     int rc = sqlite3_open_v2(o->path, &s->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);

@@ -5,11 +5,11 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "driver/file.h"
 #include "driver/link_health.h"
 #include "driver/sql/sql.h"
 #include "driver/sql/sqlite_database.h"
 #include "loop/work.h"
+#include "os/private.h"
 
 enum {
     CALLS_MAX = 1024,     // that wait
@@ -26,7 +26,7 @@ struct driver_link {
     sql_limits limits;
     sql_statements *statements;
     sqlite_database_options database_options;
-    char path[DRIVER_PATH_BYTES_MAX];
+    char path[PRIVATE_PATH_BYTES_MAX];
     driver_link_health health;
     loop_work_pool *pool; // of one thread
     size_t calls;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "driver/file.h"
 #include "driver/sql/sqlite_values.h"
+#include "os/private.h"
 
 enum {
     PAGE_BYTES = 4096,
@@ -178,7 +178,7 @@ static status set_up(sqlite_database *d, const sqlite_database_options *o, err *
 }
 
 status sqlite_database_open(const sqlite_database_options *o, sqlite_database **ret, err *e) {
-    TRY(driver_file_make(o->path, e)); // SQLite would make it readable for others
+    TRY(private_file_make(o->path, e)); // SQLite would make it readable for others
     sqlite_database *d = MEM_NEW(sqlite_database);
     d->read_only = o->read_only;
     int rc = sqlite3_open_v2(o->path, &d->db,
