@@ -20,6 +20,7 @@ enum {
     FS_REMOVE_FILE = 1 << 5,
     FS_MAKE_DIR = 1 << 7,
     FS_MAKE_REG = 1 << 8,
+    FS_MAKE_BLOCK = 1 << 11,
     FS_MAKE_SYM = 1 << 12,
     FS_ABI_1 = (1 << 13) - 1,
     FS_REFER = 1 << 13,     // ABI 2: links and renames between directories
@@ -127,4 +128,20 @@ status sandbox_restrict_files_and_ports(const sandbox_directory *directories, si
         return err_set_errno(e, errno, "enter the Landlock sandbox");
     }
     return STATUS_OK;
+}
+
+bool sandbox_leave_others_alone(void) {
+    int abi = sandbox_landlock_abi();
+    if (abi == 0) {
+        return true;
+    }
+    // A domain must restrict something: nobody but root can make device files anyway.
+    ruleset_attr attr = {.handled_access_fs = FS_MAKE_BLOCK, .scoped = abi >= 6 ? SCOPE_SIGNAL : 0};
+    size_t bytes = abi >= 6 ? sizeof attr : sizeof attr.handled_access_fs;
+    long fd = syscall(SYS_landlock_create_ruleset, &attr, bytes, 0);
+    bool is_done = fd >= 0 && syscall(SYS_landlock_restrict_self, (int)fd, 0) == 0;
+    if (fd >= 0) {
+        (void)close((int)fd);
+    }
+    return is_done;
 }

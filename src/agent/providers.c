@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/providers.h"
+
+#include <stdio.h>
+
+#include "agent/provider_life.h"
+#include "agent/provider_process.h"
+#include "base/mem.h"
+#include "deploy/images.h"
+#include "os/fd.h"
+#include "os/random.h"
+
+typedef struct provider_entry {
+    providers *all;
+    list_node node;
+    char *id;
+    int program_fd;
+    provider_process *process;
+    provider_life *life;
+    err why;              // it could not be started
+    loop_soon tell_start; // started, or failed
+} provider_entry;
+
+struct providers {
+    providers_options options;
+    nkey *host_xkey;
+    list_node entries;
+    size_t count;
+    lattice_transport transport;
+};
+
+static provider_entry *find(const providers *p, slice id) {
+    for (list_node *n = p->entries.next; n != &p->entries; n = n->next) {
+        provider_entry *x = LIST_ENTRY(n, provider_entry, node);
+        if (slice_equal_text(id, x->id)) {
+            return x;
+        }
+    }
+    return NULL;
+}
+
+static slice id_of(const provider_entry *x) { return slice_from_text(x->id); }
+
+// --- what they tell ----------------------------------------------------------------------------------------
+
+static void on_said(void *arg, slice line) {
+    provider_entry *x = arg;
+    const providers_options *o = &x->all->options;
+    if (o->ops->said != NULL) {
+        o->ops->said(o->arg, id_of(x), line);
+    }
+}
+
+static void on_health(void *arg, providers_health h) {
+    provider_entry *x = arg;
+    const providers_options *o = &x->all->options;
+    if (o->ops->health != NULL) {
+        o->ops->health(o->arg, id_of(x), h);
+    }
+}
+
+static void on_restarting(void *arg, const char *how, uint64_t wait_ns) {
+    provider_entry *x = arg;
+    const providers_options *o = &x->all->options;
+    if (o->ops->ended != NULL) {
+        o->ops->ended(o->arg, id_of(x), how, wait_ns);
+    }
+}
+
+static void on_ended(void *arg, const char *how) {
+    provider_entry *x = arg;
+    provider_life_ended(x->life, how);
+}
+
+// --- entries -----------------------------------------------------------------------------------------------
+
+static status spawn(void *arg, slice line, err *e) {
+    provider_entry *x = arg;
+    return provider_process_spawn(x->process, x->program_fd, x->id, line, e);
+}
+
+static void kill_process(void *arg) {
+    provider_entry *x = arg;
+    provider_process_kill(x->process);
+}
+
+static void entry_free(provider_entry *x) {
+    list_remove(&x->node);
+    x->all->count--;
+    loop_soon_cancel(&x->tell_start);
+    provider_life_free(x->life);
+    provider_process_free(x->process);
+    fd_close(x->program_fd);
+    mem_free(x->id);
+    mem_free(x);
+}
+
+// Frees it before anybody is told, so that it can be put again from there.
+static void leave(provider_entry *x, bool has_failed) {
+    const providers_options *o = &x->all->options;
+    char *id = x->id;
+    err why = x->why;
+    x->id = NULL;
+    entry_free(x);
+    if (has_failed && o->ops->failed != NULL) {
+        o->ops->failed(o->arg, slice_from_text(id), &why);
+    } else if (!has_failed && o->ops->stopped != NULL) {
+        o->ops->stopped(o->arg, slice_from_text(id));
+    }
+    mem_free(id);
+}
+
+static void on_tell_start(void *arg) {
+    provider_entry *x = arg;
+    const providers_options *o = &x->all->options;
+    if (x->why.code != STATUS_OK) {
+        leave(x, true);
+    } else if (o->ops->started != NULL) {
+        o->ops->started(o->arg, id_of(x));
+    }
+}
+
+static void on_stopped(void *arg) { leave(arg, false); }
+
+// --- programs ----------------------------------------------------------------------------------------------
+
+static status make_program(provider_entry *x, int program_fd, err *e) {
+    const providers_options *o = &x->all->options;
+    const provider_process_owner of_process = {.arg = x, .said = on_said, .ended = on_ended};
+    const provider_life_options life = {
+        .host = o,
+        .bus = o->bus,
+        .url = slice_from_text(o->url),
+        .jwt = slice_from_text(o->jwt),
+        .seed = slice_from_text(o->seed),
+        .is_bus_shared = o->is_bus_shared,
+        .id = id_of(x),
+        .host_xkey = x->all->host_xkey,
+        .random = random_u64(),
+        .owner = {.arg = x,
+                  .spawn = spawn,
+                  .kill = kill_process,
+                  .health = on_health,
+                  .restarting = on_restarting,
+                  .stopped = on_stopped},
+    };
+    TRY(fd_duplicate(program_fd, &x->program_fd, e));
+    x->process = provider_process_new(o->loop, &of_process);
+    return provider_life_new(&life, &x->life, e);
+}
+
+// What cannot be executed is told from the loop, like the start.
+static status start_program(provider_entry *x, const providers_wanted *wanted, provider_wants *wants,
+                            err *e) {
+    TRY(make_program(x, wanted->program_fd, e));
+    if (provider_life_start(x->life, wants, &x->why) != STATUS_OK) {
+        err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));
+    }
+    loop_soon_add(x->all->options.loop, &x->tell_start);
+    return STATUS_OK;
+}
+
+// --- all of them -------------------------------------------------------------------------------------------
+
+static bool is_id(slice id) {
+    bool is_good = id.len > 0 && id.len <= LATTICE_ID_BYTES_MAX;
+    for (size_t i = 0; is_good && i < id.len; i++) {
+        uint8_t c = id.data[i];
+        is_good = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                  c == '-';
+    }
+    return is_good;
+}
+
+static status check_wanted(const providers *p, const providers_wanted *w, err *e) {
+    if (!is_id(w->id)) {
+        return err_set(e, STATUS_INVALID, "the id of a provider has 1 to %d letters, digits, '_' and '-'",
+                       LATTICE_ID_BYTES_MAX);
+    }
+    if (p->count >= PROVIDERS_MAX) {
+        return err_set(e, STATUS_LIMIT, "%d providers run here already; that is all that one host takes",
+                       PROVIDERS_MAX);
+    }
+    if (w->program_fd < 0) {
+        return err_set(e, STATUS_NOT_FOUND, "%.*s is no program, and none of ours", SLICE_ARG(w->image));
+    }
+    return STATUS_OK;
+}
+
+static status add(providers *p, const providers_wanted *wanted, provider_wants *wants, err *e) {
+    TRY(check_wanted(p, wanted, e));
+    provider_entry *x = MEM_NEW(provider_entry);
+    x->all = p;
+    x->id = mem_slice_dup(wanted->id);
+    x->program_fd = -1;
+    loop_soon_init(&x->tell_start, on_tell_start, x);
+    list_push_back(&p->entries, &x->node);
+    p->count++;
+    status s = start_program(x, wanted, wants, e);
+    if (s != STATUS_OK) {
+        entry_free(x);
+    }
+    return s;
+}
+
+status providers_put(providers *p, const providers_wanted *wanted, err *e) {
+    provider_entry *x = find(p, wanted->id);
+    provider_wants wants = {0};
+    if (x != NULL && provider_life_is_stopping(x->life)) {
+        return err_set(e, STATUS_EXISTS, "provider %s is ending; start it again when it has", x->id);
+    }
+    TRY(provider_wants_copy(wanted, &wants, e));
+    status s = STATUS_OK;
+    if (x != NULL) {
+        provider_life_want(x->life, &wants);
+    } else {
+        s = add(p, wanted, &wants, e);
+    }
+    provider_wants_done(&wants);
+    return s;
+}
+
+void providers_stop(providers *p, slice id) {
+    provider_entry *x = find(p, id);
+    if (x != NULL) {
+        provider_life_stop(x->life);
+    }
+}
+
+void providers_stop_all(providers *p) {
+    for (list_node *n = p->entries.next; n != &p->entries; n = n->next) {
+        provider_life_stop(LIST_ENTRY(n, provider_entry, node)->life);
+    }
+}
+
+size_t providers_count(const providers *p) { return p->count; }
+bool providers_has(const providers *p, slice id) { return find(p, id) != NULL; }
+bool providers_is_builtin(slice image) { return image_parse(image).role != PROVIDER_NONE; }
+
+static status call(lattice_transport *t, lattice_call *c, err *e) {
+    (void)t;
+    return err_set(e, STATUS_NOT_FOUND, "%.*s is no provider of this host that takes calls",
+                   SLICE_ARG(c->invocation.target));
+}
+
+static const lattice_transport_ops transport_ops = {.start = call};
+
+lattice_transport *providers_transport(providers *p) { return &p->transport; }
+
+status providers_new(const providers_options *options, providers **ret, err *e) {
+    nkey *xkey = NULL;
+    TRY(nkey_generate(NKEY_CURVE, &xkey, e));
+    providers *p = MEM_NEW(providers);
+    p->options = *options;
+    p->host_xkey = xkey;
+    p->transport.ops = &transport_ops;
+    list_init(&p->entries);
+    *ret = p;
+    return STATUS_OK;
+}
+
+void providers_free(providers *p) {
+    if (p == NULL) {
+        return;
+    }
+    while (!list_empty(&p->entries)) {
+        entry_free(LIST_ENTRY(p->entries.next, provider_entry, node));
+    }
+    nkey_free(p->host_xkey);
+    mem_free(p);
+}
