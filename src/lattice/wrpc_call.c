@@ -110,7 +110,9 @@ static void on_open(wrpc_line *l, const bus_message *m) {
     l->is_open = true;
     l->root_out.lent = k->params;
     l->root_out.is_ended = true;
-    wrpc_line_flush(l);
+    if (wrpc_line_flush(l)) {
+        loop_soon_add(l->w->options.loop, &l->soon); // there may be room again
+    }
 }
 
 static status status_named(slice name) {
