@@ -27,9 +27,18 @@ typedef struct choice {
     text name;
 } choice;
 
+typedef struct open_link { // of those that WASI_LINK_ANY stands for
+    struct open_link *next;
+    text interface;
+    text name;
+    wasi_link link;
+} open_link;
+
 typedef struct choices { // in WASI_SLOT_LINKS
     size_t count;
     choice *first;
+    size_t open_count;
+    open_link *open;
 } choices;
 
 static void free_choices(void *state) {
@@ -39,7 +48,22 @@ static void free_choices(void *state) {
         mem_free(c->first);
         c->first = next;
     }
+    while (c->open != NULL) {
+        open_link *next = c->open->next;
+        mem_free(c->open);
+        c->open = next;
+    }
     mem_free(c);
+}
+
+static choices *choices_of(wasi_instance *i) {
+    choices *c = i->slots[WASI_SLOT_LINKS].state;
+    if (c == NULL) {
+        c = MEM_NEW(choices);
+        i->slots[WASI_SLOT_LINKS].state = c;
+        i->slots[WASI_SLOT_LINKS].free = free_choices;
+    }
+    return c;
 }
 
 static choice *find_choice(const wasi_instance *i, slice interface) {
@@ -61,6 +85,32 @@ static const wasi_link *find_link(const wasi_instance *i, slice interface, slice
     return NULL;
 }
 
+static const wasi_link *find_any(const wasi_instance *i) {
+    return find_link(i, slice_from_text(WASI_LINK_ANY), slice_from_text(WASI_LINK_ANY));
+}
+
+// Made at its first use, and there until the request ends.
+static const wasi_link *open_any(wasi_instance *i, const wasi_link *any, slice interface, slice name) {
+    choices *c = choices_of(i);
+    open_link *l = c->open;
+    while (l != NULL && !(slice_equal(l->link.interface, interface) && slice_equal(l->link.name, name))) {
+        l = l->next;
+    }
+    bool is_small = interface.len <= WASI_LINK_NAME_BYTES_MAX && name.len <= WASI_LINK_NAME_BYTES_MAX;
+    if (l == NULL && is_small && c->open_count < WASI_LINK_OPEN_MAX) {
+        l = MEM_NEW(open_link);
+        keep(&l->interface, interface);
+        keep(&l->name, name);
+        l->link = *any;
+        l->link.interface = slice_of_text(&l->interface);
+        l->link.name = slice_of_text(&l->name);
+        l->next = c->open;
+        c->open = l;
+        c->open_count++;
+    }
+    return l == NULL ? NULL : &l->link;
+}
+
 static status no_link(const wasi_instance *i, slice interface, slice name, err *e) {
     return err_set(e, STATUS_NOT_FOUND, "workload %.*s has no link named \"%.*s\" for %.*s",
                    SLICE_ARG(i->workload->name), SLICE_ARG(name), SLICE_ARG(interface));
@@ -79,9 +129,11 @@ slice wasi_link_chosen(const wasi_instance *i, slice interface) {
     return chosen != NULL ? slice_of_text(&chosen->name) : slice_from_text("default");
 }
 
-status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
-                            err *e) {
-    const wasi_link *l = find_link(i, interface, name);
+status wasi_link_find_named(wasi_instance *i, slice interface, slice name, const wasi_link **ret, err *e) {
+    const wasi_link *l = find_link(i, interface, name), *any = find_any(i);
+    if (l == NULL && any != NULL) {
+        l = open_any(i, any, interface, name);
+    }
     if (l == NULL) {
         return no_link(i, interface, name, e);
     }
@@ -91,7 +143,7 @@ status wasi_link_find_named(const wasi_instance *i, slice interface, slice name,
 }
 
 status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) {
-    const wasi_instance *i = wasi_of(call);
+    wasi_instance *i = wasi_of(call);
     slice label = host_call_label(call);
     return wasi_link_find_named(i, interface, label.len > 0 ? label : wasi_link_chosen(i, interface), ret, e);
 }
@@ -108,12 +160,7 @@ static bool is_callee(const wasi_instance *i, slice interface, slice name) {
 }
 
 static status new_choice(wasi_instance *i, slice interface, choice **ret, err *e) {
-    choices *c = i->slots[WASI_SLOT_LINKS].state;
-    if (c == NULL) {
-        c = MEM_NEW(choices);
-        i->slots[WASI_SLOT_LINKS].state = c;
-        i->slots[WASI_SLOT_LINKS].free = free_choices;
-    }
+    choices *c = choices_of(i);
     if (c->count == WASI_LINK_NAMES_MAX) {
         i->counters.limits_hit++;
         return err_set(e, STATUS_LIMIT, "the instance has chosen links for %d interfaces, which is the limit",
@@ -138,7 +185,8 @@ status wasi_link_choose(wasi_instance *i, slice interface, slice name, err *e) {
         TRY(new_choice(i, interface, &chosen, e));
     }
     keep(&chosen->name, name);
-    bool is_there = find_link(i, interface, name) != NULL || is_callee(i, interface, name);
+    bool is_there =
+        find_link(i, interface, name) != NULL || is_callee(i, interface, name) || find_any(i) != NULL;
     return is_there ? STATUS_OK : no_link(i, interface, name, e);
 }
 
@@ -215,10 +263,29 @@ status wasi_call_check(wasi_instance *i, slice target, slice interface, slice fu
     return STATUS_OK;
 }
 
-status wasi_link_start(wasi_instance *i, const wasi_link *l, slice function, slice payload, rpc_call *c,
-                       rpc_ended ended, void *arg, err *e) {
+// What whoever takes every call needs to know about this one.
+static status name_call(const wasi_link *l, const semver *version, buf *room, slice *ret, err *e) {
+    if (!l->is_any) {
+        *ret = l->interface;
+        return STATUS_OK;
+    }
+    status s = buf_append_format(room, "%.*s", SLICE_ARG(l->interface));
+    if (s == STATUS_OK && version != NULL && version->major + version->minor + version->patch > 0) {
+        s = buf_append_format(room, "@%u.%u.%u%s%.*s", version->major, version->minor, version->patch,
+                              version->pre.len > 0 ? "-" : "", SLICE_ARG(version->pre));
+    }
+    s = s == STATUS_OK ? buf_append_format(room, " %.*s", SLICE_ARG(l->name)) : s;
+    *ret = buf_slice(room);
+    return s == STATUS_OK ? s : err_set(e, STATUS_LIMIT, "the name of the interface is too long");
+}
+
+static status start(wasi_instance *i, const wasi_link *l, const semver *version, rpc_message *m, rpc_call *c,
+                    rpc_ended ended, void *arg, err *e) {
     rpc *drivers = *i->workload->links->drivers;
-    const rpc_message m = {l->number, l->interface, function, payload};
+    slice function = m->function;
+    auto_buf name;
+    buf_init(&name, RPC_NAME_BYTES_MAX);
+    TRY(name_call(l, version, &name, &m->interface, e));
     TRY(check_open(i, l, e));
     TRY(wasi_call_check(i, l->target_name, l->interface, function, l->name, e));
     if (drivers == NULL) {
@@ -226,14 +293,21 @@ status wasi_link_start(wasi_instance *i, const wasi_link *l, slice function, sli
     }
     uint64_t deadline = l->timeout_ns == 0 ? UINT64_MAX : loop_now_fresh_ns(i->loop) + l->timeout_ns;
     c->share = i->workload->links->share;
-    return rpc_call_start(drivers, c, &m, deadline, ended, arg, e);
+    return rpc_call_start(drivers, c, m, deadline, ended, arg, e);
+}
+
+status wasi_link_start(wasi_instance *i, const wasi_link *l, slice function, slice payload, rpc_call *c,
+                       rpc_ended ended, void *arg, err *e) {
+    rpc_message m = {.target = l->number, .function = function, .payload = payload};
+    return start(i, l, NULL, &m, c, ended, arg, e);
 }
 
 status wasi_link_call(host_call *call, const wasi_link *l, slice function, slice payload, slice *ret_answer,
                       err *e) {
     waiting w = {.instance = wasi_of(call), .memory = host_call_arena(call)};
     rpc_call c = {0};
-    TRY(wasi_link_start(wasi_of(call), l, function, payload, &c, on_ended, &w, e));
+    rpc_message m = {.target = l->number, .function = function, .payload = payload};
+    TRY(start(wasi_of(call), l, host_call_version(call), &m, &c, on_ended, &w, e));
     TRY(wait_for(call, &c, &w, e));
     if (w.code != STATUS_OK) {
         err_set(e, w.code, "%s", w.e.message);

@@ -21,6 +21,7 @@
 enum {
     WASI_LINK_NAME_BYTES_MAX = 128,
     WASI_LINK_NAMES_MAX = 64,            // set-link-name of one instance
+    WASI_LINK_OPEN_MAX = 256,            // links that one instance uses of one that takes every interface
     WASI_LINK_CALL_BYTES_MAX = 16 << 20, // of the arguments of one call that is passed on
 };
 
@@ -37,7 +38,15 @@ typedef struct wasi_link {
     uint32_t number;               // what the other end knows it by
     uint64_t timeout_ns;           // of one call; 0 = none but the guest's own deadline
     const _Atomic uint32_t *state; // wasi_link_state; written by the supervisor at any moment
+    // One of those that WASI_LINK_ANY stands for: whoever takes the calls tells links apart, and what may be
+    // called, too. Such a call names "ns:package/interface@1.2.3 NAME-OF-LINK" as its interface, without the
+    // version where the caller has none.
+    bool is_any;
 } wasi_link;
+
+// As the interface of a link: it takes every interface, under every name. Another link of the interface goes
+// first.
+#define WASI_LINK_ANY "*"
 
 typedef struct wasi_callee { // a link to another component, of which host/callee.h takes care
     slice interface;
@@ -59,7 +68,7 @@ typedef struct wasi_links { // of a workload
 status wasi_link_of(host_call *call, slice interface, const wasi_link **ret, err *e) WRIT_MUST_USE;
 
 // The one of that name. What lives longer than a call (a resource) keeps the name and not the link.
-status wasi_link_find_named(const wasi_instance *i, slice interface, slice name, const wasi_link **ret,
+status wasi_link_find_named(wasi_instance *i, slice interface, slice name, const wasi_link **ret,
                             err *e) WRIT_MUST_USE;
 
 // The name that was chosen for the next calls to `interface`: "default" unless somebody did.

@@ -143,7 +143,8 @@ void bridge_callees_free(component_instance *caller) {
     }
 }
 
-static status callee_new(component_instance *caller, bridge *b, bridge_callee **ret, err *e) {
+static status callee_new(component_instance *caller, bridge *b, bridge_callee **ret, bool *ret_is_full,
+                         err *e) {
     const bridge_options *o = &b->options;
     if (caller->generation == UINT32_MAX) {
         return err_set(e, STATUS_LIMIT, "too many instances of other components have failed");
@@ -158,6 +159,7 @@ static status callee_new(component_instance *caller, bridge *b, bridge_callee **
     c->remote.generation = ++caller->generation;
     status s = o->ops->open(o->target, caller->context, c, &c->room, e);
     if (s != STATUS_OK) {
+        *ret_is_full = s == STATUS_LIMIT;
         mem_free(c);
         return s;
     }
@@ -174,13 +176,14 @@ static status callee_new(component_instance *caller, bridge *b, bridge_callee **
 
 // --- the caller's fiber ------------------------------------------------------------------------------------
 
-static status callee_find(component_instance *caller, bridge *b, bridge_callee **ret, err *e) {
+static status callee_find(component_instance *caller, bridge *b, bridge_callee **ret, bool *ret_is_full,
+                          err *e) {
     bridge_callee *c = caller->callees;
     while (c != NULL && c->bridge->program != b->program) { // several interfaces of it are one instance
         c = c->next;
     }
     if (c == NULL) {
-        return callee_new(caller, b, ret, e);
+        return callee_new(caller, b, ret, ret_is_full, e);
     }
     if (c->phase != CALLEE_READY) {
         return err_set(e, STATUS_TRAP, "a call of it is still running");
@@ -229,7 +232,7 @@ void bridge_callee_give_up(bridge_callee *c, const char *why) {
     c->bridge->options.ops->wake(c->caller->context);
 }
 
-typedef enum blame { BLAME_CALLEE, BLAME_CALLER } blame;
+typedef enum blame { BLAME_CALLEE, BLAME_CALLER, BLAME_ROOM } blame;
 
 static status take_result(bridge_callee *c, uint32_t return_pointer, blame *ret, err *e) {
     host_call *call = c->call;
@@ -272,7 +275,10 @@ static status call_remote_inside(host_call *call, bridge *b, const bridge_func *
     if (o->ops->check != NULL) {
         TRY(o->ops->check(o->target, call, e));
     }
-    TRY(callee_find(call->instance, b, &c, e));
+    bool is_full = false;
+    status found = callee_find(call->instance, b, &c, &is_full, e);
+    *ret = is_full ? BLAME_ROOM : *ret;
+    TRY(found);
     c->func = f;
     c->dropped = NULL;
     c->call = call;
@@ -313,6 +319,18 @@ status bridge_call(host_call *call, core_value *values, err *e) {
     }
     if (WRIT_LIKELY(s == STATUS_OK) || s == STATUS_CANCELLED || at == BLAME_CALLER) {
         return s;
+    }
+    if (at == BLAME_ROOM && b->options.ops->elsewhere != NULL) {
+        err why;
+        status elsewhere = b->options.ops->elsewhere(b->options.target, call, values, &why);
+        if (elsewhere == STATUS_OK) {
+            return elsewhere;
+        }
+        *e = elsewhere == STATUS_UNSUPPORTED ? *e : why;
+        s = elsewhere == STATUS_UNSUPPORTED ? s : elsewhere;
+        if (s == STATUS_CANCELLED) {
+            return s;
+        }
     }
     if (f->failure.kind == BRIDGE_FAILURE_NONE) {
         return err_wrap(e, "%.*s", SLICE_ARG(b->options.name)); // who calls adds the function

@@ -59,6 +59,10 @@ typedef struct bridge_ops {
     // Which of several bridges this call goes through: leaves `*ret` as it is, or puts one that was given to
     // bridge_alternative of it. NULL = there is no choice. A failure is one of the call.
     status (*choose)(void *target, host_call *caller, bridge **ret, err *e);
+    // `open` had no room (STATUS_LIMIT) for the one that this call is for: the call may go elsewhere, as a
+    // host function may make it. STATUS_UNSUPPORTED: it cannot, and the call fails as it did. NULL = no call
+    // can.
+    status (*elsewhere)(void *target, host_call *caller, core_value *values, err *e);
 } bridge_ops;
 
 typedef struct bridge_options {

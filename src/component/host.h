@@ -51,6 +51,7 @@ core_store *host_call_store(host_call *call);
 // What is called: the interface without a version, and the function of it.
 slice host_call_interface(const host_call *call);
 slice host_call_function(const host_call *call);
+const semver *host_call_version(const host_call *call); // of that interface, as this host has it; zeros: none
 // The name under which the component imports the interface, when it is another than the interface's; else
 // empty.
 slice host_call_label(const host_call *call);

@@ -11,6 +11,7 @@ arena *host_call_arena(host_call *call) { return &call->arena; }
 core_store *host_call_store(host_call *call) { return call->instance->store; }
 
 slice host_call_interface(const host_call *call) { return call->func->from->name; }
+const semver *host_call_version(const host_call *call) { return &call->func->from->version; }
 slice host_call_function(const host_call *call) { return call->func->name; }
 slice host_call_label(const host_call *call) { return call->func->label; }
 

@@ -134,6 +134,7 @@ typedef struct driver_environment {
     uint64_t random;       // seeds what should differ between links (waits); a test gives a fixed one
     loop_clock wall;       // nanoseconds since 1970, UTC; now_ns NULL = the machine's
     list_node *shared;     // of driver_shared: see above; NULL = each link is alone
+    void *context;         // of a driver that is not in-tree: what its process gave it
 } driver_environment;
 
 typedef struct driver_link_options {

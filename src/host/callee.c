@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "capability/links.h"
 #include "component/bridge.h"
+#include "component/value_code.h"
 
 enum { REASON_BYTES_MAX = ERR_MESSAGE_BYTES_MAX };
 
@@ -17,6 +18,7 @@ typedef struct callee_link { // one import of one workload
     const char *name;           // of the link
     struct callee_link *choice; // the next that the same import may go through, for one without a label
     bool is_choice;             // it is such a one, and bound to no import itself
+    bool is_value_only;         // its functions have no resources
     bridge *bridge;
     const guest_place *place;  // of `to`; after callees_connect
     struct callee_link *first; // of the same two, which counts for all of them
@@ -148,6 +150,20 @@ static status choose_link(void *target, host_call *caller, bridge **ret, err *e)
     return STATUS_OK;
 }
 
+// Another host of the lattice may have room: the link that takes every interface leads there.
+static status call_elsewhere(void *target, host_call *caller, core_value *values, err *e) {
+    const callee_link *l = target;
+    const wasi_link *link;
+    slice interface = host_call_interface(caller);
+    bool is_there =
+        wasi_link_find_named(wasi_of(caller), interface, slice_from_text(l->name), &link, e) == STATUS_OK &&
+        link->is_any;
+    if (!is_there || !l->is_value_only) {
+        return err_set(e, STATUS_UNSUPPORTED, "there is no other way");
+    }
+    return wasi_link_forward(caller, values, e);
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
 
 static status begin_call(void *target, bridge_room *b, host_call *caller, err *e) {
@@ -232,6 +248,7 @@ static const bridge_ops ops = {
     .wait = wait_for_it,
     .wake = wake_caller,
     .choose = choose_link,
+    .elsewhere = call_elsewhere,
 };
 
 // --- all of them -------------------------------------------------------------------------------------------
@@ -242,6 +259,14 @@ typedef struct adder {
     const component *const *components;
     uint32_t from;
 } adder;
+
+static bool has_values_only(const host_interface *h) {
+    bool is = h->resource_count == 0;
+    for (uint32_t i = 0; i < h->func_count && is; i++) {
+        is = value_code_check(h->funcs[i].type, NULL) == STATUS_OK;
+    }
+    return is;
+}
 
 static status add_link(adder *a, const host_callee *h, const component_item *import, callee_link **ret,
                        err *e) {
@@ -268,6 +293,7 @@ static status add_link(adder *a, const host_callee *h, const component_item *imp
                         .target = l};
     *ret = l;
     status s = bridge_new(&o, &l->bridge, e);
+    l->is_value_only = s == STATUS_OK && has_values_only(bridge_interface(l->bridge));
     return s == STATUS_OK ? s : err_wrap(e, "workload \"%s\"", from);
 }
 
@@ -369,21 +395,44 @@ void callees_offer(const callees *c, uint32_t from, grants *g) {
     }
 }
 
-static void find_others(const callees *c, callee_link *l) {
-    l->is_shared = l->place->workload->config->route_count > 0;
-    l->first = l;
-    for (size_t i = c->count; i-- > 0;) {
-        callee_link *x = c->items[i];
-        l->is_shared = l->is_shared || (x->to == l->to && x->from != l->from);
-        l->first = x->to == l->to && x->from == l->from ? x : l->first;
+// They are in the order of their callers.
+static callee_link *first_of(const callees *c, size_t at) {
+    const callee_link *l = c->items[at];
+    size_t first = at;
+    for (size_t i = at; i-- > 0 && c->items[i]->from == l->from;) {
+        first = c->items[i]->to == l->to ? i : first;
     }
+    return c->items[first];
+}
+
+// By callee: who calls it, from 1; several are USED_BY_MANY.
+enum { USED_BY_MANY = UINT32_MAX };
+static uint32_t *find_users(const callees *c) {
+    uint32_t *users = mem_calloc(HOST_WORKLOADS_MAX, sizeof *users);
+    for (size_t i = 0; i < c->count; i++) {
+        const callee_link *l = c->items[i];
+        uint32_t *u = &users[l->to];
+        *u = *u == 0 || *u == l->from + 1 ? l->from + 1 : USED_BY_MANY;
+    }
+    return users;
+}
+
+static void find_others(callees *c, const guest_place *places) {
+    uint32_t *users = find_users(c);
+    for (size_t i = 0; i < c->count; i++) {
+        callee_link *l = c->items[i];
+        const workload_config *to = places[l->to].workload->config;
+        l->place = &places[l->to];
+        l->first = first_of(c, i);
+        l->is_shared = users[l->to] == USED_BY_MANY || to->route_count > 0;
+    }
+    mem_free(users);
 }
 
 status callees_connect(callees *c, const guest_place *places, err *e) {
+    find_others(c, places);
     for (size_t i = 0; i < c->count; i++) {
-        callee_link *l = c->items[i];
-        l->place = &places[l->to];
-        find_others(c, l);
+        const callee_link *l = c->items[i];
         TRY(bridge_connect(l->bridge, l->place->workload->program, e));
     }
     return STATUS_OK;

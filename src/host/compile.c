@@ -37,7 +37,8 @@ engine_options compile_engine_options(const host_config *config, bool compiles) 
     engine_options o = engine_options_default();
     uint64_t instances = host_config_instances(config);
     o.instances_max = instances < UINT32_MAX ? (uint32_t)instances : UINT32_MAX;
-    o.table_elements_max = 0;
+    o.instances_max = o.instances_max > 0 ? o.instances_max : 1; // of nothing yet
+    o.table_elements_max = config->workload_count > 0 ? 0 : o.table_elements_max;
     for (size_t i = 0; i < config->workload_count; i++) {
         uint32_t n = config->workloads[i].limits.table_elements_max;
         o.table_elements_max = n > o.table_elements_max ? n : o.table_elements_max;

@@ -41,6 +41,13 @@ static void free_list(char **list, size_t count) {
     mem_free(list);
 }
 
+void host_callee_done(host_callee *c) {
+    mem_free(c->interface);
+    mem_free(c->link);
+    mem_free(c->workload);
+    *c = (host_callee){0};
+}
+
 static void workload_config_done(workload_config *c) {
     for (size_t i = 0; i < c->directory_count; i++) {
         mem_free(c->directories[i].host_path);
@@ -51,9 +58,7 @@ static void workload_config_done(workload_config *c) {
         mem_free(c->variables[i].value);
     }
     for (size_t i = 0; i < c->callee_count; i++) {
-        mem_free(c->callees[i].interface);
-        mem_free(c->callees[i].link);
-        mem_free(c->callees[i].workload);
+        host_callee_done(&c->callees[i]);
     }
     mem_free(c->callees);
     for (size_t i = 0; i < c->route_count; i++) {
@@ -190,12 +195,28 @@ static status refuse_sum(uint64_t named, size_t rest, uint32_t capacity, err *e)
         (unsigned long long)named, rest, capacity);
 }
 
+// To what the machine has room for: calls beyond it wait, as those beyond a workload's own number do.
+// Each keeps one, and its part of `shared`.
+static uint64_t lower_named(host_config *c, uint64_t named, uint32_t shared) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < c->workload_count; i++) {
+        uint32_t *n = &c->workloads[i].limits.instances_max;
+        uint64_t part = (uint64_t)*n * shared / named;
+        *n = part < *n ? (uint32_t)part + 1 : *n;
+        sum += *n;
+    }
+    return sum;
+}
+
 status host_config_share_instances(host_config *c, uint32_t capacity, err *e) {
     uint64_t named = 0;
     size_t rest = 0;
     for (size_t i = 0; i < c->workload_count; i++) {
         named += c->workloads[i].limits.instances_max;
         rest += c->workloads[i].limits.instances_max == 0;
+    }
+    if (named + rest > capacity && c->is_assigned && capacity >= 2 * c->workload_count) {
+        named = lower_named(c, named, capacity - (uint32_t)rest - (uint32_t)c->workload_count);
     }
     if (named + rest > capacity) {
         return refuse_sum(named, rest, capacity, e);

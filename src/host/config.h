@@ -19,9 +19,9 @@
 #define HOST_WALL_NS_MAX 30000000000ull
 
 enum {
-    HOST_LIST_MAX = 1024,     // entries of each list below, unless it says another
-    HOST_WORKLOADS_MAX = 128, // of one host
-    HOST_ROUTES_MAX = 64,     // of one workload
+    HOST_LIST_MAX = 1024,      // entries of each list below, unless it says another
+    HOST_WORKLOADS_MAX = 1024, // of one host
+    HOST_ROUTES_MAX = 64,      // of one workload
     HOST_ROUTE_BYTES_MAX = 1024,
     HOST_SECRETS_MAX = 256,           // of one workload
     HOST_SECRET_NAME_BYTES_MAX = 128, // as the workload calls it
@@ -52,6 +52,8 @@ typedef struct host_callee {
     char *link;      // name of the link: "default"
     char *workload;  // its name
 } host_callee;
+
+void host_callee_done(host_callee *c);
 
 // Where secrets are kept, beside the sealed store.
 typedef struct host_secret_backend {
@@ -142,7 +144,7 @@ typedef struct host_config {
     host_secret_backend *secret_backends;
     size_t secret_backend_count;
 
-    char *listen_address;      // literal address
+    char *listen_address;      // literal address; NULL = it listens nowhere, which goes with is_assigned
     uint16_t listen_port;      // 0 = any free one
     int workers;               // 0 = everything in one process; -1 = one per core
     uint32_t header_count_max; // of one request
@@ -154,6 +156,10 @@ typedef struct host_config {
     const int *adopted_listeners; // sockets to serve on, in place of new ones; borrowed
     size_t adopted_count;
     struct channel *drivers_holder; // who has the process with the drivers; NULL = the host itself; borrowed
+
+    // What it runs is assigned to it, and changes: it may be nothing, none of it is a command, what the
+    // machine has no room for waits, and a callee that does not fit gives way to a link of the same name.
+    bool is_assigned;
 
     // Whom this host believes (host/vetting.h); for the process that starts it, not for workers.
     char *trust_usual;   // the user's own trust store; NULL = there is none
@@ -202,6 +208,11 @@ status host_config_add_secret_backend(host_config *c, const char *name, secret_s
 // Numbers the links of all workloads, in order, marks them with whose they are, and returns how many there
 // are. STATUS_LIMIT over HOST_LINKS_MAX.
 status host_config_number_links(host_config *c, uint32_t *ret_count, err *e) WRIT_MUST_USE;
+
+// It runs one workload and never another, so that may be a command.
+static inline bool host_config_is_for_one(const host_config *c) {
+    return c->workload_count == 1 && !c->is_assigned;
+}
 
 // Whether any workload may make outgoing HTTP requests.
 bool host_config_calls_out(const host_config *c);

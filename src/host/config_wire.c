@@ -44,6 +44,7 @@ static const number_field host_fields[] = {
     HOST(NUMBER_U16, listen_port),      HOST(NUMBER_INT, workers),         HOST(NUMBER_U32, header_count_max),
     HOST(NUMBER_U32, header_bytes_max), HOST(NUMBER_U32, connections_max), HOST(NUMBER_U64, hang_ns_max),
     HOST(NUMBER_U64, drain_ns_max),     HOST(NUMBER_BOOL, is_verbose),     HOST(NUMBER_BOOL, is_json),
+    HOST(NUMBER_BOOL, is_assigned),
 };
 static const number_field workload_fields[] = {
     FIELD(NUMBER_STDIO, stdio),

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "component/value_code.h"
 #include "host/delivery_values.h"
-#include "policy/gate.h"
+#include "host/wire.h"
 
 enum {
     ARGUMENT_BYTES_MAX = 64 << 20, // of arguments and result as values
@@ -14,6 +14,8 @@ enum {
 struct deliveries {
     deliveries_options options;
     list_node calls;
+    uint32_t *workloads; // by number of a link: whose it is, from 1; 0 = nobody's
+    uint32_t link_count;
     bool is_draining;
     loop_timer deadline;
     loop_soon drained;
@@ -23,6 +25,7 @@ typedef struct delivery {
     job base;
     deliveries *owner;
     rpc_request *request; // NULL once it is answered
+    slice arguments;
     const component_func *func;
     const wasi_link *link;
     arena values;
@@ -34,15 +37,38 @@ typedef struct delivery {
 
 // --- what is called ----------------------------------------------------------------------------------------
 
+status delivery_caller_write(const delivery_caller *c, buf *ret, err *e) {
+    wire_writer w = wire_writer_of(ret);
+    wire_write_bytes(&w, c->name);
+    wire_write_bytes(&w, c->issuer);
+    wire_write_bytes(&w, c->link);
+    return w.has_failed ? err_set(e, STATUS_LIMIT, "the call is too long") : STATUS_OK;
+}
+
+status delivery_caller_read(slice payload, delivery_caller *ret, slice *ret_rest, err *e) {
+    wire_reader r = wire_reader_of(payload);
+    delivery_caller c = {.name = wire_read_bytes(&r, GATE_NAME_BYTES_MAX),
+                         .issuer = wire_read_bytes(&r, GATE_NAME_BYTES_MAX),
+                         .link = wire_read_bytes(&r, GATE_NAME_BYTES_MAX)};
+    if (r.has_failed) {
+        return err_set(e, STATUS_INVALID, "the call does not say who makes it");
+    }
+    *ret = c;
+    *ret_rest = r.rest;
+    return STATUS_OK;
+}
+
 static const wasi_link *find_link(const deliveries *d, const rpc_message *m, uint32_t *ret_workload) {
-    for (uint32_t i = 0; i < d->options.count; i++) {
-        const wasi_links *links = &d->options.places[i].workload->links;
-        for (size_t k = 0; d->options.pools[i] != NULL && k < links->count; k++) {
-            const wasi_link *l = &links->items[k];
-            if (l->number == m->target && slice_equal(l->interface, m->interface)) {
-                *ret_workload = i;
-                return l;
-            }
+    uint32_t number = m->target < d->link_count ? d->workloads[m->target] : 0;
+    if (number == 0 || d->options.pools[number - 1] == NULL) {
+        return NULL;
+    }
+    *ret_workload = number - 1;
+    const wasi_links *links = &d->options.places[number - 1].workload->links;
+    for (size_t k = 0; k < links->count; k++) {
+        const wasi_link *l = &links->items[k];
+        if (l->number == m->target && (l->is_any || slice_equal(l->interface, m->interface))) {
+            return l;
         }
     }
     return NULL;
@@ -55,13 +81,15 @@ static status check_open(const wasi_link *l, err *e) {
 }
 
 // As wasi_call_check, in the other direction.
-static status check_gate(const workload *w, const wasi_link *l, const rpc_message *m, err *e) {
+static status check_gate(const workload *w, const delivery_caller *c, const rpc_message *m, err *e) {
     const wasi_log_sink *log = &w->wasi.log;
-    const gate_question q = {.parts = {[GATE_CALLER] = l->target_name,
-                                       [GATE_TARGET] = w->wasi.name,
-                                       [GATE_INTERFACE] = m->interface,
-                                       [GATE_FUNCTION] = m->function,
-                                       [GATE_LINK] = l->name}};
+    const gate_question q = {
+        .parts = {[GATE_CALLER] = c->name,
+                  [GATE_ISSUER] = c->issuer,
+                  [GATE_TARGET] = w->wasi.name,
+                  [GATE_INTERFACE] = slice_sub(m->interface, 0, slice_find(m->interface, 0, '@')),
+                  [GATE_FUNCTION] = m->function,
+                  [GATE_LINK] = c->link}};
     err why;
     status s = w->wasi.gate != NULL ? gate_check(w->wasi.gate, &q, &why)
                                     : err_set(&why, STATUS_DENIED, "there is no gate to ask");
@@ -73,15 +101,23 @@ static status check_gate(const workload *w, const wasi_link *l, const rpc_messag
 }
 
 static status find_function(const deliveries *d, const rpc_message *m, uint32_t *ret_workload,
-                            const wasi_link **ret_link, const component_func **ret, err *e) {
+                            const wasi_link **ret_link, const component_func **ret, slice *ret_arguments,
+                            err *e) {
     const wasi_link *l = find_link(d, m, ret_workload);
+    delivery_caller caller = {0};
     *ret_link = l;
+    *ret_arguments = m->payload;
     if (l == NULL) {
         return err_set(e, STATUS_DENIED, "there is no such link");
     }
     const workload *w = d->options.places[*ret_workload].workload;
     TRY(check_open(l, e));
-    TRY(check_gate(w, l, m, e));
+    if (l->is_any) {
+        TRY(delivery_caller_read(m->payload, &caller, ret_arguments, e));
+    } else {
+        caller = (delivery_caller){.name = l->target_name, .link = l->name};
+    }
+    TRY(check_gate(w, &caller, m, e));
     *ret = component_program_export(w->program, m->interface, m->function);
     if (*ret == NULL) {
         return err_set(e, STATUS_UNSUPPORTED, "the component does not export %.*s with a function %.*s",
@@ -118,7 +154,8 @@ static void log_error_value(const delivery *d, const component_value *result) {
 // What the handler calls goes through the link that called it, until it chooses another.
 static status choose_link(const delivery *d, wasi_instance *i, err *e) {
     const wasi_links *links = i->workload->links;
-    for (size_t k = 0; k < links->count && !slice_equal_text(d->link->name, "default"); k++) {
+    bool is_default = d->link->is_any || slice_equal_text(d->link->name, "default");
+    for (size_t k = 0; k < links->count && !is_default; k++) {
         const wasi_link *l = &links->items[k];
         if (l->number == d->link->number) {
             TRY(wasi_link_choose(i, l->interface, l->name, e));
@@ -134,8 +171,7 @@ static status body(job *j, component_instance *instance, err *e) {
     component_value result = {0};
     const ctype_func *type = component_func_type(d->func);
     TRY(choose_link(d, guest_wasi(j->guest), e));
-    d->code = delivery_values_read(d->func, guest_wasi(j->guest), rpc_request_message(d->request)->payload,
-                                   &d->values, &args, &d->why);
+    d->code = delivery_values_read(d->func, guest_wasi(j->guest), d->arguments, &d->values, &args, &d->why);
     if (d->code != STATUS_OK) {
         return STATUS_OK;
     }
@@ -220,7 +256,7 @@ static const job_ops ops = {.prepare = prepare, .body = body, .ended = on_ended,
 // --- admission ---------------------------------------------------------------------------------------------
 
 static void admit(deliveries *owner, rpc_request *q, uint32_t number, const wasi_link *link,
-                  const component_func *func) {
+                  const component_func *func, slice arguments) {
     const guest_place *place = &owner->options.places[number];
     uint64_t own = loop_now_ns(place->loop) + place->workload->wall_ns_max;
     uint64_t asked = rpc_request_deadline_ns(q);
@@ -228,6 +264,7 @@ static void admit(deliveries *owner, rpc_request *q, uint32_t number, const wasi
     d->owner = owner;
     d->request = q;
     d->func = func;
+    d->arguments = arguments;
     d->link = link;
     arena_init(&d->values, ARGUMENT_BYTES_MAX);
     buf_init(&d->answer, ANSWER_BYTES_MAX);
@@ -243,17 +280,18 @@ void deliveries_call(deliveries *d, rpc_request *q) {
     const component_func *func = NULL;
     const wasi_link *link = NULL;
     uint32_t number = 0;
+    slice arguments;
     err e = {0};
     if (d->is_draining) {
         rpc_fail(q, STATUS_NOT_FOUND, "this worker ends");
         return;
     }
-    status s = find_function(d, rpc_request_message(q), &number, &link, &func, &e);
+    status s = find_function(d, rpc_request_message(q), &number, &link, &func, &arguments, &e);
     if (s != STATUS_OK) {
         rpc_fail(q, s, "%s", e.message);
         return;
     }
-    admit(d, q, number, link, func);
+    admit(d, q, number, link, func, arguments);
 }
 
 void deliveries_cancel(rpc_request *q) {
@@ -286,9 +324,25 @@ void deliveries_drain(deliveries *d, uint64_t deadline_ns) {
     }
 }
 
+static void note_links(deliveries *d) {
+    for (uint32_t i = 0; i < d->options.count; i++) {
+        const wasi_links *links = &d->options.places[i].workload->links;
+        for (size_t k = 0; k < links->count; k++) {
+            uint32_t number = links->items[k].number;
+            if (number >= d->link_count) {
+                d->workloads = mem_resize(d->workloads, (number + 1u) * sizeof *d->workloads);
+                memset(&d->workloads[d->link_count], 0, (number + 1u - d->link_count) * sizeof *d->workloads);
+                d->link_count = number + 1;
+            }
+            d->workloads[number] = i + 1;
+        }
+    }
+}
+
 deliveries *deliveries_new(const deliveries_options *o) {
     deliveries *d = MEM_NEW(deliveries);
     d->options = *o;
+    note_links(d);
     list_init(&d->calls);
     loop_timer_init(&d->deadline, o->loop, on_deadline, d);
     loop_soon_init(&d->drained, on_drained, d);
@@ -299,6 +353,7 @@ void deliveries_free(deliveries *d) {
     if (d != NULL) {
         loop_timer_stop(&d->deadline);
         loop_soon_cancel(&d->drained);
+        mem_free(d->workloads);
         mem_free(d);
     }
 }

@@ -123,10 +123,10 @@ process_exit driver_process_ask_last(channel *c) {
     return x;
 }
 
-static void answer_session(driver_process *p, channel *c) {
+static void answer_session(channel *c, driver_process_open opener, void *context) {
     driver_session s = {{-1}, -1, -1};
     err e = {0};
-    if (driver_process_session(p, &s, &e) == STATUS_OK) {
+    if (opener(context, &s, &e) == STATUS_OK) {
         const int fds[] = {s.channel.fd, s.error_fd, s.pidfd};
         (void)!channel_send(c, ANSWER_SESSION, slice_empty(), fds, 3, NULL);
     } else {
@@ -135,15 +135,30 @@ static void answer_session(driver_process *p, channel *c) {
     close_session(&s);
 }
 
-status driver_process_answer(driver_process *p, channel *c) {
+static status answer(channel *c, driver_process_open opener, void *context, process_exit (*last)(void *)) {
     channel_packet asked;
     TRY(channel_receive(c, 0, &asked, NULL));
     if (asked.type == ASK_SESSION) {
-        answer_session(p, c);
+        answer_session(c, opener, context);
     } else if (asked.type == ASK_LAST) {
-        process_exit x = driver_process_last(p);
+        process_exit x = last(context);
         (void)!channel_send(c, ANSWER_LAST, slice_of((const uint8_t *)&x, sizeof x), NULL, 0, NULL);
     }
     channel_packet_done(&asked);
     return STATUS_OK;
+}
+
+static status open_own(void *context, driver_session *ret, err *e) {
+    return driver_process_session(context, ret, e);
+}
+static process_exit last_own(void *context) { return driver_process_last(context); }
+static process_exit last_unknown(void *context) {
+    (void)context;
+    return (process_exit){false, 0};
+}
+
+status driver_process_answer(driver_process *p, channel *c) { return answer(c, open_own, p, last_own); }
+
+status driver_process_answer_by(channel *c, driver_process_open opener, void *context) {
+    return answer(c, opener, context, last_unknown);
 }

@@ -34,3 +34,7 @@ status driver_process_ask_session(channel *c, driver_session *ret, err *e) WRIT_
 process_exit driver_process_ask_last(channel *c);
 // The other side: answers what has come. STATUS_NOT_FOUND when there is nothing left, STATUS_CLOSED.
 status driver_process_answer(driver_process *p, channel *c) WRIT_MUST_USE;
+// The same for somebody else who serves sessions. `opener` fills what the caller then closes; its `pidfd` may
+// be of anything that becomes readable when there are no sessions any more.
+typedef status (*driver_process_open)(void *context, driver_session *ret, err *e);
+status driver_process_answer_by(channel *c, driver_process_open opener, void *context) WRIT_MUST_USE;

@@ -54,6 +54,7 @@ struct drivers {
     bool is_ready;
     link_record *links; // by number
     loop_watch process_watch, channel_watch, error_watch;
+    loop_soon lost; // the session has ended, and not with its process
     loop_timer restart;
     loop_timer patience; // for one that was started again, until it is ready
     uint64_t started_ns;
@@ -127,7 +128,12 @@ static void make_peers(drivers *d) {
 
 // --- what it says ------------------------------------------------------------------------------------------
 
-static void kill_process(const drivers *d) { (void)process_signal(&(process){0, d->session.pidfd}, SIGKILL); }
+// One that is not ours to kill goes on; the session with it does not.
+static void kill_process(drivers *d) {
+    if (!process_signal(&(process){0, d->session.pidfd}, SIGKILL)) {
+        loop_soon_add(d->options.loop, &d->lost);
+    }
+}
 
 static void refill_log(drivers *d) {
     d->log_bytes = LOG_BYTES_MAX;
@@ -392,9 +398,7 @@ static process_exit last_exit(drivers *d) {
     return d->holder != NULL ? driver_process_ask_last(d->holder) : driver_process_last(&d->own);
 }
 
-static void on_process(void *arg, unsigned events) {
-    (void)events;
-    drivers *d = arg;
+static void on_end(drivers *d) {
     char text[PROCESS_EXIT_TEXT_BYTES];
     read_packets(d, LAST_PACKETS); // its last words, with the reason, come before its end
     read_errors(d, LAST_PACKETS);
@@ -410,6 +414,18 @@ static void on_process(void *arg, unsigned events) {
                  "the process with the drivers ended by %s; the next one starts in %llu ms",
                  process_exit_text(x, text), (unsigned long long)(delay / 1000000u));
     loop_timer_start_in(&d->restart, delay);
+}
+
+static void on_process(void *arg, unsigned events) {
+    (void)events;
+    on_end(arg);
+}
+
+static void on_lost_session(void *arg) {
+    drivers *d = arg;
+    if (d->session.channel.fd >= 0) { // else its end was seen
+        on_end(d);
+    }
 }
 
 // With the credentials, so that it is for one process and then gone. The buffer does not grow, because that
@@ -520,6 +536,7 @@ status drivers_new(const drivers_options *options, drivers **ret, err *e) {
     d->holder = options->holder;
     d->links = mem_calloc(options->link_count + 1u, sizeof *d->links);
     driver_process_init(&d->own);
+    loop_soon_init(&d->lost, on_lost_session, d);
     loop_timer_init(&d->restart, options->loop, on_restart, d);
     loop_timer_init(&d->patience, options->loop, on_impatient, d);
     status s = start(d, e);
@@ -536,6 +553,7 @@ void drivers_free(drivers *d) {
         return;
     }
     loop_timer_stop(&d->restart);
+    loop_soon_cancel(&d->lost);
     close_session(d);
     driver_process_done(&d->own);
     driver_peers_free(d->peers);

@@ -31,6 +31,16 @@ enum { // packets from a generation
 };
 enum { GENERATION_ANSWER = 100 }; // and to it; with a report
 
+enum { // packets from the owner, each with a plan; GENERATION_NEXT, too
+    OWNER_CHECK = 50,
+};
+enum { // and to it
+    OWNER_TAKEN = 150,
+    OWNER_REFUSED, // with a report
+    OWNER_CHECKED, // with a report and a result
+    OWNER_BEGINS,  // with the channel of the next one
+};
+
 typedef struct answer {
     bool is_taken;
     int exit_status;
@@ -66,11 +76,15 @@ typedef struct parent {
     int plan_fd, summary_fd;
     int wanted_plan_fd; // of the next one; -1 = the same again
     bool has_terminal;
-    bool is_wanted;     // one more generation: the running one asks
-    bool is_reread;     // one more: SIGHUP
-    bool keeps_changes; // of that one
-    bool is_asked;      // somebody waits for what becomes of `next`
-    bool is_stale;      // the plan has changed since `next` began with it
+    bool is_wanted;      // one more generation: the running one asks, or
+    bool is_owners_wish; // the owner
+    bool is_reread;      // one more: SIGHUP
+    bool keeps_changes;  // of that one
+    bool is_asked;       // somebody waits for what becomes of `next`
+    bool is_owners;      // namely the owner
+    process checker;     // pidfd -1: there is none
+    int check_report_fd, check_result_fd;
+    bool is_stale; // the plan has changed since `next` began with it
     bool is_ending;
     bool is_child; // this is not the parent any more
     int exit_status;
@@ -177,6 +191,9 @@ static void close_parents(parent *p) {
     channel_close(&p->next.channel);
     channel_close(&p->next.drivers);
     channel_close(&p->drivers.door);
+    if (p->options->owner != NULL) {
+        channel_close(p->options->owner);
+    }
 }
 
 // What it says before it serves is for whoever asked for it.
@@ -235,14 +252,29 @@ static status fork_next(parent *p, channel *to_parent, channel *drivers, err *e)
     return STATUS_OK;
 }
 
-static void tell_current(parent *p, bool is_taken, int exit_status) {
+static void tell_owner(parent *p, uint32_t what, int exit_status, const int *fds, size_t count) {
+    (void)!channel_send(p->options->owner, what, slice_of((const uint8_t *)&exit_status, sizeof exit_status),
+                        fds, count, NULL);
+}
+
+static void tell_who_asked(parent *p, bool is_taken, int exit_status) {
     const answer a = {is_taken, exit_status};
-    if (p->is_asked) {
-        size_t count = p->next.report_fd >= 0 ? 1 : 0;
+    size_t count = p->next.report_fd >= 0 ? 1 : 0;
+    if (p->is_asked && p->is_owners) {
+        tell_owner(p, is_taken ? OWNER_TAKEN : OWNER_REFUSED, exit_status, &p->next.report_fd, count);
+    } else if (p->is_asked) {
         (void)!channel_send(&p->current.channel, GENERATION_ANSWER, slice_of((const uint8_t *)&a, sizeof a),
                             &p->next.report_fd, count, NULL);
     }
-    p->is_asked = false;
+    p->is_asked = p->is_owners = false;
+}
+
+// The owner has the drivers of all generations, in place of us.
+static void hand_drivers_over(parent *p) {
+    if (p->options->owner != NULL) {
+        tell_owner(p, OWNER_BEGINS, 0, &p->next.drivers.fd, 1);
+        channel_close(&p->next.drivers);
+    }
 }
 
 static status start_next(parent *p, err *e) {
@@ -253,15 +285,17 @@ static status start_next(parent *p, err *e) {
     }
     channel_close(&to_parent);
     channel_close(&drivers);
+    hand_drivers_over(p);
     p->is_asked = p->is_wanted;
+    p->is_owners = p->is_owners_wish;
     if (p->is_wanted) {
-        p->is_wanted = false;
+        p->is_wanted = p->is_owners_wish = false;
         replace_fd(&p->wanted_plan_fd, -1);
     } else {
         p->is_reread = p->keeps_changes = false;
     }
     if (s != STATUS_OK) {
-        tell_current(p, false, MACHINE_LACKS);
+        tell_who_asked(p, false, MACHINE_LACKS);
         close_child(&p->next);
     }
     return s;
@@ -287,7 +321,7 @@ static void on_serving(parent *p, channel_packet *packet) {
             p->options->serving(p->options->context);
         }
     } else {
-        tell_current(p, true, 0);
+        tell_who_asked(p, true, 0);
         child *place = free_place(p); // there is one: see go_on
         *place = p->current;
         (void)process_signal(&place->process, SIGUSR2);
@@ -333,6 +367,93 @@ static void on_start_packet(parent *p, channel_packet *packet) {
     }
 }
 
+// --- the owner ---------------------------------------------------------------------------------------------
+
+status generations_assign(channel *c, int plan_fd, err *e) {
+    return channel_send(c, GENERATION_NEXT, slice_empty(), &plan_fd, 1, e);
+}
+
+status generations_check(channel *c, int plan_fd, err *e) {
+    return channel_send(c, OWNER_CHECK, slice_empty(), &plan_fd, 1, e);
+}
+
+status generations_receive(channel *c, generations_event *ret) {
+    channel_packet packet;
+    TRY(channel_receive(c, 2, &packet, NULL));
+    *ret = (generations_event){.report_fd = -1, .result_fd = -1, .drivers_fd = -1};
+    if (packet.len == sizeof ret->exit_status) { // of our own child
+        memcpy(&ret->exit_status, packet.payload, sizeof ret->exit_status);
+    }
+    if (packet.type == OWNER_BEGINS) {
+        ret->kind = GENERATIONS_BEGINS;
+        ret->drivers_fd = channel_packet_take(&packet, 0);
+    } else {
+        ret->kind = packet.type == OWNER_TAKEN     ? GENERATIONS_TAKEN
+                    : packet.type == OWNER_REFUSED ? GENERATIONS_REFUSED
+                                                   : GENERATIONS_CHECKED;
+        ret->report_fd = channel_packet_take(&packet, 0);
+        ret->result_fd = channel_packet_take(&packet, 1);
+    }
+    channel_packet_done(&packet);
+    return STATUS_OK;
+}
+
+static void end_check(parent *p, int exit_status) {
+    const int fds[] = {p->check_report_fd, p->check_result_fd};
+    tell_owner(p, OWNER_CHECKED, exit_status, fds, p->check_result_fd >= 0 ? 2 : 0);
+    replace_fd(&p->check_report_fd, -1);
+    replace_fd(&p->check_result_fd, -1);
+}
+
+static void be_checker(parent *p, int plan_fd) {
+    p->is_child = true;
+    close_parents(p);
+    close_child(&p->next);
+    (void)dup2(p->check_report_fd, STDERR_FILENO);
+    p->exit_status = p->options->check(p->options->context, plan_fd, p->check_result_fd);
+}
+
+static status fork_checker(parent *p, bool *ret_is_child, err *e) {
+    TRY(memory_file_new("writ-report", &p->check_report_fd, e));
+    TRY(memory_file_new("writ-result", &p->check_result_fd, e));
+    return process_fork(&p->checker, ret_is_child, e);
+}
+
+static void start_check(parent *p, int plan_fd) {
+    bool is_child = false;
+    bool can = p->checker.pidfd < 0 && p->options->check != NULL && !p->is_ending;
+    if (!can || fork_checker(p, &is_child, NULL) != STATUS_OK) {
+        end_check(p, MACHINE_LACKS);
+    } else if (is_child) {
+        be_checker(p, plan_fd);
+    }
+}
+
+static void on_owners_packet(parent *p, channel_packet *packet) {
+    if (packet->type == GENERATION_NEXT && !p->is_ending) {
+        replace_fd(&p->wanted_plan_fd, channel_packet_take(packet, 0));
+        p->is_wanted = p->is_owners_wish = true;
+    } else if (packet->type == OWNER_CHECK) {
+        auto_fd plan_fd = channel_packet_take(packet, 0);
+        start_check(p, plan_fd);
+    }
+}
+
+static void hear_owner(parent *p) {
+    channel_packet packet;
+    status s = p->options->owner == NULL ? STATUS_NOT_FOUND : STATUS_OK;
+    while (s == STATUS_OK && !p->is_child) {
+        s = channel_receive(p->options->owner, 1, &packet, NULL);
+        if (s == STATUS_OK) {
+            on_owners_packet(p, &packet);
+            channel_packet_done(&packet);
+        }
+    }
+    if (s != STATUS_OK && s != STATUS_NOT_FOUND && !p->is_ending) {
+        end_all(p);
+    }
+}
+
 // Each child is heard in its own time: what was current before a packet may not be any more after it.
 static void on_packets(parent *p) {
     channel_packet packet;
@@ -352,7 +473,8 @@ static int status_of(process_exit x) { return x.is_signal ? 128 + x.number : x.n
 
 static void end_all(parent *p) {
     p->is_ending = true;
-    p->is_wanted = p->is_reread = false;
+    p->is_wanted = p->is_owners_wish = p->is_reread = false;
+    (void)process_signal(&p->checker, SIGKILL);
     (void)process_signal(&p->current.process, SIGTERM);
     (void)process_signal(&p->next.process, SIGTERM);
     for (size_t i = 0; i < RETIRING_MAX; i++) {
@@ -372,7 +494,7 @@ static void on_next_ended(parent *p, process_exit x) {
         p->is_reread = p->keeps_changes = !p->is_ending;
     } else if (!p->is_ending) {
         p->options->kept(p->options->context, status_of(x));
-        tell_current(p, false, status_of(x));
+        tell_who_asked(p, false, status_of(x));
     }
 }
 
@@ -386,6 +508,9 @@ static void reap(parent *p) {
         if (process_reap(&p->retiring[i].process, &x)) {
             close_child(&p->retiring[i]);
         }
+    }
+    if (process_reap(&p->checker, &x)) {
+        end_check(p, status_of(x));
     }
     if (process_reap(&p->current.process, &x)) {
         close_child(&p->current);
@@ -410,8 +535,13 @@ static void on_signals(parent *p) {
 static void wait_for_something(const parent *p) {
     const child *const children[] = {&p->current, &p->next, &p->retiring[0], &p->retiring[1]};
     enum { COUNT = sizeof children / sizeof children[0] };
-    struct pollfd list[1 + 3 * COUNT] = {{.fd = p->signals.fd, .events = POLLIN}};
-    size_t n = 1;
+    bool hears_owner = p->options->owner != NULL && !p->is_ending;
+    struct pollfd list[3 + 3 * COUNT] = {
+        {.fd = p->signals.fd, .events = POLLIN},
+        {.fd = p->checker.pidfd, .events = POLLIN},
+        {.fd = hears_owner ? p->options->owner->fd : -1, .events = POLLIN},
+    };
+    size_t n = 3;
     for (size_t i = 0; i < COUNT; i++) {
         bool is_heard = i < 2; // retiring ones have nothing to say any more
         list[n++] = (struct pollfd){.fd = children[i]->process.pidfd, .events = POLLIN};
@@ -457,6 +587,10 @@ static void watch(parent *p) {
         wait_for_something(p);
         on_signals(p);
         on_packets(p);
+        hear_owner(p);
+        if (p->is_child) { // that checks
+            return;
+        }
         serve_drivers(p, &p->current);
         serve_drivers(p, &p->next);
         for (size_t i = 0; i < RETIRING_MAX; i++) {
@@ -480,7 +614,10 @@ status generations_run(const generations_options *o, int *ret_exit, err *e) {
                 .next_memory_fd = -1,
                 .plan_fd = -1,
                 .summary_fd = -1,
-                .wanted_plan_fd = -1};
+                .wanted_plan_fd = -1,
+                .checker = {0, -1},
+                .check_report_fd = -1,
+                .check_result_fd = -1};
     driver_process_init(&p.drivers);
     TRY(signal_fd_open(numbers, sizeof numbers / sizeof numbers[0], &p.signals, e));
     p.has_terminal = terminal_is_there();

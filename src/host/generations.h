@@ -29,12 +29,46 @@ typedef struct generations_options {
     // The first one serves. May be NULL.
     void (*serving)(void *context);
     void *context;
+    // Who says what runs, by generations_assign and so on; nobody else does then. Its end is ours. Borrowed;
+    // NULL = there is none.
+    struct channel *owner;
+    // Looks at what a plan would run, in a process of its own, and writes what it found to the memory file
+    // `ret_fd`, also when it returns another exit status than 0. May be NULL.
+    int (*check)(void *context, int plan_fd, int ret_fd);
     bool is_background; // nobody reads our standard error once the first one serves
 } generations_options;
 
 // Until the end. `ret_exit` is the exit status of the generation that was the last; in the copies, what `run`
 // returned.
 status generations_run(const generations_options *o, int *ret_exit, err *e) WRIT_MUST_USE;
+
+// --- the owner ---------------------------------------------------------------------------------------------
+
+typedef enum generations_event_kind {
+    GENERATIONS_TAKEN,   // the next generation serves what was assigned
+    GENERATIONS_REFUSED, // it ended before that; what ran before goes on
+    GENERATIONS_CHECKED,
+    // A generation is about to start: on this channel it asks for its sessions with drivers
+    // (driver_process_ask_session).
+    GENERATIONS_BEGINS,
+} generations_event_kind;
+
+typedef struct generations_event { // descriptors are the receiver's to close; -1 = there is none
+    generations_event_kind kind;
+    int exit_status; // of one that was refused, or that checked
+    int report_fd;   // what it wrote to its standard error
+    int result_fd;   // GENERATIONS_CHECKED
+    int drivers_fd;  // GENERATIONS_BEGINS
+} generations_event;
+
+// The next generation runs this plan. One at a time: the answer comes before another is assigned.
+status generations_assign(struct channel *c, int plan_fd, err *e) WRIT_MUST_USE;
+// Likewise one at a time, beside generations that come and go.
+status generations_check(struct channel *c, int plan_fd, err *e) WRIT_MUST_USE;
+// STATUS_NOT_FOUND when there is nothing now, STATUS_CLOSED when all have ended.
+status generations_receive(struct channel *c, generations_event *ret) WRIT_MUST_USE;
+
+// --- seen from inside --------------------------------------------------------------------------------------
 
 // Before host_run: the sockets of the generation before, if there was one, and the process with the drivers.
 void generation_adopt(generation *g, host_config *c);

@@ -66,7 +66,9 @@ static bool is_linked(const workload_config *c, slice interface, slice label, ch
     size_t count = 0;
     for (size_t i = 0; i < c->links.count; i++) {
         const host_link *l = &c->links.items[i];
-        if (host_link_serves(l, interface) && (label.len == 0 || slice_equal_text(label, l->name))) {
+        bool is_any = host_link_serves(l, slice_from_text(WASI_LINK_ANY));
+        if (is_any ||
+            (host_link_serves(l, interface) && (label.len == 0 || slice_equal_text(label, l->name)))) {
             snprintf(why, why_bytes, "linked to %s", l->target);
             count++;
         }

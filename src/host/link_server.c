@@ -379,6 +379,8 @@ link_server *link_server_new(const link_server_options *options) {
         .loop = options->loop,
         .roots = options->roots,
         .directory = options->directory,
+        .drivers = options->drivers != NULL ? options->drivers : driver_all(),
+        .context = options->context,
         .shared = &s->shared,
         .events = {s, on_health, link_deliver, link_deliver_cancel, link_end_deliveries, on_lost},
     };

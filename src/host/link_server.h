@@ -33,8 +33,10 @@ enum {
 
 typedef struct link_server_options {
     loop *loop;
-    trust_roots *roots;    // for TLS of drivers; NULL = none but those in settings
-    const char *directory; // for files of drivers, absolute; NULL = none
+    trust_roots *roots;           // for TLS of drivers; NULL = none but those in settings
+    const char *directory;        // for files of drivers, absolute; NULL = none
+    const driver *const *drivers; // that links may name, NULL at the end; NULL = all in-tree ones
+    void *context;                // of those that were given, in driver_environment
 } link_server_options;
 
 link_server *link_server_new(const link_server_options *options);

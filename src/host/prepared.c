@@ -57,7 +57,7 @@ status prepared_decide(prepared_workload *p, const prepared_context *c, const ve
     grants *g = NULL;
     grants_writ writ;
     TRY(host_decode_component(p->config->component_path, buf_slice(&p->bytes), &p->component, e));
-    TRY(workload_kind_of(p->component, p->config, c->config->workload_count == 1, &p->kind, e));
+    TRY(workload_kind_of(p->component, p->config, host_config_is_for_one(c->config), &p->kind, e));
     TRY(grants_new(p->component, p->config, vetting_writ(v, &writ), &g, e));
     if (c->observer != NULL && c->observer->decided != NULL) {
         c->observer->decided(c->observer->context, c->config, p->number, g);

@@ -47,7 +47,9 @@ static status check_names(const host_config *c, err *e) {
             return err_set(e, STATUS_INVALID, "two workloads have the name \"%s\"", c->workloads[i].name);
         }
     }
-    return c->workload_count > 0 ? STATUS_OK : err_set(e, STATUS_INVALID, "there is no workload to run");
+    return c->workload_count > 0 || c->is_assigned
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "there is no workload to run");
 }
 
 // Each workload as many instances as it may have beside the others, when all run at one time in one worker.
@@ -77,6 +79,9 @@ static int count_workers(const run *r) {
         useful = n > useful ? n : useful;
     }
     wanted = wanted < WORKERS_MAX ? wanted : WORKERS_MAX;
+    if (c->is_assigned) { // what comes later may use them all
+        return (int)wanted;
+    }
     return (int)(wanted < useful ? wanted : useful);
 }
 
@@ -141,7 +146,7 @@ static status check_routes(run *r, err *e) {
     TRY(routes_new(r->config, &all, e));
     size_t count = routes_count(all);
     routes_free(all);
-    bool is_useful = count > 0 || r->is_command;
+    bool is_useful = count > 0 || r->is_command || r->config->is_assigned;
     for (size_t i = 0; i < run_workload_count(r); i++) {
         const workload_config *c = r->workloads[i].config;
         bool serves = r->workloads[i].kind == WORKLOAD_HTTP;
@@ -153,7 +158,7 @@ static status check_routes(run *r, err *e) {
                            "wasi:http/incoming-handler",
                            c->name);
         }
-        if (serves && c->route_count == 0) {
+        if (serves && c->route_count == 0 && !r->config->is_assigned) {
             logger_event(r->workloads[i].logger, LOG_WARN, "no-route", NULL, 0,
                          "no route leads to it: it is not served");
         }
@@ -181,12 +186,43 @@ static void warn_about_links(const run *r) {
     }
 }
 
+// One callee of an assigned workload that is not as the caller wants it: its calls go through the link, where
+// they fail one by one, and what else it does goes on.
+static void drop_misfits(const run *r, const component *const *components, uint32_t number) {
+    workload_config *w = &r->config->workloads[number];
+    host_callee *all = w->callees;
+    size_t count = w->callee_count, kept = 0;
+    err e;
+    for (size_t i = 0; i < count; i++) {
+        host_callee one = all[i];
+        w->callees = &one;
+        w->callee_count = 1;
+        if (callees_check(r->config, components, number, &e) == STATUS_OK) {
+            all[kept++] = one;
+            continue;
+        }
+        logger_event(r->workloads[number].logger, LOG_WARN, "callee-misfit",
+                     LOG_FIELDS(LOG_TEXT("target", slice_from_text(one.workload))), "%s", e.message);
+        host_callee_done(&one);
+    }
+    w->callees = all;
+    w->callee_count = kept;
+    if (callees_check(r->config, components, number, &e) != STATUS_OK) { // they do not go together
+        while (w->callee_count > 0) {
+            host_callee_done(&all[--w->callee_count]);
+        }
+    }
+}
+
 // Whatever a workload is to call is there.
 static status check_callees(run *r, err *e) {
     const component **components = mem_calloc(run_workload_count(r) + 1, sizeof *components);
     callees *found = NULL;
     for (size_t i = 0; i < run_workload_count(r); i++) {
         components[i] = r->workloads[i].component;
+    }
+    for (uint32_t i = 0; r->config->is_assigned && i < run_workload_count(r); i++) {
+        drop_misfits(r, components, i);
     }
     status s = callees_new(r->config, components, &found, e);
     callees_free(found);
@@ -204,7 +240,7 @@ static status decide(run *r, err *e) {
         status s = prepared_decide(&r->workloads[i], &context, &r->vettings[i], e);
         TRY(name_failure(r, i, s, e));
     }
-    r->is_command = r->workloads[0].kind == WORKLOAD_COMMAND; // then it is the only one
+    r->is_command = run_workload_count(r) > 0 && r->workloads[0].kind == WORKLOAD_COMMAND; // then it is alone
     TRY(check_callees(r, e));
     warn_about_links(r);
     return check_routes(r, e);
@@ -304,7 +340,7 @@ static status open_all(run *r, err *e) {
     for (size_t i = 0; i < run_workload_count(r); i++) {
         TRY(name_failure(r, i, prepared_open(&r->workloads[i], e), e));
     }
-    return r->is_command ? STATUS_OK : open_listeners(r, e);
+    return r->is_command || r->config->listen_address == NULL ? STATUS_OK : open_listeners(r, e);
 }
 
 static void warn_about_machine(run *r) {

@@ -48,7 +48,7 @@ static status make_part(runner *r, uint32_t number, err *e) {
     workload_options w = {
         .config = &o->config->workloads[number],
         .number = number,
-        .is_alone = r->count == 1,
+        .is_alone = host_config_is_for_one(o->config),
         .component = from->component,
         .artifacts = from->artifacts,
         .engine = o->engine,
@@ -158,8 +158,11 @@ void runner_deliver_cancel(rpc_request *q) { deliveries_cancel(q); }
 status runner_start(runner *r, err *e) {
     cell_set(&r->options.cell->state, CELL_SERVING);
     make_deliveries(r);
-    if (r->options.listener_fd < 0) {
+    if (r->count > 0 && r->places[0].workload->kind == WORKLOAD_COMMAND) {
         return command_start(&r->places[0], on_ended, r, &r->command, e);
+    }
+    if (r->options.listener_fd < 0) {
+        return STATUS_OK;
     }
     service_options o = {
         .config = r->options.config,
@@ -176,11 +179,13 @@ status runner_start(runner *r, err *e) {
 
 void runner_drain(runner *r, uint64_t deadline_ns) {
     cell_set(&r->options.cell->state, CELL_DRAINING);
+    if (r->command != NULL) {
+        on_ended(r, 0);
+        return;
+    }
+    deliveries_drain(r->deliveries, deadline_ns);
     if (r->service != NULL) {
         service_drain(r->service, deadline_ns);
-        deliveries_drain(r->deliveries, deadline_ns);
-    } else {
-        on_ended(r, 0);
     }
 }
 

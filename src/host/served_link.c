@@ -9,10 +9,11 @@
 enum { LOST_TEXT_BYTES_MAX = 512 };
 #define LOST_PAUSE_NS 1000000000ull
 
-static status find_driver(const host_link *l, const driver **ret, err *e) {
+static status find_driver(const served_link_place *place, const host_link *l, const driver **ret, err *e) {
     slice name = slice_from_text(l->driver);
     for (size_t i = 0; i < l->interface_count; i++) {
-        const driver *d = driver_find(name, slice_from_text(l->interfaces[i]));
+        slice interface = slice_from_text(l->interfaces[i]);
+        const driver *d = name.len == 0 ? NULL : driver_choose(place->drivers, name, &interface, 1);
         if (d == NULL) {
             return err_set(e, STATUS_NOT_FOUND, "there is no driver \"%s\" for %s", l->driver,
                            l->interfaces[i]);
@@ -89,8 +90,9 @@ static status open_driver(served_link *l, const served_link_place *place, err *e
                                           .roots = place->roots,
                                           .directory = place->directory,
                                           .random = place->random,
-                                          .shared = place->shared};
-    TRY(find_driver(c, &l->driver, e));
+                                          .shared = place->shared,
+                                          .context = place->context};
+    TRY(find_driver(place, c, &l->driver, e));
     l->values = mem_calloc(c->setting_count + c->credential_count + 1, sizeof *l->values);
     slice interfaces[HOST_LINK_INTERFACES_MAX];
     for (size_t i = 0; i < c->interface_count; i++) {

@@ -42,6 +42,8 @@ typedef struct served_link_place { // the same for all links
     loop *loop;
     trust_roots *roots;    // for TLS; NULL = none but those in settings
     const char *directory; // for files, absolute; NULL = none
+    const driver *const *drivers;
+    void *context;
     uint64_t random;
     list_node *shared; // by links, in driver_environment
     served_link_events events;

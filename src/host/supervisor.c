@@ -179,7 +179,8 @@ static void on_ready(void *context, worker_slot *s) {
     }
     const host_observer *o = v->options->observer;
     if (!is_command(v) && o != NULL && o->listening != NULL) {
-        o->listening(o->context, v->options->listener_fds, (size_t)v->options->worker_count);
+        bool is_there = v->options->listener_fds != NULL;
+        o->listening(o->context, v->options->listener_fds, is_there ? (size_t)v->options->worker_count : 0);
     }
     if (!is_command(v) && o != NULL && o->serving != NULL) {
         o->serving(o->context, v->options->url, v->options->worker_count);

@@ -91,7 +91,8 @@ static bool imports_interface(const component *c, slice interface) {
 bool workload_uses_link(const component *c, const host_link *l) {
     for (size_t k = 0; k < l->interface_count; k++) {
         slice interface = slice_from_text(l->interfaces[k]);
-        if (imports_interface(c, interface) || exports_interface(c, interface)) {
+        if (slice_equal_text(interface, WASI_LINK_ANY) || imports_interface(c, interface) ||
+            exports_interface(c, interface)) {
             return true;
         }
     }
@@ -102,7 +103,8 @@ bool workload_is_called_by_drivers(const component *c, const workload_config *co
     for (size_t i = 0; i < config->links.count; i++) {
         const host_link *l = &config->links.items[i];
         for (size_t k = 0; k < l->interface_count; k++) {
-            if (exports_interface(c, slice_from_text(l->interfaces[k]))) {
+            slice interface = slice_from_text(l->interfaces[k]);
+            if (slice_equal_text(interface, WASI_LINK_ANY) || exports_interface(c, interface)) {
                 return true;
             }
         }
@@ -293,6 +295,7 @@ static status fill_links(workload *w, const workload_options *o, err *e) {
                                         .target_name = slice_from_text(l->target_name),
                                         .number = l->number,
                                         .timeout_ns = l->timeout_ns,
+                                        .is_any = strcmp(l->interfaces[k], WASI_LINK_ANY) == 0,
                                         .state = &o->link_states[l->number]};
         }
     }

@@ -46,6 +46,11 @@ void guest_done(guest *g) {
 
 void *host_call_context(host_call *call) { return call->instance; }
 arena *host_call_arena(host_call *call) { return &call->arena; }
+const semver *host_call_version(const host_call *call) {
+    static const semver none = {0};
+    (void)call;
+    return &none;
+}
 slice host_call_label(const host_call *call) { return call->label; }
 core_store *host_call_store(host_call *call) {
     (void)call;

@@ -92,7 +92,8 @@ static status home_wait(host_call *call, err *e) { return host_call_suspend(call
 static void home_wake(void *caller) { (void)caller; }
 
 static const bridge_ops ops = {home_open,    home_close, home_begin, home_end, home_unfinished,
-                               home_explain, home_wait,  home_wake,  NULL,     NULL};
+                               home_explain, home_wait,  home_wake,  NULL,     NULL,
+                               NULL};
 
 // --- linking -----------------------------------------------------------------------------------------------
 

@@ -139,8 +139,8 @@ TEST(too_many_workloads_are_refused) {
     buf_init(&bytes, CONFIG_WIRE_BYTES_MAX);
     EXPECT_OK(config_wire_write(&c, &bytes, NULL));
     // The same with one more, as a number: an absent name, an address, no certificates, then the numbers.
-    size_t at = 1 + 1 + 4 + strlen("127.0.0.1") + 1 + 2 + 4 + 3 * 4 + 2 * 8 + 2;
-    EXPECT_EQ(bytes.data[at], HOST_WORKLOADS_MAX);
+    size_t at = 1 + 1 + 4 + strlen("127.0.0.1") + 1 + 2 + 4 + 3 * 4 + 2 * 8 + 3;
+    EXPECT_EQ(bytes.data[at] + 256 * bytes.data[at + 1], HOST_WORKLOADS_MAX);
     bytes.data[at]++;
     host_config got;
     host_config_init(&got);

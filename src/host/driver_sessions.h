@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Supervisors as sessions at the end of links (host/link_server.h), each over a channel: what it sends
+// (MESSAGE_SERVE, then MESSAGE_ATTACH, MESSAGE_PUT_LINK, MESSAGE_CUT_LINK in any order) and what it is told
+// (MESSAGE_OPENED, MESSAGE_LINK_HEALTH and so on). A packet that is wrong, or that comes at the wrong time,
+// ends the session, with the reason as MESSAGE_FAILED.
+#pragma once
+
+#include "host/link_server.h"
+#include "os/channel.h"
+
+typedef struct driver_sessions driver_sessions;
+
+typedef struct driver_sessions_options { // borrowed
+    loop *loop;
+    link_server *server;
+    const char *directory; // that each must name; NULL = any
+    bool connects;         // through the supervisor of each session; else drivers connect nowhere
+} driver_sessions_options;
+
+driver_sessions *driver_sessions_new(const driver_sessions_options *options);
+void driver_sessions_free(driver_sessions *d); // accepts NULL; before the server
+
+// One more, over its channel, which is taken over. `first` is the packet that has been received from it
+// already, which is taken over too; or NULL.
+status driver_sessions_add(driver_sessions *d, int fd, channel_packet *first, err *e) WRIT_MUST_USE;
