@@ -35,6 +35,7 @@ int cli_logs(int argc, char **argv);
 int cli_scale(int argc, char **argv);
 int cli_link(int argc, char **argv);
 int cli_provider(int argc, char **argv);
+int cli_context(int argc, char **argv);
 int cli_new(int argc, char **argv);
 int cli_build(int argc, char **argv);
 int cli_dev(int argc, char **argv);

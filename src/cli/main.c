@@ -25,6 +25,7 @@ static const command commands[] = {
     {"scale", "change how many instances a workload may have", cli_scale},
     {"link", "change what is behind links while a host runs", cli_link},
     {"provider", "serve drivers to hosts, in a process of their own", cli_provider},
+    {"context", "remember how lattices are reached, and which one is meant", cli_context},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},
     {"verify", "check a component's signature and the trust in its maker", cli_verify},

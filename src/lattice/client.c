@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "bus/nats.h"
 #include "codec/subject.h"
 
 enum {
@@ -88,11 +87,8 @@ static status write_headers(const lattice_client *c, question *q, err *e) {
     if (c->signer.sign == NULL) {
         return STATUS_OK;
     }
-    status s = nats_headers_begin(&q->headers);
-    s = s == STATUS_OK ? c->signer.sign(c->signer.arg, slice_from_text(q->subject), buf_slice(&q->payload),
-                                        &q->headers, e)
-                       : s;
-    s = s == STATUS_OK ? nats_headers_end(&q->headers) : s;
+    status s =
+        c->signer.sign(c->signer.arg, slice_from_text(q->subject), buf_slice(&q->payload), &q->headers, e);
     return s == STATUS_OK ? STATUS_OK : err_wrap(e, "sign a control request");
 }
 

@@ -28,9 +28,9 @@ enum {
 #define LATTICE_PREFIX_DEFAULT "wasmbus.ctl"
 #define LATTICE_NAME_DEFAULT "default"
 
-// Proves who asks: adds fields to the headers of a request (nats_headers_put).
+// Proves who asks: appends a whole block of headers for a request (lattice/roles.h).
 typedef struct lattice_signer {
-    status (*sign)(void *arg, slice subject, slice payload, buf *headers, err *e);
+    status (*sign)(void *arg, slice subject, slice payload, buf *ret, err *e);
     void *arg;
 } lattice_signer;
 

@@ -43,7 +43,7 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
           "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may"),
-          "link": ("put", "del", "list")}
+          "link": ("put", "del", "list"), "context": ("new", "use", "list", "show", "del")}
 COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
             "verify", "diff", "doctor", "version")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
