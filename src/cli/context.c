@@ -258,7 +258,7 @@ int cli_context(int argc, char **argv) {
         .member_count = COUNT(members),
         .examples = "  writ context new prod --nats tls://nats.example.com --creds ~/prod.creds --use\n"
                     "  writ context list\n"
-                    "  writ get hosts --context prod",
+                    "  writ context use prod",
     };
     return cli_group_run(&group, argc, argv);
 }
