@@ -94,7 +94,8 @@ static void read_answers(slice bytes) {
     (void)!jetstream_read_stream(bytes, &fault, &stream, NULL);
     (void)!jetstream_read_message(bytes, &memory, &fault, &message, NULL);
     (void)!jetstream_read_consumer(bytes, &fault, &pending, NULL);
-    (void)jetstream_read_place(bytes, &number, &pending);
+    jetstream_place place;
+    (void)jetstream_read_place(bytes, &place);
 }
 
 static void turns(const state *s, int n) {

@@ -129,8 +129,12 @@ static status check_bucket(slice bucket, err *e) {
                          SLICE_ARG(slice_sub(bucket, 0, BUS_BUCKET_BYTES_MAX)), BUS_BUCKET_BYTES_MAX);
 }
 
+bool bus_key_is_valid(slice key) {
+    return has_only(key, "-/_=.", BUS_KEY_BYTES_MAX) && subject_is_plain_within(key, BUS_KEY_BYTES_MAX);
+}
+
 static status check_key(slice key, err *e) {
-    return has_only(key, "-/_=.", BUS_KEY_BYTES_MAX) && subject_is_plain_within(key, BUS_KEY_BYTES_MAX)
+    return bus_key_is_valid(key)
                ? STATUS_OK
                : err_set(e, STATUS_INVALID,
                          "\"%.*s\" is no key: 1 to %d letters, digits and \"-/_=.\", no '.' at an end or "

@@ -142,9 +142,11 @@ typedef struct bus_kv_entry {
 
 typedef struct bus_kv_result {
     // STATUS_OK; STATUS_NOT_FOUND: no such key (get), no such bucket; STATUS_EXISTS: somebody was faster;
-    // STATUS_TIMEOUT, STATUS_CLOSED, STATUS_DENIED, STATUS_LIMIT, STATUS_IO: the store failed
+    // STATUS_TIMEOUT, STATUS_CLOSED, STATUS_DENIED, STATUS_LIMIT, STATUS_IO: the store failed,
+    // STATUS_UNSUPPORTED: the server keeps nothing
     status code;
-    bus_kv_entry entry; // of get; of changes only `revision` is told, 0 when there was nothing to remove
+    bus_kv_entry entry; // of get; of changes only `revision` is told, which may be 0 when there was
+                        // nothing to remove
     const char *text;   // a sentence unless STATUS_OK
 } bus_kv_result;
 
@@ -172,9 +174,9 @@ status bus_kv_remove(bus *b, bus_kv_op *o, slice bucket, slice key, bus_kv_kind 
                      uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) WRIT_MUST_USE;
 void bus_kv_cancel(bus_kv_op *o); // it may be done all the same; idempotent; accepts a zeroed one
 
-// Every key of the bucket as it is, then `caught_up`, then each change as it comes, in the order of
-// revisions. After a lost connection it goes on by itself: what may have been missed is told again as it is
-// then
+// Every key of the bucket as it is (values that are longer than the bus takes are told by `failed`), then
+// `caught_up`, then each change as it comes, in the order of revisions. After a lost connection it goes on by
+// itself: what may have been missed is told again as it is then
 // (`restarted` first: whatever is not told until `caught_up` is gone).
 typedef struct bus_kv_watch bus_kv_watch;
 struct bus_kv_watch { // the caller's, zeroed, in place until it is cancelled
@@ -221,3 +223,4 @@ void bus_init(bus *b, const bus_ops *ops, loop *l);
 // The connection has changed. Whoever is told may free the bus: the caller keeps it in place meanwhile.
 void bus_tell_watchers(bus *b, bool is_up, const char *reason);
 bool bus_nobody_listens(const bus_message *m); // the answer that says so
+bool bus_key_is_valid(slice key);

@@ -165,7 +165,7 @@ status jetstream_read_direct(slice headers, uint64_t *ret_sequence, err *e) {
 
 // $JS.ACK.<stream>.<consumer>.<times>.<sequence>.<its own>.<time>.<pending>, and the same with <domain> and
 // <account> behind ACK and one more token at the end.
-bool jetstream_read_place(slice reply, uint64_t *ret_sequence, uint64_t *ret_pending) {
+bool jetstream_read_place(slice reply, jetstream_place *ret) {
     slice tokens[PLACE_TOKENS_MAX];
     size_t count = 0;
     if (!slice_starts_with(reply, "$JS.ACK.")) {
@@ -178,6 +178,18 @@ bool jetstream_read_place(slice reply, uint64_t *ret_sequence, uint64_t *ret_pen
         at = end + 1;
     }
     size_t first = count == 9 ? 0 : 2;
-    return (count == 9 || count >= 11) && slice_to_u64(tokens[first + 5], ret_sequence) &&
-           slice_to_u64(tokens[first + 8], ret_pending);
+    return (count == 9 || count >= 11) && slice_to_u64(tokens[first + 5], &ret->sequence) &&
+           slice_to_u64(tokens[first + 6], &ret->number) && slice_to_u64(tokens[first + 8], &ret->pending);
+}
+
+// --- requests ----------------------------------------------------------------------------------------------
+
+status jetstream_write_bucket(const char *bucket, uint64_t replicas, bool in_memory, buf *ret) {
+    return buf_append_format(ret,
+                             "{\"name\":\"KV_%s\",\"subjects\":[\"$KV.%s.>\"],\"retention\":\"limits\","
+                             "\"max_consumers\":-1,\"max_msgs_per_subject\":1,\"max_msgs\":-1,"
+                             "\"max_bytes\":-1,\"max_age\":0,\"max_msg_size\":-1,\"storage\":\"%s\","
+                             "\"discard\":\"new\",\"num_replicas\":%llu,\"duplicate_window\":120000000000,"
+                             "\"allow_rollup_hdrs\":true,\"deny_delete\":true,\"allow_direct\":true}",
+                             bucket, bucket, in_memory ? "memory" : "file", (unsigned long long)replicas);
 }

@@ -22,6 +22,8 @@ enum {
     JETSTREAM_TEXT_BYTES_MAX = 160,
     // Numbers of faults.
     JETSTREAM_NO_MESSAGE = 10037,
+    JETSTREAM_TOO_LONG = 10054,
+    JETSTREAM_FULL = 10077,
     JETSTREAM_NAME_IN_USE = 10058,
     JETSTREAM_NO_STREAM = 10059,
     JETSTREAM_WRONG_SEQUENCE = 10071, // Nats-Expected-Last-Subject-Sequence
@@ -67,4 +69,12 @@ status jetstream_read_consumer(slice json, jetstream_fault *fault, uint64_t *ret
 status jetstream_read_direct(slice headers, uint64_t *ret_sequence, err *e) WRIT_MUST_USE;
 
 // The place of a message that a consumer gave, from its reply subject ($JS.ACK. ...); false when it is none.
-bool jetstream_read_place(slice reply, uint64_t *ret_sequence, uint64_t *ret_pending);
+typedef struct jetstream_place {
+    uint64_t sequence; // in the stream
+    uint64_t number;   // of those that the consumer gave, from 1
+    uint64_t pending;  // to come
+} jetstream_place;
+bool jetstream_read_place(slice reply, jetstream_place *ret);
+
+// The stream behind a bucket of keys and values with one value per key, as the server's own clients make it.
+status jetstream_write_bucket(const char *bucket, uint64_t replicas, bool in_memory, buf *ret) WRIT_MUST_USE;

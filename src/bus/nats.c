@@ -132,6 +132,7 @@ void nats_free(nats *n) {
 
 void nats_set_credentials(nats *n, const nats_credentials *credentials) { n->credentials = *credentials; }
 nats_state nats_state_of(const nats *n) { return n->state; }
+uint64_t nats_passed_over(const nats *n) { return n->passed_over; }
 size_t nats_payload_max(const nats *n) { return n->info.max_payload; }
 
 uint64_t nats_next_try_ns(const nats *n) {

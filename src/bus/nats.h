@@ -95,6 +95,7 @@ void nats_set_credentials(nats *n, const nats_credentials *credentials); // for 
 
 nats_state nats_state_of(const nats *n);
 uint64_t nats_next_try_ns(const nats *n); // of loop_now_ns; UINT64_MAX = none is planned
+uint64_t nats_passed_over(const nats *n); // messages of subscriptions that were too long
 size_t nats_payload_max(const nats *n); // that the server takes, with headers; 0 before the first connection
 
 // --- publishing --------------------------------------------------------------------------------------------
@@ -104,6 +105,7 @@ typedef struct nats_message {
     slice reply;   // empty = none
     slice headers; // a whole block, see nats_headers_begin; empty = none
     slice payload;
+    bool is_cut; // one that came was longer than is taken: without headers and payload
 } nats_message;
 
 // STATUS_CLOSED while there is no connection, STATUS_LIMIT for a full queue or a message that is longer than
@@ -128,7 +130,8 @@ struct nats_subscription {
     char *subject;
     char *queue; // or NULL
     uint64_t sid;
-    uint64_t left; // messages until its end; 0 = no end
+    uint64_t left;  // messages until its end; 0 = no end
+    bool takes_cut; // the caller's, set after subscribing: messages that are too long are told
 };
 
 // `queue`: of all subscribers with the same one, one gets a message; empty = none. `max`: ends after so many

@@ -91,6 +91,7 @@ struct nats {
     nats_table requests;
     char inbox[NATS_INBOX_PREFIX_BYTES];
     uint64_t inbox_count;
+    uint64_t passed_over;
     char complaint[NATS_REASON_BYTES_MAX]; // the server's last one; often why it closes
     unsigned holds;
     bool is_freed;

@@ -330,9 +330,10 @@ static void deliver_answer(nats *n, const nats_message *m, bool is_too_long) {
 }
 
 void nats_deliver(nats *n, const nats_event *event) {
-    const nats_message m = {event->subject, event->reply, event->headers, event->payload};
+    bool is_cut = event->left_out > 0;
+    const nats_message m = {event->subject, event->reply, event->headers, event->payload, is_cut};
     if (event->sid == NATS_INBOX_SID) {
-        deliver_answer(n, &m, event->left_out > 0);
+        deliver_answer(n, &m, is_cut);
         return;
     }
     nats_subscription *s = nats_table_find(&n->subscriptions, event->sid);
@@ -341,10 +342,12 @@ void nats_deliver(nats *n, const nats_event *event) {
     }
     nats_on_message on_message = s->on_message;
     void *arg = s->arg;
+    bool is_told = !is_cut || s->takes_cut;
+    n->passed_over += is_cut;
     if (s->left > 0 && --s->left == 0) {
         forget(s);
     }
-    if (event->left_out == 0) {
+    if (is_told) {
         on_message(arg, s, &m);
     }
 }

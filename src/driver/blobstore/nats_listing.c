@@ -115,17 +115,18 @@ static void next_round(listing *l) {
 
 static void on_message(void *arg, nats_subscription *s, const nats_message *m) {
     listing *l = arg;
-    uint64_t sequence;
+    jetstream_place at;
     slice text;
     (void)s;
     if (nats_headers_status(m->headers, &text) != 0) { // the server has no more for this round
         finish(l);
         return;
     }
-    if (l->left == 0 || !jetstream_read_place(m->reply, &sequence, &l->pending)) {
+    if (l->left == 0 || !jetstream_read_place(m->reply, &at)) {
         nats_job_fail(l->job, STATUS_IO, "the server listed something that is no object");
         return;
     }
+    l->pending = at.pending;
     take(l, m);
     if (l->pending == 0) {
         finish(l);

@@ -166,16 +166,11 @@ static void on_created(void *arg, const nats_result *r) {
 }
 
 static status create(nats_bucket *b, err *e) {
-    char config[2 * NATS_BUCKET_BYTES_MAX + 512];
-    int len = snprintf(config, sizeof config,
-                       "{\"name\":\"KV_%s\",\"subjects\":[\"$KV.%s.>\"],\"retention\":\"limits\","
-                       "\"max_consumers\":-1,\"max_msgs_per_subject\":1,\"max_msgs\":-1,\"max_bytes\":-1,"
-                       "\"max_age\":0,\"max_msg_size\":-1,\"storage\":\"%s\",\"discard\":\"new\","
-                       "\"num_replicas\":%u,\"duplicate_window\":120000000000,\"allow_rollup_hdrs\":true,"
-                       "\"deny_delete\":true,\"allow_direct\":true}",
-                       b->name, b->name, b->link->in_memory ? "memory" : "file", (unsigned)b->link->replicas);
+    auto_buf config = {0};
+    buf_init(&config, 2 * NATS_BUCKET_BYTES_MAX + 512);
+    TRY(jetstream_write_bucket(b->name, b->link->replicas, b->link->in_memory, &config));
     b->state = NATS_BUCKET_CREATING;
-    return request(b, "CREATE", slice_of(config, (size_t)len), on_created, e);
+    return request(b, "CREATE", buf_slice(&config), on_created, e);
 }
 
 // Of a bucket that is not there. False when it has to be made for this call.

@@ -76,16 +76,19 @@ static void take_key(listing *l, const nats_message *m) {
 
 static void on_message(void *arg, nats_subscription *s, const nats_message *m) {
     listing *l = arg;
+    jetstream_place at;
     slice text;
     (void)s;
     if (nats_headers_status(m->headers, &text) != 0) { // the server has no more for this round
         finish(l);
         return;
     }
-    if (l->left == 0 || !jetstream_read_place(m->reply, &l->last, &l->pending)) {
+    if (l->left == 0 || !jetstream_read_place(m->reply, &at)) {
         nats_task_fail(l->op, STATUS_IO, "the server listed something that is no message of the bucket");
         return;
     }
+    l->last = at.sequence;
+    l->pending = at.pending;
     take_key(l, m);
     if (l->pending == 0) {
         finish(l);

@@ -89,7 +89,9 @@ const char *nats_process_start(nats_process *p, const char *config) {
     }
     write_config(p, config);
     snprintf(path, sizeof path, "%s/config", p->directory);
-    char *words[] = {"nats-server", "-c", path, NULL};
+    char program[512];
+    snprintf(program, sizeof program, "%s", p->program != NULL ? p->program : "nats-server");
+    char *words[] = {program, "-c", path, NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
@@ -99,8 +101,9 @@ const char *nats_process_start(nats_process *p, const char *config) {
     if (error != 0) {
         p->pid = 0;
         nats_process_stop(p);
-        return error == ENOENT ? "nats-server is not installed (apt-get install nats-server)"
-                               : "nats-server cannot be started";
+        return error != ENOENT      ? "nats-server cannot be started"
+               : p->program != NULL ? "this nats-server is not there (run tools/setup/setup.py)"
+                                    : "nats-server is not installed (apt-get install nats-server)";
     }
     return wait_until_it_greets(p) ? NULL : "nats-server did not start";
 }

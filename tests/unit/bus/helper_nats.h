@@ -10,6 +10,7 @@ typedef struct nats_process {
     pid_t pid;
     uint16_t port; // kept over restarts
     char directory[64];
+    const char *program; // NULL = nats-server of the path; stays over restarts
 } nats_process;
 
 // With more text for its configuration file (may be NULL), in which %s stands for its directory. JetStream is

@@ -83,17 +83,18 @@ TEST(messages_as_they_are) {
 }
 
 TEST(places_of_messages) {
-    uint64_t at;
-    uint64_t pending;
-    EXPECT(jetstream_read_place(TEXT("$JS.ACK.KV_b.c.1.42.3.1600000000.9"), &at, &pending));
-    EXPECT_U64(at, 42);
-    EXPECT_U64(pending, 9);
-    EXPECT(jetstream_read_place(TEXT("$JS.ACK.hub.hash.KV_b.c.1.42.3.1600000000.9.x"), &at, &pending));
-    EXPECT_U64(at, 42);
-    EXPECT_U64(pending, 9);
+    jetstream_place at;
+    EXPECT(jetstream_read_place(TEXT("$JS.ACK.KV_b.c.1.42.3.1600000000.9"), &at));
+    EXPECT_U64(at.sequence, 42);
+    EXPECT_U64(at.number, 3);
+    EXPECT_U64(at.pending, 9);
+    EXPECT(jetstream_read_place(TEXT("$JS.ACK.hub.hash.KV_b.c.1.42.3.1600000000.9.x"), &at));
+    EXPECT_U64(at.sequence, 42);
+    EXPECT_U64(at.number, 3);
+    EXPECT_U64(at.pending, 9);
     static const char *const wrong[] = {"", "$JS.ACK", "$JS.ACK.a.b.1.2", "_INBOX.a",
                                         "$JS.ACK.KV_b.c.1.x.3.4.9"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-        EXPECT(!jetstream_read_place(TEXT(wrong[i]), &at, &pending));
+        EXPECT(!jetstream_read_place(TEXT(wrong[i]), &at));
     }
 }

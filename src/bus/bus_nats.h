@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A bus over servers of NATS (bus/nats.h), with its buckets in their JetStream, laid out as the server's own
+// clients have them: a stream KV_<bucket> with the subjects $KV.<bucket>.>.
+//
+// While there is no connection nothing can be published and no operation begins (STATUS_CLOSED);
+// subscriptions and watches stay and go on with the next connection. Values are read where the stream is
+// written, so that who wrote one reads it. A watch is a consumer whose messages are counted: when one is
+// missing, or nothing at all is heard for a while, it begins anew.
+#pragma once
+
+#include "bus/bus.h"
+#include "bus/nats.h"
+
+typedef struct bus_nats_options {
+    // Servers, TLS, credentials, name, random, bounds: of nats.h. `on_state` is the bus's: use a watcher.
+    // `on_error` with `arg` stays the caller's: subjects that the server does not allow are told there.
+    nats_options nats;
+    const char *domain;    // of JetStream; NULL or empty = the connection's own; copied
+    uint64_t replicas;     // of buckets that are made; 0 = 1
+    bool in_memory;        // likewise
+    uint64_t heartbeat_ns; // of watches; 0 = 5 s
+} bus_nats_options;
+
+enum {
+    BUS_NATS_OPS_MAX = 1 << 14, // on buckets, on their way
+    BUS_NATS_WATCHES_MAX = 1 << 10,
+    BUS_NATS_DOMAIN_BYTES_MAX = 64,
+};
+
+// Begins to connect.
+status bus_nats_new(const bus_nats_options *options, bus **ret, err *e) WRIT_MUST_USE;
+// Of one that is a bus over NATS: credentials for the next connection, and the client below, for its state.
+nats *bus_nats_client(bus *b);

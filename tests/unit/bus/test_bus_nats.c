@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// Against a real server. Another program has the same for another server (NATS_PROGRAM).
+#include "bus/bus_nats.h"
+
+#include <signal.h>
+
+#include "unit/bus/bus_contract.h"
+#include "unit/bus/helper_nats.h"
+#include "unit/net/helper_connector.h"
+
+#ifndef NATS_PROGRAM
+#define NATS_PROGRAM NULL
+#endif
+
+struct contract_more {
+    nats_process server;
+    direct_connector connector;
+    uint64_t random;
+    const char *domain;
+};
+
+static bus *open_with(contract_place *p, bus_nats_options o) {
+    nats_server server = {.host = "bus.example", .port = p->more->server.port};
+    bus *b = NULL;
+    err e = {0};
+    o.nats.l = p->l;
+    o.nats.connector = &p->more->connector.base;
+    o.nats.servers = &server;
+    o.nats.server_count = 1;
+    o.nats.random = ++p->more->random;
+    o.nats.ping_ns = second_ns / 10;
+    o.domain = p->more->domain;
+    o.heartbeat_ns = second_ns / 5;
+    EXPECT_STATUS_ERR(bus_nats_new(&o, &b, &e), STATUS_OK, e);
+    return b;
+}
+
+static bus *contract_open(contract_place *p) {
+    bus *b = open_with(p, (bus_nats_options){0});
+    WAIT_FOR(p, bus_is_up(b));
+    return b;
+}
+
+static const char *begin_with(contract_place *p, const char *config) {
+    p->more = MEM_NEW(struct contract_more);
+    p->more->server.program = NATS_PROGRAM;
+    direct_connector_init(&p->more->connector, p->l);
+    return nats_process_start(&p->more->server, config);
+}
+
+static const char *contract_begin(contract_place *p) { return begin_with(p, NULL); }
+static void contract_close(contract_place *p, bus *b) {
+    (void)p;
+    bus_free(b);
+}
+
+static void contract_done(contract_place *p) {
+    direct_connector_done(&p->more->connector);
+    nats_process_stop(&p->more->server);
+    mem_free(p->more);
+}
+
+// --- the server --------------------------------------------------------------------------------------------
+
+static void on_watcher(void *arg, bool is_up, const char *reason) {
+    int *counts = arg;
+    counts[is_up]++;
+    EXPECT(is_up || reason[0] != '\0');
+}
+
+TEST(a_lost_server_comes_back_with_everything) {
+    BEGIN(p);
+    int counts[2] = {0};
+    bus_watcher watcher = {.changed = on_watcher, .arg = counts};
+    observer o = {0};
+    listener x;
+    asker a;
+    keeper k = {0};
+    gatherer g = {0};
+    bus *b = contract_open(&p);
+    bus_add_watcher(b, &watcher);
+    open_bucket_of(&p, b, "B");
+    keep(&p, b, "a", "1", BUS_KV_ANY, STATUS_OK);
+    keep(&p, b, "b", "1", BUS_KV_ANY, STATUS_OK);
+    observe(b, &o, "B");
+    listen_to(b, &x, "silent", "");
+    WAIT_FOR(&p, o.marks == 1);
+    start_asking(&p, b, &a, "silent", 100 * second_ns);
+    gather(&p, b, &g, "silent", 100 * second_ns, 0, 0);
+    WAIT_FOR(&p, x.count == 2);
+    EXPECT_OK(bus_kv_put(b, &k.o, slice_from_text("B"), slice_from_text("a"), slice_from_text("2"),
+                         BUS_KV_ANY, soon(&p), on_kept, &k, NULL));
+    nats_process_kill(&p.more->server);
+    WAIT_FOR(&p, a.ends == 1 && g.ends == 1 && k.ends == 1 && !bus_is_up(b) && counts[false] > 0);
+    EXPECT_STATUS(a.code, STATUS_CLOSED);
+    EXPECT_STATUS(g.code, STATUS_CLOSED);
+    EXPECT(k.code == STATUS_CLOSED || k.code == STATUS_OK);
+    err e;
+    const bus_message m = {.subject = slice_from_text("silent")};
+    EXPECT_STATUS(bus_publish(b, &m, &e), STATUS_CLOSED);
+    EXPECT_STATUS(
+        bus_kv_get(b, &k.o, slice_from_text("B"), slice_from_text("a"), soon(&p), on_kept, &k, NULL),
+        STATUS_CLOSED);
+    EXPECT(nats_process_start(&p.more->server, NULL) == NULL);
+    WAIT_FOR(&p, counts[true] == 1 && o.marks == 2);
+    EXPECT_EQ(o.restarts, 1);
+    EXPECT_CONTAINS(o.seen + 8, "b1 ");
+    keep(&p, b, "c", "3", BUS_KV_ANY, STATUS_OK);
+    EXPECT_OK(say(b, "silent", "again"));
+    WAIT_FOR(&p, x.count == 3 && strstr(o.seen, "c3 ") != NULL);
+    bus_remove_watcher(&watcher);
+    bus_free(b);
+    END(p);
+}
+
+TEST(a_server_that_hangs_is_noticed_by_a_watch) {
+    BEGIN(p);
+    observer o = {0};
+    bus *b = contract_open(&p);
+    bus *c = contract_open(&p);
+    open_bucket_of(&p, b, "B");
+    observe(b, &o, "B");
+    WAIT_FOR(&p, o.marks == 1);
+    nats_process_signal(&p.more->server, SIGSTOP);
+    WAIT_FOR(&p, !bus_is_up(b));
+    nats_process_signal(&p.more->server, SIGCONT);
+    WAIT_FOR(&p, o.marks == 2 && bus_is_up(c));
+    keep(&p, c, "a", "1", BUS_KV_ANY, STATUS_OK);
+    WAIT_FOR(&p, o.entries == 1);
+    bus_free(c);
+    bus_free(b);
+    END(p);
+}
+
+// What the server's operator, or anybody with rights there, may do below us.
+static void ask_server(contract_place *p, bus *b, const char *subject, const char *payload) {
+    asker a = {0};
+    const bus_message m = {.subject = slice_from_text(subject), .payload = slice_from_text(payload)};
+    EXPECT_OK(bus_request_start(b, &a.r, &m, soon(p), on_asked, &a, NULL));
+    WAIT_FOR(p, a.ends == 1);
+    EXPECT_STATUS(a.code, STATUS_OK);
+    EXPECT(strstr(a.payload, "\"error\"") == NULL);
+}
+
+TEST(a_bucket_that_is_removed_and_made_again_is_watched_on) {
+    BEGIN(p);
+    observer o = {0};
+    bus *b = contract_open(&p);
+    open_bucket_of(&p, b, "B");
+    keep(&p, b, "old", "1", BUS_KV_ANY, STATUS_OK);
+    observe(b, &o, "B");
+    WAIT_FOR(&p, o.marks == 1 && o.entries == 1);
+    ask_server(&p, b, "$JS.API.STREAM.DELETE.KV_B", "");
+    WAIT_FOR(&p, o.failures > 0);
+    EXPECT_STATUS(o.code, STATUS_NOT_FOUND);
+    keep(&p, b, "new", "1", BUS_KV_ANY, STATUS_NOT_FOUND);
+    open_bucket_of(&p, b, "B");
+    keep(&p, b, "new", "2", BUS_KV_ANY, STATUS_OK);
+    WAIT_FOR(&p, o.restarts == 1 && strstr(o.seen, "new2 ") != NULL);
+    bus_kv_watch_stop(&o.w);
+    bus_free(b);
+    END(p);
+}
+
+TEST(strange_entries_of_others_are_passed_over) {
+    BEGIN(p);
+    observer o = {0};
+    nats_options small = {.payload_bytes_max = 2000};
+    bus *b = contract_open(&p);
+    bus *c = open_with(&p, (bus_nats_options){.nats = small});
+    char subject[800];
+    open_bucket_of(&p, b, "B");
+    WAIT_FOR(&p, bus_is_up(c));
+    keep(&p, b, "good", "1", BUS_KV_ANY, STATUS_OK);
+    snprintf(subject, sizeof subject, "$KV.B.%0480d", 7);
+    ask_server(&p, b, subject, "long key");
+    ask_server(&p, b,
+               "$KV.B.sm\xc3\xb8rrebr\xc3\xb8"
+               "d",
+               "no key");
+    char value[4001] = "";
+    memset(value, 'x', sizeof value - 1);
+    keep(&p, b, "long", value, BUS_KV_ANY, STATUS_OK);
+    keep(&p, b, "last", "2", BUS_KV_ANY, STATUS_OK);
+    observe(c, &o, "B");
+    WAIT_FOR(&p, o.marks == 1);
+    EXPECT_TEXT(o.seen, "good1 last2 | ");
+    EXPECT_EQ(o.failures, 1);
+    EXPECT_STATUS(o.code, STATUS_LIMIT);
+    EXPECT(bus_dropped(c) >= 1);
+    EXPECT_EQ(o.restarts, 0);
+    bus_free(c);
+    bus_free(b);
+    END(p);
+}
+
+TEST(a_server_without_jetstream_says_so) {
+    contract_place p = {0};
+    CHECK(loop_new(NULL, &p.l, NULL) == STATUS_OK);
+    loop_timer_init(&p.tick, p.l, contract_tick, NULL);
+    const char *why = begin_with(&p, "jetstream: false\n");
+    if (why == NULL) {
+        keeper k = {0};
+        observer o = {0};
+        bus *b = contract_open(&p);
+        wait_kept(&p, &k, STATUS_UNSUPPORTED,
+                  bus_kv_open(b, &k.o, slice_from_text("B"), soon(&p), on_kept, &k, NULL));
+        observe(b, &o, "B");
+        WAIT_FOR(&p, o.failures == 1);
+        EXPECT_STATUS(o.code, STATUS_UNSUPPORTED);
+        bus_free(b);
+    }
+    contract_done(&p);
+    loop_free(p.l);
+    if (why != NULL) {
+        SKIP(why);
+    }
+}
