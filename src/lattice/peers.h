@@ -99,5 +99,6 @@ const peer *peers_choose(peers *p, slice id, const nkey_public *not_these, size_
 // was. Nothing happens for a host that is not known.
 void peers_call_begin(peers *p, const nkey_public *host);
 void peers_call_end(peers *p, const nkey_public *host, bool is_well, uint64_t now_ns);
+void peers_call_cancelled(peers *p, const nkey_public *host); // ended without saying anything about the host
 // It may be gone (the bus says that nobody listens): avoid it for a while.
 void peers_avoid(peers *p, const nkey_public *host, uint64_t now_ns);
