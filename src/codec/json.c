@@ -20,6 +20,7 @@ json_value *json_array_new(void) { return required(json_array()); }
 json_value *json_integer_new(int64_t number) { return required(json_integer(number)); }
 json_value *json_bool(bool value) { return required(json_boolean(value)); }
 json_value *json_null_new(void) { return required(json_null()); }
+json_value *json_clone(const json_value *v) { return required(json_deep_copy(v)); }
 void json_free(json_value *v) { json_decref(v); }
 
 json_value *json_number(double number) {

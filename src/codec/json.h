@@ -21,7 +21,8 @@ json_value *json_integer_new(int64_t number);
 json_value *json_number(double number);
 json_value *json_bool(bool value);
 json_value *json_null_new(void);
-void json_free(json_value *v); // accepts NULL
+json_value *json_clone(const json_value *v); // a tree of its own
+void json_free(json_value *v);               // accepts NULL
 
 // `key` is copied; `value` is taken.
 void json_put(json_value *object, const char *key, json_value *value);

@@ -137,9 +137,12 @@ void lattice_core_started(lattice_core *c, lattice_time t);
 // Everything that ran here has ended: publishes host_stopped, once. Later messages are passed over.
 void lattice_core_stopped(lattice_core *c, lattice_time t);
 bool lattice_core_is_stopping(const lattice_core *c); // asked to, or has
+slice lattice_core_host_id(const lattice_core *c);
 
 // A message of the control interface. `headers` are not read: who may ask is checked before.
 void lattice_core_message(lattice_core *c, lattice_time t, const bus_message *m);
+// Noun and verb of a subject of the control interface, "component.scale"; empty = it is none.
+slice lattice_core_command(const lattice_core *c, slice subject);
 // Answers a message with a failure, in the envelope that clients know. Nothing when it has no reply subject.
 void lattice_core_refuse(lattice_core *c, const bus_message *m, slice why);
 
@@ -194,6 +197,7 @@ typedef struct lattice_component {
     lattice_claims claims;
 } lattice_component;
 
+// What is not to be started yet (its configurations are looked for) is counted, but false at its index.
 size_t lattice_core_component_count(const lattice_core *c);
 bool lattice_core_component_at(const lattice_core *c, size_t index, lattice_component *ret); // by id
 bool lattice_core_component(const lattice_core *c, slice id, lattice_component *ret);

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// Configurations: requests about them, and what names together mean.
+#include "lattice/core_internal.h"
+
+// --- requests ----------------------------------------------------------------------------------------------
+
+static core_job *new_job(core_request *q) {
+    if (!core_config_name_fits(q->object)) {
+        core_no(q,
+                "\"%.*s\" cannot be the name of a configuration: at most %d letters, digits, '-', '/', '_' "
+                "and '='",
+                SLICE_ARG(slice_sub(q->object, 0, CORE_NAME_BYTES_MAX)), CORE_NAME_BYTES_MAX);
+        return NULL;
+    }
+    core_job *j = core_job_new(q->c, q->reply, q->object, NULL);
+    if (j == NULL) {
+        core_no(q, "the host is busy: %d operations wait for the lattice's data", CORE_OPERATIONS_MAX);
+    }
+    return j;
+}
+
+static void on_put(lattice_core *c, lattice_time t, core_job *j, const core_operation *o,
+                   const bus_kv_result *r) {
+    (void)o;
+    if (r->code != STATUS_OK) {
+        core_job_answer(c, j, false, "unable to store config data", NULL);
+        return;
+    }
+    core_event_config(c, t, "config_set", j->name);
+    core_job_answer(c, j, true, "successfully put config", NULL);
+}
+
+void core_on_config_put(core_request *q) {
+    lattice_pairs values;
+    err e = {0};
+    status s =
+        q->payload.len > CORE_CONFIG_BYTES_MAX
+            ? err_set(&e, STATUS_LIMIT, "%zu bytes are more than the %d that a configuration may have",
+                      q->payload.len, CORE_CONFIG_BYTES_MAX)
+            : core_read_map(q->body, CORE_CONFIG_BYTES_MAX, CORE_CONFIG_BYTES_MAX, &q->memory, &values, &e);
+    if (s != STATUS_OK) {
+        core_malformed(q, "config data should be a map of string -> string", &e);
+        return;
+    }
+    core_job *j = new_job(q);
+    if (j != NULL) {
+        core_job_put(q->c, j, CORE_CONFIG_DATA, q->object, q->payload, BUS_KV_ANY, on_put);
+    }
+}
+
+static void on_get(lattice_core *c, lattice_time t, core_job *j, const core_operation *o,
+                   const bus_kv_result *r) {
+    json_value *document = NULL;
+    (void)t;
+    (void)o;
+    if (r->code == STATUS_NOT_FOUND) {
+        core_job_answer(c, j, true, "Configuration not found", NULL);
+    } else if (r->code != STATUS_OK) {
+        core_job_answer(c, j, false, "unable to read config data", NULL);
+    } else if (json_parse(r->entry.value, &document, NULL) != STATUS_OK || !json_is_object(document)) {
+        json_free(document);
+        core_job_answer(c, j, false, "config data should be a map of string -> string", NULL);
+    } else {
+        core_job_answer(c, j, true, "", document);
+    }
+}
+
+void core_on_config_get(core_request *q) {
+    core_job *j = new_job(q);
+    if (j != NULL) {
+        core_job_get(q->c, j, CORE_CONFIG_DATA, q->object, on_get);
+    }
+}
+
+static void on_del(lattice_core *c, lattice_time t, core_job *j, const core_operation *o,
+                   const bus_kv_result *r) {
+    (void)o;
+    if (r->code != STATUS_OK) {
+        core_job_answer(c, j, false, "Unable to delete config data", NULL);
+        return;
+    }
+    core_event_config(c, t, "config_deleted", j->name);
+    core_job_answer(c, j, true, "successfully deleted config", NULL);
+}
+
+void core_on_config_del(core_request *q) {
+    core_job *j = new_job(q);
+    if (j != NULL) {
+        core_job_purge(q->c, j, CORE_CONFIG_DATA, q->object, on_del);
+    }
+}
+
+// --- what is known -----------------------------------------------------------------------------------------
+
+bool lattice_is_secret_name(slice name) { return slice_starts_with(name, "SECRET"); }
+
+bool lattice_core_config(const lattice_core *c, slice name, lattice_pairs *ret) {
+    const core_config *s = core_table_find(&c->config, name);
+    if (s != NULL) {
+        *ret = s->values;
+    }
+    return s != NULL;
+}
+
+static const core_config *plain_config(const lattice_core *c, slice name) {
+    return lattice_is_secret_name(name) ? NULL : core_table_find(&c->config, name);
+}
+
+// The list stays in the order of keys; a key that is there takes the new value.
+static void merge_one(lattice_pair *items, size_t *count, const lattice_pair *p) {
+    size_t at = *count;
+    while (at > 0 && slice_compare(items[at - 1].key, p->key) >= 0) {
+        at--;
+    }
+    if (at < *count && slice_equal(items[at].key, p->key)) {
+        items[at].value = p->value;
+        return;
+    }
+    memmove(items + at + 1, items + at, (*count - at) * sizeof *items);
+    items[at] = *p;
+    (*count)++;
+}
+
+status lattice_core_config_merge(const lattice_core *c, lattice_texts names, arena *memory,
+                                 lattice_pairs *ret) {
+    size_t most = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        const core_config *s = plain_config(c, names.items[i]);
+        most += s == NULL ? 0 : s->values.count;
+    }
+    lattice_pair *items = ARENA_ARRAY(memory, lattice_pair, most);
+    if (items == NULL) {
+        return STATUS_LIMIT;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        const core_config *s = plain_config(c, names.items[i]);
+        for (size_t k = 0; s != NULL && k < s->values.count; k++) {
+            merge_one(items, &count, &s->values.items[k]);
+        }
+    }
+    *ret = (lattice_pairs){.count = count, .items = items};
+    return STATUS_OK;
+}
+
+uint64_t lattice_core_config_revision(const lattice_core *c) { return c->config_revision; }
