@@ -207,8 +207,8 @@ static void on_message(void *arg, bus_subscription *s, const bus_message *m) {
     err e = {0};
     (void)s;
     slice command = lattice_core_command(c->core, m->subject);
-    if (c->options.owner.admit != NULL && command.len > 0 &&
-        c->options.owner.admit(c->options.owner.context, m, command, &e) != STATUS_OK) {
+    if (c->options.owner.permit != NULL && command.len > 0 &&
+        c->options.owner.permit(c->options.owner.context, m, command, &e) != STATUS_OK) {
         lattice_core_refuse(c->core, m, slice_from_text(e.message));
         return;
     }

@@ -21,7 +21,7 @@ typedef struct lattice_control_owner {
     void (*ready)(void *context);
     // Whether who sent a message may ask for that: STATUS_OK, or the failure that is answered. `command` is
     // "component.scale". NULL = everybody may.
-    status (*admit)(void *context, const bus_message *m, slice command, err *e);
+    status (*permit)(void *context, const bus_message *m, slice command, err *e);
 } lattice_control_owner;
 
 typedef struct lattice_control_options {

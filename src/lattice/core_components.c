@@ -54,18 +54,18 @@ static void drop(lattice_core *c, core_component *p) {
 
 static core_component *find(const lattice_core *c, slice id) { return core_table_find(&c->components, id); }
 
-// What is wanted failed: what ran before is wanted again, or nothing.
+// What is wanted failed: what ran before is wanted again; nothing, when nothing did or when that fails, too.
 static void fail(lattice_core *c, lattice_time t, core_component *p, const core_claims *claims,
                  const char *why) {
     core_event_scale_failed(c, t, p->record.key, p->wanted, claims, why);
-    if (p->running == NULL) {
+    if (p->running == NULL || p->is_restored) {
         drop(c, p);
         return;
     }
     mem_free(p->wanted);
     p->wanted = core_wish_copy(p->running);
     p->generation = ++c->generation;
-    p->is_ready = true;
+    p->is_ready = p->is_restored = true;
     c->changes |= CORE_CHANGED_COMPONENTS;
 }
 
@@ -93,6 +93,7 @@ static bool wish(lattice_core *c, core_component *p, const core_wish *w) {
     core_wish *copy = core_wish_copy(w); // `w` may borrow from the old one
     mem_free(p->wanted);
     p->wanted = copy;
+    p->is_restored = false;
     p->generation = j->generation = ++c->generation;
     p->is_ready = w->max_instances == 0 || core_config_confirm(c, j, &p->wanted->config, 1, on_confirmed);
     c->changes |= p->is_ready ? CORE_CHANGED_COMPONENTS : 0;

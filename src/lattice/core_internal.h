@@ -72,6 +72,7 @@ typedef struct core_component {
     uint64_t generation; // of `wanted`
     core_wish *wanted;
     bool is_ready;      // the names of its configuration are known to exist
+    bool is_restored;   // `wanted` is what ran before a change that failed
     core_wish *running; // NULL = nothing
     uint64_t running_generation;
     core_claims *claims; // of what runs; NULL = it is not signed

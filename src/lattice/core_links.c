@@ -230,7 +230,8 @@ static bool write_spec(lattice_core *c, core_job *j, const spec *s, json_value *
 static void know_written(lattice_core *c, const core_job *j, const core_operation *o,
                          const bus_kv_result *r) {
     slice written = slice_from_text(j->written);
-    if (o->epoch == c->watches[CORE_LATTICE_DATA].epoch) {
+    const core_watch *w = &c->watches[CORE_LATTICE_DATA];
+    if (o->epoch == w->epoch && r->entry.revision > w->revision) {
         core_source_set(c, j->link.source, &written, r->entry.revision);
     }
 }
