@@ -51,7 +51,9 @@ static status read_secrets(const reading *r, lattice_texts names, host_data_secr
     return STATUS_OK;
 }
 
-static status read_link(const reading *r, const lattice_link *l, host_data_link *ret, err *e) {
+// Of the secrets only those for its own end: the other end's are none of its business.
+static status read_link(const reading *r, slice id, const lattice_link *l, host_data_link *ret, err *e) {
+    const lattice_texts none = {0};
     *ret = (host_data_link){
         .source_id = l->source,
         .target = l->target,
@@ -63,8 +65,8 @@ static status read_link(const reading *r, const lattice_link *l, host_data_link 
     };
     TRY(read_values(r, l->source_config, &ret->source_config, e));
     TRY(read_values(r, l->target_config, &ret->target_config, e));
-    TRY(read_secrets(r, l->source_config, &ret->source_secrets, e));
-    return read_secrets(r, l->target_config, &ret->target_secrets, e);
+    TRY(read_secrets(r, slice_equal(l->source, id) ? l->source_config : none, &ret->source_secrets, e));
+    return read_secrets(r, slice_equal(l->target, id) ? l->target_config : none, &ret->target_secrets, e);
 }
 
 static size_t count_links(const lattice_core *c, slice id) {
@@ -95,7 +97,7 @@ static status read_links(const reading *r, slice id, void (*skipped)(void *conte
             if (!slice_equal(source, id) && !slice_equal(links[k].target, id)) {
                 continue;
             }
-            status s = read_link(r, &links[k], &items[ret->link_count], e);
+            status s = read_link(r, id, &links[k], &items[ret->link_count], e);
             if (s == STATUS_OK) {
                 ret->link_count++;
             } else if (s != STATUS_NOT_FOUND) {

@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: Apache-2.0
+// Providers against a real server of NATS: tests/scenario/provider_1x.py, which speaks the protocol by
+// itself.
+#include "agent/providers.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "bus/bus_nats.h"
+#include "lattice/wrpc.h"
+#include "os/fd.h"
+#include "test.h"
+#include "unit/bus/helper_nats.h"
+#include "unit/net/helper_connector.h"
+
+#define T(text) SLICE_LITERAL(text)
+#define SECOND_NS 1000000000ull
+#define PROGRAM WRIT_SOURCE_DIR "/tests/scenario/provider_1x.py"
+
+typedef struct place {
+    loop *l;
+    direct_connector connector;
+    nats_process server;
+    loop_timer tick;
+    bus *bus;
+    providers *providers;
+    int program_fd;
+    char url[64];
+    buf said; // everything, a line each
+    int started, failed, stopped, ended, healthy, unhealthy, same;
+    char why[ERR_MESSAGE_BYTES_MAX];
+} place;
+
+static void on_tick(void *arg) { (void)arg; }
+
+static void on_started(void *arg, slice id) {
+    EXPECT_BYTES(id, slice_from_text("kv"));
+    ((place *)arg)->started++;
+}
+static void on_failed(void *arg, slice id, const err *why) {
+    place *p = arg;
+    EXPECT_BYTES(id, slice_from_text("kv"));
+    p->failed++;
+    (void)snprintf(p->why, sizeof p->why, "%s", why->message);
+}
+static void on_stopped(void *arg, slice id) {
+    EXPECT_BYTES(id, slice_from_text("kv"));
+    ((place *)arg)->stopped++;
+}
+static void on_ended(void *arg, slice id, const char *how, uint64_t wait_ns) {
+    place *p = arg;
+    EXPECT_BYTES(id, slice_from_text("kv"));
+    EXPECT(wait_ns > 0);
+    p->ended++;
+    (void)snprintf(p->why, sizeof p->why, "%s", how);
+}
+static void on_health(void *arg, slice id, providers_health h) {
+    place *p = arg;
+    EXPECT_BYTES(id, slice_from_text("kv"));
+    p->healthy += h == PROVIDERS_HEALTHY;
+    p->unhealthy += h == PROVIDERS_UNHEALTHY;
+    p->same += h == PROVIDERS_HEALTH_SAME;
+}
+static void on_said(void *arg, slice id, slice line) {
+    place *p = arg;
+    EXPECT_BYTES(id, slice_from_text("kv"));
+    EXPECT_OK(buf_append_format(&p->said, "%.*s\n", SLICE_ARG(line)));
+}
+
+static const providers_ops ops = {on_started, on_failed, on_health, on_stopped, on_ended, on_said};
+
+// The environment of a provider has no PATH: a script finds its interpreter by the system's own.
+static int open_script(const char *text) {
+    char path[] = "/tmp/writ-test-providers-XXXXXX";
+    int fd = mkstemp(path);
+    CHECK(fd >= 0 && fd_write_all(fd, slice_from_text(text), NULL) == STATUS_OK && fchmod(fd, 0700) == 0);
+    fd_close(fd);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    (void)unlink(path);
+    return fd;
+}
+
+static void connect_bus(place *p) {
+    const nats_server server = {.host = "127.0.0.1", .port = p->server.port};
+    const bus_nats_options o = {
+        .nats = {
+            .l = p->l, .connector = &p->connector.base, .servers = &server, .server_count = 1, .random = 1}};
+    CHECK(bus_nats_new(&o, &p->bus, NULL) == STATUS_OK);
+}
+
+static const char *begin(place *p, const char *script) {
+    *p = (place){.program_fd = -1};
+    const char *why = nats_process_start(&p->server, NULL);
+    CHECK(loop_new(NULL, &p->l, NULL) == STATUS_OK);
+    direct_connector_init(&p->connector, p->l);
+    loop_timer_init(&p->tick, p->l, on_tick, p);
+    buf_init(&p->said, 1 << 20);
+    p->program_fd = open_script(script);
+    (void)snprintf(p->url, sizeof p->url, "nats://127.0.0.1:%u", p->server.port);
+    connect_bus(p);
+    const providers_options o = {.loop = p->l,
+                                 .bus = p->bus,
+                                 .url = p->url,
+                                 .jwt = "",
+                                 .seed = "",
+                                 .lattice = "default",
+                                 .host_id = "NHOST",
+                                 .shutdown_delay_ns = 2 * SECOND_NS,
+                                 .ops = &ops,
+                                 .arg = p};
+    CHECK(providers_new(&o, &p->providers, NULL) == STATUS_OK);
+    return why;
+}
+
+static void done(place *p) {
+    providers_free(p->providers);
+    bus_free(p->bus);
+    loop_timer_stop(&p->tick);
+    direct_connector_done(&p->connector);
+    loop_free(p->l);
+    buf_done(&p->said);
+    fd_close(p->program_fd);
+    nats_process_stop(&p->server);
+}
+
+#define BEGIN(p, script)                  \
+    place p;                              \
+    const char *why_ = begin(&p, script); \
+    if (why_ != NULL) {                   \
+        done(&p);                         \
+        SKIP(why_);                       \
+    }
+
+// A turn waits for a while even when nothing is to come.
+static void wait_a_turn(place *p) {
+    loop_timer_start_in(&p->tick, 5000000);
+    loop_turn(p->l, true);
+}
+
+#define WAIT_FOR(p, condition)                          \
+    for (int w_ = 0; w_ < 4000 && !(condition); w_++) { \
+        wait_a_turn(p);                                 \
+    }                                                   \
+    EXPECT(condition)
+
+#define SPEAKS "#!/bin/sh\nexec python3 " PROGRAM "\n"
+
+static bool said(place *p, const char *text) {
+    const char *all = buf_text(&p->said);
+    return all != NULL && strstr(all, text) != NULL;
+}
+
+static const slice interfaces[] = {T("store")};
+static const host_data_secret secrets[] = {{T("password"), T("hush"), false}};
+static const host_data_value one[] = {{T("level"), T("1")}};
+static const host_data_value two[] = {{T("level"), T("2")}};
+static const host_data_value crash[] = {{T("crash"), T("5")}};
+static const host_data_value stubborn[] = {{T("shutdown"), T("ignore")}};
+
+static host_data_link link_of(const char *source) {
+    return (host_data_link){.source_id = slice_from_text(source),
+                            .target = T("kv"),
+                            .name = T("default"),
+                            .wit_namespace = T("wasi"),
+                            .wit_package = T("keyvalue"),
+                            .interfaces = interfaces,
+                            .interface_count = 1,
+                            .target_config = {one, 1}};
+}
+
+static void put(place *p, const host_data_value *config, const host_data_link *links, size_t count) {
+    const providers_wanted w = {.id = T("kv"),
+                                .image = T("file:///kv"),
+                                .program_fd = p->program_fd,
+                                .config = {config, config == NULL ? 0 : 1},
+                                .links = links,
+                                .link_count = count};
+    EXPECT_OK(providers_put(p->providers, &w, NULL));
+}
+
+TEST(a_provider_of_1x_is_started_told_asked_and_ended) {
+    BEGIN(p, SPEAKS);
+    host_data_link links[] = {link_of("first"), link_of("second")};
+    links[0].target_secrets = (host_data_secrets){secrets, 1};
+    put(&p, one, links, 1);
+    EXPECT_EQ(p.started, 0); // from the loop only
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    EXPECT_EQ(p.started, 1);
+    EXPECT(said(&p, "\"rest_of_input\":0,\"config\":{\"level\":\"1\"},\"links\":[{\"source_id\":\"first\""));
+    EXPECT(said(&p, "\"target_secrets\":{\"password\":{\"kind\":\"String\",\"value\":\"hush\"}}"));
+    links[1].target_secrets = (host_data_secrets){secrets, 1};
+    put(&p, two, links, 2);
+    WAIT_FOR(&p, said(&p, "\"link-put\",\"link\":{\"source_id\":\"second\""));
+    WAIT_FOR(&p, said(&p, "\"config\",\"config\":{\"level\":\"2\"}"));
+    put(&p, two, links, 1);
+    WAIT_FOR(&p, said(&p, "\"link-del\",\"source\":\"second\""));
+    WAIT_FOR(&p, p.healthy == 1);
+    providers_stop(p.providers, slice_from_text("kv"));
+    WAIT_FOR(&p, p.stopped == 1);
+    EXPECT(said(&p, "{\"event\":\"shutdown\",\"right_host\":true}"));
+    EXPECT_EQ(providers_count(p.providers), 0);
+    EXPECT_EQ(p.ended, 0);
+    done(&p);
+}
+
+TEST(one_that_crashes_is_started_anew_with_what_it_is_to_have_then) {
+    BEGIN(p, SPEAKS);
+    put(&p, crash, NULL, 0);
+    WAIT_FOR(&p, p.ended == 1);
+    EXPECT_TEXT(p.why, "exit status 5");
+    EXPECT(providers_has(p.providers, slice_from_text("kv")));
+    buf_clear(&p.said);
+    put(&p, one, NULL, 0);
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    EXPECT(said(&p, "\"config\":{\"level\":\"1\"}"));
+    EXPECT_EQ(p.started, 1);
+    done(&p); // and kills it
+}
+
+TEST(one_that_does_not_end_is_killed) {
+    BEGIN(p, SPEAKS);
+    put(&p, stubborn, NULL, 0);
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    providers_stop_all(p.providers);
+    const providers_wanted again = {.id = T("kv"), .image = T("file:///kv"), .program_fd = p.program_fd};
+    EXPECT_STATUS(providers_put(p.providers, &again, NULL), STATUS_EXISTS);
+    WAIT_FOR(&p, said(&p, "\"shutdown\""));
+    WAIT_FOR(&p, p.stopped == 1);
+    put(&p, one, NULL, 0);
+    WAIT_FOR(&p, p.started == 2);
+    done(&p);
+}
+
+TEST(what_cannot_be_started_is_told_and_gone) {
+    BEGIN(p, "not a program");
+    put(&p, NULL, NULL, 0);
+    WAIT_FOR(&p, p.failed == 1);
+    EXPECT_CONTAINS(p.why, "file:///kv: execute the program");
+    EXPECT_EQ(providers_count(p.providers), 0);
+    const providers_wanted bad[] = {
+        {.id = T(""), .program_fd = p.program_fd},
+        {.id = T("a.b"), .program_fd = p.program_fd},
+        {.id = T("kv>"), .program_fd = p.program_fd},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        EXPECT_STATUS(providers_put(p.providers, &bad[i], NULL), STATUS_INVALID);
+    }
+    const providers_wanted nothing = {.id = T("kv"), .image = T("ghcr.io/x/y:1"), .program_fd = -1};
+    EXPECT_STATUS(providers_put(p.providers, &nothing, NULL), STATUS_NOT_FOUND);
+    EXPECT_EQ(providers_count(p.providers), 0);
+    done(&p);
+}
+
+// --- calls -------------------------------------------------------------------------------------------------
+
+typedef struct echo_call {
+    lattice_call base;
+    status code;
+    bool has_ended;
+    buf results;
+} echo_call;
+
+static void on_results(lattice_call *c, slice results) {
+    EXPECT_OK(buf_append(&((echo_call *)c)->results, results));
+}
+static void on_call_ended(lattice_call *c, status code, const err *e) {
+    (void)e;
+    ((echo_call *)c)->code = code;
+    ((echo_call *)c)->has_ended = true;
+}
+static const lattice_call_ops call_ops = {.on_results = on_results, .ended = on_call_ended};
+
+TEST(it_serves_calls_over_the_bus) {
+    BEGIN(p, SPEAKS);
+    wrpc *w = NULL;
+    put(&p, one, NULL, 0);
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    const wrpc_options o = {.bus = p.bus, .loop = p.l, .lattice = T("default"), .random = {1, 2}};
+    EXPECT_OK(wrpc_new(&o, &w, NULL));
+    echo_call c = {.base = {.ops = &call_ops,
+                            .invocation = {.source = T("app"),
+                                           .link = T("default"),
+                                           .target = T("kv"),
+                                           .instance = T("test:provider/echo@0.1.0"),
+                                           .function = T("echo"),
+                                           .params = T("some bytes"),
+                                           .deadline_ns = loop_now_ns(p.l) + 20 * SECOND_NS}}};
+    buf_init(&c.results, 1000);
+    EXPECT_OK(lattice_call_start(wrpc_transport(w), &c.base, NULL));
+    WAIT_FOR(&p, c.has_ended);
+    EXPECT_EQ(c.code, STATUS_OK);
+    EXPECT_BYTES(buf_slice(&c.results), slice_from_text("some bytes"));
+    buf_done(&c.results);
+    wrpc_free(w);
+    done(&p);
+}
+
+// --- the one of 1.9.2 --------------------------------------------------------------------------------------
+
+typedef struct web {
+    lattice_paths paths;
+    char source[100];
+    int calls, ends;
+} web;
+
+static bool web_paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
+                      lattice_paths *ret_down) {
+    *ret_up = *ret_down = ((web *)context)->paths;
+    return slice_equal_text(target, "hello") && instance.len > 0 && function.len > 0;
+}
+
+static void web_ended(lattice_served *q, status code) {
+    EXPECT_EQ(code, STATUS_OK);
+    ((web *)q->data)->ends++;
+}
+
+static const lattice_served_ops web_ops = {.ended = web_ended};
+
+static void web_call(void *context, lattice_served *q) {
+    web *w = context;
+    static const uint8_t head[] = {0, 0, 0, 0xc8, 1, 0}; // ok, body, trailers, 200, no fields
+    static const uint8_t body[] = {2, 'h', 'i', 0}, trailers[] = {0};
+    w->calls++;
+    (void)snprintf(w->source, sizeof w->source, "%.*s", SLICE_ARG(q->invocation.source));
+    q->ops = &web_ops;
+    q->data = w;
+    q->transport->answer(q, slice_of(head, sizeof head));
+    EXPECT_OK(q->transport->write(q, 0, slice_of(body, sizeof body)));
+    q->transport->end(q, 0);
+    EXPECT_OK(q->transport->write(q, 1, slice_of(trailers, sizeof trailers)));
+    q->transport->end(q, 1);
+}
+
+// curl in the background: the loop must turn for its answer.
+static void ask(const char *address, char *ret, size_t size, place *p) {
+    char command[200];
+    (void)snprintf(command, sizeof command,
+                   "curl -s --retry 50 --retry-connrefused --retry-delay 0 --max-time 10 http://%s/",
+                   address);
+    FILE *f = popen(command, "r");
+    CHECK(f != NULL);
+    int fd = fileno(f);
+    CHECK(fd_set_nonblocking(fd, true, NULL) == STATUS_OK);
+    size_t len = 0, n = 0;
+    status s = STATUS_NOT_FOUND;
+    for (int i = 0; i < 4000 && s != STATUS_CLOSED; i++) {
+        s = fd_read_some(fd, ret + len, size - 1 - len, &n);
+        len += s == STATUS_OK ? n : 0;
+        wait_a_turn(p);
+    }
+    ret[len] = '\0';
+    (void)pclose(f);
+}
+
+TEST(the_http_server_of_192_calls_a_component) {
+    const char *program = getenv("WRIT_HTTP_SERVER_PROVIDER");
+    if (program == NULL) {
+        SKIP("WRIT_HTTP_SERVER_PROVIDER does not name the http-server provider of 1.9.2");
+    }
+    BEGIN(p, SPEAKS);
+    web site = {.paths = {{"0.0", "0.1"}, 2}};
+    wrpc *w = NULL;
+    wrpc_export exported = {0};
+    const lattice_server server = {.context = &site, .paths = web_paths, .call = web_call};
+    const wrpc_options o = {
+        .bus = p.bus, .loop = p.l, .lattice = T("default"), .server = &server, .random = {1, 2}};
+    char answer[100];
+    WAIT_FOR(&p, bus_is_up(p.bus));
+    EXPECT_OK(wrpc_new(&o, &w, NULL));
+    EXPECT_OK(wrpc_export_start(w, &exported, slice_from_text("hello"),
+                                slice_from_text("wrpc:http/incoming-handler@0.1.0"),
+                                slice_from_text("handle"), NULL));
+    fd_close(p.program_fd);
+    p.program_fd = open(program, O_RDONLY | O_CLOEXEC);
+    const slice incoming[] = {T("incoming-handler")};
+    const host_data_value address[] = {{T("address"), T("127.0.0.1:18931")}};
+    const host_data_link link = {.source_id = T("kv"),
+                                 .target = T("hello"),
+                                 .name = T("default"),
+                                 .wit_namespace = T("wasi"),
+                                 .wit_package = T("http"),
+                                 .interfaces = incoming,
+                                 .interface_count = 1,
+                                 .source_config = {address, 1}};
+    put(&p, NULL, &link, 1);
+    WAIT_FOR(&p, p.healthy == 1);
+    ask("127.0.0.1:18931", answer, sizeof answer, &p);
+    EXPECT_TEXT(answer, "hi");
+    EXPECT_TEXT(site.source, "kv");
+    EXPECT_EQ(site.calls, 1);
+    WAIT_FOR(&p, site.ends == 1);
+    put(&p, NULL, NULL, 0); // on a bus of its own its host tells it that the link has gone
+    providers_stop(p.providers, slice_from_text("kv"));
+    WAIT_FOR(&p, p.stopped == 1);
+    EXPECT_EQ(p.ended, 0);
+    wrpc_export_stop(&exported);
+    wrpc_free(w);
+    done(&p);
+}
