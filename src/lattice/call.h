@@ -26,6 +26,7 @@
 #pragma once
 
 #include "base/attributes.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/slice.h"
@@ -53,6 +54,9 @@ typedef struct lattice_invocation {
     bool is_idempotent;   // the link says so: it may be done twice
     uint64_t deadline_ns; // of loop_now_ns; never UINT64_MAX
 } lattice_invocation;
+
+// The same with copies in `names`, which is initialised here, and without parameters.
+lattice_invocation lattice_invocation_keep(const lattice_invocation *i, buf *names);
 
 typedef struct lattice_paths {
     const char *items[LATTICE_PATHS_MAX]; // string constants

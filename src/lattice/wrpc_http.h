@@ -23,7 +23,7 @@
 #define WRPC_HTTP_FUNCTION "handle"
 
 enum {
-    WRPC_HTTP_HEADERS_MAX = 1024,         // fields of a head or of trailers
+    WRPC_HTTP_HEADERS_MAX = 256,          // fields of a head or of trailers
     WRPC_HTTP_HEAD_BYTES_MAX = 256 << 10, // of encoded root parameters and results, and of trailers
     WRPC_HTTP_CHUNK_BYTES_MAX = 64 << 10, // of a body, that is written at one time
 };
@@ -53,9 +53,9 @@ typedef struct wrpc_http_forward_options {
 } wrpc_http_forward_options;
 
 // Takes the exchange over: answers it and releases it, whatever happens. A call that fails before there is a
-// response is 502 (nobody serves it, it failed), 503 (no room), 504 (deadline) or 403 (denied), with the
-// reason as text; an error-code of the one who is called likewise, its name in the field `writ-http-error`.
-// `ret` may be NULL; it is valid until `ended`.
+// response is 502 (nobody serves it, it failed), 503 (no room), 504 (deadline) or 403 (denied), without the
+// reason, which `ended` has. An error-code of the one who is called likewise; of WRPC_HTTP_OUTGOING its name
+// is in the field `writ-http-error` of the answer. `ret` may be NULL; it is valid until `ended`.
 void wrpc_http_forward_start(http_exchange *x, const wrpc_http_forward_options *options,
                              wrpc_http_forward **ret);
 void wrpc_http_forward_cancel(wrpc_http_forward *f); // the client is cut; `ended` is not called

@@ -18,7 +18,7 @@ typedef struct serving {
     status outcome; // of a call that failed
 } serving;
 
-enum { NAMES_BYTES_MAX = 4096, NAME_BYTES_MAX = 256, TRACE_BYTES_MAX = 128, MARK_BYTES_MAX = 1024 };
+enum { NAME_BYTES_MAX = 256, TRACE_BYTES_MAX = 128, MARK_BYTES_MAX = 1024 };
 
 static serving *serving_of(wrpc_line *l) { return LIST_ENTRY(l, serving, line); }
 static serving *serving_at(lattice_served *q) { return (serving *)(void *)q; }
@@ -214,27 +214,6 @@ static lattice_invocation read_invocation(const wrpc *w, const wrpc_export *x, s
     };
 }
 
-static slice keep_name(buf *names, slice name) {
-    size_t at = names->len;
-    return buf_append(names, name) == STATUS_OK ? slice_of(names->data + at, name.len) : slice_empty();
-}
-
-// Room was had before, so that nothing moves.
-static lattice_invocation keep_names(buf *names, const lattice_invocation *i) {
-    uint8_t *room;
-    lattice_invocation kept = *i;
-    buf_init(names, NAMES_BYTES_MAX);
-    if (buf_reserve(names, NAMES_BYTES_MAX - 1, &room) == STATUS_OK) {
-        kept.source = keep_name(names, i->source);
-        kept.link = keep_name(names, i->link);
-        kept.trace = keep_name(names, i->trace);
-        kept.target = keep_name(names, i->target);
-        kept.instance = keep_name(names, i->instance);
-        kept.function = keep_name(names, i->function);
-    }
-    return kept;
-}
-
 static void refuse(wrpc *w, slice reply, unsigned number, const char *why) {
     char headers[WRPC_REASON_BYTES_MAX + 32], reason[WRPC_REASON_BYTES_MAX];
     utf8_shown(slice_from_text(why), reason, sizeof reason);
@@ -272,7 +251,7 @@ static void accept_call(wrpc *w, const lattice_invocation *i, const bus_message 
     s->q.transport = &transport_ops;
     s->q.up = s->line.in_paths = up;
     s->q.down = s->line.out_paths = down;
-    s->q.invocation = keep_names(&s->names, i);
+    s->q.invocation = lattice_invocation_keep(i, &s->names);
     w->counters.serving++;
     wrpc_line_open(w, &s->line, &line_ops, own);
     bus_message accept = {.subject = m->reply, .reply = slice_from_text(own)};

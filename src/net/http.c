@@ -167,6 +167,27 @@ const http_header *http_header_find(const http_header *headers, size_t count, co
     return NULL;
 }
 
+bool http_field_is_transport(slice name) {
+    static const char *const names[] = {"connection",
+                                        "keep-alive",
+                                        "proxy-connection",
+                                        "proxy-authenticate",
+                                        "proxy-authorization",
+                                        "te",
+                                        "transfer-encoding",
+                                        "upgrade",
+                                        "host",
+                                        "expect",
+                                        "http2-settings"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (name.len > 0 && (name.data[0] | 0x20) == names[i][0] &&
+            slice_equal_nocase(name, slice_from_text(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 slice http_trim(slice value) {
     while (value.len > 0 && (value.data[0] == ' ' || value.data[0] == '\t')) {
         value.data++;

@@ -37,5 +37,8 @@ bool http_status_has_no_body(unsigned status);
 
 // The first field of that name, NULL when there is none.
 const http_header *http_header_find(const http_header *headers, size_t count, const char *name);
+// Whether a field is about the connection between two neighbours, or has a place of its own (Host): RFC 9110
+// section 7.6.1. Such fields are not passed on.
+bool http_field_is_transport(slice name);
 // Without blanks and tabs at both ends.
 slice http_trim(slice value);

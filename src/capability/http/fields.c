@@ -102,32 +102,11 @@ static void remove_all(http_fields *f, slice name) {
     f->count = kept;
 }
 
-// RFC 9110 section 7.6.1, and those that wasi:http gives a place of their own.
-static bool is_transport_field(slice name) {
-    static const char *const names[] = {"connection",
-                                        "keep-alive",
-                                        "proxy-connection",
-                                        "proxy-authenticate",
-                                        "proxy-authorization",
-                                        "te",
-                                        "transfer-encoding",
-                                        "upgrade",
-                                        "host",
-                                        "http2-settings",
-                                        "expect"};
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        if ((name.data[0] | 0x20) == names[i][0] && slice_equal_nocase(name, slice_from_text(names[i]))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 status http_fields_from_wire(wasi_instance *i, const http_header *headers, size_t count, http_fields **ret,
                              err *e) {
     http_fields *f = http_fields_new(i);
     for (size_t k = 0; k < count; k++) {
-        if (is_transport_field(headers[k].name)) {
+        if (http_field_is_transport(headers[k].name)) {
             continue;
         }
         status added = http_fields_append(f, headers[k].name, headers[k].value, e);
@@ -210,7 +189,7 @@ static verdict judge_name(slice name) {
     if (!http_token_is_valid(name)) {
         return BAD_SYNTAX;
     }
-    return is_transport_field(name) ? FORBIDDEN : GOOD;
+    return http_field_is_transport(name) ? FORBIDDEN : GOOD;
 }
 
 // Blanks at the ends mean nothing (RFC 9110 section 5.5) and are left out.
