@@ -69,6 +69,7 @@ GUESTS = {
     "blobs-c": (toolchains.build_c, ["blobs-c", "../../wit/contracts"]),
     "messages-c": (toolchains.build_c, ["messages-c", "../../wit/contracts"]),
     "calls-c": (toolchains.build_c, ["calls-c"]),
+    "echo-c": (toolchains.build_c, ["echo-c"]),
     "crypto-c": (toolchains.build_c, ["crypto-c", "../../wit/contracts"]),
     "watch-c": (toolchains.build_c, ["watch-c", "../../wit/contracts"]),
     "swap-c": (toolchains.build_c, ["swap-c", "../../wit/contracts"]),
