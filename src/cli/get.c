@@ -3,36 +3,41 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/get_lattice.h"
 #include "cli/host_call.h"
 #include "cli/options.h"
 #include "cli/table.h"
 
 typedef struct get_args {
-    const char *host;
+    cli_lattice_args lattice;
     const char *what;
-    cli_output output;
+    const char *name;
 } get_args;
 
-CLI_KEEP_HOST(get_args);
-CLI_KEEP_TEXT(set_what, get_args, what);
-CLI_KEEP_OUTPUT(set_output, get_args, output);
-
-static const cli_option options[] = {
-    CLI_OPTION_HOST(set_host),
-    CLI_OPTION_OUTPUT(set_output),
-};
+static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
+    get_args *a = target;
+    *(a->what == NULL ? &a->what : &a->name) = value;
+    return STATUS_OK;
+}
 
 static const cli_command command = {
     .name = "get",
-    .usage = "[OPTIONS] [workloads|links|routes|applications|host]",
-    .summary = "Show what a host in the background runs, and how it is (workloads).",
-    .options = options,
-    .option_count = sizeof options / sizeof options[0],
+    .usage = "[OPTIONS] [workloads|links|routes|applications|host|hosts|inventory|config|claims] [NAME]",
+    .summary = "Show what a host in the background runs, or what a lattice has (workloads).",
+    .details =
+        "Of a host: workloads, links, routes, applications, host. Of a lattice: hosts, inventory of all "
+        "hosts or\n"
+        "of HOST, links, config NAME, claims. Links are those of a lattice when an option names one, or a\n"
+        "context is in use and no --host is named.",
     .examples = "  writ get\n"
-                "  writ get links\n"
-                "  writ get host -o json",
-    .operands_max = 1,
-    .operand = set_what,
+                "  writ get links --host staging\n"
+                "  writ get host -o json\n"
+                "  writ get hosts --nats nats://127.0.0.1:4222 --lattice shop\n"
+                "  writ get inventory brave-otter-1234\n"
+                "  writ get links --lattice shop",
+    .shared_count = CLI_LATTICE_OPTION_COUNT,
+    .operands_max = 2,
+    .operand = set_operand,
 };
 
 // --- cells -------------------------------------------------------------------------------------------------
@@ -184,16 +189,41 @@ int cli_host_show(const char *host, const char *what, cli_output output) {
     return CLI_EXIT_OK;
 }
 
+static status check(const get_args *a, err *e) {
+    if (find_kind(a->what) == NULL && !get_lattice_knows(a->what)) {
+        return err_set(
+            e, STATUS_INVALID,
+            "\"%.40s\" is not workloads, links, routes, applications, host, hosts, inventory, config or "
+            "claims",
+            a->what);
+    }
+    return STATUS_OK;
+}
+
+static status check_local(const get_args *a, err *e) {
+    for (size_t i = 0; i < CLI_SETTINGS; i++) {
+        if (a->lattice.values[i] != NULL || a->lattice.context != NULL) {
+            return err_set(e, STATUS_INVALID, "%s are of a host on this machine: --host names one", a->what);
+        }
+    }
+    return a->name == NULL ? STATUS_OK : err_set(e, STATUS_INVALID, "writ get %s takes no name", a->what);
+}
+
 int cli_get(int argc, char **argv) {
-    get_args a = {.host = CONTROL_HOST_DEFAULT, .what = "workloads"};
+    get_args a = {0};
+    cli_command whole = command;
     err e = {0};
-    status s = cli_parse(&command, argc, argv, &a, &e);
-    if (s == STATUS_OK && find_kind(a.what) == NULL) {
-        s = err_set(&e, STATUS_INVALID, "\"%.40s\" is not workloads, links, routes, applications or host",
-                    a.what);
-    }
+    whole.shared = cli_lattice_options;
+    status s = cli_parse(&whole, argc, argv, &a, &e);
+    a.what = a.what != NULL ? a.what : "workloads";
+    s = s == STATUS_OK ? check(&a, &e) : s;
+    bool is_of_lattice = s == STATUS_OK && get_lattice_knows(a.what) &&
+                         (find_kind(a.what) == NULL || cli_lattice_is_meant(&a.lattice));
+    s = s == STATUS_OK && !is_of_lattice ? check_local(&a, &e) : s;
     if (s != STATUS_OK) {
-        return s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.output), CLI_EXIT_USAGE);
+        return s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.lattice.output), CLI_EXIT_USAGE);
     }
-    return cli_host_show(a.host, a.what, a.output);
+    return is_of_lattice ? get_lattice(&a.lattice, a.what, a.name)
+                         : cli_host_show(a.lattice.host != NULL ? a.lattice.host : CONTROL_HOST_DEFAULT,
+                                         a.what, a.lattice.output);
 }

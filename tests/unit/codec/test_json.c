@@ -85,6 +85,18 @@ TEST(members_come_in_their_order) {
     EXPECT_EQ(json_member_count(NULL), 0);
 }
 
+TEST(a_copy_is_a_tree_of_its_own) {
+    json_value *v = NULL;
+    auto_buf text;
+    buf_init(&text, 256);
+    EXPECT_OK(json_parse(slice_from_text("{\"b\":[1,{\"c\":null}],\"a\":\"x\"}"), &v, NULL));
+    json_value *copy = json_clone(v);
+    json_free(v);
+    EXPECT_OK(json_write(copy, 0, &text));
+    EXPECT_TEXT(buf_text(&text), "{\"b\":[1,{\"c\":null}],\"a\":\"x\"}");
+    json_free(copy);
+}
+
 TEST(members_that_are_not_known) {
     static const char *const known[] = {"a", "b"};
     json_value *v = NULL;

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The way from a command to the bus of a lattice: over NATS, or through a host of this machine.
+#pragma once
+
+#include "cli/lattice_option.h"
+#include "crypto/tls.h"
+#include "identity/nkey.h"
+#include "lattice/client.h"
+#include "net/connector.h"
+
+typedef struct cli_connection { // zeroed; in place until it is closed
+    loop *l;
+    bus *b;
+    connector *connector;
+    tls_context *tls;
+    buf creds;
+    buf seed;
+    nkey *user; // signs requests; NULL = nobody
+    lattice_signer signer;
+    bus_watcher watcher;
+    char reason[256]; // why it is not up
+} cli_connection;
+
+// Opens a bus as resolved options say, and waits until it is up. Requests are signed by `signer`, if there is
+// anybody to sign them.
+status cli_connection_open(cli_connection *c, const cli_lattice_args *a, uint64_t time_ns,
+                           err *e) WRIT_MUST_USE;
+void cli_connection_close(cli_connection *c); // accepts one whose opening failed
