@@ -444,25 +444,3 @@ status sessions_open(sessions *s, slice frame, session_now now, session **ret, u
     *ret_len = sealed.len;
     return STATUS_OK;
 }
-
-// --- hints -------------------------------------------------------------------------------------------------
-
-status session_lost_write(slice frame, buf *ret) {
-    TRY(buf_append_byte(ret, SESSION_LOST));
-    return buf_append(ret, slice_sub(frame, AT_ID, AT_NUMBER));
-}
-
-const nkey_public *sessions_lost_host(const sessions *s, slice hint) {
-    if (hint.len != AT_NUMBER || hint.data[AT_KIND] != SESSION_LOST) {
-        return NULL;
-    }
-    uint64_t their_id = number_at(hint.data + AT_ID);
-    for (size_t i = 0; i < SESSION_BUCKETS; i++) {
-        for (const session *c = s->buckets[i]; c != NULL; c = c->next) {
-            if (c->their_id == their_id) {
-                return &c->peer->host;
-            }
-        }
-    }
-    return NULL;
-}

@@ -42,7 +42,6 @@ typedef enum session_kind {
     SESSION_HELLO = 0x01,
     SESSION_WELCOME = 0x02,
     SESSION_SEALED = 0x03,
-    SESSION_LOST = 0x04, // "I do not know your session": a hint that nobody believes, see session_lost
 } session_kind;
 
 typedef struct session_now {
@@ -99,7 +98,7 @@ const cluster_member *session_member(const session *c); // the other host as it 
 // tag. STATUS_LIMIT when the buffer has no room for the tag.
 status session_seal(session *c, buf *frame, err *e) WRIT_MUST_USE;
 // Opens what has come; `plain` has room for frame.len bytes. `*ret` is the session by which it came.
-// STATUS_NOT_FOUND: no such session (session_lost says so to the other end); STATUS_DENIED: not believed.
+// STATUS_NOT_FOUND: no such session; STATUS_DENIED: not believed.
 status sessions_open(sessions *s, slice frame, session_now now, session **ret, uint8_t *plain,
                      size_t *ret_len, err *e) WRIT_MUST_USE;
 
@@ -111,9 +110,3 @@ void sessions_end_host(sessions *s, const nkey_public *host, uint64_t epoch, ses
 void sessions_tick(sessions *s, session_now now);
 // The session to send with of every host that has one. `each` calls no function of `sessions`.
 void sessions_each(sessions *s, session_now now, void (*each)(void *arg, session *c), void *arg);
-
-// Appends the hint that answers a frame of a session that is not there.
-status session_lost_write(slice frame, buf *ret) WRIT_MUST_USE;
-// The host whom we would have to greet again if the hint were true; NULL when it is about no session of ours.
-// Nothing may be concluded from it but to greet, once in a while.
-const nkey_public *sessions_lost_host(const sessions *s, slice hint);

@@ -389,18 +389,3 @@ TEST(sessions_are_bounded_and_unproved_ones_push_out_none) {
     EXPECT_EQ(sessions_count(p.b.sessions), 1);
     pair_free(&p);
 }
-
-TEST(a_hint_names_the_host_to_greet) {
-    pair p;
-    pair_make(&p);
-    session *c = shake(&p, SECOND);
-    seal(&p, c, "anybody?");
-    buf hint;
-    buf_init(&hint, 64);
-    REQUIRE(session_lost_write(buf_slice(&p.frame), &hint) == STATUS_OK);
-    const nkey_public *host = sessions_lost_host(p.a.sessions, buf_slice(&hint));
-    EXPECT(host != NULL && nkey_public_equal(host, &p.b.name));
-    EXPECT(sessions_lost_host(p.b.sessions, buf_slice(&hint)) == NULL);
-    buf_done(&hint);
-    pair_free(&p);
-}
