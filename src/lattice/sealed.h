@@ -58,6 +58,7 @@ void sealed_host_ended(sealed *s, const nkey_public *host, uint64_t epoch);
 void sealed_goodbye(sealed *s);
 
 sessions *sealed_sessions(sealed *s);
+session_now sealed_now(const sealed *s);
 
 typedef struct sealed_counters {
     uint64_t calls_out, calls_in; // begun

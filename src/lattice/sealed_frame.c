@@ -88,6 +88,8 @@ static bool read_rest(bytes_reader *r, frame *f) {
         return f->is_from_caller && r->rest.len == 0;
     case FRAME_FAIL:
         return !f->is_from_caller && read_fail(r, f);
+    case FRAME_HERE:
+    case FRAME_HEARD:
     case FRAME_GOODBYE:
         return r->rest.len == 0;
     }
@@ -158,6 +160,8 @@ status frame_write(const frame *f, buf *b) {
     case FRAME_ROOT:
     case FRAME_CANCEL:
     case FRAME_GREET:
+    case FRAME_HERE:
+    case FRAME_HEARD:
     case FRAME_GOODBYE:
         break;
     }

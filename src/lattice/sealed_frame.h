@@ -9,7 +9,8 @@
 //   ROOT    more of the parameters or results
 //   DATA    path 1, bytes          END  path 1          CREDIT  path 1 (0xff: parameters, results), bytes 4
 //   CANCEL                         FAIL code 1, a sentence
-//   GREET   a hello (call and index are 0)              GOODBYE (the same)
+//   GREET   a hello                HERE  are you?         HEARD  yes            GOODBYE
+//           (call and index of these are 0)
 //
 // The index counts the frames of a call in one direction, from 0: what comes too early waits.
 #pragma once
@@ -29,6 +30,8 @@ typedef enum frame_kind {
     FRAME_CANCEL,
     FRAME_FAIL,
     FRAME_GREET,
+    FRAME_HERE,
+    FRAME_HEARD,
     FRAME_GOODBYE,
 } frame_kind;
 

@@ -328,13 +328,18 @@ session *sessions_to(sessions *s, const nkey_public *host, session_now now) {
     if (p == NULL) {
         return NULL;
     }
+    // A new one is used when something has come by it, so that a lost message costs none of the old one.
+    session *unheard = NULL;
     for (list_node *n = p->sessions.prev; n != &p->sessions; n = n->prev) {
         session *c = session_of(n);
-        if (c->is_proved && !is_over(c, now)) {
+        if (c->is_heard && !is_over(c, now)) {
             return c;
         }
+        if (c->is_proved && !is_over(c, now) && unheard == NULL) {
+            unheard = c;
+        }
     }
-    return NULL;
+    return unheard;
 }
 
 void sessions_each(sessions *s, session_now now, void (*each)(void *arg, session *c), void *arg) {
@@ -347,6 +352,16 @@ void sessions_each(sessions *s, session_now now, void (*each)(void *arg, session
         }
     }
 }
+
+void session_expect(session *c, session_now now) {
+    c->unheard_ns = c->unheard_ns == 0 ? now.ns : c->unheard_ns;
+}
+
+uint64_t session_unheard_ns(const session *c, session_now now) {
+    return c->unheard_ns == 0 || now.ns < c->unheard_ns ? 0 : now.ns - c->unheard_ns;
+}
+
+void session_drop(session *c) { session_end(c); }
 
 bool session_is_due(const session *c, session_now now) {
     uint64_t life = c->ends_ns - c->made_ns;
@@ -439,7 +454,8 @@ status sessions_open(sessions *s, slice frame, session_now now, session **ret, u
                               "a message that the other host did not seal, or not like this");
     }
     note_seen(c, number);
-    c->is_proved = true;
+    c->is_proved = c->is_heard = true;
+    c->unheard_ns = 0;
     *ret = c;
     *ret_len = sealed.len;
     return STATUS_OK;

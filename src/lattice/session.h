@@ -77,19 +77,27 @@ size_t sessions_count(const sessions *s);
 
 // Appends a hello for that host. Several may be under way.
 status sessions_greet(sessions *s, const nkey_public *host, session_now now, buf *ret, err *e) WRIT_MUST_USE;
-// A hello has come: appends the welcome. What is refused is counted; whoever sent it is not answered.
-// `within`: the session by which it came, or NULL; a host that renews is not held up by a flood of strangers.
-status sessions_answer(sessions *s, slice hello, const session *within, session_now now, buf *ret,
-                       err *e) WRIT_MUST_USE;
+// A hello has come: appends the welcome, which goes to `*ret_host`. What is refused is counted; whoever sent
+// it is not answered. `within`: the session by which it came, or NULL; a host that renews is not held up by a
+// flood of strangers.
+status sessions_answer(sessions *s, slice hello, const session *within, session_now now,
+                       nkey_public *ret_host, buf *ret, err *e) WRIT_MUST_USE;
 // A welcome has come: `*ret` is the new session, ready to send with.
 status sessions_finish(sessions *s, slice welcome, session_now now, session **ret, err *e) WRIT_MUST_USE;
 
 // --- sessions ----------------------------------------------------------------------------------------------
 
-// The one to send with: the newest that the host has proved to be there. NULL: greet it. What is returned is
+// The one to send with: the newest by which something has come, else the newest that the host has welcomed us
+// to. NULL: greet it. What is returned is
 // valid until the next call of a function of `sessions` that takes `now`.
 session *sessions_to(sessions *s, const nkey_public *host, session_now now);
 bool session_is_due(const session *c, session_now now); // time to greet again: 8/10 of its life are over
+// Something was sent that the other end answers; for how long nothing at all has come since (0: nothing is
+// expected). Ask whether it is there, and drop what stays silent: sessions are lost with the life of a host
+// that said nothing.
+void session_expect(session *c, session_now now);
+uint64_t session_unheard_ns(const session *c, session_now now);
+void session_drop(session *c);
 const nkey_public *session_host(const session *c);
 uint64_t session_epoch(const session *c);               // of the other host
 const cluster_member *session_member(const session *c); // the other host as it was verified

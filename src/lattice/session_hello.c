@@ -252,7 +252,8 @@ static status answer_believed(sessions *s, const greeting *g, slice hello, const
     return code;
 }
 
-status sessions_answer(sessions *s, slice hello, const session *within, session_now now, buf *ret, err *e) {
+status sessions_answer(sessions *s, slice hello, const session *within, session_now now,
+                       nkey_public *ret_host, buf *ret, err *e) {
     greeting g;
     cluster_member member;
     TRY(look(s, hello, SESSION_HELLO, now, &g, e));
@@ -262,7 +263,9 @@ status sessions_answer(sessions *s, slice hello, const session *within, session_
                               "more greetings in a second than are looked at");
     }
     TRY(believe(s, &g, now, &member, e));
-    return answer_believed(s, &g, hello, &member, now, ret, e);
+    TRY(answer_believed(s, &g, hello, &member, now, ret, e));
+    *ret_host = g.from;
+    return STATUS_OK;
 }
 
 // --- finishing ---------------------------------------------------------------------------------------------

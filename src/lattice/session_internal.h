@@ -49,7 +49,9 @@ struct session {
     uint64_t highest; // that has come, plus one
     uint64_t window[SESSION_WINDOW / 64];
     uint64_t made_ns, ends_ns;
-    bool is_proved; // the other end has used the keys
+    bool is_proved;      // the other end has the keys: its welcome said so, or it has used them
+    bool is_heard;       // something has come
+    uint64_t unheard_ns; // since when something is expected; 0: nothing is
     list_node of_peer;
     session *next;
 };

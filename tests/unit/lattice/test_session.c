@@ -5,6 +5,8 @@
 #include "helper_trust.h"
 #include "test.h"
 
+static nkey_public from; // who greeted, by the last answer
+
 #define SECOND UINT64_C(1000000000)
 
 typedef struct pair {
@@ -38,8 +40,8 @@ static session *shake(pair *p, uint64_t ns) {
     buf_clear(&p->hello);
     buf_clear(&p->welcome);
     EXPECT(sessions_greet(p->a.sessions, &p->b.name, trust_now(ns), &p->hello, NULL) == STATUS_OK);
-    EXPECT(sessions_answer(p->b.sessions, buf_slice(&p->hello), NULL, trust_now(ns), &p->welcome, NULL) ==
-           STATUS_OK);
+    EXPECT(sessions_answer(p->b.sessions, buf_slice(&p->hello), NULL, trust_now(ns), &from, &p->welcome,
+                           NULL) == STATUS_OK);
     EXPECT(sessions_finish(p->a.sessions, buf_slice(&p->welcome), trust_now(ns), &c, NULL) == STATUS_OK);
     return c;
 }
@@ -179,12 +181,12 @@ TEST(each_byte_of_a_greeting_counts) {
     REQUIRE(sessions_greet(p.a.sessions, &p.b.name, trust_now(0), &p.hello, NULL) == STATUS_OK);
     for (size_t i = 0; i < p.hello.len; i++) {
         p.hello.data[i] ^= 0x04;
-        EXPECT(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(i * SECOND / 200),
+        EXPECT(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(i * SECOND / 200), &from,
                                &p.welcome, NULL) != STATUS_OK);
         EXPECT_EQ(p.welcome.len, 0);
         p.hello.data[i] ^= 0x04;
     }
-    REQUIRE(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(9 * SECOND), &p.welcome,
+    REQUIRE(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(9 * SECOND), &from, &p.welcome,
                             NULL) == STATUS_OK);
     for (size_t i = 0; i < p.welcome.len; i++) {
         p.welcome.data[i] ^= 0x04;
@@ -201,14 +203,15 @@ TEST(a_greeting_is_answered_once) {
     pair_make(&p);
     shake(&p, SECOND);
     buf_clear(&p.welcome);
-    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(SECOND), &p.welcome, NULL),
-              STATUS_DENIED);
+    EXPECT_EQ(
+        sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(SECOND), &from, &p.welcome, NULL),
+        STATUS_DENIED);
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_REPLAYED], 1);
     // Later its time is over, also for a host that has forgotten everything.
     trust_host_begin(&p.b, 2, 60 * SECOND);
-    EXPECT_EQ(
-        sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(60 * SECOND), &p.welcome, NULL),
-        STATUS_DENIED);
+    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(60 * SECOND), &from,
+                              &p.welcome, NULL),
+              STATUS_DENIED);
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_CLOCK], 1);
     pair_free(&p);
 }
@@ -230,11 +233,12 @@ TEST(a_greeting_for_another_host_is_refused) {
     pair_make(&p);
     trust_host_make(&other, p.cluster_key);
     REQUIRE(sessions_greet(p.a.sessions, &p.b.name, trust_now(0), &p.hello, NULL) == STATUS_OK);
-    EXPECT_EQ(sessions_answer(other.sessions, buf_slice(&p.hello), NULL, trust_now(0), &p.welcome, NULL),
-              STATUS_DENIED);
+    EXPECT_EQ(
+        sessions_answer(other.sessions, buf_slice(&p.hello), NULL, trust_now(0), &from, &p.welcome, NULL),
+        STATUS_DENIED);
     EXPECT_EQ(other.refusals.counts[LATTICE_REFUSED_NOT_FOR_US], 1);
     // Reflected to who sent it.
-    EXPECT_EQ(sessions_answer(p.a.sessions, buf_slice(&p.hello), NULL, trust_now(0), &p.welcome, NULL),
+    EXPECT_EQ(sessions_answer(p.a.sessions, buf_slice(&p.hello), NULL, trust_now(0), &from, &p.welcome, NULL),
               STATUS_DENIED);
     EXPECT_EQ(p.a.refusals.counts[LATTICE_REFUSED_NOT_FOR_US], 1);
     trust_host_free(&other);
@@ -246,7 +250,7 @@ TEST(another_version_is_refused) {
     pair_make(&p);
     REQUIRE(sessions_greet(p.a.sessions, &p.b.name, trust_now(0), &p.hello, NULL) == STATUS_OK);
     p.hello.data[1] = 0;
-    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(0), &p.welcome, NULL),
+    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(0), &from, &p.welcome, NULL),
               STATUS_DENIED);
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_VERSION], 1);
     pair_free(&p);
@@ -259,7 +263,7 @@ TEST(a_host_of_another_cluster_is_refused) {
     trust_host_free(&p.a);
     trust_host_make(&p.a, foreign);
     REQUIRE(sessions_greet(p.a.sessions, &p.b.name, trust_now(0), &p.hello, NULL) == STATUS_OK);
-    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(0), &p.welcome, NULL),
+    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(0), &from, &p.welcome, NULL),
               STATUS_DENIED);
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_UNKNOWN_ISSUER], 1);
     nkey_free(foreign);
@@ -297,9 +301,9 @@ TEST(a_host_that_said_goodbye_is_not_heard_again) {
     sessions_end_host(p.b.sessions, &p.a.name, 2, trust_now(2 * SECOND));
     EXPECT_EQ(p.b.ended, 1);
     EXPECT_EQ(open_at(&p, &p.b, 2 * SECOND, &at), STATUS_NOT_FOUND);
-    EXPECT_EQ(
-        sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(2 * SECOND), &p.welcome, NULL),
-        STATUS_DENIED);
+    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(2 * SECOND), &from,
+                              &p.welcome, NULL),
+              STATUS_DENIED);
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_STOPPED], 1);
     // Its next life is.
     trust_host_begin(&p.a, 2, 2 * SECOND);
@@ -337,9 +341,9 @@ TEST(a_revoked_host_is_cut_off_at_once) {
     EXPECT_EQ(open_at(&p, &p.b, SECOND, &at), STATUS_NOT_FOUND);
     buf_clear(&p.hello);
     REQUIRE(sessions_greet(p.a.sessions, &p.b.name, trust_now(2 * SECOND), &p.hello, NULL) == STATUS_OK);
-    EXPECT_EQ(
-        sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(2 * SECOND), &p.welcome, NULL),
-        STATUS_DENIED);
+    EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(2 * SECOND), &from,
+                              &p.welcome, NULL),
+              STATUS_DENIED);
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_REVOKED], 1);
     pair_free(&p);
 }
@@ -356,17 +360,17 @@ TEST(a_flood_of_greetings_is_not_looked_at) {
     buf_clear(&p.hello);
     REQUIRE(sessions_greet(stranger.sessions, &p.b.name, trust_now(5 * SECOND), &p.hello, NULL) == STATUS_OK);
     for (int i = 0; i < 10 * SESSION_HELLOS_PER_SECOND; i++) {
-        EXPECT_EQ(
-            sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(5 * SECOND), &p.welcome, NULL),
-            STATUS_DENIED);
+        EXPECT_EQ(sessions_answer(p.b.sessions, buf_slice(&p.hello), NULL, trust_now(5 * SECOND), &from,
+                                  &p.welcome, NULL),
+                  STATUS_DENIED);
     }
     EXPECT_EQ(p.b.refusals.counts[LATTICE_REFUSED_FLOOD], 9 * SESSION_HELLOS_PER_SECOND);
     // Who has a session renews within it, and is heard.
     buf_clear(&p.hello);
     buf_clear(&p.welcome);
     REQUIRE(sessions_greet(p.a.sessions, &p.b.name, trust_now(5 * SECOND), &p.hello, NULL) == STATUS_OK);
-    EXPECT_OK(
-        sessions_answer(p.b.sessions, buf_slice(&p.hello), at, trust_now(5 * SECOND), &p.welcome, NULL));
+    EXPECT_OK(sessions_answer(p.b.sessions, buf_slice(&p.hello), at, trust_now(5 * SECOND), &from, &p.welcome,
+                              NULL));
     trust_host_free(&stranger);
     nkey_free(foreign);
     pair_free(&p);
