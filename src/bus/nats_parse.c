@@ -1,32 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "bus/nats_parse.h"
 
+#include "bus/nats_line.h"
+
 enum { WORDS_MAX = 6 };
 
 static const char version[] = "NATS/1.0";
-
-// --- lines -------------------------------------------------------------------------------------------------
-
-static bool is_blank(uint8_t c) { return c == ' ' || c == '\t'; }
-
-// The words of a line, WORDS_MAX at most (then one too many for every operation).
-static size_t split(slice line, slice words[WORDS_MAX]) {
-    size_t count = 0;
-    for (size_t at = 0; count < WORDS_MAX;) {
-        while (at < line.len && is_blank(line.data[at])) {
-            at++;
-        }
-        size_t start = at;
-        while (at < line.len && !is_blank(line.data[at])) {
-            at++;
-        }
-        if (start == at) {
-            break;
-        }
-        words[count++] = slice_sub(line, start, at);
-    }
-    return count;
-}
 
 static status malformed(err *e, const char *what) {
     return err_set(e, STATUS_INVALID, "the server does not speak the protocol of NATS: %s", what);
@@ -36,7 +15,7 @@ static status malformed(err *e, const char *what) {
 static status read_message(slice line, bool has_headers, nats_event *ret, size_t *ret_headers,
                            size_t *ret_bytes, err *e) {
     slice words[WORDS_MAX];
-    size_t count = split(line, words);
+    size_t count = nats_line_split(line, words, WORDS_MAX);
     size_t numbers = has_headers ? 2 : 1;
     uint64_t headers = 0;
     uint64_t bytes = 0;
@@ -85,16 +64,6 @@ static slice without_quotes(slice text) {
     return is_quoted ? slice_sub(text, 1, text.len - 1) : text;
 }
 
-static bool is_named(slice line, const char *name, slice *ret_rest) {
-    size_t n = strlen(name);
-    if (line.len < n || !slice_equal_nocase(slice_sub(line, 0, n), slice_from_text(name)) ||
-        (line.len > n && !is_blank(line.data[n]))) {
-        return false;
-    }
-    *ret_rest = slice_trimmed(slice_sub(line, n, line.len));
-    return true;
-}
-
 static status read_short(slice line, nats_event *ret, err *e) {
     static const struct {
         const char *name;
@@ -106,7 +75,7 @@ static status read_short(slice line, nats_event *ret, err *e) {
                {"-ERR", NATS_OP_ERROR}};
     for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++) {
         slice rest;
-        if (is_named(line, ops[i].name, &rest)) {
+        if (nats_line_is(line, ops[i].name, &rest)) {
             ret->op = ops[i].op;
             ret->text = without_quotes(rest);
             return STATUS_OK;
@@ -119,13 +88,10 @@ static status read_short(slice line, nats_event *ret, err *e) {
 static status take_line(slice bytes, slice *ret, size_t *ret_next, err *e) {
     bool is_info = bytes.len > 0 && (bytes.data[0] == 'I' || bytes.data[0] == 'i');
     size_t max = is_info ? NATS_INFO_BYTES_MAX : NATS_LINE_BYTES_MAX;
-    size_t end = slice_find(slice_sub(bytes, 0, max), 0, '\n');
-    if (end == SIZE_MAX) {
-        return bytes.len >= max ? malformed(e, "a line that does not end") : STATUS_NOT_FOUND;
-    }
-    *ret = slice_sub(bytes, 0, end > 0 && bytes.data[end - 1] == '\r' ? end - 1 : end);
-    *ret_next = end + 1;
-    return slice_find(*ret, 0, '\0') == SIZE_MAX ? STATUS_OK : malformed(e, "a line with a NUL");
+    status code = nats_line_take(bytes, max, ret, ret_next);
+    return code == STATUS_OK || code == STATUS_NOT_FOUND
+               ? code
+               : malformed(e, code == STATUS_LIMIT ? "a line that does not end" : "a line with a NUL");
 }
 
 status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_used, err *e) {
@@ -135,8 +101,8 @@ status nats_parse(slice bytes, size_t payload_max, nats_event *ret, size_t *ret_
     nats_event event = {0};
     size_t used = 0;
     TRY(take_line(bytes, &line, &next, e));
-    bool has_headers = is_named(line, "HMSG", &rest);
-    if (has_headers || is_named(line, "MSG", &rest)) {
+    bool has_headers = nats_line_is(line, "HMSG", &rest);
+    if (has_headers || nats_line_is(line, "MSG", &rest)) {
         size_t headers = 0;
         size_t len = 0;
         TRY(read_message(line, has_headers, &event, &headers, &len, e));

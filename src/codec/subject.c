@@ -62,9 +62,13 @@ static bool token_covers(slice pattern, slice token) {
 }
 
 bool subject_covers(slice pattern, slice name) {
+    return subject_covers_within(pattern, name, SUBJECT_BYTES_MAX);
+}
+
+bool subject_covers_within(slice pattern, slice name, size_t bytes_max) {
     slice expected, token;
     size_t pattern_at = 0, at = 0;
-    if (!subject_is_pattern(name)) {
+    if (!subject_is_pattern_within(name, bytes_max)) {
         return false;
     }
     while (next_token(pattern, &pattern_at, &expected)) {

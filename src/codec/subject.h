@@ -17,3 +17,4 @@ bool subject_is_plain_within(slice text, size_t bytes_max);
 // Whether everything that fits `name` (a pattern, or a plain subject) fits `pattern` too. False when `name`
 // is neither.
 bool subject_covers(slice pattern, slice name);
+bool subject_covers_within(slice pattern, slice name, size_t bytes_max);
