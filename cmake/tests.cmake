@@ -25,13 +25,20 @@ function(writ_add_unit_tests)
     endforeach()
 endfunction()
 
-# Programs that scripts in tests/interop hold against other implementations: tests/interop/<name>.c.
+# Programs that scripts in tests/interop hold against other implementations: tests/interop/<name>.c. A line
+# `// links: folder` names the highest folder that one needs, when that is not identity.
 function(writ_add_peers)
     file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/interop/*.c")
     foreach(source IN LISTS sources)
         cmake_path(GET source STEM name)
+        file(STRINGS ${source} links REGEX "^// links:" LIMIT_COUNT 1)
+        string(REGEX REPLACE "^// links: *" "" folder "${links}")
+        if(NOT folder)
+            set(folder identity)
+        endif()
         add_executable(${name} ${source})
-        target_link_libraries(${name} PRIVATE writ_identity writ_flags)
+        target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}" "${CMAKE_SOURCE_DIR}/tests")
+        target_link_libraries(${name} PRIVATE writ_${folder} writ_flags)
         set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
     endforeach()
 endfunction()

@@ -177,7 +177,7 @@ void core_event_provider_started(lattice_core *c, lattice_time t, const core_pro
         json_put(v, "claims", provider_claims(p->claims));
     }
     json_put_text(v, "host_id", c->settings.host_id);
-    json_put_text(v, "image_ref", p->wish->ref);
+    json_put_text(v, "image_ref", core_shown_ref(p->wish->ref));
     if (p->claims != NULL) {
         json_put_text(v, "instance_id", p->record.key);
         json_put_text(v, "link_name", slice_from_text("default"));

@@ -99,7 +99,7 @@ static json_value *component(const core_component *p) {
 static json_value *provider(const core_provider *p) {
     json_value *v = json_object_new();
     json_put_text(v, "id", p->record.key);
-    json_put_text(v, "image_ref", p->wish->ref);
+    json_put_text(v, "image_ref", core_shown_ref(p->wish->ref));
     if (p->claims != NULL && p->claims->name.len > 0) {
         json_put_text(v, "name", p->claims->name);
     }

@@ -245,6 +245,8 @@ lattice_claims core_claims_view(const core_claims *claims);
 // --- components and providers ------------------------------------------------------------------------------
 
 core_wish *core_wish_copy(const core_wish *from);
+// The image of a provider as hosts of 1.x show it: without "file://", "oci://", ..., which clients rely on.
+slice core_shown_ref(slice ref);
 void core_component_free(core_component *p);
 void core_provider_free(core_provider *p);
 void core_registry_free(core_registry *r);

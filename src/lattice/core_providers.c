@@ -17,6 +17,16 @@ void core_provider_free(core_provider *p) {
     mem_free(p);
 }
 
+slice core_shown_ref(slice ref) {
+    static const char *const schemes[] = {"file://", "oci://", "https://", "http://", "wasmcloud+builtin://"};
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (slice_starts_with(ref, schemes[i])) {
+            return slice_sub(ref, strlen(schemes[i]), ref.len);
+        }
+    }
+    return ref;
+}
+
 static core_provider *find(const lattice_core *c, slice id) { return core_table_find(&c->providers, id); }
 
 static void drop(lattice_core *c, core_provider *p) {
@@ -210,7 +220,7 @@ void lattice_core_provider_is(lattice_core *c, lattice_time t, slice id, uint64_
     } else {
         p->claims = core_claims_copy(claims);
         p->is_running = true;
-        core_source_ensure(c, id, p->wish->ref);
+        core_source_ensure(c, id, core_shown_ref(p->wish->ref));
         core_claims_store(c, p->claims, true);
         core_event_provider_started(c, t, p);
     }

@@ -299,12 +299,12 @@ TEST(a_provider_starts_and_stops) {
                 NO("provider with that ID is not running"));
     EXPECT_TEXT(control_ask(&p, "provider.start.NHOST", START), YES("successfully started provider"));
     EXPECT_TEXT(control_event(&p, "provider_started", 0),
-                "{\"annotations\":{\"k\":\"v\"},\"host_id\":\"NHOST\",\"image_ref\":\"file:///p.par\","
+                "{\"annotations\":{\"k\":\"v\"},\"host_id\":\"NHOST\",\"image_ref\":\"/p.par\","
                 "\"provider_id\":\"p\"}");
     EXPECT_TEXT(control_ask(&p, "provider.start.NHOST", START),
                 NO("provider with that ID is already running"));
     EXPECT_CONTAINS(control_ask(&p, "host.get.NHOST", ""),
-                    "\"providers\":[{\"id\":\"p\",\"image_ref\":\"file:///p.par\",\"revision\":0,"
+                    "\"providers\":[{\"id\":\"p\",\"image_ref\":\"/p.par\",\"revision\":0,"
                     "\"annotations\":{\"k\":\"v\"}}]");
     EXPECT_TEXT(control_ask(&p, "provider.stop.NHOST", "{\"provider_ref\":\"p\"}"),
                 YES("successfully stopped provider"));
