@@ -14,6 +14,7 @@
 #include "bus/bus_nats.h"
 #include "lattice/wrpc.h"
 #include "os/fd.h"
+#include "os/process.h"
 #include "test.h"
 #include "unit/bus/helper_nats.h"
 #include "unit/net/helper_connector.h"
@@ -338,23 +339,27 @@ static void web_call(void *context, lattice_served *q) {
 
 // curl in the background: the loop must turn for its answer.
 static void ask(const char *address, char *ret, size_t size, place *p) {
-    char command[200];
-    (void)snprintf(command, sizeof command,
-                   "curl -s --retry 50 --retry-connrefused --retry-delay 0 --max-time 10 http://%s/",
-                   address);
-    FILE *f = popen(command, "r");
-    CHECK(f != NULL);
-    int fd = fileno(f);
-    CHECK(fd_set_nonblocking(fd, true, NULL) == STATUS_OK);
+    char url[100];
+    (void)snprintf(url, sizeof url, "http://%s/", address);
+    const char *const argv[] = {
+        "curl",       "-s", "--retry", "50", "--retry-connrefused", "--retry-delay", "1",
+        "--max-time", "20", url,       NULL};
+    int ours = -1, theirs = -1;
+    process curl;
+    REQUIRE(process_error_pipe(&ours, &theirs, NULL) == STATUS_OK);
+    const process_tool tool = {.path = "/usr/bin/curl", .argv = argv, .output_fd = theirs, .error_fd = -1};
+    REQUIRE(process_spawn_tool(&tool, &curl, NULL) == STATUS_OK);
+    fd_close(theirs);
     size_t len = 0, n = 0;
     status s = STATUS_NOT_FOUND;
     for (int i = 0; i < 4000 && s != STATUS_CLOSED; i++) {
-        s = fd_read_some(fd, ret + len, size - 1 - len, &n);
+        s = fd_read_some(ours, ret + len, size - 1 - len, &n);
         len += s == STATUS_OK ? n : 0;
         wait_a_turn(p);
     }
     ret[len] = '\0';
-    (void)pclose(f);
+    fd_close(ours);
+    (void)process_wait(&curl);
 }
 
 TEST(the_http_server_of_192_calls_a_component) {
