@@ -365,8 +365,6 @@ void provider_life_stop(provider_life *l) {
     }
 }
 
-bool provider_life_is_stopping(const provider_life *l) { return l->state >= LIFE_STOPPING; }
-
 // --- being made --------------------------------------------------------------------------------------------
 
 static void keep_text(char **at, slice *text) {

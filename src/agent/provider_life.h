@@ -51,5 +51,4 @@ status provider_life_start(provider_life *l, provider_wants *wants, err *e) WRIT
 void provider_life_want(provider_life *l, provider_wants *wants);
 void provider_life_ended(provider_life *l, const char *how); // the process has, by itself or not
 void provider_life_stop(provider_life *l);                   // idempotent
-bool provider_life_is_stopping(const provider_life *l);
-slice provider_life_link_key(const provider_life *l); // on whose subject it hears of links
+slice provider_life_link_key(const provider_life *l);        // on whose subject it hears of links

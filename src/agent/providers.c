@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 
+#include "agent/provider_driver.h"
 #include "agent/provider_life.h"
 #include "agent/provider_process.h"
 #include "base/mem.h"
 #include "deploy/images.h"
+#include "lattice/within.h"
 #include "os/fd.h"
 #include "os/random.h"
 
@@ -17,8 +19,12 @@ typedef struct provider_entry {
     int program_fd;
     provider_process *process;
     provider_life *life;
-    err why;              // it could not be started
-    loop_soon tell_start; // started, or failed
+    provider_driver *driver; // in place of these: it is one of ours
+    bool is_ours, is_stopping;
+    bool was_healthy;
+    loop_timer health_timer;
+    err why;        // it could not be started
+    loop_soon soon; // started, or failed
 } provider_entry;
 
 struct providers {
@@ -26,7 +32,8 @@ struct providers {
     nkey *host_xkey;
     list_node entries;
     size_t count;
-    lattice_transport transport;
+    lattice_server server;
+    lattice_within *within;
 };
 
 static provider_entry *find(const providers *p, slice id) {
@@ -87,7 +94,9 @@ static void kill_process(void *arg) {
 static void entry_free(provider_entry *x) {
     list_remove(&x->node);
     x->all->count--;
-    loop_soon_cancel(&x->tell_start);
+    loop_soon_cancel(&x->soon);
+    loop_timer_stop(&x->health_timer);
+    provider_driver_free(x->driver);
     provider_life_free(x->life);
     provider_process_free(x->process);
     fd_close(x->program_fd);
@@ -110,12 +119,14 @@ static void leave(provider_entry *x, bool has_failed) {
     mem_free(id);
 }
 
-static void on_tell_start(void *arg) {
+static void on_soon(void *arg) {
     provider_entry *x = arg;
     const providers_options *o = &x->all->options;
     if (x->why.code != STATUS_OK) {
         leave(x, true);
-    } else if (o->ops->started != NULL) {
+    } else if (x->is_stopping && x->is_ours) {
+        leave(x, false);
+    } else if (!x->is_stopping && o->ops->started != NULL) {
         o->ops->started(o->arg, id_of(x));
     }
 }
@@ -156,9 +167,63 @@ static status start_program(provider_entry *x, const providers_wanted *wanted, p
     if (provider_life_start(x->life, wants, &x->why) != STATUS_OK) {
         err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));
     }
-    loop_soon_add(x->all->options.loop, &x->tell_start);
+    loop_soon_add(x->all->options.loop, &x->soon);
     return STATUS_OK;
 }
+
+// --- ours --------------------------------------------------------------------------------------------------
+
+static bool is_healthy(const provider_entry *x) {
+    return x->driver == NULL || provider_driver_is_healthy(x->driver);
+}
+
+static void look_at_health(void *arg) {
+    provider_entry *x = arg;
+    bool now = is_healthy(x), was = x->was_healthy;
+    x->was_healthy = now;
+    loop_timer_start_in(&x->health_timer, PROVIDER_HEALTH_NS);
+    on_health(x, now == was ? PROVIDERS_HEALTH_SAME : now ? PROVIDERS_HEALTHY : PROVIDERS_UNHEALTHY);
+}
+
+static status start_ours(provider_entry *x, const providers_wanted *wanted, provider_wants *wants, err *e) {
+    const image_reference image = image_parse(wanted->image);
+    const providers_options *o = &x->all->options;
+    x->is_ours = true;
+    if (image.role == PROVIDER_DRIVER) {
+        if (o->logger == NULL || o->directory == NULL) {
+            return err_set(e, STATUS_UNSUPPORTED, "this host has no drivers");
+        }
+        const provider_driver_options d = {.host = o, .id = id_of(x), .driver_name = image.driver};
+        x->driver = provider_driver_new(&d);
+        if (provider_driver_want(x->driver, wants, &x->why) != STATUS_OK) {
+            err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));
+        }
+    }
+    loop_timer_init(&x->health_timer, o->loop, look_at_health, x);
+    loop_timer_start_in(&x->health_timer, PROVIDER_HEALTH_FIRST_NS);
+    loop_soon_add(o->loop, &x->soon);
+    return STATUS_OK;
+}
+
+// --- calls to them -----------------------------------------------------------------------------------------
+
+static bool paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
+                  lattice_paths *ret_down) {
+    const provider_entry *x = find(context, target);
+    return x != NULL && x->driver != NULL && provider_driver_paths(instance, function, ret_up, ret_down);
+}
+
+static void call(void *context, lattice_served *q) {
+    const provider_entry *x = find(context, q->invocation.target);
+    if (x != NULL && x->driver != NULL) {
+        provider_driver_call(x->driver, q);
+    } else {
+        q->transport->fail(q, STATUS_NOT_FOUND, "the provider does not run here any more");
+    }
+}
+
+lattice_transport *providers_transport(providers *p) { return lattice_within_transport(p->within); }
+const lattice_server *providers_server(providers *p) { return &p->server; }
 
 // --- all of them -------------------------------------------------------------------------------------------
 
@@ -181,7 +246,7 @@ static status check_wanted(const providers *p, const providers_wanted *w, err *e
         return err_set(e, STATUS_LIMIT, "%d providers run here already; that is all that one host takes",
                        PROVIDERS_MAX);
     }
-    if (w->program_fd < 0) {
+    if (w->program_fd < 0 && !providers_is_builtin(w->image)) {
         return err_set(e, STATUS_NOT_FOUND, "%.*s is no program, and none of ours", SLICE_ARG(w->image));
     }
     return STATUS_OK;
@@ -193,10 +258,10 @@ static status add(providers *p, const providers_wanted *wanted, provider_wants *
     x->all = p;
     x->id = mem_slice_dup(wanted->id);
     x->program_fd = -1;
-    loop_soon_init(&x->tell_start, on_tell_start, x);
+    loop_soon_init(&x->soon, on_soon, x);
     list_push_back(&p->entries, &x->node);
     p->count++;
-    status s = start_program(x, wanted, wants, e);
+    status s = wanted->program_fd >= 0 ? start_program(x, wanted, wants, e) : start_ours(x, wanted, wants, e);
     if (s != STATUS_OK) {
         entry_free(x);
     }
@@ -206,30 +271,42 @@ static status add(providers *p, const providers_wanted *wanted, provider_wants *
 status providers_put(providers *p, const providers_wanted *wanted, err *e) {
     provider_entry *x = find(p, wanted->id);
     provider_wants wants = {0};
-    if (x != NULL && provider_life_is_stopping(x->life)) {
+    if (x != NULL && x->is_stopping) {
         return err_set(e, STATUS_EXISTS, "provider %s is ending; start it again when it has", x->id);
     }
     TRY(provider_wants_copy(wanted, &wants, e));
     status s = STATUS_OK;
-    if (x != NULL) {
+    if (x != NULL && x->driver != NULL) {
+        s = provider_driver_want(x->driver, &wants, e);
+    } else if (x != NULL && x->life != NULL) {
         provider_life_want(x->life, &wants);
-    } else {
+    } else if (x == NULL) {
         s = add(p, wanted, &wants, e);
     }
     provider_wants_done(&wants);
     return s;
 }
 
+static void stop(provider_entry *x) {
+    x->is_stopping = true;
+    if (x->life != NULL) {
+        provider_life_stop(x->life);
+    } else {
+        loop_timer_stop(&x->health_timer);
+        loop_soon_add(x->all->options.loop, &x->soon);
+    }
+}
+
 void providers_stop(providers *p, slice id) {
     provider_entry *x = find(p, id);
     if (x != NULL) {
-        provider_life_stop(x->life);
+        stop(x);
     }
 }
 
 void providers_stop_all(providers *p) {
     for (list_node *n = p->entries.next; n != &p->entries; n = n->next) {
-        provider_life_stop(LIST_ENTRY(n, provider_entry, node)->life);
+        stop(LIST_ENTRY(n, provider_entry, node));
     }
 }
 
@@ -237,24 +314,15 @@ size_t providers_count(const providers *p) { return p->count; }
 bool providers_has(const providers *p, slice id) { return find(p, id) != NULL; }
 bool providers_is_builtin(slice image) { return image_parse(image).role != PROVIDER_NONE; }
 
-static status call(lattice_transport *t, lattice_call *c, err *e) {
-    (void)t;
-    return err_set(e, STATUS_NOT_FOUND, "%.*s is no provider of this host that takes calls",
-                   SLICE_ARG(c->invocation.target));
-}
-
-static const lattice_transport_ops transport_ops = {.start = call};
-
-lattice_transport *providers_transport(providers *p) { return &p->transport; }
-
 status providers_new(const providers_options *options, providers **ret, err *e) {
     nkey *xkey = NULL;
     TRY(nkey_generate(NKEY_CURVE, &xkey, e));
     providers *p = MEM_NEW(providers);
     p->options = *options;
     p->host_xkey = xkey;
-    p->transport.ops = &transport_ops;
     list_init(&p->entries);
+    p->server = (lattice_server){.context = p, .paths = paths, .call = call};
+    p->within = lattice_within_new(options->loop, &p->server);
     *ret = p;
     return STATUS_OK;
 }
@@ -266,6 +334,7 @@ void providers_free(providers *p) {
     while (!list_empty(&p->entries)) {
         entry_free(LIST_ENTRY(p->entries.next, provider_entry, node));
     }
+    lattice_within_free(p->within);
     nkey_free(p->host_xkey);
     mem_free(p);
 }

@@ -14,6 +14,7 @@
 
 #include "base/attributes.h"
 #include "bus/bus.h"
+#include "host/log.h"
 #include "lattice/call.h"
 #include "lattice/host_data.h"
 #include "loop/loop.h"
@@ -61,6 +62,8 @@ typedef struct providers_options {
     // The way for calls that providers of ours make, and programs behind a door: messages, requests over
     // HTTP. The source in the invocation is the provider's id. NULL = they call nobody.
     lattice_transport *calls;
+    logger *logger;        // for what providers of ours have to say; NULL = there are none of ours
+    const char *directory; // for files of their drivers, absolute; NULL likewise
     const providers_ops *ops;
     void *arg;
 } providers_options; // what it points at stays until providers_free
@@ -93,3 +96,5 @@ bool providers_is_builtin(slice image);
 // The way to what runs here: STATUS_NOT_FOUND for any other target. Only links with the provider as target
 // are served: STATUS_DENIED for a source without one.
 lattice_transport *providers_transport(providers *p);
+// The same for who takes calls from elsewhere. The source in an invocation must have been verified.
+const lattice_server *providers_server(providers *p);

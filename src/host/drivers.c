@@ -47,9 +47,10 @@ struct drivers {
     driver_peers *peers; // in front of it
     int page_fd;
     memory_map page;
-    driver_process own;     // unless somebody else has it
-    channel *holder;        // to whom, then; else NULL
-    driver_session session; // to it, while there is one
+    driver_process own;      // unless somebody else has it
+    driver_process *process; // that one, or one that others use, too
+    channel *holder;         // to whom, then; else NULL
+    driver_session session;  // to it, while there is one
     broker *broker;
     bool is_ready;
     link_record *links; // by number
@@ -395,7 +396,7 @@ static void end_puts(drivers *d) {
 }
 
 static process_exit last_exit(drivers *d) {
-    return d->holder != NULL ? driver_process_ask_last(d->holder) : driver_process_last(&d->own);
+    return d->holder != NULL ? driver_process_ask_last(d->holder) : driver_process_last(d->process);
 }
 
 static void on_end(drivers *d) {
@@ -460,7 +461,7 @@ static status begin(drivers *d, err *e) {
     auto_fd links_fd = -1;
     d->started_ns = clock_now_ns();
     TRY(d->holder != NULL ? driver_process_ask_session(d->holder, &d->session, e)
-                          : driver_process_session(&d->own, &d->session, e));
+                          : driver_process_session(d->process, &d->session, e));
     host_links all = drivers_links(d->options.config, d->options.link_count);
     status s = write_links(d, &all, &links_fd, e);
     mem_free(all.items);
@@ -536,6 +537,7 @@ status drivers_new(const drivers_options *options, drivers **ret, err *e) {
     d->holder = options->holder;
     d->links = mem_calloc(options->link_count + 1u, sizeof *d->links);
     driver_process_init(&d->own);
+    d->process = options->process != NULL ? options->process : &d->own;
     loop_soon_init(&d->lost, on_lost_session, d);
     loop_timer_init(&d->restart, options->loop, on_restart, d);
     loop_timer_init(&d->patience, options->loop, on_impatient, d);

@@ -11,6 +11,7 @@
 
 #include "capability/links.h"
 #include "host/config.h"
+#include "host/driver_process.h"
 #include "host/host_secrets.h"
 #include "host/log.h"
 #include "loop/loop.h"
@@ -21,10 +22,11 @@ typedef struct drivers_options {
     host_config *config; // borrowed; its links are numbered, there is at least one; changes with them
     uint32_t link_count;
     loop *loop;
-    logger *logger;         // borrowed
-    host_secrets *secrets;  // credentials of the links; borrowed; or NULL
-    struct channel *holder; // to who has the process (host/driver_process.h); NULL = it is ours
-    const char *directory;  // for files of drivers, absolute; made when it is not there
+    logger *logger;          // borrowed
+    host_secrets *secrets;   // credentials of the links; borrowed; or NULL
+    struct channel *holder;  // to who has the process (host/driver_process.h); NULL = it is here
+    driver_process *process; // of several of these, one of which takes over from another; NULL = its own
+    const char *directory;   // for files of drivers, absolute; made when it is not there
     // A new process has taken the place of the one that ended: every worker needs a new connection. From the
     // loop.
     void (*replaced)(void *context);
