@@ -247,7 +247,7 @@ def set_up_interop(pins):
 
 
 def make_go_programs(pin, work, out):
-    """The programs of a module at ./cmd/NAME, from its source with the hash that is pinned."""
+    """The programs of a module at ./cmd/NAME, or at `package`, from its source with the hash that is pinned."""
     need_command("go", "golang-go", "building " + pin["module"])
     environment = dict(os.environ, GOTOOLCHAIN="local", GOWORK="off", GOPATH=os.path.join(work, "path"))
     environment.setdefault("GOCACHE", os.path.join(work, "cache"))
@@ -268,7 +268,8 @@ def make_go_programs(pin, work, out):
     run(["chmod", "-R", "u+w", source], "making the source writable")
     folder = os.path.join(out, "bin")
     os.mkdir(folder)
-    run(["go", "build", "-ldflags=-s -w", "-o", folder + "/", *(f"./cmd/{program}" for program in pin["programs"])],
+    packages = [pin["package"]] if "package" in pin else [f"./cmd/{program}" for program in pin["programs"]]
+    run(["go", "build", "-ldflags=-s -w", "-o", folder + "/", *packages],
         f"building {' and '.join(pin['programs'])} of {what}", cwd=source, env=environment, timeout=GO_SECONDS_MAX)
 
 
