@@ -42,5 +42,6 @@ typedef struct wrpc_blob_backend {
 
 // Which streams a function has, of either version; false: there is none of that name.
 bool wrpc_blobstore_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down);
-// From lattice_server.call. `backend` is copied; its context lives until q has ended.
+// From lattice_server.call. `backend` is copied; its context lives until q has ended and every call was
+// answered.
 void wrpc_blobstore_serve(lattice_served *q, const wrpc_blob_backend *backend);

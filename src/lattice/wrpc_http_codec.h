@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "codec/values.h"
+#include "lattice/wrpc_pieces.h"
 #include "net/http.h"
 #include "net/http_client.h"
 
@@ -86,21 +87,3 @@ status wrpc_http_request_decode(slice params, bool is_outgoing, arena *a, wrpc_h
                                 err *e) WRIT_MUST_USE;
 status wrpc_http_response_decode(slice results, arena *a, wrpc_http_response *ret, err *e) WRIT_MUST_USE;
 status wrpc_http_trailers_decode(slice bytes, arena *a, wrpc_http_fields *ret, err *e) WRIT_MUST_USE;
-
-// --- a stream of bytes on its path -------------------------------------------------------------------------
-
-// Pieces of count and bytes; a count of 0 ends them.
-typedef struct wrpc_pieces {
-    uint64_t left; // of the piece that is being read
-    uint32_t count;
-    unsigned shift; // bits of the count that were read
-    bool is_ended;
-} wrpc_pieces;
-
-// Takes from `input` what it can: `ret` is the next run of the stream's bytes, empty when all of the input
-// was taken. STATUS_INVALID for a count that is none, and for bytes behind the end.
-status wrpc_pieces_read(wrpc_pieces *p, slice *input, slice *ret) WRIT_MUST_USE;
-
-enum { WRPC_PIECE_HEAD_BYTES_MAX = 5 };
-// The count in front of a piece; returns its length.
-size_t wrpc_piece_head(uint32_t count, uint8_t ret[WRPC_PIECE_HEAD_BYTES_MAX]);

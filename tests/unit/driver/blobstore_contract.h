@@ -194,7 +194,7 @@ static void contract_ranges(blobs *b) {
     mem_free(bytes);
 }
 
-static void contract_revisions(blobs *b) {
+WRIT_UNUSED static void contract_revisions(blobs *b) {
     EXPECT(blob_create(b, CONTRACT_ONE));
     EXPECT(blob_put(b, CONTRACT_ONE, "o", "0123456789"));
     blobstore_call c = blob_on_object(BLOBSTORE_READ, CONTRACT_ONE, name_of("o"));
@@ -277,7 +277,7 @@ static void contract_upload_order(blobs *b) {
     EXPECT(blob_is(b, CONTRACT_ONE, "o", "right"));
 }
 
-static void contract_upload_bounds(blobs *b) {
+WRIT_UNUSED static void contract_upload_bounds(blobs *b) {
     blob_upload u[5];
     EXPECT(blob_create(b, CONTRACT_ONE));
     for (int i = 0; i < 4; i++) {
@@ -409,7 +409,7 @@ static void contract_list(blobs *b) {
 }
 
 // Someone writes while someone reads: what is read in parts is one of the two, or an error.
-static void contract_mixing(blobs *b) {
+WRIT_UNUSED static void contract_mixing(blobs *b) {
     enum { LEN = 300 };
     char text[2][LEN];
     memset(text[0], 'a', LEN);
