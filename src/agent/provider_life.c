@@ -59,6 +59,8 @@ static slice subject_of(const provider_life *l, slice whom, const char *what, su
 
 slice provider_life_link_key(const provider_life *l) { return slice_from_text(l->xkey_text.text); }
 
+const provider_wants *provider_life_wants(const provider_life *l) { return &l->wants; }
+
 // --- telling -----------------------------------------------------------------------------------------------
 
 static void forget_early(provider_life *l) {

@@ -49,6 +49,7 @@ void provider_life_free(provider_life *l); // accepts NULL; kills
 status provider_life_start(provider_life *l, provider_wants *wants, err *e) WRIT_MUST_USE;
 // Takes `wants` over, and tells what is other than before.
 void provider_life_want(provider_life *l, provider_wants *wants);
-void provider_life_ended(provider_life *l, const char *how); // the process has, by itself or not
-void provider_life_stop(provider_life *l);                   // idempotent
-slice provider_life_link_key(const provider_life *l);        // on whose subject it hears of links
+void provider_life_ended(provider_life *l, const char *how);       // the process has, by itself or not
+void provider_life_stop(provider_life *l);                         // idempotent
+slice provider_life_link_key(const provider_life *l);              // on whose subject it hears of links
+const provider_wants *provider_life_wants(const provider_life *l); // what it is to have now

@@ -132,3 +132,54 @@ bool provider_wants_equal_links(const host_data_link *a, const host_data_link *b
 const host_data_link *provider_wants_find_link(const provider_wants *w, const host_data_link *l) {
     return w->link_count == 0 ? NULL : bsearch(l, w->links, w->link_count, sizeof *l, compare_links);
 }
+
+static bool is_before(const host_data_link *l, slice source, slice target) {
+    int order = slice_compare(l->source_id, source);
+    return order < 0 || (order == 0 && slice_compare(l->target, target) < 0);
+}
+
+const host_data_link *provider_wants_between(const provider_wants *w, slice source, slice target,
+                                             size_t *ret_count) {
+    size_t from = 0, to = w->link_count;
+    while (from < to) {
+        size_t middle = from + (to - from) / 2;
+        if (is_before(&w->links[middle], source, target)) {
+            from = middle + 1;
+        } else {
+            to = middle;
+        }
+    }
+    for (to = from; to < w->link_count && slice_equal(w->links[to].source_id, source) &&
+                    slice_equal(w->links[to].target, target);) {
+        to++;
+    }
+    *ret_count = to - from;
+    return w->links + from;
+}
+
+static bool has_interface(const host_data_link *l, slice interface) {
+    size_t colon = slice_find(interface, 0, ':'), slash = slice_find(interface, 0, '/');
+    bool has_it = false;
+    if (colon == SIZE_MAX || slash == SIZE_MAX || slash < colon ||
+        !slice_equal(l->wit_namespace, slice_sub(interface, 0, colon)) ||
+        !slice_equal(l->wit_package, slice_sub(interface, colon + 1, slash))) {
+        return false;
+    }
+    for (size_t i = 0; i < l->interface_count && !has_it; i++) {
+        has_it = slice_equal(l->interfaces[i], slice_sub(interface, slash + 1, interface.len));
+    }
+    return has_it;
+}
+
+const host_data_link *provider_wants_link_for(const provider_wants *w, slice source, slice target, slice name,
+                                              slice interface) {
+    size_t count = 0;
+    const host_data_link *found = NULL, *all = provider_wants_between(w, source, target, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool is_named = slice_equal(all[i].name, name);
+        if (has_interface(&all[i], interface) && (found == NULL || is_named)) {
+            found = &all[i];
+        }
+    }
+    return found;
+}

@@ -24,3 +24,10 @@ bool provider_wants_equal_links(const host_data_link *a, const host_data_link *b
 // The one with the same source, target, name and package, which is what a provider takes for the same link;
 // or NULL.
 const host_data_link *provider_wants_find_link(const provider_wants *w, const host_data_link *l);
+// The links from one to the other: the first, and how many follow it, itself included.
+const host_data_link *provider_wants_between(const provider_wants *w, slice source, slice target,
+                                             size_t *ret_count);
+// The one of them for an interface ("wasi:http/incoming-handler"), of that name or, when there is none, of
+// any; or NULL.
+const host_data_link *provider_wants_link_for(const provider_wants *w, slice source, slice target, slice name,
+                                              slice interface);

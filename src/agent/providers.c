@@ -6,6 +6,7 @@
 #include "agent/provider_driver.h"
 #include "agent/provider_life.h"
 #include "agent/provider_process.h"
+#include "agent/provider_side.h"
 #include "base/mem.h"
 #include "deploy/images.h"
 #include "lattice/within.h"
@@ -19,6 +20,7 @@ typedef struct provider_entry {
     int program_fd;
     provider_process *process;
     provider_life *life;
+    provider_side *side;     // behind the door; NULL: on the bus of the options
     provider_driver *driver; // in place of these: it is one of ours
     bool is_ours, is_stopping;
     bool was_healthy;
@@ -34,6 +36,7 @@ struct providers {
     size_t count;
     lattice_server server;
     lattice_within *within;
+    provider_doors *doors; // NULL: there is a bus for them
 };
 
 static provider_entry *find(const providers *p, slice id) {
@@ -97,7 +100,8 @@ static void entry_free(provider_entry *x) {
     loop_soon_cancel(&x->soon);
     loop_timer_stop(&x->health_timer);
     provider_driver_free(x->driver);
-    provider_life_free(x->life);
+    provider_life_free(x->life); // before the bus that it uses
+    provider_side_free(x->side);
     provider_process_free(x->process);
     fd_close(x->program_fd);
     mem_free(x->id);
@@ -140,11 +144,11 @@ static status make_program(provider_entry *x, int program_fd, err *e) {
     const provider_process_owner of_process = {.arg = x, .said = on_said, .ended = on_ended};
     const provider_life_options life = {
         .host = o,
-        .bus = o->bus,
-        .url = slice_from_text(o->url),
-        .jwt = slice_from_text(o->jwt),
-        .seed = slice_from_text(o->seed),
-        .is_bus_shared = o->is_bus_shared,
+        .bus = x->side != NULL ? provider_side_bus(x->side) : o->bus,
+        .url = x->side != NULL ? provider_side_url(x->side) : slice_from_text(o->url),
+        .jwt = x->side != NULL ? provider_side_jwt(x->side) : slice_from_text(o->jwt),
+        .seed = x->side != NULL ? provider_side_seed(x->side) : slice_from_text(o->seed),
+        .is_bus_shared = x->side == NULL && o->is_bus_shared,
         .id = id_of(x),
         .host_xkey = x->all->host_xkey,
         .random = random_u64(),
@@ -160,13 +164,23 @@ static status make_program(provider_entry *x, int program_fd, err *e) {
     return provider_life_new(&life, &x->life, e);
 }
 
+static void look_at_links(provider_entry *x) {
+    if (x->side != NULL) {
+        provider_side_want(x->side, provider_life_wants(x->life));
+    }
+}
+
 // What cannot be executed is told from the loop, like the start.
 static status start_program(provider_entry *x, const providers_wanted *wanted, provider_wants *wants,
                             err *e) {
+    if (x->all->doors != NULL) {
+        TRY(provider_side_new(x->all->doors, id_of(x), &x->side, e));
+    }
     TRY(make_program(x, wanted->program_fd, e));
     if (provider_life_start(x->life, wants, &x->why) != STATUS_OK) {
         err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));
     }
+    look_at_links(x);
     loop_soon_add(x->all->options.loop, &x->soon);
     return STATUS_OK;
 }
@@ -210,13 +224,24 @@ static status start_ours(provider_entry *x, const providers_wanted *wanted, prov
 static bool paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
                   lattice_paths *ret_down) {
     const provider_entry *x = find(context, target);
-    return x != NULL && x->driver != NULL && provider_driver_paths(instance, function, ret_up, ret_down);
+    if (x == NULL || (x->driver == NULL && x->side == NULL)) {
+        return false;
+    }
+    return x->driver != NULL ? provider_driver_paths(instance, function, ret_up, ret_down)
+                             : provider_side_paths(instance, function, ret_up, ret_down);
+}
+
+static status check(void *context, const lattice_invocation *i, err *e) {
+    const provider_entry *x = find(context, i->target);
+    return x != NULL && x->side != NULL ? provider_side_check(x->side, i, e) : STATUS_OK;
 }
 
 static void call(void *context, lattice_served *q) {
     const provider_entry *x = find(context, q->invocation.target);
     if (x != NULL && x->driver != NULL) {
         provider_driver_call(x->driver, q);
+    } else if (x != NULL && x->side != NULL) {
+        provider_side_call(x->side, q);
     } else {
         q->transport->fail(q, STATUS_NOT_FOUND, "the provider does not run here any more");
     }
@@ -280,6 +305,7 @@ status providers_put(providers *p, const providers_wanted *wanted, err *e) {
         s = provider_driver_want(x->driver, &wants, e);
     } else if (x != NULL && x->life != NULL) {
         provider_life_want(x->life, &wants);
+        look_at_links(x);
     } else if (x == NULL) {
         s = add(p, wanted, &wants, e);
     }
@@ -321,8 +347,12 @@ status providers_new(const providers_options *options, providers **ret, err *e) 
     p->options = *options;
     p->host_xkey = xkey;
     list_init(&p->entries);
-    p->server = (lattice_server){.context = p, .paths = paths, .call = call};
+    p->server = (lattice_server){.context = p, .paths = paths, .check = check, .call = call};
     p->within = lattice_within_new(options->loop, &p->server);
+    if (options->bus == NULL && provider_doors_new(&p->options, &p->doors, e) != STATUS_OK) {
+        providers_free(p);
+        return err_wrap(e, "the door for providers");
+    }
     *ret = p;
     return STATUS_OK;
 }
@@ -335,6 +365,7 @@ void providers_free(providers *p) {
         entry_free(LIST_ENTRY(p->entries.next, provider_entry, node));
     }
     lattice_within_free(p->within);
+    provider_doors_free(p->doors);
     nkey_free(p->host_xkey);
     mem_free(p);
 }

@@ -46,8 +46,11 @@ typedef struct providers_ops { // each may be NULL; `id` is valid during the cal
 
 typedef struct providers_options {
     loop *loop;
-    bus *bus;           // that programs are connected to
-    const char *url;    // of its servers, as programs are told
+    // What programs are connected to. NULL: each has a bus of its own behind a door (agent/provider_side.h),
+    // and everything between it and the lattice goes through this host. Else all that is said on this bus is
+    // for them to hear and to say, as in 1.x.
+    bus *bus;
+    const char *url;    // of the servers of `bus`, as programs are told
     const char *jwt;    // with which they connect; "" = nothing
     const char *seed;   // likewise
     bool is_bus_shared; // with hosts of 1.x and their clients: who handles link.del tells providers of it,
@@ -93,8 +96,8 @@ bool providers_has(const providers *p, slice id);
 // Whether the image is one of ours: nothing is to be fetched for it.
 bool providers_is_builtin(slice image);
 
-// The way to what runs here: STATUS_NOT_FOUND for any other target. Only links with the provider as target
-// are served: STATUS_DENIED for a source without one.
+// The way to what runs here: STATUS_NOT_FOUND for any other target, programs on a `bus` among them. Only
+// links with the provider as target are served: STATUS_DENIED for a source without one.
 lattice_transport *providers_transport(providers *p);
 // The same for who takes calls from elsewhere. The source in an invocation must have been verified.
 const lattice_server *providers_server(providers *p);

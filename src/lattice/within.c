@@ -14,8 +14,8 @@ typedef struct within_call {
     lattice_served q; // first: it is one
     lattice_within *w;
     list_node node;
-    lattice_call *c; // NULL: it does not want the call any more, or knows its end
-    char *names;     // what the invocation points at
+    lattice_call *c;   // NULL: it does not want the call any more, or knows its end
+    buf names, params; // what the invocation points at
     stream up[LATTICE_PATHS_MAX], down[LATTICE_PATHS_MAX];
     bool is_up_paused, is_down_paused;
     buf results;
@@ -82,7 +82,8 @@ static void call_free(within_call *x) {
         buf_done(&x->down[i].bytes);
     }
     buf_done(&x->results);
-    mem_free(x->names);
+    buf_done(&x->names);
+    buf_done(&x->params);
     mem_free(x);
 }
 
@@ -251,34 +252,27 @@ static bool same_paths(const lattice_paths *a, const lattice_paths *b) {
 }
 
 // Who serves may look at it until `ended`, also when the caller is gone.
-static void copy_invocation(within_call *x, const lattice_invocation *from) {
-    lattice_invocation *i = &x->q.invocation;
-    *i = *from;
-    slice *const texts[] = {&i->source,   &i->source_host, &i->source_issuer, &i->link, &i->target,
-                            &i->instance, &i->function,    &i->params,        &i->trace};
-    size_t len = 0;
-    for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
-        len += texts[k]->len;
-    }
-    char *at = x->names = mem_alloc(len + 1);
-    for (size_t k = 0; k < sizeof texts / sizeof texts[0]; k++) {
-        slice was = *texts[k];
-        *texts[k] = slice_of(at, was.len);
-        if (was.len > 0) {
-            memcpy(at, was.data, was.len);
-        }
-        at += was.len;
-    }
+static status copy_invocation(within_call *x, const lattice_invocation *from) {
+    x->q.invocation = lattice_invocation_keep(from, &x->names);
+    buf_init(&x->params, LATTICE_PARAMS_BYTES_MAX);
+    TRY(buf_append(&x->params, from->params));
+    x->q.invocation.params = buf_slice(&x->params);
+    return STATUS_OK;
 }
 
-static void make(lattice_within *w, lattice_call *c) {
+static status make(lattice_within *w, lattice_call *c, err *e) {
     within_call *x = MEM_NEW(within_call);
+    if (copy_invocation(x, &c->invocation) != STATUS_OK) {
+        buf_done(&x->names);
+        buf_done(&x->params);
+        mem_free(x);
+        return err_set(e, STATUS_LIMIT, "the parameters are longer than a call may have");
+    }
     x->w = w;
     x->c = c;
     x->q.transport = &served_ops;
     x->q.up = c->up;
     x->q.down = c->down;
-    copy_invocation(x, &c->invocation);
     for (size_t i = 0; i < LATTICE_PATHS_MAX; i++) {
         buf_init(&x->up[i].bytes, LATTICE_STREAM_QUEUE_BYTES_MAX);
         buf_init(&x->down[i].bytes, LATTICE_STREAM_QUEUE_BYTES_MAX);
@@ -292,6 +286,7 @@ static void make(lattice_within *w, lattice_call *c) {
     c->transport = &w->transport;
     c->impl = x;
     wake(x);
+    return STATUS_OK;
 }
 
 static status start(lattice_transport *t, lattice_call *c, err *e) {
@@ -306,14 +301,13 @@ static status start(lattice_transport *t, lattice_call *c, err *e) {
         return err_set(e, STATUS_INVALID, "%.*s.%.*s has other streams here", SLICE_ARG(i->instance),
                        SLICE_ARG(i->function));
     }
-    if (w->count >= LATTICE_WITHIN_CALLS_MAX || i->params.len > LATTICE_PARAMS_BYTES_MAX) {
-        return err_set(e, STATUS_LIMIT, "too many calls on this host, or one that is too long");
+    if (w->count >= LATTICE_WITHIN_CALLS_MAX) {
+        return err_set(e, STATUS_LIMIT, "%zu calls are under way on this host", w->count);
     }
     if (w->server->check != NULL) {
         TRY(w->server->check(w->server->context, i, e));
     }
-    make(w, c);
-    return STATUS_OK;
+    return make(w, c, e);
 }
 
 static void cancel(lattice_call *c) {

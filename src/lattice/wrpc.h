@@ -62,13 +62,16 @@ lattice_transport *wrpc_transport(wrpc *w);
 typedef struct wrpc_export { // the caller's, zeroed, in place until it is withdrawn; all fields are wrpc's
     wrpc *w;                 // NULL when idle
     bus_subscription subscription;
-    char *target; // and instance and function, in one allocation
+    char *target; // and instance and function, in one allocation; both empty: any
     const char *instance;
     const char *function;
     list_node node;
 } wrpc_export;
 status wrpc_export_start(wrpc *w, wrpc_export *x, slice target, slice instance, slice function,
                          err *e) WRIT_MUST_USE;
+// Every function of `target`: the server says in `paths` what there is. For a bus with one caller on it, and
+// nobody who serves a part of it.
+status wrpc_export_start_any(wrpc *w, wrpc_export *x, slice target, err *e) WRIT_MUST_USE;
 // No further call comes; what is served now goes on. Idempotent; accepts a zeroed one.
 void wrpc_export_stop(wrpc_export *x);
 

@@ -104,3 +104,19 @@ slice wrpc_names_function(slice function) {
     bool has_bracket = function.len > 0 && function.data[0] == '[' && close != SIZE_MAX;
     return has_bracket ? slice_sub(function, close + 1, function.len) : function;
 }
+
+bool wrpc_names_split(slice text, slice *ret_instance, slice *ret_function) {
+    size_t slash = slice_find(text, 0, '/');
+    size_t dot = slash == SIZE_MAX ? SIZE_MAX : slice_find(text, slash, '.');
+    bool is_version = true;
+    while (slash != SIZE_MAX && dot != SIZE_MAX && is_version) {
+        is_version = dot + 1 < text.len && text.data[dot + 1] >= '0' && text.data[dot + 1] <= '9';
+        dot = is_version ? slice_find(text, dot + 1, '.') : dot;
+    }
+    if (slash != SIZE_MAX && dot == SIZE_MAX) {
+        return false;
+    }
+    *ret_instance = slice_sub(text, 0, slash == SIZE_MAX ? 0 : dot);
+    *ret_function = slice_sub(text, slash == SIZE_MAX ? 0 : dot + 1, text.len);
+    return ret_function->len > 0;
+}

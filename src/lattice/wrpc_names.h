@@ -45,3 +45,8 @@ wrpc_local_name wrpc_names_from_wire(slice instance);
 
 // "res.m" for "[method]res.m", "res" for "[constructor]res"; borrowed.
 slice wrpc_names_function(slice function);
+
+// The instance and the function of the end of a subject: "wasi:a/b@0.2.0-rc.1.res.m" is the instance
+// "wasi:a/b@0.2.0-rc.1" and the function "res.m"; without a "/" it is a function at the root. Tokens of a
+// version that follow a '.' begin with a digit, which no name of a function does. False: it is neither.
+bool wrpc_names_split(slice text, slice *ret_instance, slice *ret_function) WRIT_MUST_USE;

@@ -6,6 +6,7 @@
 #include "bus/nats.h"
 #include "codec/utf.h"
 #include "lattice/wrpc_internal.h"
+#include "lattice/wrpc_names.h"
 
 typedef struct serving {
     lattice_served q; // in front: see lattice_served
@@ -214,6 +215,13 @@ static lattice_invocation read_invocation(const wrpc *w, const wrpc_export *x, s
     };
 }
 
+// Of an export of everything: what the subject has behind the target.
+static bool read_function(const wrpc *w, lattice_invocation *i, slice subject) {
+    size_t before = strlen(w->lattice) + 1 + i->target.len + 1 + sizeof WRPC_PROTOCOL;
+    return subject.len > before &&
+           wrpc_names_split(slice_sub(subject, before, subject.len), &i->instance, &i->function);
+}
+
 static void refuse(wrpc *w, slice reply, unsigned number, const char *why) {
     char headers[WRPC_REASON_BYTES_MAX + 32], reason[WRPC_REASON_BYTES_MAX];
     utf8_shown(slice_from_text(why), reason, sizeof reason);
@@ -276,7 +284,9 @@ static void on_invocation(void *arg, bus_subscription *subscription, const bus_m
         return;
     }
     lattice_invocation i = read_invocation(w, x, m->headers);
-    if (admit(w, &i, m->reply, &up, &down)) {
+    if (i.function.len == 0 && !read_function(w, &i, m->subject)) {
+        refuse(w, m->reply, 503, "there is no such function");
+    } else if (admit(w, &i, m->reply, &up, &down)) {
         accept_call(w, &i, m, up, down);
     }
 }
@@ -294,22 +304,37 @@ static void keep_export(wrpc_export *x, slice target, slice instance, slice func
     }
     at += instance.len + 1;
     x->function = at;
-    memcpy(at, function.data, function.len);
+    if (function.len > 0) {
+        memcpy(at, function.data, function.len);
+    }
 }
 
-status wrpc_export_start(wrpc *w, wrpc_export *x, slice target, slice instance, slice function, err *e) {
-    char subject[BUS_SUBJECT_BYTES_MAX], group[LATTICE_ID_BYTES_MAX + WRPC_SUBJECT_PART_BYTES_MAX + 2];
-    TRY(wrpc_subject(w, target, instance, function, subject, e));
+static status subscribe(wrpc *w, wrpc_export *x, slice subject, slice target, err *e) {
+    char group[LATTICE_ID_BYTES_MAX + WRPC_SUBJECT_PART_BYTES_MAX + 2];
     int len = snprintf(group, sizeof group, "%s.%.*s", w->lattice, SLICE_ARG(target));
-    keep_export(x, target, instance, function);
     x->w = w;
     list_push_back(&w->exports, &x->node);
-    status s = bus_subscribe(w->options.bus, &x->subscription, slice_from_text(subject),
-                             slice_of(group, (size_t)len), on_invocation, x, e);
+    status s = bus_subscribe(w->options.bus, &x->subscription, subject, slice_of(group, (size_t)len),
+                             on_invocation, x, e);
     if (s != STATUS_OK) {
         wrpc_export_stop(x);
     }
     return s;
+}
+
+status wrpc_export_start(wrpc *w, wrpc_export *x, slice target, slice instance, slice function, err *e) {
+    char subject[BUS_SUBJECT_BYTES_MAX];
+    TRY(wrpc_subject(w, target, instance, function, subject, e));
+    keep_export(x, target, instance, function);
+    return subscribe(w, x, slice_from_text(subject), target, e);
+}
+
+status wrpc_export_start_any(wrpc *w, wrpc_export *x, slice target, err *e) {
+    char subject[BUS_SUBJECT_BYTES_MAX];
+    TRY(wrpc_subject(w, target, slice_empty(), slice_from_text("any"), subject, e));
+    (void)snprintf(subject, sizeof subject, "%s.%.*s." WRPC_PROTOCOL ".>", w->lattice, SLICE_ARG(target));
+    keep_export(x, target, slice_empty(), slice_empty());
+    return subscribe(w, x, slice_from_text(subject), target, e);
 }
 
 void wrpc_export_stop(wrpc_export *x) {

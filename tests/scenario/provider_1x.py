@@ -5,7 +5,8 @@
 It reads its host data from standard input, connects to the server of NATS named there, and writes each thing that
 happens to it to standard output, a line of JSON each: {"event": "started" | "link-put" | "link-del" | "config" | ...}.
 Its configuration says how it behaves: "health" = what it answers, "crash" = it ends with that status as soon as it is
-connected, "shutdown" = "ignore". It serves `echo` of `test:provider/echo@0.1.0`, whose results are its parameters.
+connected, "shutdown" = "ignore", "call" = "TARGET INSTANCE.FUNCTION", what it calls when it is told so, "claims" = who
+it says it is then, "listen" = a subject that it subscribes to, "speak" = one that it publishes to. It serves `echo` of `test:provider/echo@0.1.0`, whose results are its parameters.
 """
 import base64
 import json
@@ -60,6 +61,11 @@ class Nats:
     def publish(self, subject, payload=b"", reply=""):
         self.send(f"PUB {subject} {reply + ' ' if reply else ''}{len(payload)}\r\n".encode() + payload + b"\r\n")
 
+    def call(self, subject, reply, headers, payload):
+        block = "NATS/1.0\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "\r\n"
+        self.send(f"HPUB {subject} {reply} {len(block)} {len(block) + len(payload)}\r\n{block}".encode() +
+                  payload + b"\r\n")
+
     def subscribe(self, subject, handler, queue=""):
         sid = str(len(self.handlers) + 1)
         self.handlers[sid] = handler
@@ -89,6 +95,7 @@ class Nats:
         body = self.file.read(total + 2)[:-2]
         payload = body if is_plain else body[int(words[-2]):]
         rest = words[1:-1] if is_plain else words[1:-2]
+        self.status = "" if is_plain else body[:int(words[-2])].split(b"\r\n", 1)[0].decode()
         self.handlers[rest[1]](rest[0], rest[2] if len(rest) > 2 else "", payload)
 
 
@@ -143,6 +150,33 @@ class Provider:
     def on_config(self, _subject, _reply, payload):
         self.config = json.loads(payload)
         say("config", config=self.config)
+        if "call" in self.config:
+            self.call(*self.config["call"].split())
+        if "listen" in self.config:
+            self.nats.subscribe(self.config["listen"], lambda subject, *_: say("heard", subject=subject))
+        if "speak" in self.config:
+            self.nats.publish(self.config["speak"], b"hello")
+
+    def call(self, target, function):
+        """A call with the parameters "ping": what comes of it is told."""
+        self.calls += 1
+        inbox, results = f"_INBOX.call.{os.getpid()}.{self.calls}", []
+
+        def on_message(subject, reply, payload):
+            if subject == inbox and not reply:
+                say("refused", status=self.nats.status)
+            elif subject == inbox:
+                self.nats.publish(f"{reply}.params")
+            elif payload:
+                results.append(payload)
+            else:
+                say("answered", text=b"".join(results).decode())
+
+        self.nats.subscribe(f"{inbox}.>", on_message)
+        self.nats.subscribe(inbox, on_message)
+        headers = {"source-id": self.config.get("claims", self.data["provider_key"]), "target-id": target}
+        lattice = self.data["lattice_rpc_prefix"]
+        self.nats.call(f"{lattice}.{target}.wrpc.0.0.1.{function}", inbox, headers, b"ping")
 
     def on_call(self, _subject, reply, payload):
         """One call at a time of each inbox: parameters until the empty message, and back they go."""

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "bus/bus_nats.h"
+#include "lattice/within.h"
 #include "lattice/wrpc.h"
 #include "os/fd.h"
 #include "os/process.h"
@@ -29,6 +30,7 @@ typedef struct place {
     nats_process server;
     loop_timer tick;
     bus *bus;
+    lattice_within *rest; // of the lattice
     providers *providers;
     int program_fd;
     char url[64];
@@ -94,16 +96,47 @@ static void connect_bus(place *p) {
     CHECK(bus_nats_new(&o, &p->bus, NULL) == STATUS_OK);
 }
 
-static const char *begin(place *p, const char *script) {
+// The rest of the lattice, for those behind a door: "hello" answers with who called, over which link, and
+// what.
+static bool world_paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
+                        lattice_paths *ret_down) {
+    (void)context;
+    *ret_up = *ret_down = (lattice_paths){.count = 0};
+    return slice_equal_text(target, "hello") && instance.len > 0 && function.len > 0;
+}
+
+static void world_ended(lattice_served *q, status code) {
+    (void)q;
+    EXPECT_EQ(code, STATUS_OK);
+}
+
+static void world_call(void *context, lattice_served *q) {
+    static const lattice_served_ops served = {.ended = world_ended};
+    char text[200];
+    const lattice_invocation *i = &q->invocation;
+    (void)context;
+    q->ops = &served;
+    int n =
+        snprintf(text, sizeof text, "%.*s of %.*s over %.*s: %.*s(%.*s)", SLICE_ARG(i->source),
+                 SLICE_ARG(i->source_host), SLICE_ARG(i->link), SLICE_ARG(i->function), SLICE_ARG(i->params));
+    q->transport->answer(q, slice_of(text, (size_t)n));
+}
+
+static const lattice_server world = {.paths = world_paths, .call = world_call};
+
+static const char *begin(place *p, const char *script, bool has_door, const lattice_server *rest) {
     *p = (place){.program_fd = -1};
-    const char *why = nats_process_start(&p->server, NULL);
+    const char *why = has_door ? NULL : nats_process_start(&p->server, NULL);
     CHECK(loop_new(NULL, &p->l, NULL) == STATUS_OK);
     direct_connector_init(&p->connector, p->l);
     loop_timer_init(&p->tick, p->l, on_tick, p);
     buf_init(&p->said, 1 << 20);
     p->program_fd = open_script(script);
     (void)snprintf(p->url, sizeof p->url, "nats://127.0.0.1:%u", p->server.port);
-    connect_bus(p);
+    p->rest = lattice_within_new(p->l, rest);
+    if (!has_door) {
+        connect_bus(p);
+    }
     const providers_options o = {.loop = p->l,
                                  .bus = p->bus,
                                  .url = p->url,
@@ -112,6 +145,7 @@ static const char *begin(place *p, const char *script) {
                                  .lattice = "default",
                                  .host_id = "NHOST",
                                  .shutdown_delay_ns = 2 * SECOND_NS,
+                                 .calls = lattice_within_transport(p->rest),
                                  .ops = &ops,
                                  .arg = p};
     CHECK(providers_new(&o, &p->providers, NULL) == STATUS_OK);
@@ -120,6 +154,7 @@ static const char *begin(place *p, const char *script) {
 
 static void done(place *p) {
     providers_free(p->providers);
+    lattice_within_free(p->rest);
     bus_free(p->bus);
     loop_timer_stop(&p->tick);
     direct_connector_done(&p->connector);
@@ -129,12 +164,12 @@ static void done(place *p) {
     nats_process_stop(&p->server);
 }
 
-#define BEGIN(p, script)                  \
-    place p;                              \
-    const char *why_ = begin(&p, script); \
-    if (why_ != NULL) {                   \
-        done(&p);                         \
-        SKIP(why_);                       \
+#define BEGIN(p, script)                                 \
+    place p;                                             \
+    const char *why_ = begin(&p, script, false, &world); \
+    if (why_ != NULL) {                                  \
+        done(&p);                                        \
+        SKIP(why_);                                      \
     }
 
 // A turn waits for a while even when nothing is to come.
@@ -301,6 +336,115 @@ TEST(it_serves_calls_over_the_bus) {
     done(&p);
 }
 
+// --- behind a door -----------------------------------------------------------------------------------------
+
+#define BEGIN_DOOR(p, script, rest) \
+    place p;                        \
+    EXPECT(begin(&p, script, true, rest) == NULL)
+
+static const slice echo[] = {T("echo")};
+static const slice greet[] = {T("greet")};
+
+static host_data_link link_between(const char *source, const char *target, const slice *interface) {
+    return (host_data_link){.source_id = slice_from_text(source),
+                            .target = slice_from_text(target),
+                            .name = T("main"),
+                            .wit_namespace = T("test"),
+                            .wit_package = T("provider"),
+                            .interfaces = interface,
+                            .interface_count = 1};
+}
+
+static status call_echo(place *p, const char *source, const char *link, echo_call *c, err *e) {
+    *c = (echo_call){.base = {.ops = &call_ops,
+                              .invocation = {.source = slice_from_text(source),
+                                             .link = slice_from_text(link),
+                                             .target = T("kv"),
+                                             .instance = T("test:provider/echo@0.1.0"),
+                                             .function = T("echo"),
+                                             .params = T("some bytes"),
+                                             .deadline_ns = loop_now_ns(p->l) + 20 * SECOND_NS}}};
+    buf_init(&c->results, 1000);
+    return lattice_call_start(providers_transport(p->providers), &c->base, e);
+}
+
+TEST(behind_a_door_it_is_told_and_called_as_on_a_bus) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    echo_call c;
+    err e = {0};
+    const host_data_link links[] = {link_between("app", "kv", echo), link_between("second", "kv", echo)};
+    put(&p, one, links, 1);
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    REQUIRE(call_echo(&p, "app", "main", &c, &e) == STATUS_OK);
+    WAIT_FOR(&p, c.has_ended);
+    EXPECT_EQ(c.code, STATUS_OK);
+    EXPECT_BYTES(buf_slice(&c.results), slice_from_text("some bytes"));
+    buf_done(&c.results);
+    EXPECT_STATUS(call_echo(&p, "other", "main", &c, &e), STATUS_DENIED);
+    EXPECT_CONTAINS(e.message, "other has no link \"main\" to kv");
+    EXPECT_STATUS(call_echo(&p, "app", "default", &c, &e), STATUS_DENIED);
+    put(&p, one, links, 2);
+    WAIT_FOR(&p, said(&p, "\"link-put\",\"link\":{\"source_id\":\"second\""));
+    put(&p, two, links + 1, 1);
+    WAIT_FOR(&p, said(&p, "\"link-del\",\"source\":\"app\""));
+    EXPECT_STATUS(call_echo(&p, "app", "main", &c, &e), STATUS_DENIED);
+    REQUIRE(call_echo(&p, "second", "main", &c, &e) == STATUS_OK);
+    providers_stop(p.providers, slice_from_text("kv"));
+    WAIT_FOR(&p, p.stopped == 1);
+    WAIT_FOR(&p, c.has_ended); // the way has gone, or it was answered just before
+    buf_done(&c.results);
+    EXPECT_STATUS(call_echo(&p, "second", "main", &c, &e), STATUS_NOT_FOUND);
+    done(&p);
+}
+
+TEST(behind_a_door_it_calls_in_its_own_name_and_only_where_it_is_linked_to) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    static const host_data_value calls[][2] = {
+        {{T("call"), T("hello test:provider/greet@1.0.0-rc.1.greet")}, {T("claims"), T("somebody-else")}},
+        {{T("call"), T("hello test:provider/other@1.0.0.greet")}, {T("claims"), T("hello")}},
+        {{T("call"), T("stranger test:provider/greet@1.0.0.greet")}, {T("claims"), T("app")}},
+    };
+    const host_data_link link = link_between("kv", "hello", greet);
+    put(&p, one, &link, 1);
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    providers_wanted w = {.id = T("kv"), .program_fd = p.program_fd, .links = &link, .link_count = 1};
+    w.config = (host_data_values){calls[0], 2};
+    EXPECT_OK(providers_put(p.providers, &w, NULL));
+    WAIT_FOR(&p, said(&p, "\"answered\",\"text\":\"kv of NHOST over main: greet(ping)\""));
+    w.config = (host_data_values){calls[1], 2};
+    EXPECT_OK(providers_put(p.providers, &w, NULL));
+    WAIT_FOR(&p, said(&p, "\"refused\",\"status\":\"NATS/1.0 403 provider kv has no link to hello"));
+    buf_clear(&p.said);
+    w.config = (host_data_values){calls[2], 2};
+    EXPECT_OK(providers_put(p.providers, &w, NULL));
+    WAIT_FOR(&p, said(&p, "\"refused\",\"status\":\"NATS/1.0 503")); // nobody of that name is there for it
+    buf_clear(&p.said);
+    w.config = (host_data_values){calls[0], 2};
+    w.link_count = 0;
+    EXPECT_OK(providers_put(p.providers, &w, NULL));
+    WAIT_FOR(&p, said(&p, "\"refused\",\"status\":\"NATS/1.0 503"));
+    done(&p);
+}
+
+TEST(behind_a_door_it_hears_nothing_of_others) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    static const host_data_value tries[][2] = {
+        {{T("listen"), T(">")}, {T("speak"), T("wasmbus.ctl.v1.default.host.ping")}},
+        {{T("listen"), T("default.other.wrpc.>")}, {T("speak"), T("wasmbus.rpc.default.other.health")}},
+    };
+    put(&p, one, NULL, 0);
+    WAIT_FOR(&p, said(&p, "\"started\""));
+    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+        buf_clear(&p.said);
+        const providers_wanted w = {.id = T("kv"), .program_fd = p.program_fd, .config = {tries[i], 2}};
+        EXPECT_OK(providers_put(p.providers, &w, NULL));
+        WAIT_FOR(&p, said(&p, "Permissions Violation for Subscription") &&
+                         said(&p, "Permissions Violation for Publish"));
+    }
+    EXPECT(!said(&p, "\"heard\""));
+    done(&p);
+}
+
 // --- the one of 1.9.2 --------------------------------------------------------------------------------------
 
 typedef struct web {
@@ -405,5 +549,39 @@ TEST(the_http_server_of_192_calls_a_component) {
     EXPECT_EQ(p.ended, 0);
     wrpc_export_stop(&exported);
     wrpc_free(w);
+    done(&p);
+}
+
+TEST(the_http_server_of_192_is_content_with_a_door) {
+    const char *program = getenv("WRIT_HTTP_SERVER_PROVIDER");
+    if (program == NULL) {
+        SKIP("WRIT_HTTP_SERVER_PROVIDER does not name the http-server provider of 1.9.2");
+    }
+    web site = {.paths = {{"0.0", "0.1"}, 2}};
+    const lattice_server server = {.context = &site, .paths = web_paths, .call = web_call};
+    BEGIN_DOOR(p, SPEAKS, &server);
+    char answer[100];
+    fd_close(p.program_fd);
+    p.program_fd = open(program, O_RDONLY | O_CLOEXEC);
+    const slice incoming[] = {T("incoming-handler")};
+    const host_data_value address[] = {{T("address"), T("127.0.0.1:18932")}};
+    const host_data_link link = {.source_id = T("kv"),
+                                 .target = T("hello"),
+                                 .name = T("web"),
+                                 .wit_namespace = T("wasi"),
+                                 .wit_package = T("http"),
+                                 .interfaces = incoming,
+                                 .interface_count = 1,
+                                 .source_config = {address, 1}};
+    put(&p, NULL, NULL, 0);
+    WAIT_FOR(&p, p.healthy == 1);
+    put(&p, NULL, &link, 1);
+    ask("127.0.0.1:18932", answer, sizeof answer, &p);
+    EXPECT_TEXT(answer, "hi");
+    EXPECT_TEXT(site.source, "kv");
+    put(&p, NULL, NULL, 0);
+    providers_stop(p.providers, slice_from_text("kv"));
+    WAIT_FOR(&p, p.stopped == 1);
+    EXPECT_EQ(p.ended, 0);
     done(&p);
 }

@@ -69,3 +69,23 @@ TEST(functions_lose_their_bracket) {
     EXPECT(slice_equal_text(wrpc_names_function(slice_from_text("[get")), "[get"));
     EXPECT_EQ(wrpc_names_function(slice_empty()).len, 0);
 }
+
+static void check_split(const char *text, const char *instance, const char *function) {
+    slice i, f;
+    REQUIRE(wrpc_names_split(slice_from_text(text), &i, &f));
+    EXPECT_BYTES(i, slice_from_text(instance));
+    EXPECT_BYTES(f, slice_from_text(function));
+}
+
+TEST(the_end_of_a_subject_is_an_instance_and_a_function) {
+    slice i, f;
+    check_split("wasi:a/b@0.2.0.handle", "wasi:a/b@0.2.0", "handle");
+    check_split("wasi:a/b@0.2.0-draft.on-set", "wasi:a/b@0.2.0-draft", "on-set");
+    check_split("wasi:a/b@0.2.0-rc.1.res.m", "wasi:a/b@0.2.0-rc.1", "res.m");
+    check_split("wasi:a/b.run", "wasi:a/b", "run");
+    check_split("run", "", "run");
+    EXPECT(!wrpc_names_split(slice_from_text("wasi:a/b@0.2.0"), &i, &f));
+    EXPECT(!wrpc_names_split(slice_from_text("wasi:a/b"), &i, &f));
+    EXPECT(!wrpc_names_split(slice_from_text("wasi:a/b."), &i, &f));
+    EXPECT(!wrpc_names_split(slice_empty(), &i, &f));
+}
