@@ -224,6 +224,5 @@ int cli_get(int argc, char **argv) {
         return s == STATUS_CANCELLED ? CLI_EXIT_OK : (cli_fail(&e, a.lattice.output), CLI_EXIT_USAGE);
     }
     return is_of_lattice ? get_lattice(&a.lattice, a.what, a.name)
-                         : cli_host_show(a.lattice.host != NULL ? a.lattice.host : CONTROL_HOST_DEFAULT,
-                                         a.what, a.lattice.output);
+                         : cli_host_show(cli_local_host(&a.lattice), a.what, a.lattice.output);
 }

@@ -104,39 +104,21 @@ static void show_inventory(const json_value *inventory) {
     cli_table_print(&providers);
 }
 
-static status gather_inventories(cli_lattice *l, const char *host, json_value *ret, err *e) {
-    json_value *hosts = NULL;
-    const json_value *one = NULL;
-    TRY(cli_lattice_gather(l, "host.ping", NULL, 0, &hosts, e));
-    status s = host != NULL ? cli_find_host(hosts, host, &one, e) : STATUS_OK;
-    for (size_t i = 0; i < json_count(hosts) && s == STATUS_OK; i++) {
-        json_value *inventory = NULL;
-        if (one == NULL || one == json_at(hosts, i)) {
-            s = cli_lattice_inventory(l, cli_host_id(json_at(hosts, i)), &inventory, e);
-        }
-        if (inventory != NULL) {
-            json_push(ret, inventory);
-        }
-    }
-    json_free(hosts);
-    return s;
-}
-
 static status get_inventory(const request *r, cli_lattice *l, err *e) {
-    json_value *list = json_array_new();
-    status s = gather_inventories(l, r->name, list, e);
-    if (s == STATUS_OK && r->args->output == CLI_JSON) {
+    json_value *list = NULL;
+    TRY(cli_lattice_inventories(l, r->name, &list, e));
+    if (r->args->output == CLI_JSON) {
         json_value *document = json_object_new();
         json_put(document, "inventories", list);
         cli_print_json(document);
         return STATUS_OK;
     }
-    for (size_t i = 0; i < json_count(list) && s == STATUS_OK; i++) {
+    for (size_t i = 0; i < json_count(list); i++) {
         fputs(i > 0 ? "\n" : "", stdout);
         show_inventory(json_at(list, i));
     }
     json_free(list);
-    return s;
+    return STATUS_OK;
 }
 
 // --- links, claims, configuration --------------------------------------------------------------------------
@@ -219,6 +201,11 @@ static status get_claims(const request *r, cli_lattice *l, err *e) {
 }
 static status get_config(const request *r, cli_lattice *l, err *e) {
     return get_one(r, l, "config.get", "config", show_config, e);
+}
+
+status get_lattice_config(cli_lattice *l, cli_lattice_args *a, const char *name, err *e) {
+    const request r = {a, name};
+    return get_config(&r, l, e);
 }
 
 // --- which -------------------------------------------------------------------------------------------------

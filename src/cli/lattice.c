@@ -76,6 +76,11 @@ int cli_lattice_run_with(cli_lattice_args *a, cli_lattice_run run) {
     status s = cli_lattice_open(a, &l, &e);
     s = s == STATUS_OK ? run(a, l, &e) : s;
     cli_lattice_close(l);
+    if (a->told != NULL) {
+        json_value *document = json_object_new();
+        json_put(document, "changes", a->told);
+        cli_print_json(document);
+    }
     cli_lattice_args_done(a);
     return s == STATUS_OK ? CLI_EXIT_OK : cli_fail(&e, a->output);
 }
@@ -95,15 +100,14 @@ int cli_lattice_command(const cli_command *command, int argc, char **argv, cli_l
 
 // --- waiting -----------------------------------------------------------------------------------------------
 
-static void on_late(void *arg) { *(bool *)arg = true; }
+static void on_late(void *arg) { loop_stop(arg); }
 
 status cli_lattice_wait(cli_lattice *l, const bool *is_done, uint64_t time_ns) {
-    bool is_late = false;
     loop_timer timer = {0};
-    loop_timer_init(&timer, l->connection.l, on_late, &is_late);
+    loop_timer_init(&timer, l->connection.l, on_late, l->connection.l);
     loop_timer_start_in(&timer, time_ns);
-    while (!*is_done && !is_late) {
-        loop_turn(l->connection.l, true);
+    while (!*is_done && loop_timer_is_active(&timer)) {
+        loop_run(l->connection.l);
     }
     loop_timer_stop(&timer);
     return *is_done ? STATUS_OK : STATUS_TIMEOUT;
@@ -112,6 +116,7 @@ status cli_lattice_wait(cli_lattice *l, const bool *is_done, uint64_t time_ns) {
 // --- one answer --------------------------------------------------------------------------------------------
 
 typedef struct asking {
+    loop *l;
     const char *command;
     bool is_done;
     status code;
@@ -130,6 +135,7 @@ static void on_answer(void *arg, const lattice_answer *a) {
     asking *q = arg;
     q->is_done = true;
     q->code = a->code;
+    loop_stop(q->l);
     if (a->code != STATUS_OK) {
         (void)err_set(q->e, a->code, "%s: %s%s", q->command, a->text, advice(a->code));
         return;
@@ -145,11 +151,11 @@ static void on_answer(void *arg, const lattice_answer *a) {
 
 status cli_lattice_ask(cli_lattice *l, const char *command, slice object, const json_value *body,
                        cli_answer *ret, err *e) {
-    asking q = {.command = command, .e = e};
+    asking q = {.l = l->connection.l, .command = command, .e = e};
     lattice_request r = {0};
     TRY(lattice_request_start(&l->client, &r, command, object, body, on_answer, &q, e));
     while (!q.is_done) {
-        loop_turn(l->connection.l, true);
+        loop_run(l->connection.l);
     }
     if (ret != NULL && q.code == STATUS_OK) {
         *ret = q.answer;
@@ -162,6 +168,7 @@ status cli_lattice_ask(cli_lattice *l, const char *command, slice object, const 
 // --- the answers of all ------------------------------------------------------------------------------------
 
 typedef struct gathering {
+    loop *l;
     json_value *responses;
     bool is_done;
     status code;
@@ -178,11 +185,12 @@ static void on_gathered(void *arg, status code) {
     gathering *g = arg;
     g->code = code;
     g->is_done = true;
+    loop_stop(g->l);
 }
 
 status cli_lattice_gather(cli_lattice *l, const char *command, const json_value *body, size_t max,
                           json_value **ret, err *e) {
-    gathering all = {.responses = json_array_new()};
+    gathering all = {.l = l->connection.l, .responses = json_array_new()};
     lattice_gather g = {.answer = on_response, .ended = on_gathered, .arg = &all};
     all.code = lattice_gather_start(&l->client, &g, command, body, l->timeout_ns / QUIET_PART, max, e);
     if (all.code != STATUS_OK) {
@@ -190,7 +198,7 @@ status cli_lattice_gather(cli_lattice *l, const char *command, const json_value 
         return all.code;
     }
     while (!all.is_done) {
-        loop_turn(l->connection.l, true);
+        loop_run(l->connection.l);
     }
     if (all.code != STATUS_OK && all.code != STATUS_NOT_FOUND) {
         json_free(all.responses);
@@ -255,4 +263,65 @@ status cli_lattice_inventory(cli_lattice *l, slice host, json_value **ret, err *
     }
     *ret = answer.response;
     return STATUS_OK;
+}
+
+static status add_inventories(cli_lattice *l, const json_value *hosts, const json_value *one, json_value *ret,
+                              err *e) {
+    for (size_t i = 0; i < json_count(hosts); i++) {
+        json_value *inventory = NULL;
+        if (one == NULL || one == json_at(hosts, i)) {
+            TRY(cli_lattice_inventory(l, cli_host_id(json_at(hosts, i)), &inventory, e));
+            json_push(ret, inventory);
+        }
+    }
+    return STATUS_OK;
+}
+
+status cli_lattice_inventories(cli_lattice *l, const char *host, json_value **ret, err *e) {
+    json_value *hosts = NULL, *list = json_array_new();
+    const json_value *one = NULL;
+    status s = cli_lattice_gather(l, "host.ping", NULL, 0, &hosts, e);
+    s = s == STATUS_OK && host != NULL ? cli_find_host(hosts, host, &one, e) : s;
+    s = s == STATUS_OK ? add_inventories(l, hosts, one, list, e) : s;
+    json_free(hosts);
+    if (s != STATUS_OK) {
+        json_free(list);
+        return s;
+    }
+    *ret = list;
+    return STATUS_OK;
+}
+
+static void find_in(cli_running *r, const json_value *inventory, const char *member, const char *id) {
+    const json_value *list = json_get(inventory, member);
+    for (size_t i = 0; i < json_count(list) && r->count < CLI_RUNNING_MAX; i++) {
+        slice found = slice_empty(), host = slice_empty();
+        (void)json_as_text(json_get(json_at(list, i), "id"), &found);
+        if (slice_equal_text(found, id) && json_as_text(json_get(inventory, "host_id"), &host)) {
+            r->items[r->count].host = host;
+            r->items[r->count++].item = json_at(list, i);
+        }
+    }
+}
+
+status cli_running_find(cli_lattice *l, const char *member, const char *id, const char *host,
+                        cli_running *ret, err *e) {
+    ret->inventories = NULL;
+    ret->count = 0;
+    TRY(cli_lattice_inventories(l, host, &ret->inventories, e));
+    for (size_t i = 0; i < json_count(ret->inventories); i++) {
+        find_in(ret, json_at(ret->inventories, i), member, id);
+    }
+    if (ret->count == 0) {
+        cli_running_done(ret);
+        return err_set(e, STATUS_NOT_FOUND,
+                       "%.80s runs on no host%s%.80s; writ get inventory shows what does", id,
+                       host != NULL ? " " : " of the lattice", host != NULL ? host : "");
+    }
+    return STATUS_OK;
+}
+
+void cli_running_done(cli_running *r) {
+    json_free(r->inventories);
+    r->inventories = NULL;
 }

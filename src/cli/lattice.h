@@ -38,7 +38,8 @@ status cli_lattice_ask(cli_lattice *l, const char *command, slice object, const 
 status cli_lattice_gather(cli_lattice *l, const char *command, const json_value *body, size_t max,
                           json_value **ret, err *e) WRIT_MUST_USE;
 
-// Turns the loop until `is_done` or the time is over: STATUS_TIMEOUT without a message.
+// Runs the loop until `is_done`, whose setter calls loop_stop, or the time is over: STATUS_TIMEOUT without a
+// message.
 status cli_lattice_wait(cli_lattice *l, const bool *is_done, uint64_t time_ns);
 
 // --- hosts -------------------------------------------------------------------------------------------------
@@ -52,3 +53,20 @@ status cli_lattice_host(cli_lattice *l, const char *text, json_value **ret_hosts
                         err *e) WRIT_MUST_USE;
 // What runs on a host. The caller frees it.
 status cli_lattice_inventory(cli_lattice *l, slice host, json_value **ret, err *e) WRIT_MUST_USE;
+// The same of all hosts as an array, or of the one that `host` means.
+status cli_lattice_inventories(cli_lattice *l, const char *host, json_value **ret, err *e) WRIT_MUST_USE;
+
+// Where something runs: `member` is "components" or "providers". `host` NULL = anywhere.
+enum { CLI_RUNNING_MAX = 1024 };
+typedef struct cli_running {
+    json_value *inventories;
+    size_t count; // at least one
+    struct {
+        slice host;
+        const json_value *item; // of that member
+    } items[CLI_RUNNING_MAX];
+} cli_running;
+// STATUS_NOT_FOUND when it does not run. The caller frees it with cli_running_done.
+status cli_running_find(cli_lattice *l, const char *member, const char *id, const char *host,
+                        cli_running *ret, err *e) WRIT_MUST_USE;
+void cli_running_done(cli_running *r);

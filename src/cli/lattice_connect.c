@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "bus/bus_nats.h"
+#include "cli/key_option.h"
 #include "codec/utf.h"
 #include "host/local_connector.h"
+#include "lattice/roles.h"
+#include "os/clock.h"
 #include "os/fd.h"
 #include "os/private.h"
 #include "os/random.h"
@@ -86,22 +89,22 @@ static status make_tls(cli_connection *c, const cli_lattice_args *a, bool is_sec
 
 static void on_changed(void *arg, bool is_up, const char *reason) {
     cli_connection *c = arg;
+    loop_stop(c->l);
     if (!is_up && reason != NULL) {
         utf8_shown(slice_from_text(reason), c->reason, sizeof c->reason);
     }
 }
 
-static void on_late(void *arg) { *(bool *)arg = true; }
+static void on_late(void *arg) { loop_stop(arg); }
 
 static status wait_until_up(cli_connection *c, uint64_t time_ns, const char *where, err *e) {
-    bool is_late = false;
     loop_timer timer = {0};
     c->watcher = (bus_watcher){.changed = on_changed, .arg = c};
     bus_add_watcher(c->b, &c->watcher);
-    loop_timer_init(&timer, c->l, on_late, &is_late);
+    loop_timer_init(&timer, c->l, on_late, c->l);
     loop_timer_start_in(&timer, time_ns);
-    while (!bus_is_up(c->b) && !is_late) {
-        loop_turn(c->l, true);
+    while (!bus_is_up(c->b) && loop_timer_is_active(&timer)) {
+        loop_run(c->l);
     }
     loop_timer_stop(&timer);
     bool is_up = bus_is_up(c->b);
@@ -131,7 +134,30 @@ static status open_nats(cli_connection *c, const cli_lattice_args *a, uint64_t t
     return wait_until_up(c, time_ns, where, e);
 }
 
+// --- who asks ----------------------------------------------------------------------------------------------
+
+static status sign(void *arg, slice subject, slice payload, buf *ret, err *e) {
+    clock_wall now = clock_wall_now();
+    return roles_sign(arg, subject, payload, now.seconds * 1000 + now.nanoseconds / 1000000, slice_empty(),
+                      ret, e);
+}
+
+static status load_user(cli_connection *c, const cli_lattice_args *a, err *e) {
+    const char *name = a->values[CLI_SIGN_WITH];
+    if (name == NULL) {
+        return STATUS_OK;
+    }
+    TRY(cli_key_load(name, a->keys, a->passphrase_file, &c->user, e));
+    if (nkey_public_of(c->user).kind != NKEY_USER) {
+        return err_set(e, STATUS_INVALID, "--sign-with %.80s: this is a key of kind %s, not of a user", name,
+                       nkey_kind_name(nkey_public_of(c->user).kind));
+    }
+    c->signer = (lattice_signer){sign, c->user};
+    return STATUS_OK;
+}
+
 status cli_connection_open(cli_connection *c, const cli_lattice_args *a, uint64_t time_ns, err *e) {
+    TRY(load_user(c, a, e));
     TRY(loop_new(NULL, &c->l, e));
     TRY(local_connector_new(c->l, NULL, &c->connector, e));
     return open_nats(c, a, time_ns, e);

@@ -92,6 +92,10 @@ bool cli_lattice_is_meant(const cli_lattice_args *a) {
     return is;
 }
 
+const char *cli_local_host(const cli_lattice_args *a) {
+    return a->host != NULL ? a->host : CONTROL_HOST_DEFAULT;
+}
+
 static char *nats_of_variables(void) {
     const char *host = variable("WASMCLOUD_CTL_HOST"), *port = variable("WASMCLOUD_CTL_PORT");
     char url[512];

@@ -16,6 +16,7 @@ typedef struct cli_lattice_args {     // the first part of a command's own struc
     const char *passphrase_file;
     cli_output output;
     char *owned[CLI_SETTINGS];
+    json_value *told; // changes, for one document at the end; NULL = none
 } cli_lattice_args;
 
 extern const cli_option cli_lattice_options[]; // `shared` of a cli_command, with --output and --host
@@ -27,6 +28,9 @@ enum { CLI_LATTICE_SETTING_COUNT = CLI_SETTINGS + 3 };
 // Whether a command that has a meaning for a host of this machine, too, means a lattice: an option says
 // which, or a context is in use, and no --host.
 bool cli_lattice_is_meant(const cli_lattice_args *a);
+
+// The host of this machine that a command means otherwise.
+const char *cli_local_host(const cli_lattice_args *a);
 
 status cli_lattice_resolve(cli_lattice_args *a, err *e) WRIT_MUST_USE;
 void cli_lattice_args_done(cli_lattice_args *a);

@@ -43,9 +43,11 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "bundle": ("sign", "verify", "inspect"), "par": ("create", "insert", "inspect", "verify", "extract"),
           "secrets": ("set", "rotate", "list", "show", "remove"), "spiffe": ("show",), "manifest": ("check", "show"),
           "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may"),
-          "link": ("put", "del", "list"), "context": ("new", "use", "list", "show", "del")}
+          "link": ("put", "del", "list"), "context": ("new", "use", "list", "show", "del"),
+          "start": ("component", "provider"), "stop": ("component", "provider", "host"),
+          "config": ("put", "get", "del"), "label": ("put", "del")}
 COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
-            "verify", "diff", "doctor", "version")
+            "verify", "diff", "doctor", "version", "update", "drain")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
