@@ -29,6 +29,7 @@ status cli_parse_output(const char *text, cli_output *ret, err *e) WRIT_MUST_USE
 // Each takes the arguments after the command's name and returns an exit code.
 int cli_run(int argc, char **argv);
 int cli_up(int argc, char **argv);
+int cli_run_host(int argc, char **argv);
 int cli_down(int argc, char **argv);
 int cli_get(int argc, char **argv);
 int cli_logs(int argc, char **argv);

@@ -16,6 +16,7 @@ typedef struct command {
 static const command commands[] = {
     {"run", "serve or execute a component", cli_run},
     {"up", "run applications as their manifests describe them", cli_up},
+    {"host", "run a host of a lattice", cli_run_host},
     {"new", "make a project from a template", cli_new},
     {"build", "build the components of a project, and sign them", cli_build},
     {"dev", "build and run a project, again with each change", cli_dev},

@@ -132,7 +132,8 @@ void generation_serving(generation *g, const int *fds, size_t count, int plan_fd
     if (g->stderr_fd >= 0) {
         (void)dup2(g->stderr_fd, STDERR_FILENO);
     }
-    (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), files, 2, NULL);
+    size_t file_count = plan_fd < 0 ? 0 : summary_fd < 0 ? 1 : 2;
+    (void)!channel_send(&g->channel, GENERATION_SERVING, slice_empty(), files, file_count, NULL);
 }
 
 status generation_ask_next(generation *g, int plan_fd, err *e) {

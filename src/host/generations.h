@@ -81,8 +81,9 @@ bool generation_keeps_changes(const generation *g); // then: but what was change
 
 bool generation_is_reported(const generation *g); // what it says is an answer until it serves
 
-// All workers serve; `fds` are the sockets (host_observer.listening). The files are for whoever comes next;
-// the caller keeps its descriptors. What is written to standard error from now on is nobody's answer.
+// All workers serve; `fds` are the sockets (host_observer.listening). The files are for whoever comes next,
+// -1 where there is none (no summary without a plan); the caller keeps its descriptors. What is written to
+// standard error from now on is nobody's answer.
 void generation_serving(generation *g, const int *fds, size_t count, int plan_fd, int summary_fd);
 
 // Bytes that the generation after this one gets, once this one serves: before generation_serving. Nobody else

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the files of the agent share.
+#pragma once
+
+#include "agent/agent.h"
+#include "agent/components.h"
+#include "agent/inbound.h"
+#include "agent/providers.h"
+#include "lattice/cluster.h"
+#include "lattice/control.h"
+#include "lattice/presence.h"
+#include "lattice/refused.h"
+#include "lattice/router.h"
+#include "lattice/sealed.h"
+#include "lattice/within.h"
+#include "lattice/wrpc.h"
+#include "loop/signal.h"
+
+enum { AGENT_SIGNALS = 3, AGENT_KEY_BYTES = NKEY_PUBLIC_TEXT_LEN + 1 };
+
+typedef enum agent_phase {
+    AGENT_STARTING,
+    AGENT_SERVING,
+    AGENT_DRAINING, // no new calls come, those that run end
+    AGENT_STOPPING, // what runs is told to end
+    AGENT_LEAVING,  // all has ended; the last words are on their way
+} agent_phase;
+
+typedef struct agent {
+    const agent_options *options;
+    loop *loop;
+    logger *logger;
+    nkey_public public_key;
+    nkey_text id;
+    uint64_t epoch;
+    connection *ctl_connection, *rpc_connection;
+    bus *own;       // when there is no connection
+    bus *ctl, *rpc; // of these
+    bus_watcher watchers[2];
+    images *images;
+    gate *gate;
+    roles *roles;
+    cluster *cluster;
+    buf token;
+    lattice_refusals refusals;
+    lattice_control *control;
+    components *components;
+    component_links *links;
+    inbound *inbound;
+    lattice_within *within;
+    presence *presence;
+    sealed *sealed;
+    router *router;
+    wrpc *wrpc; // NULL unless old peers are allowed
+    struct agent_exports *exports;
+    local_host *local;
+    bool has_local; // it has not ended
+    loop_signal *signals[AGENT_SIGNALS];
+    loop_timer deadline, poll;
+    agent_phase phase;
+    int exit_status;
+} agent;
+
+static inline lattice_core *agent_core(const agent *a) {
+    return a->control == NULL ? NULL : lattice_control_core(a->control);
+}
+
+void agent_log(agent *a, log_level level, const char *event, const char *format, ...) WRIT_FORMAT(4, 5);
+
+// agent_exports.c: what others are told that this host serves, by presence and, to old peers, by
+// subscriptions.
+typedef struct agent_exports agent_exports;
+void agent_exports_update(agent *a); // something else runs
+void agent_exports_withdraw(agent *a);
+void agent_exports_free(agent *a);
