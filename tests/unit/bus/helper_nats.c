@@ -26,7 +26,7 @@ static struct sockaddr_in loopback(uint16_t port) {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(port)};
 }
 
-static uint16_t free_port(void) {
+uint16_t nats_free_port(void) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in a = loopback(0);
     socklen_t len = sizeof a;
@@ -81,7 +81,7 @@ static void write_config(const nats_process *p, const char *config) {
 const char *nats_process_start(nats_process *p, const char *config) {
     char path[96];
     if (p->port == 0) {
-        p->port = free_port();
+        p->port = nats_free_port();
         if (p->directory[0] == '\0') {
             snprintf(p->directory, sizeof p->directory, "/tmp/writ-test-nats-XXXXXX");
             CHECK(mkdtemp(p->directory) != NULL);

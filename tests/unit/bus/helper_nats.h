@@ -13,6 +13,7 @@ typedef struct nats_process {
     const char *program; // NULL = nats-server of the path; stays over restarts
 } nats_process;
 
+uint16_t nats_free_port(void);
 // With more text for its configuration file (may be NULL), in which %s stands for its directory. JetStream is
 // on. NULL, or why it cannot be had.
 const char *nats_process_start(nats_process *p, const char *config);

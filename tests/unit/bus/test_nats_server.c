@@ -361,3 +361,45 @@ TEST(tls_is_demanded_and_given) {
     tls_context_free(tls);
     openssl_end(&keys);
 }
+
+TEST(a_server_may_demand_a_certificate_of_the_client) {
+    static const char script[] =
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout ca.key -out "
+        "ca.pem -subj /CN=ca && "
+        "for n in bus client; do openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "
+        "$n.key -out $n.csr -subj /CN=$n && printf 'subjectAltName=DNS:bus.example' > ext && openssl x509 "
+        "-req -in $n.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $n.pem; done";
+    openssl_place keys;
+    char config[400];
+    tls_context *with = NULL;
+    tls_context *without = NULL;
+    client a;
+    if (!openssl_begin(&keys)) {
+        SKIP("there is no openssl command");
+    }
+    auto_buf ca = {0};
+    auto_buf certificate = {0};
+    auto_buf key = {0};
+    CHECK(openssl_run(&keys, script));
+    CHECK(openssl_read(&keys, "ca.pem", &ca) && openssl_read(&keys, "client.pem", &certificate) &&
+          openssl_read(&keys, "client.key", &key));
+    snprintf(
+        config, sizeof config,
+        "tls { cert_file: \"%s/bus.pem\", key_file: \"%s/bus.key\", ca_file: \"%s/ca.pem\", verify: true }",
+        keys.path, keys.path, keys.path);
+    BEGIN(p, config);
+    const tls_options mutual = {
+        .ca = buf_slice(&ca), .certificate = buf_slice(&certificate), .key = buf_slice(&key)};
+    EXPECT_OK(tls_context_new(&mutual, &with, NULL));
+    EXPECT_OK(tls_context_new(&(tls_options){.ca = buf_slice(&ca)}, &without, NULL));
+    connect_with(&p, &a, (nats_options){.tls = with});
+    EXPECT_EQ(a.ups, 1);
+    nats_free(a.n);
+    connect_with(&p, &a, (nats_options){.tls = without});
+    EXPECT_EQ(a.ups, 0);
+    nats_free(a.n);
+    done(&p);
+    tls_context_free(with);
+    tls_context_free(without);
+    openssl_end(&keys);
+}
