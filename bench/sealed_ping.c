@@ -59,8 +59,8 @@ static bool paths(WRIT_UNUSED void *context, WRIT_UNUSED slice target, WRIT_UNUS
 }
 static void on_served_ended(WRIT_UNUSED lattice_served *q, WRIT_UNUSED status code) {}
 static void serve(WRIT_UNUSED void *context, lattice_served *q) {
-    static const lattice_served_ops ops = {.ended = on_served_ended};
-    q->ops = &ops;
+    static const lattice_served_ops served_ops = {.ended = on_served_ended};
+    q->ops = &served_ops;
     q->transport->answer(q, q->invocation.params);
 }
 
@@ -86,9 +86,9 @@ static void on_ended(lattice_call *c, status code, const err *e) {
 }
 
 static void call_next(bench *x) {
-    static const lattice_call_ops ops = {.ended = on_ended};
+    static const lattice_call_ops call_ops = {.ended = on_ended};
     err e = {0};
-    x->call = (lattice_call){.ops = &ops,
+    x->call = (lattice_call){.ops = &call_ops,
                              .invocation = {.source = SLICE_LITERAL("bench-caller"),
                                             .link = SLICE_LITERAL("default"),
                                             .target = SLICE_LITERAL("bench-callee"),

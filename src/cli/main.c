@@ -32,6 +32,7 @@ static const command commands[] = {
     {"config", "set, show and delete configurations of a lattice", cli_config},
     {"label", "give labels to hosts of a lattice", cli_label},
     {"drain", "take the components off a host of a lattice", cli_drain},
+    {"lattice", "who belongs to a lattice, and who may tell its hosts what to do", cli_lattice_group},
     {"context", "remember how lattices are reached, and which one is meant", cli_context},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},

@@ -85,8 +85,10 @@ status cluster_trust_text(cluster *c, slice keys, err *e) {
         if (text.len == 0) {
             continue;
         }
-        if (nkey_public_parse(text, &key, e) != STATUS_OK) {
-            return err_wrap(e, "the list of cluster issuers");
+        status s = nkey_public_parse(text, &key, e);
+        if (s != STATUS_OK) {
+            err_wrap(e, "the list of cluster issuers");
+            return s;
         }
         TRY(cluster_trust(c, &key, UINT64_MAX, e));
     }
