@@ -144,7 +144,8 @@ static status connect_it(connection *c, loop *l, const connection_settings *s, e
                                    .name = s->name,
                                    .tls_first = s->tls_first,
                                    .random = random_u64()},
-                          .domain = s->domain};
+                          .domain = s->domain,
+                          .replicas = s->replicas};
     TRY(parse_servers(c, slice_from_text(s->servers), e));
     TRY(read_credentials(c, s, &o.nats.credentials, e));
     TRY(make_tls(c, s, e));

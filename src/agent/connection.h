@@ -19,6 +19,7 @@ typedef struct connection_settings { // texts are borrowed; NULL = not named
     bool tls_wanted; // also of servers that are named nats://
     bool tls_first;
     const char *domain; // of JetStream
+    uint64_t replicas;  // of buckets that are made; 0 = 1
     const char *name;   // that the server lists
 } connection_settings;
 

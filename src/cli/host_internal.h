@@ -31,6 +31,7 @@ typedef enum host_value_name { // texts as they were given, by option or variabl
     HOST_RPC_TLS,
     HOST_RPC_TIMEOUT,
     HOST_JS_DOMAIN,
+    HOST_KV_REPLICAS,
     HOST_TLS_CA,
     HOST_TLS_CERTIFICATE,
     HOST_TLS_KEY,

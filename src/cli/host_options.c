@@ -10,6 +10,8 @@
 #include "cli/key_option.h"
 #include "cli/options.h"
 
+enum { KV_REPLICAS_MAX = 5 };
+
 #define VALUE(setter, name)                                                   \
     static status setter(void *target, const char *value, err *e) {           \
         (void)e;                                                              \
@@ -39,6 +41,7 @@ VALUE(set_rpc_creds, HOST_RPC_CREDS)
 VALUE(set_rpc_tls, HOST_RPC_TLS)
 VALUE(set_rpc_timeout, HOST_RPC_TIMEOUT)
 VALUE(set_js_domain, HOST_JS_DOMAIN)
+VALUE(set_kv_replicas, HOST_KV_REPLICAS)
 VALUE(set_tls_ca, HOST_TLS_CA)
 VALUE(set_tls_certificate, HOST_TLS_CERTIFICATE)
 VALUE(set_tls_key, HOST_TLS_KEY)
@@ -146,6 +149,8 @@ static const cli_option options[] = {
     {"rpc-tls", 0, NULL, "TLS to it", set_rpc_tls},
     {"rpc-timeout-ms", 0, "N", "told to providers: how long their calls may take (2000)", set_rpc_timeout},
     {"js-domain", 0, "NAME", "the domain of JetStream", set_js_domain},
+    {"kv-replicas", 0, "N", "servers that keep the lattice's state, when this host makes its buckets (1)",
+     set_kv_replicas},
     {"tls-ca-path", 0, "FILE[,FILE]...", "authorities to trust in place of the system's (PEM)", set_tls_ca},
     {"tls-certificate", 0, "FILE", "what this host proves itself with under TLS (PEM)", set_tls_certificate},
     {"tls-key", 0, "FILE", "the key of --tls-certificate (PEM)", set_tls_key},
@@ -324,6 +329,10 @@ static status fill_connections(host_args *a, agent_options *o, err *e) {
     TRY(fill_common(a, &a->ctl, e));
     TRY(fill_common(a, &a->rpc, e));
     a->ctl.domain = v[HOST_JS_DOMAIN];
+    TRY(take_number(a, HOST_KV_REPLICAS, 1, &a->ctl.replicas, e));
+    if (a->ctl.replicas > KV_REPLICAS_MAX) {
+        return err_set(e, STATUS_INVALID, "--kv-replicas: JetStream keeps at most %d", KV_REPLICAS_MAX);
+    }
     fill_credentials(a, HOST_CTL_JWT, HOST_CTL_SEED, HOST_CTL_CREDS, &a->ctl);
     fill_credentials(a, HOST_RPC_JWT, HOST_RPC_SEED, HOST_RPC_CREDS, &a->rpc);
     TRY(take_bool(a, HOST_CTL_TLS, false, &a->ctl.tls_wanted, e));
