@@ -193,11 +193,26 @@ static status get_one(const request *r, cli_lattice *l, const char *command, con
     return STATUS_OK;
 }
 
+static status get_list(const request *r, cli_lattice *l, const char *command, const char *member,
+                       void (*show)(const json_value *list), err *e) {
+    json_value *list;
+    TRY(cli_lattice_list(l, command, &list, e));
+    if (r->args->output == CLI_JSON) {
+        json_value *document = json_object_new();
+        json_put(document, member, list);
+        cli_print_json(document);
+        return STATUS_OK;
+    }
+    show(list);
+    json_free(list);
+    return STATUS_OK;
+}
+
 static status get_links(const request *r, cli_lattice *l, err *e) {
-    return get_one(r, l, "link.get", "links", show_links, e);
+    return get_list(r, l, "link.get", "links", show_links, e);
 }
 static status get_claims(const request *r, cli_lattice *l, err *e) {
-    return get_one(r, l, "claims.get", "claims", show_claims, e);
+    return get_list(r, l, "claims.get", "claims", show_claims, e);
 }
 static status get_config(const request *r, cli_lattice *l, err *e) {
     return get_one(r, l, "config.get", "config", show_config, e);

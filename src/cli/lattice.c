@@ -147,6 +147,7 @@ static void on_answer(void *arg, const lattice_answer *a) {
         return;
     }
     q->answer.response = a->response != NULL ? json_clone(a->response) : NULL;
+    q->answer.next = a->next;
 }
 
 status cli_lattice_ask(cli_lattice *l, const char *command, slice object, const json_value *body,
@@ -163,6 +164,36 @@ status cli_lattice_ask(cli_lattice *l, const char *command, slice object, const 
         json_free(q.answer.response);
     }
     return q.code;
+}
+
+static json_value *page_request(uint64_t skip) {
+    json_value *page = json_object_new();
+    json_value *body = json_object_new();
+    json_put_integer(page, "skip", (int64_t)skip);
+    json_put(body, "writ", page);
+    return body;
+}
+
+status cli_lattice_list(cli_lattice *l, const char *command, json_value **ret, err *e) {
+    json_value *all = json_array_new();
+    uint64_t skip = 0;
+    do {
+        cli_answer answer = {0};
+        json_value *body = page_request(skip);
+        status s = cli_lattice_ask(l, command, slice_empty(), body, &answer, e);
+        json_free(body);
+        if (s != STATUS_OK) {
+            json_free(all);
+            return s;
+        }
+        for (size_t i = 0; i < json_count(answer.response); i++) {
+            json_push(all, json_clone(json_at(answer.response, i)));
+        }
+        json_free(answer.response);
+        skip = answer.next > skip ? answer.next : 0; // a host that says the same again is not asked again
+    } while (skip > 0);
+    *ret = all;
+    return STATUS_OK;
 }
 
 // --- the answers of all ------------------------------------------------------------------------------------

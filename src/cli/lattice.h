@@ -27,6 +27,7 @@ int cli_lattice_run_with(cli_lattice_args *a, cli_lattice_run run);
 
 typedef struct cli_answer {
     json_value *response; // NULL = none; the caller's
+    uint64_t next;        // of a list in pages (lattice/client.h)
     char message[512];    // what the host says, perhaps nothing; printable
 } cli_answer;
 
@@ -34,6 +35,8 @@ typedef struct cli_answer {
 // when nobody listens; STATUS_TIMEOUT. `ret` may be NULL.
 status cli_lattice_ask(cli_lattice *l, const char *command, slice object, const json_value *body,
                        cli_answer *ret, err *e) WRIT_MUST_USE;
+// A list that may be long, "link.get" or "claims.get": as many requests as it takes.
+status cli_lattice_list(cli_lattice *l, const char *command, json_value **ret, err *e) WRIT_MUST_USE;
 // The responses of all that answer, as an array; empty when nobody does. `max` 0 = all.
 status cli_lattice_gather(cli_lattice *l, const char *command, const json_value *body, size_t max,
                           json_value **ret, err *e) WRIT_MUST_USE;

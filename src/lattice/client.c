@@ -126,6 +126,10 @@ status lattice_answer_parse(slice payload, lattice_answer *ret, json_value **ret
     }
     const json_value *response = json_get(document, "response");
     a.response = json_is_absent(response) ? NULL : response;
+    int64_t next = 0;
+    if (json_as_integer(json_get(json_get(document, "writ"), "next"), &next) && next > 0) {
+        a.next = (uint64_t)next;
+    }
     *ret = a;
     *ret_document = document;
     return STATUS_OK;

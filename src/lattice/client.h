@@ -67,6 +67,9 @@ typedef struct lattice_answer {
     bool success;               // what the host says
     slice message;              // the host's, perhaps empty; hostile
     const json_value *response; // NULL = none; hostile
+    // Of link.get and claims.get with the body {"writ": {"skip": n}}: where the next page begins; 0 = that
+    // was all. Hosts that do not know pages answer with everything, which may be more than a bus carries.
+    uint64_t next;
 } lattice_answer;
 
 typedef struct lattice_request lattice_request;

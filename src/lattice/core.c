@@ -181,7 +181,9 @@ core_counters lattice_core_count(const lattice_core *c) { return c->counters; }
 
 // --- answers -----------------------------------------------------------------------------------------------
 
-void core_answer(lattice_core *c, slice reply, bool success, const char *message, json_value *response) {
+// Takes `response` and `more`, either of which may be NULL.
+static void answer(lattice_core *c, slice reply, bool success, const char *message, json_value *response,
+                   json_value *more) {
     c->counters.refused += success ? 0 : 1;
     if (reply.len > 0) {
         json_value *v = json_object_new();
@@ -191,6 +193,10 @@ void core_answer(lattice_core *c, slice reply, bool success, const char *message
             json_put(v, "response", response);
             response = NULL;
         }
+        if (more != NULL) {
+            json_put(v, "writ", more);
+            more = NULL;
+        }
         auto_buf text;
         buf_init(&text, CORE_ANSWER_BYTES_MAX);
         if (json_write(v, 0, &text) == STATUS_OK) {
@@ -199,6 +205,47 @@ void core_answer(lattice_core *c, slice reply, bool success, const char *message
         json_free(v);
     }
     json_free(response);
+    json_free(more);
+}
+
+void core_answer(lattice_core *c, slice reply, bool success, const char *message, json_value *response) {
+    answer(c, reply, success, message, response, NULL);
+}
+
+bool core_page_begin(core_request *q, core_page *ret) {
+    err e = {0};
+    *ret = (core_page){0};
+    // What is no JSON is passed over: 1.x takes any payload here.
+    if (q->payload.len > 0 && json_parse(q->payload, &q->body, NULL) == STATUS_OK) {
+        const json_value *writ = json_get(q->body, "writ");
+        ret->is_paged = json_is_object(writ);
+        bool is_there;
+        if (ret->is_paged && core_read_u64(writ, "skip", INT64_MAX, &is_there, &ret->skip, &e) != STATUS_OK) {
+            core_malformed(q, "failed to read which page", &e);
+            return false;
+        }
+    }
+    ret->items = json_array_new();
+    return true;
+}
+
+bool core_page_takes(core_page *p, size_t bytes) {
+    if (p->is_full || (p->is_paged && p->bytes > 0 && p->bytes + bytes > CORE_PAGE_BYTES_MAX)) {
+        p->is_full = true;
+        return false;
+    }
+    bool is_wanted = p->at++ >= p->skip;
+    p->bytes += is_wanted ? bytes : 0;
+    return is_wanted;
+}
+
+void core_page_answer(core_request *q, core_page *p) {
+    json_value *more = NULL;
+    if (p->is_full) {
+        more = json_object_new();
+        json_put_integer(more, "next", (int64_t)p->at);
+    }
+    answer(q->c, q->reply, true, "", p->items, more);
 }
 
 static void answer_format(core_request *q, bool success, const char *format, va_list args) {

@@ -201,18 +201,28 @@ void core_claims_set(lattice_core *c, slice subject, const slice *value, uint64_
     }
 }
 
-static void push_claims(const lattice_core *c, bool is_provider, json_value *list) {
-    for (size_t i = 0; i < c->claims.count; i++) {
+static size_t claims_bytes(const core_stored_claims *s) {
+    size_t bytes = 2;
+    for (size_t i = 0; i < s->members.count; i++) {
+        bytes += s->members.items[i].key.len + s->members.items[i].value.len + 6;
+    }
+    return bytes;
+}
+
+static void push_claims(const lattice_core *c, bool is_provider, core_page *page) {
+    for (size_t i = 0; i < c->claims.count && !page->is_full; i++) {
         const core_stored_claims *s = (const core_stored_claims *)(const void *)c->claims.items[i];
-        if (s->is_provider == is_provider) {
-            json_push(list, core_json_pairs(s->members));
+        if (s->is_provider == is_provider && core_page_takes(page, claims_bytes(s))) {
+            json_push(page->items, core_json_pairs(s->members));
         }
     }
 }
 
 void core_on_claims_get(core_request *q) {
-    json_value *v = json_array_new();
-    push_claims(q->c, false, v);
-    push_claims(q->c, true, v);
-    core_answer(q->c, q->reply, true, "", v);
+    core_page page;
+    if (core_page_begin(q, &page)) {
+        push_claims(q->c, false, &page);
+        push_claims(q->c, true, &page);
+        core_page_answer(q, &page);
+    }
 }

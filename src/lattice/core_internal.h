@@ -14,8 +14,9 @@ enum {
     CORE_REQUEST_ARENA_BYTES = 8 << 20,
     CORE_ANSWER_BYTES_MAX = 32 << 20,
     CORE_SUBJECT_BYTES_MAX = 512,
-    CORE_LINK_ATTEMPTS_MAX = 32, // of a change while others change the same links
-    CORE_STOPS_WAITING_MAX = 8,  // who wait for the end of one provider
+    CORE_PAGE_BYTES_MAX = 512 << 10, // of a long list, for who asks for pages
+    CORE_LINK_ATTEMPTS_MAX = 32,     // of a change while others change the same links
+    CORE_STOPS_WAITING_MAX = 8,      // who wait for the end of one provider
 };
 
 // --- records -----------------------------------------------------------------------------------------------
@@ -173,6 +174,20 @@ typedef struct core_request {
 } core_request;
 
 void core_answer(lattice_core *c, slice reply, bool success, const char *message, json_value *response);
+// A long list goes out as a whole, as clients of 1.x want it, or to who asks for that ({"writ": {"skip": n}})
+// in pages, of which all but the last say where the next one begins ("writ": {"next": n}).
+typedef struct core_page {
+    json_value *items;
+    uint64_t at; // of the item that comes next
+    uint64_t skip;
+    bool is_paged;
+    size_t bytes;
+    bool is_full;
+} core_page;
+bool core_page_begin(core_request *q, core_page *ret); // false: it was answered
+bool core_page_takes(core_page *p, size_t bytes);      // whether the next item is to be added to `items`
+void core_page_answer(core_request *q, core_page *p);  // takes the items
+
 void core_yes(core_request *q, const char *format, ...) WRIT_FORMAT(2, 3);
 void core_no(core_request *q, const char *format, ...) WRIT_FORMAT(2, 3);
 // "failed to deserialize ...", with what is wrong.

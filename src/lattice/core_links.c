@@ -58,15 +58,36 @@ const lattice_link *lattice_core_route(const lattice_core *c, slice source, slic
     return NULL;
 }
 
+static size_t texts_bytes(lattice_texts texts) {
+    size_t bytes = 0;
+    for (size_t i = 0; i < texts.count; i++) {
+        bytes += texts.items[i].len + 3;
+    }
+    return bytes;
+}
+
+// About as much as its JSON.
+static size_t link_bytes(const lattice_link *link) {
+    enum { NAMES_BYTES = 140 };
+    return NAMES_BYTES + link->source.len + link->target.len + link->name.len + link->ns.len +
+           link->package.len + texts_bytes(link->interfaces) + texts_bytes(link->source_config) +
+           texts_bytes(link->target_config);
+}
+
 void core_on_link_get(core_request *q) {
-    json_value *v = json_array_new();
-    for (size_t i = 0; i < q->c->sources.count; i++) {
+    core_page page;
+    if (!core_page_begin(q, &page)) {
+        return;
+    }
+    for (size_t i = 0; i < q->c->sources.count && !page.is_full; i++) {
         const core_source *s = (const core_source *)(const void *)q->c->sources.items[i];
-        for (size_t k = 0; k < s->count; k++) {
-            json_push(v, core_json_link(&s->links[k]));
+        for (size_t k = 0; k < s->count && !page.is_full; k++) {
+            if (core_page_takes(&page, link_bytes(&s->links[k]))) {
+                json_push(page.items, core_json_link(&s->links[k]));
+            }
         }
     }
-    core_answer(q->c, q->reply, true, "", v);
+    core_page_answer(q, &page);
 }
 
 // --- what old peers are told -------------------------------------------------------------------------------

@@ -81,6 +81,11 @@ def openbao():
     return _set_up("bao")[0]
 
 
+def newest_nats_server():
+    """The newest server of NATS, which `tools/setup/setup.py test` builds."""
+    return _set_up("nats-server")[0]
+
+
 def nkeys_python():
     """The command that starts tests/interop/nkeys-python, and its environment."""
     source = HERE / "nkeys-python"

@@ -22,6 +22,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
 import harness  # noqa: E402
+import peers  # noqa: E402
 from test_peer_host import Program  # noqa: E402
 
 PROGRAM = pathlib.Path("tests") / "control_host"
@@ -86,26 +87,30 @@ class Bus:
 
 class Hosts(harness.Case):
     unsigned = ()
-    with_theirs = False
+    needs = "wash"
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         if not OURS.exists():
             raise unittest.SkipTest(f"{OURS} is not built: cmake --build {OURS.parent.parent} --target control_host")
-        nats = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-        if nats is None:
-            raise unittest.SkipTest("no nats-server (apt-get install nats-server)")
-        cls.peer = harness.peer("wasmcloud" if cls.with_theirs else "wash")
+        cls.peer = harness.peer(cls.needs)
         if cls.peer is None:
-            raise unittest.SkipTest("no `wash` and `wasmcloud` of 1.x in $WRIT_PEERS or PATH")
+            raise unittest.SkipTest(f"no `{cls.needs}` of 1.x in $WRIT_PEERS or PATH")
         cls.home = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="writ-test-")))
         cls.env = {**harness.environment(), "HOME": str(cls.home), "WASH_KEYS": str(cls.home / "wash-keys"),
                    "RUST_BACKTRACE": "0"}
-        bus = Program([nats, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", str(cls.home / "bus")], cls.env)
+        bus = Program([cls.nats(), "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", str(cls.home / "bus")], cls.env)
         cls.addClassCleanup(bus.close)
         cls.port = bus.wait_line("Listening for client connections on 127.0.0.1:").split("127.0.0.1:")[1].strip()
         bus.wait_line("Server is ready")
+
+    @classmethod
+    def nats(cls):
+        found = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+        if found is None:
+            raise unittest.SkipTest("no nats-server (apt-get install nats-server)")
+        return found
 
     def setUp(self):
         super().setUp()
@@ -121,12 +126,10 @@ class Hosts(harness.Case):
         self.ours.stdout.close()
 
 
-class Wash(Hosts):
-    """Everything that `wash` asks of a host."""
-
+class WashHosts(Hosts):
     def wash(self, *arguments, fails=None):
-        done = subprocess.run([self.peer, *arguments, "--ctl-host", "127.0.0.1", "--ctl-port", self.port, "-o", "json"],
-                              env=self.env, capture_output=True, text=True, timeout=60)
+        command = [harness.peer("wash"), *arguments, "--ctl-host", "127.0.0.1", "--ctl-port", self.port, "-o", "json"]
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=60)
         text = next((t for t in (done.stdout, done.stderr) if "{" in t), None)
         self.assertIsNotNone(text, f"{done.stdout}{done.stderr}")
         seen = json.loads(text[text.index("{"):])
@@ -141,6 +144,10 @@ class Wash(Hosts):
         found = [i for i in self.wash("get", "inventory")["inventories"] if i["host_id"] == self.key]
         self.assertEqual(len(found), 1)
         return found[0]
+
+
+class Wash(WashHosts):
+    """Everything that `wash` asks of a host."""
 
     def test_hosts(self):
         hosts = {h["id"]: h for h in self.wash("get", "hosts")["hosts"]}
@@ -198,11 +205,81 @@ class Wash(Hosts):
         self.assertEqual(self.ours.wait(10), 0)
 
 
+APPLICATION = """
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: demo, annotations: {{version: {version}, description: demo}}}}
+spec:
+  components:
+    - name: comp
+      type: component
+      properties: {{image: "{image}"}}
+      traits:
+        - {{type: spreadscaler, properties: {{instances: {instances}}}}}
+        - type: link
+          properties: {{namespace: wasi, package: keyvalue, interfaces: [store],
+                       target: {{name: prov, config: [{{name: url, properties: {{url: "redis://x"}}}}]}}}}
+    - name: prov
+      type: capability
+      properties: {{image: "file:///p.par"}}
+"""
+
+
+class Wadm(WashHosts):
+    """The scheduler of 1.x brings an application to our host, changes it, and takes it away."""
+
+    needs = "wadm"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        if harness.peer("wash") is None:
+            raise unittest.SkipTest("no `wash` of 1.x in $WRIT_PEERS or PATH")
+        wadm = Program([cls.peer, "--nats-server", f"127.0.0.1:{cls.port}"], cls.env)
+        cls.addClassCleanup(wadm.close)
+        wadm.wait_line("Creating API subscriber")
+
+    @classmethod
+    def nats(cls):
+        return peers.newest_nats_server()  # the one of Debian does not have what wadm needs
+
+    def until(self, what, seconds=60):
+        """Waits for an inventory that `what` is true of."""
+        deadline = time.monotonic() + seconds
+        while not what(seen := self.inventory()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.assertTrue(what(seen), seen)
+        return seen
+
+    def deploy(self, version, image, instances):
+        path = self.folder / f"{version}.yaml"
+        path.write_text(APPLICATION.format(version=version, image=image, instances=instances))
+        self.wash("app", "deploy", str(path))
+        seen = self.until(lambda i: [(c["id"], c["image_ref"], c["max_instances"]) for c in i["components"]]
+                          == [("demo-comp", image, instances)] and len(i["providers"]) == 1)
+        self.assertEqual(seen["components"][0]["annotations"]["wasmcloud.dev/appspec"], "demo")
+
+    def test_an_application(self):
+        self.deploy("v1", "file:///a.wasm", 3)
+        deadline = time.monotonic() + 60
+        while not (links := self.wash("get", "links")["links"]) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        self.assertEqual([(k["source_id"], k["target"], k["target_config"]) for k in links],
+                         [("demo-comp", "demo-prov", ["demo-url"])])
+        self.assertEqual(self.wash("config", "get", "demo-url"), {"url": "redis://x"})
+        while (status := self.wash("app", "status", "demo")["status"]["status"]["type"]) != "deployed":
+            self.assertLess(time.monotonic(), deadline, status)
+            time.sleep(0.2)
+        self.deploy("v2", "file:///a2.wasm", 5)
+        self.wash("app", "undeploy", "demo")
+        self.until(lambda i: not i["components"] and not i["providers"])
+
+
 class SideBySide(Hosts):
     """A host of 1.x in the lattice `theirs`, ours in `default`: what differs is written down here."""
 
     unsigned = ("unsigned",)
-    with_theirs = True
+    needs = "wasmcloud"
 
     def setUp(self):
         super().setUp()
@@ -384,7 +461,7 @@ class SideBySide(Hosts):
         self.fail(f"not both of {self.both('host.get.HOST')} have {count}")
 
 
-del Hosts
+del Hosts, WashHosts
 
 if __name__ == "__main__":
     sys.exit(harness.main())

@@ -26,6 +26,7 @@ typedef struct place {
     operation *operations; // all that began
     size_t answers;
     char answer[TEXT_MAX];
+    char *long_answer; // all of it
     size_t events;
     char event[64]; // the last one's name
     char event_text[TEXT_MAX];
@@ -53,6 +54,8 @@ static void publish(void *context, slice subject, slice payload) {
     } else {
         p->answers++;
         copy(p->answer, sizeof p->answer, payload);
+        mem_free(p->long_answer);
+        p->long_answer = mem_slice_dup(payload);
     }
 }
 
@@ -126,6 +129,7 @@ static void setup(place *p, core_settings s) {
 static void teardown(place *p) {
     lattice_core_free(p->core);
     mem_free(p->operations);
+    mem_free(p->long_answer);
 }
 
 #define BEGIN(p) \
@@ -476,6 +480,68 @@ TEST(signed_providers) {
         issuer.text);
     EXPECT_CONTAINS(p.event_text, expected);
     EXPECT_CONTAINS(p.operations[1].value, "\"version\":\"\",\"config_schema\":\"{}\"}");
+    teardown(&p);
+}
+
+// --- long lists --------------------------------------------------------------------------------------------
+
+static size_t page(place *p, const char *command, uint64_t skip, uint64_t *ret_next) {
+    char body[64];
+    json_value *v = NULL;
+    int64_t next = 0;
+    (void)snprintf(body, sizeof body, "{\"writ\":{\"skip\":%llu}}", (unsigned long long)skip);
+    ask(p, command, body);
+    CHECK(json_parse(slice_from_text(p->long_answer), &v, NULL) == STATUS_OK);
+    (void)json_as_integer(json_get(json_get(v, "writ"), "next"), &next);
+    size_t count = json_count(json_get(v, "response"));
+    json_free(v);
+    *ret_next = (uint64_t)next;
+    return count;
+}
+
+static void put_many(place *p, size_t count) {
+    char key[64], value[512];
+    for (size_t i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof key, "COMPONENT_s%zu", i);
+        (void)snprintf(value, sizeof value,
+                       "{\"url\":\"\",\"links\":[{\"source_id\":\"s%zu\",\"target\":\"b\",\"wit_namespace\":"
+                       "\"wasi\",\"wit_package\":\"keyvalue\",\"interfaces\":[\"store\",\"atomics\"]}]}",
+                       i);
+        entry(p, CORE_LATTICE_DATA, key, value, i + 1);
+        (void)snprintf(key, sizeof key, "CLAIMS_M%zu", i);
+        (void)snprintf(value, sizeof value,
+                       "{\"issuer\":\"A\",\"name\":\"%0100zu\",\"revision\":\"3\",\"subject\":\"M%zu\","
+                       "\"version\":\"v\"}",
+                       i, i);
+        entry(p, CORE_LATTICE_DATA, key, value, i + 1);
+    }
+}
+
+TEST(long_lists_come_in_pages) {
+    BEGIN(p);
+    enum { MANY = 5000 };
+    uint64_t next;
+    put_many(&p, MANY);
+    static const char *const commands[] = {"link.get", "claims.get"};
+    for (size_t i = 0; i < 2; i++) {
+        size_t pages = 0, total = 0;
+        uint64_t skip = 0;
+        do {
+            total += page(&p, commands[i], skip, &next);
+            EXPECT(next == 0 || next == total);
+            EXPECT(strlen(p.long_answer) < (600 << 10));
+            skip = next;
+            pages++;
+        } while (skip > 0 && pages < 20);
+        EXPECT_EQ((int64_t)total, MANY);
+        EXPECT(pages > 1);
+        ask(&p, commands[i], ""); // of 1.x
+        EXPECT(strlen(p.long_answer) > (1 << 20) - (200 << 10));
+        EXPECT_EQ(page(&p, commands[i], MANY, &next), 0);
+        EXPECT_EQ((int64_t)next, 0);
+    }
+    EXPECT_CONTAINS(ask(&p, "link.get", "{\"writ\":{\"skip\":-1}}"), "failed to read which page");
+    EXPECT_CONTAINS(ask(&p, "link.get", "what?"), "\"success\":true");
     teardown(&p);
 }
 
