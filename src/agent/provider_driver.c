@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/provider_driver.h"
 
+#include "agent/provider_driver_blobs.h"
 #include "agent/provider_driver_links.h"
 #include "base/mem.h"
 #include "host/drivers.h"
 #include "host/log.h"
+#include "lattice/wrpc_blobstore.h"
 #include "lattice/wrpc_names.h"
 #include "net/rpc.h"
 
@@ -30,7 +32,7 @@ struct provider_driver {
     driver_process process;
     session *current; // NULL: there are no links
     list_node ending;
-    list_node calls, deliveries;
+    list_node calls, blobs, deliveries;
 };
 
 // --- calls to the driver -----------------------------------------------------------------------------------
@@ -69,23 +71,33 @@ static void on_answered(void *arg, const rpc_result *r) {
     }
 }
 
-static status begin_use(provider_driver *d, lattice_served *q, const wrpc_local_name *name, err *e) {
-    const lattice_invocation *i = &q->invocation;
-    const host_link *l = d->current == NULL ? NULL
-                                            : provider_driver_links_find(&d->current->links, i->source,
-                                                                         i->link, name->interface);
+static status find_way(void *context, const lattice_invocation *i, slice interface, rpc **ret,
+                       uint32_t *ret_number, err *e) {
+    const provider_driver *d = context;
+    const host_link *l = d->current == NULL
+                             ? NULL
+                             : provider_driver_links_find(&d->current->links, i->source, i->link, interface);
     if (l == NULL) {
         return err_set(e, STATUS_DENIED, "%.*s has no link \"%.*s\" to %s for %.*s", SLICE_ARG(i->source),
-                       SLICE_ARG(i->link), d->id, SLICE_ARG(name->interface));
+                       SLICE_ARG(i->link), d->id, SLICE_ARG(interface));
     }
     if (d->current->rpc == NULL) {
         return err_set(e, STATUS_CLOSED, "the process of %s is being started anew", d->id);
     }
+    *ret = d->current->rpc;
+    *ret_number = l->number;
+    return STATUS_OK;
+}
+
+static status begin_use(provider_driver *d, lattice_served *q, slice interface, err *e) {
+    const lattice_invocation *i = &q->invocation;
+    rpc_message m = {0, interface, i->function, i->params};
+    rpc *way = NULL;
+    TRY(find_way(d, i, interface, &way, &m.target, e));
     driver_use *u = MEM_NEW(driver_use);
-    const rpc_message m = {l->number, name->interface, i->function, i->params};
     u->q = q;
     list_push_back(&d->calls, &u->node);
-    status s = rpc_call_start(d->current->rpc, &u->call, &m, i->deadline_ns, on_answered, u, e);
+    status s = rpc_call_start(way, &u->call, &m, i->deadline_ns, on_answered, u, e);
     if (s != STATUS_OK) {
         use_free(u);
         return s;
@@ -97,16 +109,30 @@ static status begin_use(provider_driver *d, lattice_served *q, const wrpc_local_
 void provider_driver_call(provider_driver *d, lattice_served *q) {
     const wrpc_local_name name = wrpc_names_from_wire(q->invocation.instance);
     err e = {0};
+    if (name.kind == WRPC_BLOBSTORE) {
+        provider_driver_blobs_serve(q, d->options.host->loop, find_way, d, &d->blobs);
+        return;
+    }
     q->ops = &use_ops;
     q->data = NULL;
-    if (begin_use(d, q, &name, &e) != STATUS_OK) {
+    if (begin_use(d, q, name.interface, &e) != STATUS_OK) {
         q->transport->fail(q, e.code, e.message);
     }
 }
 
 bool provider_driver_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down) {
+    const wrpc_kind kind = wrpc_names_from_wire(instance).kind;
+    if (kind == WRPC_BLOBSTORE) {
+        return wrpc_blobstore_paths(instance, function, ret_up, ret_down);
+    }
     *ret_up = *ret_down = (lattice_paths){.count = 0};
-    return function.len > 0 && wrpc_names_from_wire(instance).kind == WRPC_PLAIN;
+    return function.len > 0 && kind == WRPC_PLAIN;
+}
+
+status provider_driver_check(provider_driver *d, const lattice_invocation *i, err *e) {
+    rpc *way = NULL;
+    uint32_t number = 0;
+    return find_way(d, i, wrpc_names_from_wire(i->instance).interface, &way, &number, e);
 }
 
 // --- calls of the driver -----------------------------------------------------------------------------------
@@ -405,6 +431,7 @@ provider_driver *provider_driver_new(const provider_driver_options *options) {
     driver_process_init(&d->process);
     list_init(&d->ending);
     list_init(&d->calls);
+    list_init(&d->blobs);
     list_init(&d->deliveries);
     return d;
 }
@@ -420,6 +447,7 @@ void provider_driver_free(provider_driver *d) {
         use_free(u);
         q->transport->fail(q, STATUS_CLOSED, "the provider is stopped");
     }
+    provider_driver_blobs_end_all(&d->blobs);
     while (!list_empty(&d->deliveries)) {
         delivery *x = LIST_ENTRY(d->deliveries.next, delivery, node);
         rpc_request *q = x->q;

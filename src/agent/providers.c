@@ -233,7 +233,10 @@ static bool paths(void *context, slice target, slice instance, slice function, l
 
 static status check(void *context, const lattice_invocation *i, err *e) {
     const provider_entry *x = find(context, i->target);
-    return x != NULL && x->side != NULL ? provider_side_check(x->side, i, e) : STATUS_OK;
+    if (x == NULL) {
+        return err_set(e, STATUS_NOT_FOUND, "the provider does not run here any more");
+    }
+    return x->side != NULL ? provider_side_check(x->side, i, e) : provider_driver_check(x->driver, i, e);
 }
 
 static void call(void *context, lattice_served *q) {

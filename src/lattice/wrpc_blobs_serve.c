@@ -46,6 +46,9 @@ static void free_serving(blob_serving *s) {
     buf_done(&s->answer);
     buf_done(&s->piece);
     buf_done(&s->waiting);
+    if (s->backend.done != NULL) {
+        s->backend.done(s->backend.context);
+    }
     mem_free(s);
 }
 

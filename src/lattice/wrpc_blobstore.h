@@ -38,10 +38,11 @@ typedef struct wrpc_blob_backend {
     void (*call)(void *context, driver_call *c);
     void (*cancel)(void *context, driver_call *c);
     void *context;
+    void (*done)(void *context); // no call follows, and none is under way; from the loop. May be NULL
 } wrpc_blob_backend;
 
 // Which streams a function has, of either version; false: there is none of that name.
 bool wrpc_blobstore_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down);
-// From lattice_server.call. `backend` is copied; its context lives until q has ended and every call was
-// answered.
+// From lattice_server.call. `backend` is copied; its context lives until `done`: what was begun may be
+// cleaned up after q has ended.
 void wrpc_blobstore_serve(lattice_served *q, const wrpc_blob_backend *backend);

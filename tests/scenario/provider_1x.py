@@ -6,7 +6,8 @@ It reads its host data from standard input, connects to the server of NATS named
 happens to it to standard output, a line of JSON each: {"event": "started" | "link-put" | "link-del" | "config" | ...}.
 Its configuration says how it behaves: "health" = what it answers, "crash" = it ends with that status as soon as it is
 connected, "shutdown" = "ignore", "call" = "TARGET INSTANCE.FUNCTION", what it calls when it is told so, "claims" = who
-it says it is then, "listen" = a subject that it subscribes to, "speak" = one that it publishes to. It serves `echo` of `test:provider/echo@0.1.0`, whose results are its parameters.
+it says it is then, "listen" = a subject that it subscribes to, "speak" = one that it publishes to. It serves `echo` of
+`test:provider/echo@0.1.0`, whose results are its parameters.
 """
 import base64
 import json

@@ -9,10 +9,13 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "bus/bus_local.h"
+#include "driver/blobstore/blobstore.h"
 #include "driver/keyvalue/keyvalue.h"
 #include "driver/messaging/messaging.h"
+#include "driver/sql/sql.h"
 #include "host/host.h"
 #include "lattice/within.h"
+#include "lattice/wrpc_blobstore.h"
 #include "lattice/wrpc_names.h"
 
 enum { SETTINGS_MAX = 16, INTERFACES_MAX = 16 };
@@ -36,12 +39,14 @@ struct driver_link {
     providers *providers;
     lattice_server back; // the workload
     lattice_within *way_back;
+    wrpc_blobs *blobs; // or NULL
     list_node back_calls;
     bool is_started, has_failed;
     bool is_up; // as the log has told
     char directory[40];
     err why;
     loop_soon closed;
+    int turns_left;
 };
 
 // --- calls -------------------------------------------------------------------------------------------------
@@ -71,6 +76,10 @@ static void on_ended(lattice_call *c, status code, const err *e) {
 static const lattice_call_ops call_ops = {.on_results = on_results, .ended = on_ended};
 
 static void call(driver_link *l, driver_call *c) {
+    if (l->blobs != NULL) {
+        wrpc_blobs_call(l->blobs, c);
+        return;
+    }
     forward *f = MEM_NEW(forward);
     err e = {0};
     f->c = c;
@@ -93,7 +102,10 @@ static void call(driver_link *l, driver_call *c) {
 }
 
 static void cancel(driver_link *l, driver_call *c) {
-    (void)l;
+    if (l->blobs != NULL) {
+        wrpc_blobs_cancel(l->blobs, c);
+        return;
+    }
     forward *f = c->data;
     const err e = {STATUS_CANCELLED, "cancelled"};
     lattice_call_cancel(&f->base);
@@ -269,13 +281,13 @@ static status put(driver_link *l, const char *const *interfaces, err *e) {
     return providers_put(l->providers, &w, e);
 }
 
-static void lattice_link_free(driver_link *l) {
+static void lattice_link_done(driver_link *l) {
+    wrpc_blobs_free(l->blobs);
     providers_free(l->providers);
     lattice_within_free(l->way_back);
     bus_free(l->bus);
     logger_free(l->logger);
     (void)rmdir(l->directory);
-    mem_free(l);
 }
 
 static status open_with(const char *const *interfaces, const driver_environment *env,
@@ -287,7 +299,8 @@ static status open_with(const char *const *interfaces, const driver_environment 
     CHECK(make(l, e) == STATUS_OK);
     status s = put(l, interfaces, e);
     if (s != STATUS_OK) {
-        lattice_link_free(l);
+        lattice_link_done(l);
+        mem_free(l);
         return s;
     }
     while (!l->is_started && !l->has_failed) {
@@ -295,8 +308,9 @@ static status open_with(const char *const *interfaces, const driver_environment 
     }
     if (l->has_failed) {
         *e = l->why;
-        lattice_link_free(l);
-        return l->why.code;
+        lattice_link_done(l);
+        mem_free(l);
+        return e->code;
     }
     *ret = l;
     return STATUS_OK;
@@ -312,10 +326,33 @@ static status open_messaging(const driver_environment *env, const driver_link_op
     return open_with(messaging_interfaces, env, options, ret, e);
 }
 
+static status open_sql(const driver_environment *env, const driver_link_options *options, driver_link **ret,
+                       err *e) {
+    return open_with(sql_interfaces, env, options, ret, e);
+}
+
+static status open_blobstore(const driver_environment *env, const driver_link_options *options,
+                             driver_link **ret, err *e) {
+    TRY(open_with(blobstore_interfaces, env, options, ret, e));
+    const wrpc_blobs_options o = {.loop = env->l,
+                                  .transport = providers_transport((*ret)->providers),
+                                  .invocation = {.source = slice_from_text("app"),
+                                                 .link = slice_from_text("default"),
+                                                 .target = slice_from_text("kv")},
+                                  .call_ns = 60000000000ull};
+    (*ret)->blobs = wrpc_blobs_new(&o);
+    return STATUS_OK;
+}
+
 static void on_closed(void *arg) {
     driver_link *l = arg;
+    if (l->turns_left > 0) { // what cleans up does so in the next turns
+        l->turns_left--;
+        loop_soon_add(l->env.l, &l->closed);
+        return;
+    }
     const driver_link_options o = l->options;
-    lattice_link_free(l);
+    mem_free(l);
     o.on_closed(o.arg);
 }
 
@@ -324,6 +361,8 @@ static void close_link(driver_link *l) {
     while (!list_empty(&l->back_calls)) {
         back_ended(LIST_ENTRY(l->back_calls.next, back_call, node)->q, STATUS_CLOSED);
     }
+    lattice_link_done(l);
+    l->turns_left = 4;
     loop_soon_init(&l->closed, on_closed, l);
     loop_soon_add(l->env.l, &l->closed);
 }
@@ -348,3 +387,5 @@ static const driver_setting settings[] = {{DRIVER_ANY, "as the provider has it",
 
 LATTICE_DRIVER(lattice_keyvalue, keyvalue_interfaces, open_keyvalue);
 LATTICE_DRIVER(lattice_messaging, messaging_interfaces, open_messaging);
+LATTICE_DRIVER(lattice_blobstore, blobstore_interfaces, open_blobstore);
+LATTICE_DRIVER(lattice_sql, sql_interfaces, open_sql);

@@ -8,6 +8,8 @@
 
 extern const driver lattice_keyvalue;
 extern const driver lattice_messaging;
+extern const driver lattice_blobstore; // as wrpc:blobstore, whatever that cannot say
+extern const driver lattice_sql;
 
 // The image of the provider that the next links are opened to: "writ:sqlite".
 void lattice_driver_use(const char *image);

@@ -60,7 +60,7 @@ static void cancel_inner(void *context, driver_call *c) {
 
 static void serve(void *context, lattice_served *q) {
     driver_link *k = context;
-    wrpc_blob_backend backend = {k->l, call_inner, cancel_inner, k};
+    wrpc_blob_backend backend = {.loop = k->l, .call = call_inner, .cancel = cancel_inner, .context = k};
     wrpc_blobstore_serve(q, &backend);
 }
 
