@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/inbound.h"
 
-#include "agent/relay.h"
 #include "base/mem.h"
 #include "component/component.h"
 #include "host/delivery.h"
+#include "lattice/relay.h"
 #include "lattice/wrpc_names.h"
 
 struct inbound {
@@ -65,7 +65,7 @@ static bool paths(void *context, slice target, slice instance, slice function, l
     wrpc_local_name name = wrpc_names_from_wire(instance);
     *ret_up = *ret_down = (lattice_paths){0};
     if (is_provider(i, target)) {
-        return relay_paths(instance, function, ret_up, ret_down);
+        return lattice_relay_paths(instance, function, ret_up, ret_down);
     }
     return name.kind == WRPC_PLAIN && find_export(i, target, &name, function) != NULL;
 }
@@ -183,7 +183,7 @@ static void call(void *context, lattice_served *q) {
     inbound *i = context;
     if (is_provider(i, q->invocation.target)) {
         i->counters.calls++;
-        relay_start(q, providers_transport(i->options.providers));
+        lattice_relay(q, providers_transport(i->options.providers), &q->invocation, NULL);
     } else {
         call_component(i, q);
     }

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "host/drivers.h"
 #include "host/log.h"
-#include "lattice/wrpc_blobstore.h"
 #include "lattice/wrpc_names.h"
 #include "net/rpc.h"
 
@@ -118,15 +117,6 @@ void provider_driver_call(provider_driver *d, lattice_served *q) {
     if (begin_use(d, q, name.interface, &e) != STATUS_OK) {
         q->transport->fail(q, e.code, e.message);
     }
-}
-
-bool provider_driver_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down) {
-    const wrpc_kind kind = wrpc_names_from_wire(instance).kind;
-    if (kind == WRPC_BLOBSTORE) {
-        return wrpc_blobstore_paths(instance, function, ret_up, ret_down);
-    }
-    *ret_up = *ret_down = (lattice_paths){.count = 0};
-    return function.len > 0 && kind == WRPC_PLAIN;
 }
 
 status provider_driver_check(provider_driver *d, const lattice_invocation *i, err *e) {

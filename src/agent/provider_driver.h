@@ -27,6 +27,5 @@ status provider_driver_want(provider_driver *d, const provider_wants *w, err *e)
 bool provider_driver_is_healthy(const provider_driver *d); // no link is down
 
 // As of lattice_server. A caller without a link is STATUS_DENIED.
-bool provider_driver_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down);
 status provider_driver_check(provider_driver *d, const lattice_invocation *i, err *e) WRIT_MUST_USE;
 void provider_driver_call(provider_driver *d, lattice_served *q);

@@ -8,8 +8,6 @@
 #include "host/log.h"
 #include "lattice/relay.h"
 #include "lattice/wrpc.h"
-#include "lattice/wrpc_blobstore.h"
-#include "lattice/wrpc_http.h"
 #include "lattice/wrpc_names.h"
 #include "os/random.h"
 #include "os/socket_open.h"
@@ -90,21 +88,11 @@ void provider_doors_free(provider_doors *d) {
 
 // --- what it calls -----------------------------------------------------------------------------------------
 
-bool provider_side_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down) {
-    bool is_outgoing;
-    if (wrpc_names_from_wire(instance).kind == WRPC_BLOBSTORE) {
-        return wrpc_blobstore_paths(instance, function, ret_up, ret_down);
-    }
-    *ret_up = *ret_down =
-        wrpc_http_is(instance, function, &is_outgoing) ? wrpc_http_paths() : (lattice_paths){.count = 0};
-    return function.len > 0;
-}
-
 static bool paths(void *context, slice whom, slice instance, slice function, lattice_paths *ret_up,
                   lattice_paths *ret_down) {
     (void)context;
     (void)whom;
-    return provider_side_paths(instance, function, ret_up, ret_down);
+    return lattice_relay_paths(instance, function, ret_up, ret_down);
 }
 
 static const host_data_link *link_of(const provider_side *s, slice source, slice whom,

@@ -27,6 +27,5 @@ slice provider_side_seed(const provider_side *s);
 void provider_side_want(provider_side *s, const provider_wants *w);
 
 // A call to the provider; as lattice_server has it. A caller without a link is STATUS_DENIED.
-bool provider_side_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down);
 status provider_side_check(const provider_side *s, const lattice_invocation *i, err *e) WRIT_MUST_USE;
 void provider_side_call(provider_side *s, lattice_served *q);

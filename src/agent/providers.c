@@ -9,6 +9,7 @@
 #include "agent/provider_side.h"
 #include "base/mem.h"
 #include "deploy/images.h"
+#include "lattice/relay.h"
 #include "lattice/within.h"
 #include "os/fd.h"
 #include "os/random.h"
@@ -227,8 +228,7 @@ static bool paths(void *context, slice target, slice instance, slice function, l
     if (x == NULL || (x->driver == NULL && x->side == NULL)) {
         return false;
     }
-    return x->driver != NULL ? provider_driver_paths(instance, function, ret_up, ret_down)
-                             : provider_side_paths(instance, function, ret_up, ret_down);
+    return lattice_relay_paths(instance, function, ret_up, ret_down);
 }
 
 static status check(void *context, const lattice_invocation *i, err *e) {

@@ -3,6 +3,9 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "lattice/wrpc_blobstore.h"
+#include "lattice/wrpc_http.h"
+#include "lattice/wrpc_names.h"
 
 typedef struct kept { // what one end has said and the other has no room for
     buf bytes;
@@ -190,4 +193,19 @@ void lattice_relay(lattice_served *q, lattice_transport *by, const lattice_invoc
     if (!r->is_calling) {
         q->transport->fail(q, e.code, e.message);
     }
+}
+
+bool lattice_relay_paths(slice instance, slice function, lattice_paths *ret_up, lattice_paths *ret_down) {
+    bool is_outgoing;
+    switch (wrpc_names_from_wire(instance).kind) {
+    case WRPC_HTTP:
+        *ret_up = *ret_down = wrpc_http_paths();
+        return wrpc_http_is(instance, function, &is_outgoing);
+    case WRPC_BLOBSTORE:
+        return wrpc_blobstore_paths(instance, function, ret_up, ret_down);
+    case WRPC_PLAIN:
+        break;
+    }
+    *ret_up = *ret_down = (lattice_paths){.count = 0};
+    return function.len > 0;
 }

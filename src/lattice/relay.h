@@ -11,3 +11,8 @@
 void lattice_relay(lattice_served *q, lattice_transport *by, const lattice_invocation *as, list_node *group);
 // The way is about to go: its calls are cancelled and fail where they came from.
 void lattice_relay_end_all(list_node *group, status code, const char *why);
+
+// The streams of functions that have any, by the contracts of 1.x (wrpc:http, wrpc:blobstore). False: there
+// is no such function.
+bool lattice_relay_paths(slice instance, slice function, lattice_paths *ret_up,
+                         lattice_paths *ret_down) WRIT_MUST_USE;

@@ -64,6 +64,7 @@ static void on_results(lattice_call *c, slice results) {
 
 static void on_ended(lattice_call *c, status code, const err *e) {
     forward *f = (forward *)c;
+    f->c->data = NULL;
     if (code == STATUS_OK) {
         driver_answer(f->c, buf_slice(&f->results));
     } else {
@@ -107,6 +108,9 @@ static void cancel(driver_link *l, driver_call *c) {
         return;
     }
     forward *f = c->data;
+    if (f == NULL) { // it has ended
+        return;
+    }
     const err e = {STATUS_CANCELLED, "cancelled"};
     lattice_call_cancel(&f->base);
     on_ended(&f->base, STATUS_CANCELLED, &e);
