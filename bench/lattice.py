@@ -15,6 +15,7 @@ import urllib.request
 import servers
 
 DEADLINE_S = 60
+PROCESSES = 4  # of a host without links to drivers: agent, parent of generations, supervisor, worker
 
 
 def until(condition, what, seconds=DEADLINE_S):
@@ -83,6 +84,10 @@ class Client:
                 failures += [a for a in (self.answer() for _ in range(256 if sent % 256 == 0 else sent % 256))
                              if not a["success"]]
         return failures
+
+    def ask(self, subject):
+        self.socket.sendall(f"PUB wasmbus.ctl.v1.default.{subject} bench.answers 0\r\n\r\n".encode())
+        return self.answer()["response"]
 
     def answer(self):
         while True:
@@ -221,7 +226,7 @@ def many(bench, nats, image, components, links):
         began = time.monotonic()
         failures = client.ask_all([(f"component.scale.{host}", {
             "component_id": f"c{i}", "component_ref": f"file://{image}", "count": 1}) for i in range(components)])
-        until(lambda: running(hosts) >= components, f"{components} components run", 900)
+        until(lambda: len(client.ask(f"host.get.{host}")["components"]) >= components, f"{components} components run", 900)
         started = time.monotonic() - began
         began = time.monotonic()
         failures += client.ask_all([("link.put", {
@@ -231,6 +236,7 @@ def many(bench, nats, image, components, links):
         client.close()
         if failures:
             raise RuntimeError(f"{len(failures)} requests failed, such as {failures[0]}")
+        until(lambda: len(servers.children_of(hosts.processes["h1"].pid)) <= PROCESSES, "only one generation is left", 60)
         memory = hosts.memory_kib("h1")
         began = time.monotonic()
         hosts.start("h2")
@@ -238,7 +244,3 @@ def many(bench, nats, image, components, links):
         return {"started_s": started, "linked_s": linked, "empty_kib": empty, "memory_kib": memory,
                 "joined_s": time.monotonic() - began}
 
-
-def running(hosts):
-    inventory = hosts.ask("get", "inventory", "h1", "--timeout", "20s")
-    return len(inventory["hosts"][0]["components"])
