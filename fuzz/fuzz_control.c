@@ -129,14 +129,13 @@ static void check_wishes(const lattice_core *core) {
     arena_init(&memory, 64 << 20);
     for (size_t i = 0; i < lattice_core_component_count(core); i++) {
         lattice_component c;
-        if (lattice_core_component_at(core, i, &c)) {
-            CHECK(c.id.len > 0 && c.ref.len > 0 && c.running_generation <= c.generation);
-            CHECK(lattice_core_config_merge(core, c.config, &memory, &merged) == STATUS_OK);
-        }
+        CHECK(lattice_core_component_at(core, i, &c));
+        CHECK(c.id.len > 0 && c.ref.len > 0 && c.running_generation <= c.generation);
+        CHECK(lattice_core_config_merge(core, c.config, &memory, &merged) == STATUS_OK);
     }
     for (size_t i = 0; i < lattice_core_provider_count(core); i++) {
         lattice_provider v;
-        CHECK(!lattice_core_provider_at(core, i, &v) || (v.id.len > 0 && v.ref.len > 0));
+        CHECK(lattice_core_provider_at(core, i, &v) && v.id.len > 0 && v.ref.len > 0);
     }
 }
 

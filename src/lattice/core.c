@@ -130,6 +130,11 @@ void lattice_core_free(lattice_core *c) {
 // --- the host's own life -----------------------------------------------------------------------------------
 
 void core_flush(lattice_core *c) {
+    if (c->recounts) {
+        c->recounts = false;
+        c->hidden_components = core_hidden_components(c);
+        c->hidden_providers = core_hidden_providers(c);
+    }
     unsigned changes = c->changes;
     c->changes = 0;
     if (changes != 0) {

@@ -197,7 +197,7 @@ typedef struct lattice_component {
     lattice_claims claims;
 } lattice_component;
 
-// What is not to be started yet (its configurations are looked for) is counted, but false at its index.
+// Without those that are not to be started yet (their configurations are looked for).
 size_t lattice_core_component_count(const lattice_core *c);
 bool lattice_core_component_at(const lattice_core *c, size_t index, lattice_component *ret); // by id
 bool lattice_core_component(const lattice_core *c, slice id, lattice_component *ret);

@@ -50,6 +50,7 @@ static void drop(lattice_core *c, core_component *p) {
     core_table_remove(&c->components, &p->record);
     core_component_free(p);
     c->changes |= CORE_CHANGED_COMPONENTS;
+    c->recounts = true;
 }
 
 static core_component *find(const lattice_core *c, slice id) { return core_table_find(&c->components, id); }
@@ -80,7 +81,7 @@ static void on_confirmed(lattice_core *c, lattice_time t, core_job *j) {
         fail(c, t, p, NULL, why);
         return;
     }
-    p->is_ready = true;
+    p->is_ready = c->recounts = true;
     c->changes |= CORE_CHANGED_COMPONENTS;
 }
 
@@ -94,6 +95,7 @@ static bool wish(lattice_core *c, core_component *p, const core_wish *w) {
     mem_free(p->wanted);
     p->wanted = copy;
     p->is_restored = false;
+    c->recounts = true;
     p->generation = j->generation = ++c->generation;
     p->is_ready = w->max_instances == 0 || core_config_confirm(c, j, &p->wanted->config, 1, on_confirmed);
     c->changes |= p->is_ready ? CORE_CHANGED_COMPONENTS : 0;
@@ -385,11 +387,13 @@ void lattice_core_component_lost(lattice_core *c, lattice_time t, slice id, cons
 
 // --- what is wanted ----------------------------------------------------------------------------------------
 
+static bool is_shown(const core_component *p) { return p->is_ready || p->running != NULL; }
+
 static bool view(const core_component *p, lattice_component *ret) {
-    const core_wish *w = p->is_ready ? p->wanted : p->running;
-    if (w == NULL) {
+    if (!is_shown(p)) {
         return false;
     }
+    const core_wish *w = p->is_ready ? p->wanted : p->running;
     *ret = (lattice_component){
         .id = p->record.key,
         .ref = w->ref,
@@ -406,11 +410,32 @@ static bool view(const core_component *p, lattice_component *ret) {
     return true;
 }
 
-size_t lattice_core_component_count(const lattice_core *c) { return c->components.count; }
+static const core_component *at(const lattice_core *c, size_t index) {
+    return (const core_component *)(const void *)c->components.items[index];
+}
+
+size_t core_hidden_components(const lattice_core *c) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->components.count; i++) {
+        count += is_shown(at(c, i)) ? 0 : 1;
+    }
+    return count;
+}
+
+size_t lattice_core_component_count(const lattice_core *c) {
+    return c->components.count - c->hidden_components;
+}
 
 bool lattice_core_component_at(const lattice_core *c, size_t index, lattice_component *ret) {
-    return index < c->components.count &&
-           view((const core_component *)(const void *)c->components.items[index], ret);
+    if (c->hidden_components == 0) {
+        return index < c->components.count && view(at(c, index), ret);
+    }
+    for (size_t i = 0; i < c->components.count; i++) {
+        if (is_shown(at(c, i)) && index-- == 0) {
+            return view(at(c, i), ret);
+        }
+    }
+    return false;
 }
 
 bool lattice_core_component(const lattice_core *c, slice id, lattice_component *ret) {

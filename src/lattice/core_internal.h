@@ -152,6 +152,8 @@ struct lattice_core {
     unsigned changes;    // to be told at the end of an input
     core_watch watches[2];
     core_table sources, config, claims, components, providers, registries;
+    size_t hidden_components, hidden_providers; // whose configurations are looked for, with nothing that runs
+    bool recounts;                              // at the end of an input: the two may be others
     size_t link_count;
     uint64_t config_revision, links_revision;
     core_operation **operations; // by slot
@@ -193,6 +195,8 @@ void core_no(core_request *q, const char *format, ...) WRIT_FORMAT(2, 3);
 // "failed to deserialize ...", with what is wrong.
 void core_malformed(core_request *q, const char *what, const err *e);
 
+size_t core_hidden_components(const lattice_core *c);
+size_t core_hidden_providers(const lattice_core *c);
 // Sends what `changes` has gathered. At the end of each input.
 void core_flush(lattice_core *c);
 

@@ -33,6 +33,7 @@ static void drop(lattice_core *c, core_provider *p) {
     core_table_remove(&c->providers, &p->record);
     core_provider_free(p);
     c->changes |= CORE_CHANGED_PROVIDERS;
+    c->recounts = true;
 }
 
 // --- start -------------------------------------------------------------------------------------------------
@@ -53,7 +54,7 @@ static void on_confirmed(lattice_core *c, lattice_time t, core_job *j) {
         fail(c, t, p, why);
         return;
     }
-    p->is_ready = true;
+    p->is_ready = c->recounts = true;
     c->changes |= CORE_CHANGED_PROVIDERS;
 }
 
@@ -66,7 +67,7 @@ static bool wish(lattice_core *c, core_provider *p, core_wish *w) {
     mem_free(p->wish);
     p->wish = w;
     p->generation = j->generation = ++c->generation;
-    p->is_wanted = true;
+    p->is_wanted = c->recounts = true;
     p->is_ready = core_config_confirm(c, j, &p->wish->config, 1, on_confirmed);
     c->changes |= CORE_CHANGED_PROVIDERS;
     if (j->operations == 0) {
@@ -157,6 +158,7 @@ void core_on_provider_stop(core_request *q) {
     p->next = NULL;
     if (p->is_wanted) {
         p->is_wanted = false;
+        q->c->recounts = true;
         p->generation = ++q->c->generation;
         q->c->changes |= CORE_CHANGED_PROVIDERS;
     }
@@ -279,8 +281,10 @@ void lattice_core_provider_health(lattice_core *c, lattice_time t, slice id, boo
 
 // --- what is wanted ----------------------------------------------------------------------------------------
 
+static bool is_shown(const core_provider *p) { return p->is_ready || !p->is_wanted; }
+
 static bool view(const core_provider *p, lattice_provider *ret) {
-    if (!p->is_ready && p->is_wanted) {
+    if (!is_shown(p)) {
         return false;
     }
     *ret = (lattice_provider){
@@ -297,11 +301,27 @@ static bool view(const core_provider *p, lattice_provider *ret) {
     return true;
 }
 
-size_t lattice_core_provider_count(const lattice_core *c) { return c->providers.count; }
+static const core_provider *at(const lattice_core *c, size_t index) {
+    return (const core_provider *)(const void *)c->providers.items[index];
+}
+
+size_t core_hidden_providers(const lattice_core *c) {
+    size_t count = 0;
+    for (size_t i = 0; i < c->providers.count; i++) {
+        count += is_shown(at(c, i)) ? 0 : 1;
+    }
+    return count;
+}
+
+size_t lattice_core_provider_count(const lattice_core *c) { return c->providers.count - c->hidden_providers; }
 
 bool lattice_core_provider_at(const lattice_core *c, size_t index, lattice_provider *ret) {
-    return index < c->providers.count &&
-           view((const core_provider *)(const void *)c->providers.items[index], ret);
+    for (size_t i = 0; i < c->providers.count; i++) {
+        if (is_shown(at(c, i)) && index-- == 0) {
+            return view(at(c, i), ret);
+        }
+    }
+    return false;
 }
 
 bool lattice_core_provider(const lattice_core *c, slice id, lattice_provider *ret) {

@@ -379,6 +379,11 @@ TEST(a_configuration_that_only_an_older_wish_needs) {
     BEGIN(p);
     ask(&p, "component.scale.N", SCALE("r", "2", ",\"config\":[\"c\"]"));
     EXPECT(!component(&p).is_running && component(&p).generation == 0); // not shown yet
+    ask(&p, "component.scale.N", "{\"component_ref\":\"r\",\"component_id\":\"b\",\"count\":1}");
+    lattice_component first;
+    EXPECT_EQ((int64_t)lattice_core_component_count(p.core), 1);
+    REQUIRE(lattice_core_component_at(p.core, 0, &first)); // the hidden one makes no gap
+    EXPECT(slice_equal_text(first.id, "b") && !lattice_core_component_at(p.core, 1, &first));
     ask(&p, "component.scale.N", SCALE("r", "2", ""));
     EXPECT(component(&p).generation > 0);
     size_t events = p.events;
