@@ -2,7 +2,9 @@
 #include "bus/bus_local.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "unit/bus/bus_contract.h"
@@ -226,5 +228,62 @@ TEST(it_can_be_freed_from_every_callback) {
     observe(b, &o, "B");
     bus_free(b);
     EXPECT(x.s.b == NULL && a.r.b == NULL && g.g.b == NULL && o.w.b == NULL);
+    END(p);
+}
+
+// --- crashes -----------------------------------------------------------------------------------------------
+
+static void write_and_die(contract_place *p, int told) {
+    struct contract_more *m = p->more;
+    m->b = open_file(p, m->path, STATUS_OK);
+    open_bucket_of(p, m->b, "B");
+    for (int i = 0; i < 200; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "key.%d", i % 50);
+        uint64_t revision = keep(p, m->b, key, "value", BUS_KV_ANY, STATUS_OK);
+        if (write(told, &revision, sizeof revision) != (ssize_t)sizeof revision) {
+            break;
+        }
+    }
+    for (;;) {
+        pause();
+    }
+}
+
+TEST(what_was_told_outlives_a_crash) {
+    BEGIN(p);
+    struct contract_more *m = p.more;
+    int told[2];
+    bus_free(m->b);
+    m->b = NULL;
+    CHECK(pipe2(told, O_CLOEXEC) == 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        loop *l; // the parent's descriptors are not to be shared
+        CHECK(loop_new(NULL, &l, NULL) == STATUS_OK);
+        p.l = l;
+        loop_timer_init(&p.tick, l, contract_tick, NULL);
+        write_and_die(&p, told[1]);
+    }
+    close(told[1]);
+    uint64_t revision = 0;
+    for (int i = 0; i < 120; i++) { // somewhere in the middle
+        EXPECT(read(told[0], &revision, sizeof revision) == (ssize_t)sizeof revision);
+    }
+    kill(child, SIGKILL);
+    CHECK(waitpid(child, NULL, 0) == child);
+    while (read(told[0], &revision, sizeof revision) == (ssize_t)sizeof revision) {
+    }
+    close(told[0]);
+    m->b = open_file(&p, m->path, STATUS_OK);
+    REQUIRE(m->b != NULL);
+    uint64_t next = keep(&p, m->b, "last", "x", 0, STATUS_OK);
+    EXPECT(next > revision && next <= revision + 2); // one may have been done and not told
+    observer o = {0};
+    observe(m->b, &o, "B");
+    WAIT_FOR(&p, o.marks == 1);
+    EXPECT_EQ(o.entries, 51);
+    bus_kv_watch_stop(&o.w);
     END(p);
 }
