@@ -10,7 +10,7 @@
 #include "bus/bus_nats_internal.h"
 #include "codec/subject.h"
 
-static const uint64_t heartbeat_ns = 5000000000;
+static const uint64_t heartbeat_ns = 1000000000;
 
 typedef struct subscription {
     list_node node;

@@ -3,9 +3,10 @@
 // clients have them: a stream KV_<bucket> with the subjects $KV.<bucket>.>.
 //
 // While there is no connection nothing can be published and no operation begins (STATUS_CLOSED);
-// subscriptions and watches stay and go on with the next connection. Values are read where the stream is
-// written, so that who wrote one reads it. A watch is a consumer whose messages are counted: when one is
-// missing, or nothing at all is heard for a while, it begins anew.
+// subscriptions and watches stay and go on with the next connection. A cluster that has no leader for now is
+// asked again until the operation's deadline, where nothing can have been done twice. Values are read where
+// the stream is written, so that who wrote one reads it. A watch is a consumer whose messages are counted:
+// when one is missing, or nothing at all is heard for a while, it begins anew.
 #pragma once
 
 #include "bus/bus.h"
@@ -18,7 +19,7 @@ typedef struct bus_nats_options {
     const char *domain;    // of JetStream; NULL or empty = the connection's own; copied
     uint64_t replicas;     // of buckets that are made; 0 = 1
     bool in_memory;        // likewise
-    uint64_t heartbeat_ns; // of watches; 0 = 5 s
+    uint64_t heartbeat_ns; // of watches, three of which may be missed; 0 = 1 s
 } bus_nats_options;
 
 enum {

@@ -8,12 +8,17 @@
 
 enum { TRIES_MAX = 3, MESSAGE_BYTES_MAX = 2 * BUS_PAYLOAD_BYTES_MAX };
 
+static const uint64_t again_ns = 250000000;    // until the next attempt
+static const uint64_t attempt_ns = 2000000000; // for one that changes nothing
+
 typedef struct op {
     list_node node;
     bus_nats *b;
     bus_kv_op *o;
     nats_request request;
     uint64_t deadline_ns;
+    loop_timer timer; // of the next attempt
+    status (*start)(struct op *x, err *e);
     slice bucket;
     bus_kv_entry change;
     uint64_t expected; // of the server: the revision of a mark, where there must be no value
@@ -26,6 +31,7 @@ typedef struct op {
 
 static void forget(op *x) {
     nats_request_cancel(&x->request);
+    loop_timer_stop(&x->timer);
     list_remove(&x->node);
     x->b->op_count--;
     mem_free(x);
@@ -65,11 +71,39 @@ status bus_nats_unanswered(status code, const char **text) {
     return code;
 }
 
-// Whether the server's API has answered; else the operation has ended.
+static void try_again(op *x, const char *why) {
+    if (x->deadline_ns <= loop_now_ns(x->b->base.loop)) {
+        fail(x, STATUS_TIMEOUT, why);
+    } else {
+        loop_timer_start_in(&x->timer, again_ns);
+    }
+}
+
+static void on_timer(void *arg) {
+    op *x = arg;
+    err e;
+    status code = x->start(x, &e);
+    if (code != STATUS_OK) {
+        fail(x, code, e.message);
+    }
+}
+
+// A fault of the server's own; STATUS_OK for none. False when there will be another attempt.
+static bool is_settled(op *x, const jetstream_fault *fault) {
+    bool is_temporary = fault->number == JETSTREAM_NO_CLUSTER || fault->number == JETSTREAM_NO_LEADER;
+    if (is_temporary) {
+        try_again(x, fault->text);
+    }
+    return !is_temporary;
+}
+
+// Whether the server's API has answered; else the operation has ended, or there will be another attempt.
 static bool is_answered(op *x, const nats_result *r) {
     const char *text = r->text;
     status code = bus_nats_unanswered(r->code, &text);
-    if (code != STATUS_OK) {
+    if (code == STATUS_TIMEOUT) {
+        try_again(x, text);
+    } else if (code != STATUS_OK) {
         fail(x, code, text);
     }
     return code == STATUS_OK;
@@ -77,15 +111,16 @@ static bool is_answered(op *x, const nats_result *r) {
 
 // --- asking ------------------------------------------------------------------------------------------------
 
-static status ask(op *x, slice subject, slice headers, slice payload, nats_ended ended, err *e) {
-    const nats_message m = {.subject = subject, .headers = headers, .payload = payload};
-    return nats_request_start(x->b->client, &x->request, &m, x->deadline_ns, ended, x, e);
+static status ask(op *x, const nats_message *m, uint64_t deadline_ns, nats_ended ended, err *e) {
+    return nats_request_start(x->b->client, &x->request, m, deadline_ns, ended, x, e);
 }
 
 static status ask_api(op *x, const char *verb, slice payload, nats_ended ended, err *e) {
     char room[BUS_NATS_SUBJECT_BYTES];
     int len = snprintf(room, sizeof room, "%sSTREAM.%s.KV_%.*s", x->b->api, verb, SLICE_ARG(x->bucket));
-    return ask(x, slice_of(room, (size_t)len), slice_empty(), payload, ended, e);
+    const nats_message m = {.subject = slice_of(room, (size_t)len), .payload = payload};
+    uint64_t end_ns = loop_now_ns(x->b->base.loop) + attempt_ns; // who was asked may be gone
+    return ask(x, &m, end_ns < x->deadline_ns ? end_ns : x->deadline_ns, ended, e);
 }
 
 // From a callback: a failure ends the operation.
@@ -96,7 +131,7 @@ static void go_on(op *x, status code, const err *e) {
 }
 
 static status begin(bus *base, bus_kv_op *o, slice bucket, const bus_kv_entry *change, uint64_t deadline_ns,
-                    op **ret, err *e) {
+                    status (*start)(op *x, err *e), op **ret, err *e) {
     bus_nats *b = bus_nats_of(base);
     if (b->op_count == BUS_NATS_OPS_MAX) {
         return err_set(e, STATUS_LIMIT, "more than %d operations on buckets are on their way",
@@ -116,15 +151,18 @@ static status begin(bus *base, bus_kv_op *o, slice bucket, const bus_kv_entry *c
     }
     x->b = b;
     x->o = o;
+    x->start = start;
     x->change.kind = change->kind;
     x->deadline_ns = deadline_ns;
+    loop_timer_init(&x->timer, base->loop, on_timer, x);
     list_push_back(&b->ops, &x->node);
     b->op_count++;
     *ret = x;
     return STATUS_OK;
 }
 
-static status begun(op *x, status code) {
+static status begun(op *x, err *e) {
+    status code = x->start(x, e);
     if (code != STATUS_OK) {
         forget(x);
     } else {
@@ -152,6 +190,8 @@ static void on_created(void *arg, const nats_result *r) {
     }
     if (jetstream_read_done(r->message.payload, &fault, &e) != STATUS_OK) {
         fail(x, STATUS_IO, e.message);
+    } else if (!is_settled(x, &fault)) {
+        return;
     } else if (fault.number != 0 && fault.number != JETSTREAM_NAME_IN_USE) {
         fail(x, bus_nats_fault(&fault), fault.text);
     } else {
@@ -177,6 +217,8 @@ static void on_info(void *arg, const nats_result *r) {
     }
     if (jetstream_read_done(r->message.payload, &fault, &e) != STATUS_OK) {
         fail(x, STATUS_IO, e.message);
+    } else if (!is_settled(x, &fault)) {
+        return;
     } else if (fault.number == JETSTREAM_NO_STREAM) {
         go_on(x, create(x, &e), &e);
     } else if (fault.number != 0) {
@@ -186,10 +228,12 @@ static void on_info(void *arg, const nats_result *r) {
     }
 }
 
+static status start_open(op *x, err *e) { return ask_api(x, "INFO", slice_empty(), on_info, e); }
+
 status bus_nats_kv_open(bus *b, bus_kv_op *o, slice bucket, uint64_t deadline_ns, err *e) {
     op *x;
-    TRY(begin(b, o, bucket, &(bus_kv_entry){0}, deadline_ns, &x, e));
-    return begun(x, ask_api(x, "INFO", slice_empty(), on_info, e));
+    TRY(begin(b, o, bucket, &(bus_kv_entry){0}, deadline_ns, start_open, &x, e));
+    return begun(x, e);
 }
 
 // --- reading -----------------------------------------------------------------------------------------------
@@ -202,10 +246,16 @@ bus_kv_kind bus_nats_kind(slice headers) {
     return slice_equal_text(operation, "PURGE") ? BUS_KV_PURGE : BUS_KV_DELETE;
 }
 
-// The last message of a key, which may be a mark that it was removed.
-static status read_last(const nats_result *r, arena *a, jetstream_message *ret, err *e) {
+// The last message of a key, which may be a mark that it was removed. STATUS_CANCELLED: there will be another
+// attempt.
+static status read_last(op *x, const nats_result *r, arena *a, jetstream_message *ret, err *e) {
     jetstream_fault fault;
-    TRY(jetstream_read_message(r->message.payload, a, &fault, ret, e));
+    if (jetstream_read_message(r->message.payload, a, &fault, ret, e) != STATUS_OK) {
+        return err_set(e, STATUS_IO, "the server answered with something that is no message");
+    }
+    if (!is_settled(x, &fault)) {
+        return STATUS_CANCELLED;
+    }
     return fault.number == 0 ? STATUS_OK : err_set(e, bus_nats_fault(&fault), "%s", fault.text);
 }
 
@@ -225,12 +275,15 @@ static void on_value(void *arg, const nats_result *r) {
         return;
     }
     arena_init(&memory, MESSAGE_BYTES_MAX);
-    status code = read_last(r, &memory, &m, &e);
+    status code = read_last(x, r, &memory, &m, &e);
     if (code == STATUS_OK && bus_nats_kind(m.headers) != BUS_KV_PUT) {
         code = err_set(&e, STATUS_NOT_FOUND, "the key was removed");
     }
+    if (code == STATUS_CANCELLED) {
+        return;
+    }
     if (code != STATUS_OK) {
-        fail(x, code == STATUS_INVALID ? STATUS_IO : code, e.message);
+        fail(x, code, e.message);
         return;
     }
     char key[BUS_KEY_BYTES_MAX + 1];
@@ -239,10 +292,12 @@ static void on_value(void *arg, const nats_result *r) {
                   .entry = {.key = slice_from_text(key), .value = m.payload, .revision = m.sequence}});
 }
 
+static status start_get(op *x, err *e) { return ask_last(x, on_value, e); }
+
 status bus_nats_kv_get(bus *b, bus_kv_op *o, slice bucket, slice key, uint64_t deadline_ns, err *e) {
     op *x;
-    TRY(begin(b, o, bucket, &(bus_kv_entry){.key = key}, deadline_ns, &x, e));
-    return begun(x, ask_last(x, on_value, e));
+    TRY(begin(b, o, bucket, &(bus_kv_entry){.key = key}, deadline_ns, start_get, &x, e));
+    return begun(x, e);
 }
 
 // --- changes -----------------------------------------------------------------------------------------------
@@ -259,12 +314,15 @@ static void on_found(void *arg, const nats_result *r) {
         return;
     }
     arena_init(&memory, MESSAGE_BYTES_MAX);
-    status code = read_last(r, &memory, &m, &e);
+    status code = read_last(x, r, &memory, &m, &e);
+    if (code == STATUS_CANCELLED) {
+        return;
+    }
     if (code == STATUS_NOT_FOUND) {
         x->expected = 0;
         go_on(x, write_change(x, &e), &e);
     } else if (code != STATUS_OK) {
-        fail(x, code == STATUS_INVALID ? STATUS_IO : code, e.message);
+        fail(x, code, e.message);
     } else if (bus_nats_kind(m.headers) == BUS_KV_PUT || ++x->tries == TRIES_MAX) {
         fail(x, STATUS_EXISTS, "the key has a value");
     } else if (x->change.kind != BUS_KV_PUT) {
@@ -275,15 +333,36 @@ static void on_found(void *arg, const nats_result *r) {
     }
 }
 
+// Whether the bucket that nobody listens for is there.
+static void on_why(void *arg, const nats_result *r) {
+    op *x = arg;
+    jetstream_fault fault;
+    err e;
+    if (!is_answered(x, r)) {
+        return;
+    }
+    if (jetstream_read_done(r->message.payload, &fault, &e) != STATUS_OK) {
+        fail(x, STATUS_IO, e.message);
+    } else if (fault.number == JETSTREAM_NO_STREAM) {
+        fail(x, STATUS_NOT_FOUND, "there is no such bucket");
+    } else {
+        try_again(x, "nobody leads the bucket");
+    }
+}
+
 static void on_written(void *arg, const nats_result *r) {
     op *x = arg;
     jetstream_fault fault = {0};
     bus_kv_result result = {0};
     err e;
-    if (r->code != STATUS_OK) { // nobody listens: no such bucket
-        fail(x, r->code, r->code == STATUS_NOT_FOUND ? "there is no such bucket" : r->text);
+    if (r->code == STATUS_NOT_FOUND) { // nobody listens: there is no bucket, or no leader of it
+        go_on(x, ask_api(x, "INFO", slice_empty(), on_why, &e), &e);
+    } else if (r->code != STATUS_OK) {
+        fail(x, r->code, r->text);
     } else if (jetstream_read_ack(r->message.payload, &fault, &result.entry.revision, &e) != STATUS_OK) {
         fail(x, STATUS_IO, e.message);
+    } else if (!is_settled(x, &fault)) {
+        return;
     } else if (fault.number == JETSTREAM_WRONG_SEQUENCE && x->must_be_none) {
         go_on(x, ask_last(x, on_found, &e), &e);
     } else if (fault.number != 0) {
@@ -317,14 +396,16 @@ static status write_change(op *x, err *e) {
     TRY(write_headers(x, &headers));
     int len = snprintf(room, sizeof room, "%s$KV.%.*s.%.*s", x->b->written, SLICE_ARG(x->bucket),
                        SLICE_ARG(x->change.key));
-    return ask(x, slice_of(room, (size_t)len), buf_slice(&headers), x->change.value, on_written, e);
+    const nats_message m = {
+        .subject = slice_of(room, (size_t)len), .headers = buf_slice(&headers), .payload = x->change.value};
+    return ask(x, &m, x->deadline_ns, on_written, e); // once: it may have been done
 }
 
 status bus_nats_kv_change(bus *b, bus_kv_op *o, slice bucket, const bus_kv_entry *change, uint64_t expected,
                           uint64_t deadline_ns, err *e) {
     op *x;
-    TRY(begin(b, o, bucket, change, deadline_ns, &x, e));
+    TRY(begin(b, o, bucket, change, deadline_ns, write_change, &x, e));
     x->expected = expected;
     x->must_be_none = expected == 0;
-    return begun(x, write_change(x, e));
+    return begun(x, e);
 }

@@ -10,9 +10,9 @@
 
 enum { SILENCES_MAX = 3, STATUS_CONTROL = 100, CONFIG_BYTES = 1024 };
 
-static const uint64_t answer_ns_max = 10000000000;
+static const uint64_t answer_ns_max = 2000000000;
 static const uint64_t retry_ns_min = 100000000;
-static const uint64_t retry_ns_max = 5000000000;
+static const uint64_t retry_ns_max = 2000000000;
 
 typedef struct watch {
     list_node node;

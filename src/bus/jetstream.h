@@ -21,6 +21,8 @@ enum {
     JETSTREAM_NAME_BYTES_MAX = 255,
     JETSTREAM_TEXT_BYTES_MAX = 160,
     // Numbers of faults.
+    JETSTREAM_NO_CLUSTER = 10008, // for now: it has no leader
+    JETSTREAM_NO_LEADER = 10009,  // likewise
     JETSTREAM_NO_MESSAGE = 10037,
     JETSTREAM_TOO_LONG = 10054,
     JETSTREAM_FULL = 10077,

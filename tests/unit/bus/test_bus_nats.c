@@ -41,7 +41,7 @@ static bus *open_with(contract_place *p, bus_nats_options o) {
     o.nats.servers = &server;
     o.nats.server_count = 1;
     o.nats.random = ++p->more->random;
-    o.nats.ping_ns = second_ns / 10;
+    o.nats.ping_ns = o.nats.ping_ns == 0 ? second_ns / 10 : o.nats.ping_ns;
     o.domain = NATS_DOMAIN;
     o.heartbeat_ns = second_ns / 5;
     EXPECT_STATUS_ERR(bus_nats_new(&o, &b, &e), STATUS_OK, e);
@@ -261,6 +261,171 @@ TEST(a_server_without_jetstream_says_so) {
         WAIT_FOR(&p, o.failures == 1);
         EXPECT_STATUS(o.code, STATUS_UNSUPPORTED);
         bus_free(b);
+    }
+    contract_done(&p);
+    loop_free(p.l);
+    if (why != NULL) {
+        SKIP(why);
+    }
+}
+
+TEST(who_does_not_read_is_cut_by_the_server_and_comes_back) {
+    contract_place p = {0};
+    CHECK(loop_new(NULL, &p.l, NULL) == STATUS_OK);
+    loop_timer_init(&p.tick, p.l, contract_tick, NULL);
+    const char *why = begin_with(&p, "max_pending: 2000000\nwrite_deadline: \"500ms\"\n");
+    if (why == NULL) {
+        int counts[2] = {0};
+        bus_watcher watcher = {.changed = on_watcher, .arg = counts};
+        static const uint8_t zeros[100000];
+        const bus_message m = {.subject = slice_from_text("flood"), .payload = slice_of(zeros, sizeof zeros)};
+        observer o = {0};
+        listener x;
+        bus *slow = contract_open(&p);
+        bus *b = open_with(&p, (bus_nats_options){.nats = {.ping_ns = 10 * second_ns}}); // it is made to wait
+        WAIT_FOR(&p, bus_is_up(b));
+        open_bucket_of(&p, b, "B");
+        observe(slow, &o, "B");
+        listen_to(slow, &x, "flood", "");
+        WAIT_FOR(&p, o.marks == 1);
+        bus_add_watcher(slow, &watcher);
+        nats_pause(bus_nats_client(slow));
+        for (int i = 0; i < 200; i++) {
+            EXPECT_OK(bus_publish(b, &m, NULL));
+            contract_turn(&p);
+        }
+        keep(&p, b, "meanwhile", "1", BUS_KV_ANY, STATUS_OK);
+        nats_resume(bus_nats_client(slow));
+        WAIT_FOR(&p, counts[false] > 0 && bus_is_up(slow) && o.marks == 2);
+        EXPECT(x.count < 200); // at most once
+        EXPECT_CONTAINS(o.seen, "meanwhile1");
+        int count = x.count;
+        EXPECT_OK(say(b, "flood", "again"));
+        WAIT_FOR(&p, x.count == count + 1);
+        bus_free(slow);
+        bus_free(b);
+    }
+    contract_done(&p);
+    loop_free(p.l);
+    if (why != NULL) {
+        SKIP(why);
+    }
+}
+
+// --- a cluster ---------------------------------------------------------------------------------------------
+
+enum { NODES = 3 };
+
+typedef struct cluster {
+    nats_process nodes[NODES];
+    uint16_t routes[NODES];
+    char config[NODES][400];
+} cluster;
+
+static const char *start_node(cluster *c, int i) { return nats_process_start(&c->nodes[i], c->config[i]); }
+
+static const char *start_cluster(cluster *c) {
+    const char *why = NULL;
+    *c = (cluster){0};
+    for (int i = 0; i < NODES; i++) {
+        c->routes[i] = nats_free_port();
+        c->nodes[i].program = NATS_PROGRAM;
+    }
+    for (int i = 0; i < NODES && why == NULL; i++) {
+        snprintf(c->config[i], sizeof c->config[i],
+                 "server_name: n%d\ncluster { name: c, listen: \"127.0.0.1:%u\", routes: [ "
+                 "\"nats-route://127.0.0.1:%u\", \"nats-route://127.0.0.1:%u\" ] }\n",
+                 i, c->routes[i], c->routes[(i + 1) % NODES], c->routes[(i + 2) % NODES]);
+        why = start_node(c, i);
+    }
+    return why;
+}
+
+static bus *open_cluster(contract_place *p, const cluster *c, int first) {
+    nats_server servers[NODES] = {0};
+    bus *b = NULL;
+    for (int i = 0; i < NODES; i++) {
+        servers[i] = (nats_server){.host = "bus.example", .port = c->nodes[(first + i) % NODES].port};
+    }
+    const bus_nats_options o = {.nats = {.l = p->l,
+                                         .connector = &p->more->connector.base,
+                                         .servers = servers,
+                                         .server_count = NODES,
+                                         .random = ++p->more->random,
+                                         .ping_ns = second_ns / 10},
+                                .replicas = NODES,
+                                .heartbeat_ns = second_ns / 2};
+    CHECK(bus_nats_new(&o, &b, NULL) == STATUS_OK);
+    WAIT_FOR(p, bus_is_up(b));
+    return b;
+}
+
+// Within one deadline, which is longer than a cluster needs to choose a leader; but for a connection that is
+// lost meanwhile.
+static bool insist(contract_place *p, bus *b, const char *key, const char *value) {
+    for (int i = 0; i < 20; i++) {
+        keeper k = {0};
+        WAIT_FOR(p, bus_is_up(b));
+        uint64_t deadline = loop_now_ns(p->l) + 30 * second_ns;
+        status code = key == NULL
+                          ? bus_kv_open(b, &k.o, slice_from_text("B"), deadline, on_kept, &k, NULL)
+                          : bus_kv_put(b, &k.o, slice_from_text("B"), slice_from_text(key),
+                                       slice_from_text(value), BUS_KV_ANY, deadline, on_kept, &k, NULL);
+        EXPECT_STATUS(code, STATUS_OK);
+        for (int t = 0; t < 20000 && k.ends == 0; t++) {
+            contract_turn(p);
+        }
+        if (k.code != STATUS_CLOSED) {
+            EXPECT_TEXT(k.text, "");
+            return k.code == STATUS_OK;
+        }
+    }
+    return false;
+}
+
+static void lose_node(contract_place *p, cluster *c, int i, bus *b, bus *other, observer *o) {
+    char key[16];
+    char seen[24];
+    nats_process_kill(&c->nodes[i]);
+    snprintf(key, sizeof key, "lost-%d", i);
+    snprintf(seen, sizeof seen, "%s1 ", key);
+    EXPECT(insist(p, b, key, "1"));
+    WAIT_FOR(p, strstr(o->seen, seen) != NULL);
+    EXPECT(insist(p, other, "any", "x"));
+    EXPECT(start_node(c, i) == NULL);
+    EXPECT(insist(p, other, "back", key));
+    WAIT_FOR(p, bus_is_up(b) && bus_is_up(other));
+}
+
+TEST(each_server_of_a_cluster_can_be_lost) {
+    contract_place p = {0};
+    cluster c;
+    CHECK(loop_new(NULL, &p.l, NULL) == STATUS_OK);
+    loop_timer_init(&p.tick, p.l, contract_tick, NULL);
+    p.more = MEM_NEW(struct contract_more);
+    direct_connector_init(&p.more->connector, p.l);
+    const char *why = HAS_HUB ? "one way is enough" : start_cluster(&c);
+    if (why == NULL) {
+        observer o = {0};
+        bus *b = open_cluster(&p, &c, 0);
+        bus *other = open_cluster(&p, &c, 1);
+        EXPECT(insist(&p, b, NULL, NULL));
+        EXPECT(insist(&p, b, "first", "1"));
+        keeper k;
+        look_up(&p, other, "first", &k, STATUS_OK); // at once, whichever server is asked
+        observe(other, &o, "B");
+        WAIT_FOR(&p, o.marks == 1);
+        for (int i = 0; i < NODES; i++) {
+            lose_node(&p, &c, i, b, other, &o);
+        }
+        look_up(&p, other, "lost-0", &k, STATUS_OK);
+        look_up(&p, b, "lost-1", &k, STATUS_OK);
+        look_up(&p, b, "lost-2", &k, STATUS_OK);
+        bus_free(other);
+        bus_free(b);
+    }
+    for (int i = 0; i < NODES && !HAS_HUB; i++) {
+        nats_process_stop(&c.nodes[i]);
     }
     contract_done(&p);
     loop_free(p.l);
