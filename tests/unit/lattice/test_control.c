@@ -498,3 +498,90 @@ TEST(registries) {
     EXPECT_EQ(lattice_core_registry_count(control_core(&h)), 1);
     END(h);
 }
+
+// --- several hosts -----------------------------------------------------------------------------------------
+
+TEST(hosts_know_the_same) {
+    control_place p = {0};
+    control_host hosts[3] = {{.id = "NA"}, {.id = "NB"}, {.id = "NC"}};
+    control_place_begin(&p);
+    control_host_start(&p, &hosts[0], &PLAIN);
+    control_host_start(&p, &hosts[1], &PLAIN);
+    char body[512];
+    for (int i = 0; i < 40; i++) { // whoever of the group gets it
+        (void)snprintf(body, sizeof body,
+                       "{\"source_id\":\"a\",\"target\":\"b%d\",\"name\":\"n%d\",\"wit_namespace\":\"wasi\","
+                       "\"wit_package\":\"keyvalue\",\"interfaces\":[\"store\"]}",
+                       i, i);
+        EXPECT_TEXT(control_ask(&p, "link.put", body), YES("successfully set link"));
+        EXPECT_EQ(p.answers, 1);
+        p.event_count = 0;
+    }
+    control_ask(&p, "config.put.c", "{\"k\":\"v\"}");
+    control_host_start(&p, &hosts[2], &PLAIN); // comes later
+    for (size_t i = 0; i < 3; i++) {
+        lattice_pairs values;
+        EXPECT_EQ((int64_t)lattice_core_link_count(control_core(&hosts[i])), 40);
+        EXPECT(lattice_core_config(control_core(&hosts[i]), slice_from_text("c"), &values));
+    }
+    control_ask(&p, "host.ping", "");
+    EXPECT_EQ(p.answers, 3);
+    control_ask(&p, "component.scale.NB", SCALE("1"));
+    EXPECT_EQ(p.answers, 1);
+    EXPECT_EQ((int64_t)lattice_core_component_count(control_core(&hosts[0])), 0);
+    EXPECT_EQ((int64_t)lattice_core_component_count(control_core(&hosts[1])), 1);
+    for (size_t i = 0; i < 3; i++) {
+        control_host_done(&hosts[i]);
+    }
+    control_place_done(&p);
+}
+
+// All at once, so that they get into each other's way.
+TEST(changes_of_one_source_on_several_hosts_at_once) {
+    enum { HOSTS = 4, LINKS = 24 };
+    control_place p = {0};
+    control_host hosts[HOSTS] = {{.id = "NA"}, {.id = "NB"}, {.id = "NC"}, {.id = "ND"}};
+    control_place_begin(&p);
+    for (size_t i = 0; i < HOSTS; i++) {
+        control_host_start(&p, &hosts[i], &PLAIN);
+    }
+    for (int i = 0; i < LINKS; i++) {
+        char body[512];
+        (void)snprintf(body, sizeof body,
+                       "{\"source_id\":\"a\",\"target\":\"b\",\"name\":\"n%d\",\"wit_namespace\":\"wasi\","
+                       "\"wit_package\":\"keyvalue\",\"interfaces\":[\"store\"]}",
+                       i);
+        const bus_message m = {.subject = slice_from_text("wasmbus.ctl.v1.default.link.put"),
+                               .payload = slice_from_text(body)};
+        EXPECT_OK(bus_publish(p.b, &m, NULL));
+    }
+    control_turns(&p);
+    control_turns(&p);
+    EXPECT_EQ((int64_t)control_event_count(&p, "linkdef_set"), LINKS);
+    for (size_t i = 0; i < HOSTS; i++) {
+        EXPECT_EQ((int64_t)lattice_core_link_count(control_core(&hosts[i])), LINKS);
+        control_host_done(&hosts[i]);
+    }
+    control_place_done(&p);
+}
+
+TEST(a_host_that_is_drained_leaves_requests_to_others) {
+    control_place p = {0};
+    control_host hosts[2] = {{.id = "NA"}, {.id = "NB"}};
+    control_place_begin(&p);
+    control_host_start(&p, &hosts[0], &PLAIN);
+    control_host_start(&p, &hosts[1], &PLAIN);
+    lattice_control_drain(hosts[0].control);
+    for (int i = 0; i < 20; i++) {
+        control_forget_events(&p);
+        control_ask(&p, "config.put.c", "{}");
+        EXPECT_CONTAINS(p.last_event, "\"source\":\"NB\"");
+    }
+    control_ask(&p, "component.auction", "{\"component_id\":\"x\",\"constraints\":{}}");
+    EXPECT_EQ(p.answers, 1);
+    EXPECT_CONTAINS(p.answer, "\"host_id\":\"NB\"");
+    EXPECT_CONTAINS(control_ask(&p, "host.get.NA", ""), "\"host_id\":\"NA\"");
+    control_host_done(&hosts[0]);
+    control_host_done(&hosts[1]);
+    control_place_done(&p);
+}
