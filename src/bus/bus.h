@@ -175,9 +175,9 @@ status bus_kv_remove(bus *b, bus_kv_op *o, slice bucket, slice key, bus_kv_kind 
 void bus_kv_cancel(bus_kv_op *o); // it may be done all the same; idempotent; accepts a zeroed one
 
 // Every key of the bucket as it is (values that are longer than the bus takes are told by `failed`), then
-// `caught_up`, then each change as it comes, in the order of revisions. After a lost connection it goes on by
-// itself: what may have been missed is told again as it is then
-// (`restarted` first: whatever is not told until `caught_up` is gone).
+// `caught_up`, then the changes as they come, in the order of revisions; of several of one key that come fast
+// only the last is certain. After a lost connection it goes on by itself: what may have been missed is told
+// again as it is then (`restarted` first: whatever is not told until `caught_up` is gone).
 typedef struct bus_kv_watch bus_kv_watch;
 struct bus_kv_watch { // the caller's, zeroed, in place until it is cancelled
     bus *b;           // NULL when idle

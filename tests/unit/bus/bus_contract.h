@@ -639,14 +639,17 @@ TEST(who_watches_is_told_all_and_every_change) {
     WAIT_FOR(&p, y.marks == 1);
     keep(&p, b, "a", "1", BUS_KV_ANY, STATUS_OK);
     keep(&p, b, "gone", "1", BUS_KV_ANY, STATUS_OK);
+    WAIT_FOR(&p, y.entries == 2); // what is replaced before it is told need not be
     keep(&p, b, "b", "1", BUS_KV_ANY, STATUS_OK);
     keep(&p, b, "a", "2", BUS_KV_ANY, STATUS_OK);
     drop(&p, b, "gone", BUS_KV_DELETE, BUS_KV_ANY, STATUS_OK);
+    WAIT_FOR(&p, y.removals == 1);
     observe(c, &x, "B");
     observe(c, &z, "B");
     WAIT_FOR(&p, x.marks == 1);
     EXPECT_TEXT(x.seen, "b1 a2 | ");
     keep(&p, b, "c.d", "3", BUS_KV_ANY, STATUS_OK);
+    WAIT_FOR(&p, x.entries == 3 && y.entries == 5);
     drop(&p, b, "a", BUS_KV_DELETE, BUS_KV_ANY, STATUS_OK);
     drop(&p, b, "b", BUS_KV_PURGE, BUS_KV_ANY, STATUS_OK);
     WAIT_FOR(&p, x.removals == 2 && y.removals == 3);
