@@ -25,6 +25,46 @@ function(writ_add_unit_tests)
     endforeach()
 endfunction()
 
+# The simulated lattice: tests/sim, one program. It runs thousands of lattices, so there is one without sanitizers and
+# with optimisation, of the same sources, which are few enough to be compiled once more; the other one runs some.
+function(writ_add_simulation)
+    if(NOT TARGET writ_lattice)
+        return()
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/tests/sim/*.c")
+    add_executable(sim_lattice_checked ${sources})
+    target_link_libraries(sim_lattice_checked PRIVATE writ_lattice writ_flags)
+
+    set(folders base codec os loop crypto policy identity net bus lattice)
+    add_executable(sim_lattice ${sources})
+    add_library(sim_code STATIC EXCLUDE_FROM_ALL)
+    foreach(folder IN LISTS folders)
+        file(GLOB_RECURSE code CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/src/${folder}/*.c")
+        list(FILTER code EXCLUDE REGEX "/net/(http|grpc)_|/identity/workload_api") # the users of those
+        target_sources(sim_code PRIVATE ${code})
+        foreach(dep IN LISTS WRIT_DEPS_OF_${folder})
+            if(NOT dep MATCHES "llhttp|protobuf-c") # we compile these ourselves, with sanitizers
+                target_link_libraries(sim_code PUBLIC writ_dep_${dep})
+            endif()
+        endforeach()
+    endforeach()
+    get_target_property(definitions writ_flags INTERFACE_COMPILE_DEFINITIONS)
+    target_compile_definitions(sim_code PUBLIC ${definitions})
+    target_compile_options(sim_code PUBLIC -O2 -fmacro-prefix-map=${CMAKE_SOURCE_DIR}/=)
+    target_include_directories(sim_code PUBLIC "${CMAKE_SOURCE_DIR}/src" "${CMAKE_BINARY_DIR}/gen")
+    target_link_libraries(sim_lattice PRIVATE sim_code)
+
+    foreach(program sim_lattice sim_lattice_checked)
+        target_include_directories(${program} PRIVATE "${CMAKE_SOURCE_DIR}/tests/sim")
+        target_link_options(${program} PRIVATE -Wl,--wrap=sign_verify)
+        set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/tests")
+        add_dependencies(unit-tests ${program})
+    endforeach()
+    add_test(NAME sim/lattice COMMAND sim_lattice)
+    add_test(NAME sim/lattice-checked COMMAND sim_lattice_checked --first 1000000 --seeds 200)
+    set_tests_properties(sim/lattice sim/lattice-checked PROPERTIES LABELS sim TIMEOUT 900)
+endfunction()
+
 # Programs that scripts in tests/interop hold against other implementations: tests/interop/<name>.c. A line
 # `// links: folder` names the highest folder that one needs, when that is not identity.
 function(writ_add_peers)

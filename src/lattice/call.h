@@ -157,9 +157,14 @@ typedef struct lattice_server {
     // Which streams this function has; false: there is no such function here. Before the call.
     bool (*paths)(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
                   lattice_paths *ret_down);
-    // May be NULL. Before parameters are taken: `i` has none yet, the rest is as in the call. STATUS_DENIED
-    // or STATUS_LIMIT, with a sentence for the caller: it is refused without being called.
+    // May be NULL. Before parameters are taken: `i` has none yet, the rest is as in the call; and, between
+    // hosts of ours, once more right before `call`, since what allowed it may be gone when they have come.
+    // STATUS_DENIED or STATUS_LIMIT, with a sentence for the caller: it is refused without being called.
     status (*check)(void *context, const lattice_invocation *i, err *e);
     // Sets q->ops and q->data. Must lead to exactly one answer or fail, now (also from inside) or later.
     void (*call)(void *context, lattice_served *q);
 } lattice_server;
+
+static inline status lattice_server_check(const lattice_server *s, const lattice_invocation *i, err *e) {
+    return s->check == NULL ? STATUS_OK : s->check(s->context, i, e);
+}

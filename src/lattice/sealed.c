@@ -263,7 +263,9 @@ static void on_host_ended(void *arg, const nkey_public *host, uint64_t epoch) {
 
 void sealed_host_ended(sealed *s, const nkey_public *host, uint64_t epoch) {
     sealed_peer *p = sealed_peer_of(s, host, false);
-    sessions_end_host(s->sessions, host, epoch, sealed_now(s));
+    if (epoch != UINT64_MAX) {
+        sessions_end_host(s->sessions, host, epoch, sealed_now(s));
+    }
     if (p != NULL) {
         end_lines(p, epoch == UINT64_MAX ? epoch : epoch - 1);
         if (epoch == UINT64_MAX && p->waiting > 0) {

@@ -51,8 +51,9 @@ void sealed_free(sealed *s); // accepts NULL
 
 // The way to a host: stays until sealed_free. NULL over SEALED_HOSTS_MAX.
 lattice_transport *sealed_to(sealed *s, const nkey_public *host);
-// A host has a new life from `epoch` on, or is gone (UINT64_MAX): calls to its old one end with
-// STATUS_CLOSED.
+// A host has a new life from `epoch` on, or has said that the one before `epoch` ends: calls to it end with
+// STATUS_CLOSED, and its sessions. UINT64_MAX: it is silent, and may be back in the life that it had. Then
+// only the calls end: it would not know that the sessions have, and go on to send by them.
 void sealed_host_ended(sealed *s, const nkey_public *host, uint64_t epoch);
 // Tells every host with which there is a session that we end. After the last answer.
 void sealed_goodbye(sealed *s);

@@ -175,7 +175,7 @@ void sealed_serve_call(sealed_peer *p, uint64_t epoch, const frame *f, uint8_t *
         return;
     }
     err reason = {0};
-    status code = server->check == NULL ? STATUS_OK : server->check(server->context, i, &reason);
+    status code = lattice_server_check(server, i, &reason);
     if (code != STATUS_OK) {
         refuse(p, f, code, reason.message);
         return;
@@ -192,7 +192,19 @@ void sealed_serve_call(sealed_peer *p, uint64_t epoch, const frame *f, uint8_t *
     sealed_line_take(l, f, slice_empty()); // it is the first: not held
 }
 
+static void nobody_ended(lattice_served *q, status code) { (void)q, (void)code; }
+
+static const lattice_served_ops nobody_ops = {.ended = nobody_ended};
+
 void sealed_serve_hand(sealed_line *l) {
-    l->s->options.server.call(l->s->options.server.context, &l->served);
+    const lattice_server *server = &l->s->options.server;
+    err reason;
+    status code = lattice_server_check(server, &l->served.invocation, &reason);
+    if (code == STATUS_OK) {
+        server->call(server->context, &l->served);
+    } else {
+        l->served.ops = &nobody_ops;
+        fail(&l->served, code, reason.message);
+    }
     CHECK(l->is_closed || l->served.ops != NULL);
 }

@@ -187,11 +187,22 @@ static void move_on(within_call *x) {
     }
 }
 
+static void begin(within_call *x) {
+    const lattice_server *server = x->w->server;
+    err e;
+    status code = lattice_server_check(server, &x->q.invocation, &e);
+    if (code != STATUS_OK) {
+        fail(x, code, e.message);
+        return;
+    }
+    x->is_called = true;
+    server->call(server->context, &x->q);
+}
+
 static void on_soon(void *arg) {
     within_call *x = arg;
     if (!x->is_called && x->c != NULL && !x->is_failed) {
-        x->is_called = true;
-        x->w->server->call(x->w->server->context, &x->q);
+        begin(x);
     }
     move_on(x);
     if (x->c == NULL) {
@@ -304,9 +315,7 @@ static status start(lattice_transport *t, lattice_call *c, err *e) {
     if (w->count >= LATTICE_WITHIN_CALLS_MAX) {
         return err_set(e, STATUS_LIMIT, "%zu calls are under way on this host", w->count);
     }
-    if (w->server->check != NULL) {
-        TRY(w->server->check(w->server->context, i, e));
-    }
+    TRY(lattice_server_check(w->server, i, e));
     return make(w, c, e);
 }
 

@@ -126,6 +126,13 @@ void loop_turn(loop *l, bool wait) {
     uv_run(&l->uv, wait && !only_timers ? UV_RUN_ONCE : UV_RUN_NOWAIT);
 }
 
+uint64_t loop_next_ns(const loop *l) {
+    if (!list_empty(&l->soon)) {
+        return 0;
+    }
+    return l->timers == NULL ? UINT64_MAX : l->timers->deadline_ns;
+}
+
 uint64_t loop_now_fresh_ns(loop *l) {
     l->now_ns = l->clock.now_ns(l->clock.arg);
     l->is_now_stale = false;

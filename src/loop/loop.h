@@ -37,6 +37,9 @@ void loop_free(loop *l); // accepts NULL
 void loop_run(loop *l);             // until loop_stop
 void loop_stop(loop *l);            // the running turn is finished first
 void loop_turn(loop *l, bool wait); // one turn; with `wait` it blocks until there is something to do
+// When it has something to do by itself: 0 = now (work to run soon), the deadline of the earliest timer, or
+// UINT64_MAX. For whoever moves the clock of several loops.
+uint64_t loop_next_ns(const loop *l);
 
 // The time, read at most once between two waits: cheap, and the same for all that one turn does. For
 // deadlines.

@@ -88,6 +88,24 @@ TEST(timers_fire_in_order_and_never_early) {
     loop_free(l);
 }
 
+TEST(a_loop_says_when_it_has_something_to_do) {
+    fake_time t = {1000};
+    loop *l = fake_loop(&t);
+    order o = {0};
+    mark m;
+    mark_init(&m, &o, 'a', l);
+    EXPECT_U64(loop_next_ns(l), UINT64_MAX);
+    loop_timer_start_at(&m.timer, 1300);
+    EXPECT_U64(loop_next_ns(l), 1300);
+    loop_soon_add(l, &m.soon);
+    EXPECT_U64(loop_next_ns(l), 0);
+    loop_turn(l, false);
+    EXPECT_U64(loop_next_ns(l), 1300);
+    loop_timer_stop(&m.timer);
+    EXPECT_U64(loop_next_ns(l), UINT64_MAX);
+    loop_free(l);
+}
+
 TEST(a_timer_may_stop_another_that_is_due_and_restart_itself) {
     fake_time t = {1};
     loop *l = fake_loop(&t);
