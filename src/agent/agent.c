@@ -58,11 +58,18 @@ static void stop_what_runs(agent *a) {
     if (a->has_local) {
         local_host_stop(a->local);
     }
+    if (a->providers != NULL) {
+        providers_stop_all(a->providers);
+    }
     loop_timer_start_in(&a->deadline, a->options->drain_ns + LOCAL_GRACE_NS);
     loop_timer_start_in(&a->poll, 0);
 }
 
 static bool is_idle(const agent *a) { return a->inbound == NULL || inbound_count(a->inbound).in_flight == 0; }
+
+static bool has_ended(const agent *a) {
+    return !a->has_local && (a->providers == NULL || providers_count(a->providers) == 0);
+}
 
 // Each phase ends when there is nothing left of it, or at the deadline.
 static void on_poll(void *arg) {
@@ -70,7 +77,7 @@ static void on_poll(void *arg) {
     bool is_late = !loop_timer_is_active(&a->deadline);
     if (a->phase == AGENT_DRAINING && (is_idle(a) || is_late)) {
         stop_what_runs(a);
-    } else if (a->phase == AGENT_STOPPING && (!a->has_local || is_late)) {
+    } else if (a->phase == AGENT_STOPPING && (has_ended(a) || is_late)) {
         leave(a);
     } else if (a->phase == AGENT_LEAVING) {
         loop_stop(a->loop);
@@ -130,6 +137,10 @@ static void on_changed(void *context, unsigned changes) {
         (changes & (CORE_CHANGED_COMPONENTS | CORE_CHANGED_LINKS | CORE_CHANGED_CONFIG)) != 0) {
         components_look(a->components);
     }
+    if (a->wanted != NULL &&
+        (changes & (CORE_CHANGED_PROVIDERS | CORE_CHANGED_LINKS | CORE_CHANGED_CONFIG)) != 0) {
+        wanted_providers_look(a->wanted);
+    }
 }
 
 static void on_stop(void *context, uint64_t timeout_ns) {
@@ -165,6 +176,7 @@ static void on_ready(void *context) {
         a->phase = AGENT_SERVING;
     }
     components_look(a->components);
+    wanted_providers_look(a->wanted);
 }
 
 static status permit(void *context, const bus_message *m, slice command, err *e) {
@@ -267,8 +279,9 @@ static status start_calls(agent *a, err *e) {
     siphash_key key;
     random_fill(&key, sizeof key);
     TRY(host_rules_gate(o->rules, key, &a->gate, e));
+    a->ways = http_ways_new(a->loop);
     const inbound_options in = {
-        .loop = a->loop, .gate = a->gate, .core = core_of, .facts = facts_of, .context = a};
+        .loop = a->loop, .gate = a->gate, .ways = a->ways, .core = core_of, .facts = facts_of, .context = a};
     a->inbound = inbound_new(&in);
     a->within = lattice_within_new(a->loop, inbound_server(a->inbound));
     TRY(start_sealed(a, e));
@@ -295,7 +308,67 @@ static status start_calls(agent *a, err *e) {
                                            .call_ns = o->time_ns_max > 0 ? o->time_ns_max : CALL_NS_DEFAULT,
                                            .context = a};
     a->links = component_links_new(&links);
-    inbound_use(a->inbound, a->links);
+    return STATUS_OK;
+}
+
+// --- providers ---------------------------------------------------------------------------------------------
+
+static void on_provider_runs(void *context, slice id, const token_claims *claims) {
+    agent *a = context;
+    err e;
+    int32_t revision = claims != NULL && claims->has_revision ? claims->revision : 0;
+    if (presence_serve(a->presence, id, true, revision, &e) != STATUS_OK) {
+        agent_log(a, LOG_WARN, "presence", "a provider is not told to the lattice: %s", e.message);
+    }
+}
+
+static void on_provider_ended(void *context, slice id) {
+    const agent *a = context;
+    presence_withdraw(a->presence, id);
+}
+
+static void on_provider_log(void *context, log_level level, slice id, const char *text) {
+    agent *a = context;
+    logger_event(a->logger, level, "provider", LOG_FIELDS(LOG_TEXT("provider", id)), "%.*s: %s",
+                 SLICE_ARG(id), text);
+}
+
+static lattice_time core_time(void *context) { return lattice_control_now(((agent *)context)->control); }
+
+// Where hosts of 1.x are, providers are as they expect them: on the servers themselves.
+static status start_providers(agent *a, err *e) {
+    const agent_options *o = a->options;
+    bool is_direct = o->allows_unsigned_peers && a->rpc_connection != NULL;
+    const wanted_providers_options wo = {.loop = a->loop,
+                                         .images = a->images,
+                                         .core = agent_core(a),
+                                         .now = core_time,
+                                         .trust = o->trust,
+                                         .allows_unsigned = o->allows_unsigned_components,
+                                         .image_bytes_max = o->image_bytes_max,
+                                         .runs = on_provider_runs,
+                                         .ended = on_provider_ended,
+                                         .log = on_provider_log,
+                                         .context = a};
+    TRY(wanted_providers_new(&wo, &a->wanted, e));
+    const providers_options po = {.loop = a->loop,
+                                  .bus = is_direct ? a->rpc : NULL,
+                                  .url = is_direct ? connection_url(a->rpc_connection) : "",
+                                  .jwt = is_direct && o->rpc->jwt != NULL ? o->rpc->jwt : "",
+                                  .seed = is_direct && o->rpc->seed != NULL ? o->rpc->seed : "",
+                                  .is_bus_shared = is_direct,
+                                  .lattice = o->lattice,
+                                  .host_id = a->id.text,
+                                  .rpc_timeout_ms = o->rpc_timeout_ms,
+                                  .shutdown_delay_ns = o->provider_shutdown_ns,
+                                  .calls = router_transport(a->router),
+                                  .logger = a->logger,
+                                  .directory = o->data_directory,
+                                  .ops = &wanted_providers_ops,
+                                  .arg = a->wanted};
+    TRY(providers_new(&po, &a->providers, e));
+    wanted_providers_use(a->wanted, a->providers);
+    inbound_use(a->inbound, a->links, a->providers);
     return STATUS_OK;
 }
 
@@ -378,8 +451,6 @@ static status start_peers(agent *a, err *e) {
 
 // --- what runs ---------------------------------------------------------------------------------------------
 
-static lattice_time core_time(void *context) { return lattice_control_now(((agent *)context)->control); }
-
 static void on_components_changed(void *context) { agent_exports_update(context); }
 
 static void on_trouble(void *context, const char *what) {
@@ -416,6 +487,7 @@ static status start_local(agent *a, err *e) {
                                .allows_files = o->allows_files,
                                .bytes_max = o->image_bytes_max};
     TRY(images_new(&io, &a->images, e));
+    TRY(start_providers(a, e));
     const components_options co = {.loop = a->loop,
                                    .images = a->images,
                                    .core = agent_core(a),
@@ -436,6 +508,7 @@ static status start_local(agent *a, err *e) {
                                    .arg = a};
     TRY(local_host_new(&lo, &a->local, e));
     a->has_local = true;
+    http_ways_use(a->ways, a->local);
     components_use(a->components, a->local);
     return STATUS_OK;
 }
@@ -515,6 +588,8 @@ static void end(agent *a) {
     agent_exports_free(a);
     local_host_free(a->local);
     components_free(a->components);
+    wanted_providers_free(a->wanted);
+    providers_free(a->providers);
     images_free(a->images);
     component_links_free(a->links);
     lattice_control_free(a->control);
@@ -523,6 +598,7 @@ static void end(agent *a) {
     sealed_free(a->sealed);
     lattice_within_free(a->within);
     inbound_free(a->inbound);
+    http_ways_free(a->ways);
     presence_free(a->presence);
     cluster_free(a->cluster);
     roles_free(a->roles);

@@ -9,6 +9,7 @@
 #include "host/log.h"
 #include "host/rules.h"
 #include "identity/nkey.h"
+#include "identity/trust.h"
 #include "lattice/cluster.h"
 #include "lattice/core.h"
 #include "lattice/roles.h"
@@ -47,9 +48,11 @@ typedef struct agent_options { // borrowed
     const char *images_directory; // absolute
     size_t image_bytes_max;
     size_t components_max;
-    uint64_t memory_bytes_max; // 0 = the host's default
-    uint64_t time_ns_max;      // of one call; 0 = the host's default
-    const host_rules *rules;   // of calls
+    uint64_t memory_bytes_max;  // 0 = the host's default
+    uint64_t time_ns_max;       // of one call; 0 = the host's default
+    const host_rules *rules;    // of calls
+    const trust_store *trust;   // of providers; NULL = nobody is trusted
+    const char *data_directory; // of drivers, absolute
     bool refuses_component_auctions, refuses_provider_auctions;
     uint64_t heartbeat_ns; // 0 = the usual
     uint64_t rpc_timeout_ms;

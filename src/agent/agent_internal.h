@@ -5,7 +5,7 @@
 #include "agent/agent.h"
 #include "agent/components.h"
 #include "agent/inbound.h"
-#include "agent/providers.h"
+#include "agent/wanted_providers.h"
 #include "lattice/cluster.h"
 #include "lattice/control.h"
 #include "lattice/presence.h"
@@ -52,8 +52,11 @@ typedef struct agent {
     sealed *sealed;
     router *router;
     wrpc *wrpc; // NULL unless old peers are allowed
+    providers *providers;
+    wanted_providers *wanted;
     struct agent_exports *exports;
     local_host *local;
+    http_ways *ways;
     bool has_local; // it has not ended
     loop_signal *signals[AGENT_SIGNALS];
     loop_timer deadline, poll;

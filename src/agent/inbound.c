@@ -4,12 +4,13 @@
 #include "base/mem.h"
 #include "component/component.h"
 #include "host/delivery.h"
-#include "lattice/relay.h"
+#include "lattice/wrpc_http.h"
 #include "lattice/wrpc_names.h"
 
 struct inbound {
     inbound_options options;
     component_links *components;
+    providers *providers;
     lattice_server server;
     inbound_counters counters;
 };
@@ -50,9 +51,7 @@ static const component_export *find_export(const inbound *i, slice target, const
     return NULL;
 }
 
-static bool is_provider(const inbound *i, slice target) {
-    return i->options.providers != NULL && providers_has(i->options.providers, target);
-}
+static bool is_provider(const inbound *i, slice target) { return providers_has(i->providers, target); }
 
 bool inbound_serves(const inbound *i, slice target) {
     return is_provider(i, target) || (i->options.facts(i->options.context, target) != NULL &&
@@ -65,7 +64,14 @@ static bool paths(void *context, slice target, slice instance, slice function, l
     wrpc_local_name name = wrpc_names_from_wire(instance);
     *ret_up = *ret_down = (lattice_paths){0};
     if (is_provider(i, target)) {
-        return lattice_relay_paths(instance, function, ret_up, ret_down);
+        const lattice_server *s = providers_server(i->providers);
+        return s->paths(s->context, target, instance, function, ret_up, ret_down);
+    }
+    if (name.kind == WRPC_HTTP) {
+        name.version = slice_empty(); // the wire's, which says nothing of the component's
+        *ret_up = *ret_down = wrpc_http_paths();
+        return slice_equal_text(instance, WRPC_HTTP_INCOMING) &&
+               find_export(i, target, &name, function) != NULL;
     }
     return name.kind == WRPC_PLAIN && find_export(i, target, &name, function) != NULL;
 }
@@ -179,11 +185,27 @@ static void call_component(inbound *i, lattice_served *q) {
     c->is_under_way = true;
 }
 
+static void call_over_http(inbound *i, lattice_served *q) {
+    http_client *client = http_ways_to(i->options.ways, q->invocation.target);
+    const wrpc_http_serve_options o = {.loop = i->options.loop, .client = client, .is_inside = true};
+    i->counters.calls++;
+    if (client != NULL) {
+        wrpc_http_serve(q, &o);
+        return;
+    }
+    static const lattice_served_ops none = {0};
+    q->ops = &none;
+    q->transport->fail(q, STATUS_LIMIT, "too many components are called over HTTP");
+}
+
 static void call(void *context, lattice_served *q) {
     inbound *i = context;
     if (is_provider(i, q->invocation.target)) {
+        const lattice_server *s = providers_server(i->providers);
         i->counters.calls++;
-        lattice_relay(q, providers_transport(i->options.providers), &q->invocation, NULL);
+        s->call(s->context, q);
+    } else if (wrpc_names_from_wire(q->invocation.instance).kind == WRPC_HTTP) {
+        call_over_http(i, q);
     } else {
         call_component(i, q);
     }
@@ -197,7 +219,10 @@ inbound *inbound_new(const inbound_options *options) {
     return i;
 }
 
-void inbound_use(inbound *i, component_links *components) { i->components = components; }
+void inbound_use(inbound *i, component_links *components, providers *p) {
+    i->components = components;
+    i->providers = p;
+}
 
 void inbound_free(inbound *i) { mem_free(i); }
 const lattice_server *inbound_server(const inbound *i) { return &i->server; }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "agent/component_links.h"
+#include "agent/http_ways.h"
 #include "agent/providers.h"
 #include "api/component_facts.h"
 
@@ -14,7 +15,7 @@ typedef struct inbound inbound;
 
 typedef struct inbound_options { // borrowed
     loop *loop;
-    providers *providers; // NULL = there are none
+    http_ways *ways; // to components
     gate *gate;
     lattice_core *(*core)(void *context); // NULL: not known yet
     // What a component that runs here exports; NULL: it does not.
@@ -26,8 +27,8 @@ inbound *inbound_new(const inbound_options *options);
 // After the last call has ended.
 void inbound_free(inbound *i); // accepts NULL
 
-// Where the components are called, before anything is served.
-void inbound_use(inbound *i, component_links *components);
+// Where they are called, before anything is served.
+void inbound_use(inbound *i, component_links *components, providers *p);
 
 const lattice_server *inbound_server(const inbound *i);
 // Whether it is served here, and how many calls of it are under way.

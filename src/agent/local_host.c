@@ -10,6 +10,7 @@
 #include "host/generations.h"
 #include "os/fd.h"
 #include "os/memory_file.h"
+#include "os/socket_open.h"
 
 enum {
     SESSION_BYTES = 1 << 20,
@@ -230,6 +231,19 @@ status local_host_assign(local_host *h, const host_config *c, err *e) {
 }
 status local_host_check(local_host *h, const host_config *c, err *e) {
     return hand(h, c, generations_check, e);
+}
+
+status local_host_connect(local_host *h, slice id, int *ret_fd, err *e) {
+    int ours, theirs;
+    TRY(socket_tcp_pair(&ours, &theirs, e)); // libcurl takes no other
+    status s = driver_sessions_http(h->sessions, id, theirs, e);
+    fd_close(theirs);
+    if (s != STATUS_OK) {
+        fd_close(ours);
+        return s;
+    }
+    *ret_fd = ours;
+    return STATUS_OK;
 }
 
 void local_host_stop(local_host *h) { (void)process_signal(h->options.process, SIGTERM); }

@@ -44,5 +44,8 @@ void local_host_free(local_host *h); // accepts NULL
 status local_host_assign(local_host *h, const host_config *c, err *e) WRIT_MUST_USE;
 // Looks at each workload of `c` for itself. One at a time.
 status local_host_check(local_host *h, const host_config *c, err *e) WRIT_MUST_USE;
+// A connection to a worker, over which requests are for that component. The caller's to close.
+// STATUS_NOT_FOUND: no worker serves it.
+status local_host_connect(local_host *h, slice id, int *ret_fd, err *e) WRIT_MUST_USE;
 // Ends it: what runs gets its time to drain. `ended` follows.
 void local_host_stop(local_host *h);

@@ -117,6 +117,13 @@ static status take_cluster_key(host_args *a, err *e) {
     return load_key(a, NKEY_CLUSTER, k, &a->cluster_key, e);
 }
 
+// Whom this host believes about providers: as about components, which are believed elsewhere.
+static status take_trust(host_args *a, err *e) {
+    const host_config *c = &a->host.config;
+    const char *path = c->trust_named != NULL ? c->trust_named : c->trust_usual;
+    return path == NULL ? STATUS_OK : trust_store_load(path, &a->trust, e);
+}
+
 // --- a generation ------------------------------------------------------------------------------------------
 
 typedef struct watcher {
@@ -202,7 +209,8 @@ static status make_directory(const char *below, const host_args *a, char ret[PAT
 }
 
 static status run_agent(host_args *a, channel *to_host, process *host, int *ret_exit, err *e) {
-    char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX];
+    char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX],
+        data[PATH_BYTES_MAX];
     TRY(take_host_key(a, e));
     TRY(take_cluster_key(a, e));
     add_labels(a);
@@ -210,6 +218,8 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
     TRY(make_directory("images", a, images, e));
     (void)snprintf(below, sizeof below, "lattice-%s.db", host_value(a, HOST_LATTICE, "default"));
     TRY(make_directory(below, a, state, e));
+    TRY(make_directory("", a, data, e));
+    TRY(take_trust(a, e));
     agent_options o = {
         .host_channel = to_host,
         .host_process = host,
@@ -220,6 +230,8 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
         .token = slice_trimmed(buf_slice(&a->token)),
         .images_directory = images,
         .state_path = state,
+        .data_directory = data,
+        .trust = a->trust,
         .is_json = a->host.output == CLI_JSON,
         .is_verbose = a->host.config.is_verbose,
         .drain_ns = a->host.config.drain_ns_max,
@@ -266,6 +278,7 @@ int cli_run_host(int argc, char **argv) {
     s = s == STATUS_OK ? run(&a, &code, &e) : s;
     nkey_free(a.key);
     nkey_free(a.cluster_key);
+    trust_store_free(a.trust);
     buf_done(&a.token);
     return cli_host_end(&a.host, s, is_usage, code, &e);
 }

@@ -68,6 +68,7 @@ typedef struct host_args {
     size_t user_count;
     nkey *key, *cluster_key;
     buf token;
+    trust_store *trust;
     connection_settings ctl, rpc;
     char ctl_url[512], rpc_url[512];
 } host_args;

@@ -195,6 +195,18 @@ status driver_sessions_add(driver_sessions *d, int fd, channel_packet *first, er
     return STATUS_OK;
 }
 
+status driver_sessions_http(driver_sessions *d, slice workload, int fd, err *e) {
+    for (list_node *n = d->list.prev; n != &d->list; n = n->prev) {
+        session *s = LIST_ENTRY(n, session, node);
+        uint32_t number;
+        if (s->links != NULL && link_session_serves(s->links, workload, &number) &&
+            message_send_http(&s->channel, number, fd, NULL) == STATUS_OK) {
+            return STATUS_OK;
+        }
+    }
+    return err_set(e, STATUS_NOT_FOUND, "no worker serves %.*s", SLICE_ARG(workload));
+}
+
 driver_sessions *driver_sessions_new(const driver_sessions_options *options) {
     driver_sessions *d = MEM_NEW(driver_sessions);
     d->options = *options;

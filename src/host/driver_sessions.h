@@ -20,6 +20,10 @@ typedef struct driver_sessions_options { // borrowed
 driver_sessions *driver_sessions_new(const driver_sessions_options *options);
 void driver_sessions_free(driver_sessions *d); // accepts NULL; before the server
 
+// Sends a connection with requests for a workload, by its name, to the newest session whose workers serve it;
+// the caller keeps its descriptor. STATUS_NOT_FOUND: there is none.
+status driver_sessions_http(driver_sessions *d, slice workload, int fd, err *e) WRIT_MUST_USE;
+
 // One more, over its channel, which is taken over. `first` is the packet that has been received from it
 // already, which is taken over too; or NULL.
 status driver_sessions_add(driver_sessions *d, int fd, channel_packet *first, err *e) WRIT_MUST_USE;

@@ -293,7 +293,22 @@ static status on_failed(const channel_packet *p, err *e) {
     return err_set(e, m.code, "%.*s", SLICE_ARG(m.text));
 }
 
-static status on_packet(drivers *d, const channel_packet *p, err *e) {
+static status on_http(drivers *d, channel_packet *p, err *e) {
+    uint32_t link;
+    auto_fd fd = channel_packet_take(p, 0);
+    TRY(message_read_http(p, &link, e));
+    const host_config *c = d->options.config;
+    const host_link *l = fd < 0 || d->options.http == NULL ? NULL : find_link(d, link);
+    uint32_t workload = l == NULL ? HOST_WORKLOADS_MAX : host_config_find(c, slice_from_text(l->workload));
+    if (workload == HOST_WORKLOADS_MAX) {
+        return err_set(e, STATUS_INVALID, "it sends a connection for link %u, which takes none", link);
+    }
+    d->options.http(d->options.context, workload, fd);
+    fd = -1;
+    return STATUS_OK;
+}
+
+static status on_packet(drivers *d, channel_packet *p, err *e) {
     switch (p->type) {
     case MESSAGE_LOG:
         return on_log(d, p, e);
@@ -312,6 +327,8 @@ static status on_packet(drivers *d, const channel_packet *p, err *e) {
         loop_timer_stop(&d->patience);
         d->options.replaced(d->options.context);
         return STATUS_OK;
+    case MESSAGE_HTTP:
+        return on_http(d, p, e);
     case MESSAGE_FAILED:
         return on_failed(p, e);
     default:
@@ -323,12 +340,14 @@ static void read_packets(drivers *d, size_t max) {
     for (size_t i = 0; i < max && d->session.channel.fd >= 0; i++) {
         channel_packet p;
         err e = {0};
-        status s = channel_receive(&d->session.channel, 0, &p, &e);
+        size_t fds_max = d->options.http != NULL ? 1 : 0;
+        status s = channel_receive(&d->session.channel, fds_max, &p, &e);
         if (s == STATUS_NOT_FOUND) {
             return;
         }
         if (s == STATUS_OK) {
             s = on_packet(d, &p, &e);
+            channel_packet_done(&p);
         }
         if (s != STATUS_OK) {
             if (s != STATUS_CLOSED) {

@@ -30,6 +30,9 @@ typedef struct drivers_options {
     // A new process has taken the place of the one that ended: every worker needs a new connection. From the
     // loop.
     void (*replaced)(void *context);
+    // A connection with requests for the workload of that link has come, and is the receiver's. NULL = none
+    // may.
+    void (*http)(void *context, uint32_t workload, int fd);
     void *context;
 } drivers_options;
 

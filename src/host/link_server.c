@@ -264,6 +264,22 @@ bool link_session_health(const link_session *s, uint32_t link, driver_health *re
     return l != NULL;
 }
 
+bool link_session_serves(const link_session *s, slice workload, uint32_t *ret_link) {
+    bool is_served = false;
+    for (list_node *n = s->workers.next; n != &s->workers; n = n->next) {
+        const attached *a = LIST_ENTRY(n, attached, node);
+        is_served = is_served || (!a->is_ending && rpc_is_open(a->rpc));
+    }
+    for (uint32_t i = 0; is_served && i < s->count; i++) {
+        const served_link *l = s->places[i].link;
+        if (l != NULL && slice_equal_text(workload, l->config.workload)) {
+            *ret_link = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 void link_session_put(link_session *s, host_link *config) {
     uint32_t number = config->number;
     served_link *l = NULL;

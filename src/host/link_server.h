@@ -67,6 +67,9 @@ uint32_t link_session_count(const link_session *s); // of links; their numbers a
 bool link_session_was_kept(const link_session *s, uint32_t link);
 bool link_session_health(const link_session *s, uint32_t link, driver_health *ret); // false: it is cut
 
+// Whether a worker that has not said that it ends serves that workload, and the number of one of its links.
+bool link_session_serves(const link_session *s, slice workload, uint32_t *ret_link);
+
 // Serves one more worker over a connected stream socket, which is taken over.
 status link_session_attach(link_session *s, int fd, err *e) WRIT_MUST_USE;
 

@@ -180,12 +180,27 @@ status message_send_cut_link(channel *c, uint32_t number, err *e) {
     return draft_send(&d, c, MESSAGE_CUT_LINK, NULL, 0, e);
 }
 
-status message_read_cut_link(const channel_packet *p, uint32_t *ret_number, err *e) {
+status message_send_http(channel *c, uint32_t number, int fd, err *e) {
+    draft d;
+    draft_init(&d);
+    wire_write_u32(&d.w, number);
+    return draft_send(&d, c, MESSAGE_HTTP, &fd, 1, e);
+}
+
+static status read_number(const channel_packet *p, uint32_t *ret_number, err *e) {
     wire_reader r = read_payload(p);
     uint32_t number = wire_read_u32(&r);
     TRY(check_read(&r, true, p, e));
     *ret_number = number;
     return STATUS_OK;
+}
+
+status message_read_cut_link(const channel_packet *p, uint32_t *ret_number, err *e) {
+    return read_number(p, ret_number, e);
+}
+
+status message_read_http(const channel_packet *p, uint32_t *ret_number, err *e) {
+    return read_number(p, ret_number, e);
 }
 
 status message_send_opened(channel *c, slice bits, err *e) {

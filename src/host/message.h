@@ -24,6 +24,9 @@ typedef enum message_type {
     MESSAGE_DRIVERS,     // with one: a new connection to the drivers
     MESSAGE_RETIRE,      // accept nothing more, others do; end when all connections have ended
     MESSAGE_REVEALED,    // a part of a secret, or why there is none
+    MESSAGE_HTTP, // with one: a connection with requests for the workload of a number; and to a supervisor,
+                  // from
+                  // who has its links: for the workload of the link of a number
     // to the drivers
     MESSAGE_SERVE = 50, // with one: their links (memory file); the payload is their directory
     MESSAGE_ATTACH,     // with one: the connection of a worker
@@ -126,6 +129,8 @@ status message_send_fd(channel *c, message_type type, int fd, err *e) WRIT_MUST_
 // `ca_file`: more authorities for TLS; empty = the system's alone.
 status message_send_serve(channel *c, int links_fd, slice directory, slice ca_file, err *e) WRIT_MUST_USE;
 status message_send_cut_link(channel *c, uint32_t number, err *e) WRIT_MUST_USE;
+// HTTP; the caller keeps its descriptor.
+status message_send_http(channel *c, uint32_t number, int fd, err *e) WRIT_MUST_USE;
 status message_send_opened(channel *c, slice bits, err *e) WRIT_MUST_USE;
 // LINK_HEALTH, LINK_PUT, LINK_LOST.
 status message_send_link(channel *c, message_type type, const message_link *m, err *e) WRIT_MUST_USE;
@@ -153,6 +158,7 @@ status message_read_empty(const channel_packet *p, err *e) WRIT_MUST_USE;
 status message_read_serve(const channel_packet *p, slice *ret_directory, slice *ret_ca_file,
                           err *e) WRIT_MUST_USE;
 status message_read_cut_link(const channel_packet *p, uint32_t *ret_number, err *e) WRIT_MUST_USE;
+status message_read_http(const channel_packet *p, uint32_t *ret_number, err *e) WRIT_MUST_USE;
 status message_read_opened(const channel_packet *p, uint32_t link_count, slice *ret_bits,
                            err *e) WRIT_MUST_USE;
 status message_read_link(const channel_packet *p, uint32_t link_count, message_link *ret,

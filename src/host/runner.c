@@ -7,6 +7,7 @@
 #include "host/delivery.h"
 #include "host/service.h"
 #include "net/http_client.h"
+#include "os/fd.h"
 #include "os/random.h"
 
 typedef struct part { // of one workload
@@ -155,14 +156,19 @@ static void make_deliveries(runner *r) {
 void runner_deliver(runner *r, rpc_request *q) { deliveries_call(r->deliveries, q); }
 void runner_deliver_cancel(rpc_request *q) { deliveries_cancel(q); }
 
+void runner_adopt(runner *r, int fd, uint32_t number) {
+    if (r->service == NULL || number >= r->count) {
+        fd_close(fd);
+        return;
+    }
+    service_adopt(r->service, fd, number);
+}
+
 status runner_start(runner *r, err *e) {
     cell_set(&r->options.cell->state, CELL_SERVING);
     make_deliveries(r);
     if (r->count > 0 && r->places[0].workload->kind == WORKLOAD_COMMAND) {
         return command_start(&r->places[0], on_ended, r, &r->command, e);
-    }
-    if (r->options.listener_fd < 0) {
-        return STATUS_OK;
     }
     service_options o = {
         .config = r->options.config,

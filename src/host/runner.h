@@ -49,6 +49,8 @@ void runner_drain(runner *r, uint64_t deadline_ns);
 void runner_retire(runner *r, uint64_t deadline_ns);
 void runner_free(runner *r); // accepts NULL
 
+// A connection with requests for that workload, which is taken over. Once it is started.
+void runner_adopt(runner *r, int fd, uint32_t number);
 // Calls from the process with the drivers (host/delivery.h): what rpc_handler calls. Once it is started.
 void runner_deliver(runner *r, struct rpc_request *q);
 void runner_deliver_cancel(struct rpc_request *q);

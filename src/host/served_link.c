@@ -2,6 +2,7 @@
 #include "host/served_link.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "host/switch_connector.h"
@@ -144,7 +145,8 @@ void served_link_close_unused(served_link *l) {
 
 bool served_link_has_interface(const served_link *l, slice interface) {
     for (size_t i = 0; i < l->config.interface_count; i++) {
-        if (slice_equal_text(interface, l->config.interfaces[i])) {
+        const char *own = l->config.interfaces[i];
+        if (strcmp(own, DRIVER_ANY) == 0 || slice_equal_text(interface, own)) {
             return true;
         }
     }

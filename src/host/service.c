@@ -15,13 +15,16 @@ struct service {
 static void on_request(void *arg, http_exchange *x) {
     service *s = arg;
     const http_request *r = http_exchange_request(x);
-    uint32_t number = routes_find(s->routes, r->authority, r->path_with_query);
+    uint32_t tag = http_exchange_tag(x); // of a workload, from 1
+    uint32_t number = tag > 0 ? tag - 1 : routes_find(s->routes, r->authority, r->path_with_query);
     if (number == ROUTES_NONE || s->options.places[number].workload->kind != WORKLOAD_HTTP) {
         request_reject_unrouted(x);
         return;
     }
     request_admit(s->options.pools[number], x);
 }
+
+void service_adopt(service *s, int fd, uint32_t number) { http_server_adopt(s->server, fd, number + 1); }
 
 static void on_drained(void *arg) {
     service *s = arg;

@@ -27,6 +27,8 @@ typedef struct service_options {
 } service_options;
 
 status service_new(const service_options *options, service **ret, err *e) WRIT_MUST_USE;
+// One more connection, which is taken over; all its requests are for the workload of that number.
+void service_adopt(service *s, int fd, uint32_t number);
 void service_drain(service *s, uint64_t deadline_ns);
 void service_retire(service *s, uint64_t deadline_ns); // http_server_retire
 void service_free(service *s);                         // accepts NULL; after the pools, or what they hold

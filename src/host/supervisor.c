@@ -33,6 +33,7 @@ typedef struct supervisor {
     host_audit *audit; // NULL without a log
     memory_map admission_pages;
     worker_slot *slots;
+    int next_slot; // for a connection that comes from elsewhere
     phase phase;
     loop_timer watch;
     loop_timer deadline;
@@ -430,6 +431,20 @@ static void on_drivers_replaced(void *context) {
     }
 }
 
+// To the workers in turn; one that is about to serve takes it, too.
+static void on_http(void *context, uint32_t number, int fd) {
+    supervisor *v = context;
+    int count = v->options->worker_count;
+    for (int i = 0; v->slots != NULL && v->phase != PHASE_ENDING && i < count; i++) {
+        worker_slot *s = &v->slots[(v->next_slot + i) % count];
+        if (s->state == SLOT_SERVING && message_send_http(&s->channel, number, fd, NULL) == STATUS_OK) {
+            v->next_slot = (v->next_slot + i + 1) % count;
+            break;
+        }
+    }
+    fd_close(fd); // who made it sees its end when nobody has it
+}
+
 // Before the workers, which could not say more than that nobody is there.
 static status start_drivers(supervisor *v, err *e) {
     const supervisor_options *o = v->options;
@@ -441,6 +456,7 @@ static status start_drivers(supervisor *v, err *e) {
                                .directory = o->data_directory,
                                .secrets = o->secrets,
                                .replaced = on_drivers_replaced,
+                               .http = o->config->is_assigned ? on_http : NULL,
                                .context = v};
     if (o->link_count == 0) {
         return STATUS_OK;

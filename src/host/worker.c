@@ -235,6 +235,14 @@ static void connect_drivers(worker *w, int fd) {
     }
 }
 
+static void on_http(worker *w, channel_packet *p) {
+    uint32_t number;
+    int fd = channel_packet_take(p, 0);
+    if (fd >= 0 && message_read_http(p, &number, NULL) == STATUS_OK) {
+        runner_adopt(w->runner, fd, number);
+    }
+}
+
 static void on_packet(worker *w, channel_packet *p) {
     switch (p->type) {
     case MESSAGE_DRAIN:
@@ -248,6 +256,9 @@ static void on_packet(worker *w, channel_packet *p) {
         break;
     case MESSAGE_REVEALED:
         remote_secrets_answer(w->secrets, p);
+        break;
+    case MESSAGE_HTTP:
+        on_http(w, p);
         break;
     case MESSAGE_DRIVERS:
         connect_drivers(w, channel_packet_take(p, 0));

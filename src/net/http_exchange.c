@@ -11,6 +11,7 @@ void http_exchange_bind(http_exchange *x, const http_exchange_ops *ops, void *ar
     x->arg = arg;
 }
 
+uint32_t http_exchange_tag(const http_exchange *x) { return x->c->tag; }
 const http_request *http_exchange_request(const http_exchange *x) { return &x->request; }
 
 static void send_continue(http_exchange *x) {

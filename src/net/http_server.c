@@ -172,6 +172,16 @@ static void on_acceptable(void *arg, unsigned events) {
     update_listener(s);
 }
 
+void http_server_adopt(http_server *s, int fd, uint32_t tag) {
+    if (s->is_draining || s->counters.open >= s->options.connections_max ||
+        fd_set_nonblocking(fd, true, NULL) != STATUS_OK) {
+        fd_close(fd);
+        return;
+    }
+    s->counters.accepted++;
+    http_connection_new(s, fd)->tag = tag;
+}
+
 static void on_retry_accept(void *arg) { update_listener(arg); }
 
 static void tell_when_drained(http_server *s) {

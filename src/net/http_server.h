@@ -60,9 +60,12 @@ typedef struct http_server_handler {
 } http_server_handler;
 
 // Serves connections of `listen_fd` (bound, listening; stays the caller's, who closes it after
-// http_server_free).
+// http_server_free; -1 = there is none).
 status http_server_new(loop *l, int listen_fd, const http_server_options *options,
                        const http_server_handler *handler, http_server **ret, err *e) WRIT_MUST_USE;
+// Serves one more connection, which is taken over. `tag` is what http_exchange_tag says of its exchanges; of
+// connections that the listener took it is 0.
+void http_server_adopt(http_server *s, int fd, uint32_t tag);
 // Cuts every connection. All exchanges must have been released, or are released in the on_abort called from
 // here.
 void http_server_free(http_server *s); // accepts NULL
@@ -95,6 +98,7 @@ typedef struct http_exchange_ops {
 // `ops` must stay valid; may be called again to change both.
 void http_exchange_bind(http_exchange *x, const http_exchange_ops *ops, void *arg);
 const http_request *http_exchange_request(const http_exchange *x);
+uint32_t http_exchange_tag(const http_exchange *x);
 
 // At most `max` (> 0) bytes of the request's body, in place: valid until the next read, or the release. The
 // first read asks the client to go on when it waits for 100-continue.

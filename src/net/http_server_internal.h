@@ -120,6 +120,7 @@ struct http_connection {
     http_server *server;
     list_node node;
     int fd;
+    uint32_t tag;
     loop_watch watch;
     loop_soon soon; // to advance at the end of the turn
     http_phase phase;

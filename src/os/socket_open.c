@@ -243,6 +243,45 @@ status socket_stream_pair(int *ret_a, int *ret_b, err *e) {
     return STATUS_OK;
 }
 
+// Whether what was accepted is what we connected: another process of the machine may have been faster.
+static bool is_other_end(int ours, int accepted) {
+    struct sockaddr_in a = {0}, b = {0};
+    socklen_t a_len = sizeof a, b_len = sizeof b;
+    return getsockname(ours, (struct sockaddr *)&a, &a_len) == 0 &&
+           getpeername(accepted, (struct sockaddr *)&b, &b_len) == 0 && a.sin_port == b.sin_port &&
+           a.sin_addr.s_addr == b.sin_addr.s_addr;
+}
+
+static status connect_loopback(int listener, int ours, err *e) {
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    int one = 1;
+    bool is_done = bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 16) == 0 &&
+                   getsockname(listener, (struct sockaddr *)&at, &len) == 0 &&
+                   (connect(ours, (struct sockaddr *)&at, sizeof at) == 0 || errno == EINPROGRESS) &&
+                   setsockopt(ours, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) == 0;
+    return is_done ? STATUS_OK : err_set_errno(e, errno, "make a pair of sockets on the loopback");
+}
+
+status socket_tcp_pair(int *ret_a, int *ret_b, err *e) {
+    enum { STRANGERS_MAX = 32 };
+    auto_fd listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    auto_fd ours = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int one = 1;
+    TRY(connect_loopback(listener, ours, e));
+    for (int i = 0; i < STRANGERS_MAX; i++) {
+        auto_fd other = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (other >= 0 && is_other_end(ours, other)) {
+            (void)setsockopt(other, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+            *ret_a = ours;
+            *ret_b = other;
+            ours = other = -1;
+            return STATUS_OK;
+        }
+    }
+    return err_set(e, STATUS_IO, "somebody else connects to the sockets that this process makes for itself");
+}
+
 // By way of the descriptor: the path of a socket may have no more than 107 bytes.
 static status local_address(int dir, const char *name, struct sockaddr_un *ret, err *e) {
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};

@@ -33,6 +33,9 @@ status socket_listen_again(int fd, err *e) WRIT_MUST_USE;
 
 // Two connected local stream sockets, close-on-exec and non-blocking.
 status socket_stream_pair(int *ret_a, int *ret_b, err *e) WRIT_MUST_USE;
+// The same over TCP on the loopback, for who insists on it: no port is open when it returns, and nobody else
+// can have got in between. On the first one connect(2) was called once (net/connector.h).
+status socket_tcp_pair(int *ret_a, int *ret_b, err *e) WRIT_MUST_USE;
 
 // A non-blocking stream or datagram socket, bound to `local` (may be NULL): an IPv6 one hears no IPv4.
 // Returns 0 or an errno value.
