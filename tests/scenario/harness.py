@@ -47,7 +47,7 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "start": ("component", "provider"), "stop": ("component", "provider", "host"),
           "config": ("put", "get", "del"), "label": ("put", "del")}
 COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
-            "verify", "diff", "doctor", "version", "update", "drain")
+            "verify", "diff", "doctor", "version", "update", "drain", "call")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.
