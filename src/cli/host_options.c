@@ -107,7 +107,7 @@ static const cli_option options[] = {
     {"nats", 0, "URL[,URL]...", "servers of NATS, nats:// or tls:// (none: a lattice of this host alone)",
      set_nats},
     {"lattice", 'x', "NAME", "the lattice (default)", set_lattice},
-    {"name", 0, "NAME", "the friendly name of this host (made up)", set_name},
+    {"name", 'n', "NAME", "the friendly name of this host (made up)", set_name},
     {"label", 'l', "KEY=VALUE", "a label of this host, for auctions", add_label},
     {"allow-file-load", 0, NULL, "take images that are files of this machine, file:///PATH",
      set_allow_file_load},

@@ -39,7 +39,7 @@ static status set_for(void *target, const char *value, err *e) {
 }
 
 static const cli_option options[] = {
-    {"key", 'k', "KEY", "the cluster key (C...): its name in the store, or a file (cluster)", set_key},
+    {"key", 0, "KEY", "the cluster key (C...): its name in the store, or a file (cluster)", set_key},
     {"lattice", 'x', "NAME", "the lattice that the host may join (default)", set_lattice},
     {"for", 0, "SPAN", "how long it is valid, at most 366d (90d)", set_for},
     {"name", 'n', "TEXT", "what people call the host", set_name},

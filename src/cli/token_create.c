@@ -146,7 +146,7 @@ static const cli_option options[] = {
     CLI_OPTION_UNTIL(set_until),
     CLI_OPTION_NOT_BEFORE(set_not_before),
     {"signer", 0, "KEY", "a further public key of the subject; may be repeated", add_signer},
-    {"label", 0, "NAME=VALUE", "a label of a host; may be repeated", add_label},
+    {"label", 'l', "NAME=VALUE", "a label of a host; may be repeated", add_label},
     CLI_OPTION_CHAIN(add_chain),
     {"number", 0, "N", "of a list of revocations; higher than in the list before it", set_number},
     {"revoke", 0, "WHAT", "KEY, KEY@DATE (issued before it) or a component's hash; may be repeated",

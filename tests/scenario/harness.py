@@ -45,8 +45,9 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "audit": ("verify", "show", "export", "note"), "explain": ("why-denied", "why-refused", "what-may"),
           "link": ("put", "del", "list"), "context": ("new", "use", "list", "show", "del"),
           "start": ("component", "provider"), "stop": ("component", "provider", "host"),
-          "config": ("put", "get", "del"), "label": ("put", "del")}
-COMMANDS = ("run", "up", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
+          "config": ("put", "get", "del"), "label": ("put", "del"),
+          "lattice": ("admit", "issuers", "revoked", "users", "nats-config")}
+COMMANDS = ("run", "up", "host", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
             "verify", "diff", "doctor", "version", "update", "drain", "call")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 

@@ -53,7 +53,7 @@ class Help(Case):
             for letter, name in re.findall(r"(?m)^  -(\w), --([a-z-]+)", self.options_of(command)):
                 meanings.setdefault(letter, {}).setdefault(name, set()).add(command.split()[0])
         several = {letter: found for letter, found in meanings.items() if len(found) > 1}
-        self.assertEqual(sorted(several), ["f", "t", "w"], several)
+        self.assertEqual(sorted(several), ["f", "l", "t", "w"], several)
 
     def test_one_option_has_one_letter(self):
         letters = {}
