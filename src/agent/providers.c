@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "agent/provider_driver.h"
+#include "agent/provider_http.h"
 #include "agent/provider_life.h"
 #include "agent/provider_process.h"
 #include "agent/provider_side.h"
@@ -23,6 +24,7 @@ typedef struct provider_entry {
     provider_life *life;
     provider_side *side;     // behind the door; NULL: on the bus of the options
     provider_driver *driver; // in place of these: it is one of ours
+    provider_http *http;     // likewise
     bool is_ours, is_stopping;
     bool was_healthy;
     loop_timer health_timer;
@@ -101,6 +103,7 @@ static void entry_free(provider_entry *x) {
     loop_soon_cancel(&x->soon);
     loop_timer_stop(&x->health_timer);
     provider_driver_free(x->driver);
+    provider_http_free(x->http);
     provider_life_free(x->life); // before the bus that it uses
     provider_side_free(x->side);
     provider_process_free(x->process);
@@ -189,15 +192,26 @@ static status start_program(provider_entry *x, const providers_wanted *wanted, p
 // --- ours --------------------------------------------------------------------------------------------------
 
 static bool is_healthy(const provider_entry *x) {
-    return x->driver == NULL || provider_driver_is_healthy(x->driver);
+    return x->driver != NULL ? provider_driver_is_healthy(x->driver)
+           : x->http != NULL ? provider_http_is_healthy(x->http)
+                             : true;
 }
 
 static void look_at_health(void *arg) {
     provider_entry *x = arg;
+    if (x->http != NULL) {
+        provider_http_retry(x->http);
+    }
     bool now = is_healthy(x), was = x->was_healthy;
     x->was_healthy = now;
     loop_timer_start_in(&x->health_timer, PROVIDER_HEALTH_NS);
     on_health(x, now == was ? PROVIDERS_HEALTH_SAME : now ? PROVIDERS_HEALTHY : PROVIDERS_UNHEALTHY);
+}
+
+static status want_ours(provider_entry *x, const provider_wants *wants, err *e) {
+    return x->driver != NULL ? provider_driver_want(x->driver, wants, e)
+           : x->http != NULL ? provider_http_want(x->http, wants, e)
+                             : STATUS_OK;
 }
 
 static status start_ours(provider_entry *x, const providers_wanted *wanted, provider_wants *wants, err *e) {
@@ -210,9 +224,11 @@ static status start_ours(provider_entry *x, const providers_wanted *wanted, prov
         }
         const provider_driver_options d = {.host = o, .id = id_of(x), .driver_name = image.driver};
         x->driver = provider_driver_new(&d);
-        if (provider_driver_want(x->driver, wants, &x->why) != STATUS_OK) {
-            err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));
-        }
+    } else if (image.role == PROVIDER_HTTP_SERVER) {
+        x->http = provider_http_new(o, id_of(x));
+    }
+    if (want_ours(x, wants, &x->why) != STATUS_OK) {
+        err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));
     }
     loop_timer_init(&x->health_timer, o->loop, look_at_health, x);
     loop_timer_start_in(&x->health_timer, PROVIDER_HEALTH_FIRST_NS);
@@ -304,12 +320,12 @@ status providers_put(providers *p, const providers_wanted *wanted, err *e) {
     }
     TRY(provider_wants_copy(wanted, &wants, e));
     status s = STATUS_OK;
-    if (x != NULL && x->driver != NULL) {
-        s = provider_driver_want(x->driver, &wants, e);
-    } else if (x != NULL && x->life != NULL) {
+    if (x != NULL && x->is_ours) {
+        s = want_ours(x, &wants, e);
+    } else if (x != NULL) {
         provider_life_want(x->life, &wants);
         look_at_links(x);
-    } else if (x == NULL) {
+    } else {
         s = add(p, wanted, &wants, e);
     }
     provider_wants_done(&wants);

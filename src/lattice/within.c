@@ -205,12 +205,12 @@ static void on_soon(void *arg) {
         begin(x);
     }
     move_on(x);
-    if (x->c == NULL) {
+    if (is_complete(x)) { // also for a caller who has left when it had everything
+        finish(x, STATUS_OK);
+    } else if (x->c == NULL) {
         finish(x, STATUS_CANCELLED);
     } else if (x->is_failed) {
         finish(x, x->why.code);
-    } else if (is_complete(x)) {
-        finish(x, STATUS_OK);
     }
 }
 

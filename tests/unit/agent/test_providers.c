@@ -481,15 +481,21 @@ static void web_call(void *context, lattice_served *q) {
     q->transport->end(q, 1);
 }
 
-// curl in the background: the loop must turn for its answer.
-static void ask(const char *address, char *ret, size_t size, place *p) {
-    char url[100];
-    (void)snprintf(url, sizeof url, "http://%s/", address);
-    const char *const argv[] = {
-        "curl",       "-s", "--retry", "50", "--retry-connrefused", "--retry-delay", "1",
-        "--max-time", "20", url,       NULL};
+// curl in the background: the loop must turn for its answer. `what` has options and an address, with blanks
+// between.
+static void ask(const char *what, char *ret, size_t size, place *p) {
+    enum { WORDS_MAX = 24 };
+    char words[200];
+    const char *argv[WORDS_MAX] = {"curl",          "-s", "--retry",    "50", "--retry-connrefused",
+                                   "--retry-delay", "1",  "--max-time", "20"};
+    size_t count = 9;
     int ours = -1, theirs = -1;
     process curl;
+    (void)snprintf(words, sizeof words, "%s", what);
+    for (char *rest = NULL, *word = strtok_r(words, " ", &rest); word != NULL && count < WORDS_MAX - 1;
+         word = strtok_r(NULL, " ", &rest)) {
+        argv[count++] = word;
+    }
     REQUIRE(process_error_pipe(&ours, &theirs, NULL) == STATUS_OK);
     const process_tool tool = {.path = "/usr/bin/curl", .argv = argv, .output_fd = theirs, .error_fd = -1};
     REQUIRE(process_spawn_tool(&tool, &curl, NULL) == STATUS_OK);
@@ -583,5 +589,87 @@ TEST(the_http_server_of_192_is_content_with_a_door) {
     providers_stop(p.providers, slice_from_text("kv"));
     WAIT_FOR(&p, p.stopped == 1);
     EXPECT_EQ(p.ended, 0);
+    done(&p);
+}
+
+// --- our own HTTP server -----------------------------------------------------------------------------------
+
+static const slice handler[] = {T("incoming-handler")};
+
+static host_data_link site_of(const char *target, const host_data_value *config, size_t count) {
+    return (host_data_link){.source_id = T("kv"),
+                            .target = slice_from_text(target),
+                            .name = T("web"),
+                            .wit_namespace = T("wasi"),
+                            .wit_package = T("http"),
+                            .interfaces = handler,
+                            .interface_count = 1,
+                            .source_config = {config, count}};
+}
+
+static void put_server(place *p, host_data_values config, const host_data_link *links, size_t count) {
+    const providers_wanted w = {.id = T("kv"),
+                                .image = T("wasmcloud+builtin://http-server"),
+                                .program_fd = -1,
+                                .config = config,
+                                .links = links,
+                                .link_count = count};
+    EXPECT_OK(providers_put(p->providers, &w, NULL));
+}
+
+static void expect_answer(place *p, const char *url, const char *expected) {
+    char answer[200];
+    ask(url, answer, sizeof answer, p);
+    EXPECT_TEXT(answer, expected);
+}
+
+TEST(our_http_server_calls_components_by_their_paths) {
+    web site = {.paths = {{"0.0", "0.1"}, 2}};
+    const lattice_server server = {.context = &site, .paths = web_paths, .call = web_call};
+    BEGIN_DOOR(p, SPEAKS, &server);
+    const host_data_value by_path[] = {{T("routing_mode"), T("path")},
+                                       {T("default_address"), T("127.0.0.1:18933")}};
+    const host_data_value shop[] = {{T("path"), T("/shop")}}, gone[] = {{T("path"), T("/gone")}},
+                          nowhere[] = {{T("address"), T("127.0.0.1:1")}};
+    const host_data_link links[] = {site_of("hello", shop, 1), site_of("nobody", gone, 1),
+                                    site_of("other", shop, 1), site_of("third", nowhere, 1)};
+    put_server(&p, (host_data_values){by_path, 2}, links, 4);
+    WAIT_FOR(&p, p.started == 1);
+    expect_answer(&p, "127.0.0.1:18933/shop/cart", "hi");
+    EXPECT_TEXT(site.source, "kv");
+    expect_answer(&p, "127.0.0.1:18933/", "nothing is here\n");
+    expect_answer(&p, "127.0.0.1:18933/shopping", "nothing is here\n");
+    expect_answer(&p, "-o/dev/null -w%{http_code} --retry 0 127.0.0.1:18933/gone", "502");
+    EXPECT_EQ(site.calls, 1);
+    put_server(&p, (host_data_values){by_path, 2}, links + 1, 1);
+    expect_answer(&p, "127.0.0.1:18933/shop/cart", "nothing is here\n");
+    providers_stop(p.providers, slice_from_text("kv"));
+    WAIT_FOR(&p, p.stopped == 1);
+    done(&p);
+}
+
+TEST(our_http_server_listens_where_links_say) {
+    web site = {.paths = {{"0.0", "0.1"}, 2}};
+    const lattice_server server = {.context = &site, .paths = web_paths, .call = web_call};
+    BEGIN_DOOR(p, SPEAKS, &server);
+    const host_data_value first[] = {{T("address"), T("127.0.0.1:18934")}, {T("readonly_mode"), T("true")}};
+    const host_data_value second[] = {{T("address"), T("127.0.0.1:18935")}};
+    const host_data_value hosts[] = {{T("routing_mode"), T("host")},
+                                     {T("default_address"), T("127.0.0.1:18934")}};
+    const host_data_value named[] = {{T("host"), T("shop.example")}};
+    host_data_link links[] = {site_of("hello", first, 2), site_of("hello", second, 1)};
+    links[1].name = slice_from_text("again");
+    put_server(&p, (host_data_values){NULL, 0}, links, 2);
+    expect_answer(&p, "127.0.0.1:18934/", "hi");
+    expect_answer(&p, "-d x 127.0.0.1:18934/", "here is only to be read\n");
+    expect_answer(&p, "-d x 127.0.0.1:18935/", "hi");
+    put_server(&p, (host_data_values){NULL, 0}, links, 1);
+    expect_answer(&p, "-w%{http_code} --retry 0 127.0.0.1:18935/", "000");
+    expect_answer(&p, "127.0.0.1:18934/", "hi");
+    const host_data_link by_host = site_of("hello", named, 1);
+    put_server(&p, (host_data_values){hosts, 2}, &by_host, 1);
+    expect_answer(&p, "127.0.0.1:18934/", "nothing is here\n");
+    expect_answer(&p, "-HHost:shop.example 127.0.0.1:18934/", "hi");
+    WAIT_FOR(&p, p.healthy == 1);
     done(&p);
 }
