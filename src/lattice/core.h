@@ -43,6 +43,7 @@ enum {
     CORE_LINKS_MAX = 1 << 18,          // of the lattice
     CORE_CONFIG_MAX = 1 << 16,         // of the lattice
     CORE_CONFIG_BYTES_MAX = 512 << 10, // of one configuration
+    CORE_CONFIG_KEYS_MAX = 4096,       // likewise
     CORE_CLAIMS_MAX = 1 << 16,         // of the lattice
     CORE_REGISTRIES_MAX = 256,
     CORE_OPERATIONS_MAX = 4096, // that wait for a bucket
@@ -104,7 +105,7 @@ typedef struct core_effects { // all are set; slices are borrowed for the call
     // calls lattice_core_stopped.
     void (*stop)(void *context, uint64_t timeout_ns);
     void (*random)(void *context, void *ret, size_t len);
-    // Adds members to the object "writ" that hosts tell of themselves; it has "strict" already.
+    // Adds members to the object "writ" that hosts tell of themselves, beside "strict" and "control".
     void (*describe)(void *context, json_value *writ);
 } core_effects;
 
@@ -163,9 +164,6 @@ uint64_t lattice_core_next_ns(const lattice_core *c);
 // back to what ran before (with a new generation).
 void lattice_core_component_is(lattice_core *c, lattice_time t, slice id, uint64_t generation,
                                const token_claims *claims, const char *failure);
-// It ran and does not any more, and nobody wanted that (its file is gone, a new rule forbids it).
-void lattice_core_component_lost(lattice_core *c, lattice_time t, slice id, const char *why);
-
 // The same of a provider.
 // empty.
 void lattice_core_provider_is(lattice_core *c, lattice_time t, slice id, uint64_t generation,
@@ -248,10 +246,6 @@ bool lattice_core_config(const lattice_core *c, slice name, lattice_pairs *ret);
 // not there have none. The arena holds the list; STATUS_LIMIT when it is full.
 status lattice_core_config_merge(const lattice_core *c, lattice_texts names, arena *memory,
                                  lattice_pairs *ret) WRIT_MUST_USE;
-// Grows with each change of a value: cheap to compare.
-uint64_t lattice_core_config_revision(const lattice_core *c);
-uint64_t lattice_core_links_revision(const lattice_core *c);
-
 lattice_pairs lattice_core_labels(const lattice_core *c);
 
 typedef struct lattice_registry {

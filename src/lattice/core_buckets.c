@@ -70,10 +70,7 @@ void core_source_drop(lattice_core *c, core_source *s) {
     mem_free(s);
 }
 
-static void links_changed(lattice_core *c) {
-    c->links_revision++;
-    c->changes |= CORE_CHANGED_LINKS;
-}
+static void links_changed(lattice_core *c) { c->changes |= CORE_CHANGED_LINKS; }
 
 static void set_links(lattice_core *c, slice id, slice value, uint64_t revision) {
     json_value *document = NULL;
@@ -137,14 +134,11 @@ void core_config_drop(lattice_core *c, core_config *s) {
     mem_free(s);
 }
 
-static void config_changed(lattice_core *c) {
-    c->config_revision++;
-    c->changes |= CORE_CHANGED_CONFIG;
-}
+static void config_changed(lattice_core *c) { c->changes |= CORE_CHANGED_CONFIG; }
 
 static bool read_config(slice value, arena *memory, json_value **ret_document, lattice_pairs *ret) {
     return value.len <= CORE_CONFIG_BYTES_MAX && json_parse(value, ret_document, NULL) == STATUS_OK &&
-           core_read_map(*ret_document, CORE_CONFIG_BYTES_MAX, CORE_CONFIG_BYTES_MAX, memory, ret, NULL) ==
+           core_read_map(*ret_document, CORE_CONFIG_KEYS_MAX, CORE_CONFIG_BYTES_MAX, memory, ret, NULL) ==
                STATUS_OK;
 }
 

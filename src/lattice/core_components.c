@@ -375,16 +375,6 @@ void lattice_core_component_is(lattice_core *c, lattice_time t, slice id, uint64
     core_flush(c);
 }
 
-void lattice_core_component_lost(lattice_core *c, lattice_time t, slice id, const char *why) {
-    core_component *p = find(c, id);
-    if (p == NULL) {
-        return;
-    }
-    core_event_scale_failed(c, t, id, p->wanted, p->claims, why);
-    drop(c, p);
-    core_flush(c);
-}
-
 // --- what is wanted ----------------------------------------------------------------------------------------
 
 static bool is_shown(const core_component *p) { return p->is_ready || p->running != NULL; }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Configurations: requests about them, and what names together mean.
+#include <stdlib.h>
+
 #include "lattice/core_internal.h"
 
 // --- requests ----------------------------------------------------------------------------------------------
@@ -37,7 +39,7 @@ void core_on_config_put(core_request *q) {
         q->payload.len > CORE_CONFIG_BYTES_MAX
             ? err_set(&e, STATUS_LIMIT, "%zu bytes are more than the %d that a configuration may have",
                       q->payload.len, CORE_CONFIG_BYTES_MAX)
-            : core_read_map(q->body, CORE_CONFIG_BYTES_MAX, CORE_CONFIG_BYTES_MAX, &q->memory, &values, &e);
+            : core_read_map(q->body, CORE_CONFIG_KEYS_MAX, CORE_CONFIG_BYTES_MAX, &q->memory, &values, &e);
     if (s != STATUS_OK) {
         core_malformed(q, "config data should be a map of string -> string", &e);
         return;
@@ -106,41 +108,50 @@ static const core_config *plain_config(const lattice_core *c, slice name) {
     return lattice_is_secret_name(name) ? NULL : core_table_find(&c->config, name);
 }
 
-// The list stays in the order of keys; a key that is there takes the new value.
-static void merge_one(lattice_pair *items, size_t *count, const lattice_pair *p) {
-    size_t at = *count;
-    while (at > 0 && slice_compare(items[at - 1].key, p->key) >= 0) {
-        at--;
+typedef struct ranked_pair {
+    lattice_pair pair;
+    size_t rank; // of those with the same key the highest holds
+} ranked_pair;
+
+static int compare_ranked(const void *a, const void *b) {
+    const ranked_pair *x = a, *y = b;
+    int order = slice_compare(x->pair.key, y->pair.key);
+    return order != 0 ? order : x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+static size_t count_values(const lattice_core *c, lattice_texts names) {
+    size_t count = 0;
+    for (size_t i = 0; i < names.count; i++) {
+        const core_config *s = plain_config(c, names.items[i]);
+        count += s == NULL ? 0 : s->values.count;
     }
-    if (at < *count && slice_equal(items[at].key, p->key)) {
-        items[at].value = p->value;
-        return;
-    }
-    memmove(items + at + 1, items + at, (*count - at) * sizeof *items);
-    items[at] = *p;
-    (*count)++;
+    return count;
 }
 
 status lattice_core_config_merge(const lattice_core *c, lattice_texts names, arena *memory,
                                  lattice_pairs *ret) {
-    size_t most = 0;
-    for (size_t i = 0; i < names.count; i++) {
-        const core_config *s = plain_config(c, names.items[i]);
-        most += s == NULL ? 0 : s->values.count;
-    }
+    size_t most = count_values(c, names);
+    ranked_pair *all = ARENA_ARRAY(memory, ranked_pair, most);
     lattice_pair *items = ARENA_ARRAY(memory, lattice_pair, most);
-    if (items == NULL) {
+    if (all == NULL || items == NULL) {
         return STATUS_LIMIT;
     }
-    size_t count = 0;
+    size_t n = 0;
     for (size_t i = 0; i < names.count; i++) {
         const core_config *s = plain_config(c, names.items[i]);
-        for (size_t k = 0; s != NULL && k < s->values.count; k++) {
-            merge_one(items, &count, &s->values.items[k]);
+        for (size_t k = 0; s != NULL && k < s->values.count; k++, n++) {
+            all[n] = (ranked_pair){.pair = s->values.items[k], .rank = n};
         }
+    }
+    if (n > 1) {
+        qsort(all, n, sizeof *all, compare_ranked);
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool is_same = count > 0 && slice_equal(items[count - 1].key, all[i].pair.key);
+        items[is_same ? count - 1 : count] = all[i].pair;
+        count += is_same ? 0 : 1;
     }
     *ret = (lattice_pairs){.count = count, .items = items};
     return STATUS_OK;
 }
-
-uint64_t lattice_core_config_revision(const lattice_core *c) { return c->config_revision; }

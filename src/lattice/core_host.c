@@ -42,6 +42,15 @@ static json_value *describe(const lattice_core *c) {
     return v;
 }
 
+static json_value *counters(const lattice_core *c) {
+    json_value *v = json_object_new();
+    json_put_integer(v, "requests", (int64_t)c->counters.messages);
+    json_put_integer(v, "refused", (int64_t)c->counters.refused);
+    json_put_integer(v, "malformed", (int64_t)c->counters.malformed);
+    json_put_integer(v, "bad_entries", (int64_t)c->counters.bad_entries);
+    return v;
+}
+
 void core_on_ping(core_request *q) {
     const core_settings *s = &q->c->settings;
     char uptime[UPTIME_BYTES_MAX];
@@ -135,7 +144,9 @@ json_value *core_inventory(const lattice_core *c, lattice_time t) {
     json_put_text(v, "version", c->settings.version);
     json_put_text(v, "uptime_human", slice_from_text(uptime));
     json_put_integer(v, "uptime_seconds", (int64_t)seconds);
-    json_put(v, "writ", describe(c));
+    json_value *writ = describe(c);
+    json_put(writ, "control", counters(c));
+    json_put(v, "writ", writ);
     return v;
 }
 

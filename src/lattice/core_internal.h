@@ -155,7 +155,6 @@ struct lattice_core {
     size_t hidden_components, hidden_providers; // whose configurations are looked for, with nothing that runs
     bool recounts;                              // at the end of an input: the two may be others
     size_t link_count;
-    uint64_t config_revision, links_revision;
     core_operation **operations; // by slot
     size_t operation_slots, operation_count;
     uint64_t operation_number;

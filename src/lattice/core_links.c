@@ -19,7 +19,6 @@ size_t lattice_core_links_from(const lattice_core *c, slice source, const lattic
 
 size_t lattice_core_link_count(const lattice_core *c) { return c->link_count; }
 size_t lattice_core_source_count(const lattice_core *c) { return c->sources.count; }
-uint64_t lattice_core_links_revision(const lattice_core *c) { return c->links_revision; }
 
 slice lattice_core_source_at(const lattice_core *c, size_t index, const lattice_link **ret,
                              size_t *ret_count) {

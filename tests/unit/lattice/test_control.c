@@ -49,7 +49,8 @@ TEST(hosts_tell_of_themselves) {
                 "{\"success\":true,\"message\":\"\",\"response\":{\"components\":[],\"providers\":[],"
                 "\"host_id\":\"NHOST\",\"friendly_name\":\"quiet-river-1234\",\"labels\":" LABELS
                 ",\"version\":\"1.9.2\",\"uptime_human\":\"1day 2h 3m 4s\",\"uptime_seconds\":93784,"
-                "\"writ\":{\"strict\":true,\"version\":\"0.1\"}}}");
+                "\"writ\":{\"strict\":true,\"version\":\"0.1\",\"control\":{\"requests\":2,\"refused\":0,"
+                "\"malformed\":0,\"bad_entries\":0}}}}");
     END(h);
 }
 
