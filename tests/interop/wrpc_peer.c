@@ -7,12 +7,11 @@
 //   wrpc_peer HOST:PORT LATTICE
 //
 //   call TARGET INSTANCE FUNCTION BYTES    STATUS BYTES MESSAGE
-//   serve TARGET INSTANCE FUNCTION BYTES   "serving"; and "called FUNCTION SOURCE BYTES" for each call
+//   serve TARGET INSTANCE FUNCTION BYTES   "serving": each call gets these bytes
 //   front TARGET                           "front PORT": requests there are calls of TARGET
 //   outgoing TARGET                        "serving": requests of components to anywhere
-//   driver TARGET NAME INTERFACE           "serving": the functions of a driver without settings, or objects
-//   below
-//                                          the directory that NAME is
+//   store TARGET                           "serving": key-value in memory
+//   blobs TARGET FOLDER                    "serving": objects below it
 #include <arpa/inet.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,10 +22,13 @@
 #include "base/mem.h"
 #include "bus/bus_nats.h"
 #include "crypto/trust_roots.h"
-#include "driver/driver.h"
+#include "driver/blobstore/blobstore.h"
+#include "driver/keyvalue/keyvalue.h"
 #include "host/local_connector.h"
 #include "lattice/wrpc.h"
+#include "lattice/wrpc_blobstore.h"
 #include "lattice/wrpc_http.h"
+#include "lattice/wrpc_names.h"
 #include "os/random.h"
 
 enum { LINE_BYTES_MAX = 64 << 10, EXPORTS_MAX = 64, FRONTS_MAX = 4 };
@@ -37,7 +39,7 @@ typedef struct peer peer;
 typedef struct served_function { // what is done for a call to it
     wrpc_export x;
     peer *p;
-    enum { SERVE_BYTES, SERVE_HTTP, SERVE_DRIVER } kind;
+    enum { SERVE_BYTES, SERVE_HTTP, SERVE_DRIVER, SERVE_BLOBS } kind;
     buf results;
     const driver *driver;
     driver_link *link;
@@ -162,9 +164,12 @@ static served_function *find_function(peer *p, slice target, slice instance, sli
 static bool paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
                   lattice_paths *ret_down) {
     served_function *f = find_function(context, target, instance, function);
-    *ret_up = *ret_down =
-        f != NULL && f->kind == SERVE_HTTP ? wrpc_http_paths() : (lattice_paths){.count = 0};
-    return f != NULL;
+    *ret_up = *ret_down = (lattice_paths){.count = 0};
+    if (f != NULL && f->kind == SERVE_HTTP) {
+        *ret_up = *ret_down = wrpc_http_paths();
+    }
+    return f != NULL &&
+           (f->kind != SERVE_BLOBS || wrpc_blobstore_paths(instance, function, ret_up, ret_down));
 }
 
 typedef struct driver_serving {
@@ -200,20 +205,29 @@ static void serve_driver(served_function *f, lattice_served *q) {
     f->driver->call(f->link, &s->call);
 }
 
+static void call_blobs(void *context, driver_call *c) {
+    served_function *f = context;
+    f->driver->call(f->link, c);
+}
+
+static void cancel_blobs(void *context, driver_call *c) {
+    served_function *f = context;
+    f->driver->cancel(f->link, c);
+}
+
 static void on_served(void *context, lattice_served *q) {
     peer *p = context;
     const lattice_invocation *i = &q->invocation;
     served_function *f = find_function(p, i->target, i->instance, i->function);
     q->ops = &served_ops;
-    printf("called %.*s %.*s ", SLICE_ARG(i->function), SLICE_ARG(i->source));
-    print_hex(slice_sub(i->params, 0, 1024));
-    printf("\n");
-    fflush(stdout);
     if (f->kind == SERVE_BYTES) {
         q->transport->answer(q, buf_slice(&f->results));
     } else if (f->kind == SERVE_HTTP) {
         wrpc_http_serve_options options = {p->l, p->client, false};
         wrpc_http_serve(q, &options);
+    } else if (f->kind == SERVE_BLOBS) {
+        wrpc_blob_backend backend = {p->l, call_blobs, cancel_blobs, f};
+        wrpc_blobstore_serve(q, &backend);
     } else {
         serve_driver(f, q);
     }
@@ -233,22 +247,40 @@ static served_function *export(peer *p, const char *target, const char *instance
     return f;
 }
 
-static void start_driver(peer *p, char **words) {
-    static const char *const store[] = {"get", "set", "delete", "exists", "list-keys", NULL};
-    driver_environment env = {.l = p->l, .random = 1};
+static driver_link *open_driver(peer *p, const driver *d, const char *folder) {
+    driver_environment env = {.l = p->l, .random = 1, .directory = folder};
     driver_link_options options = {.workload = slice_from_text("peer")};
-    const driver *d = driver_find(slice_from_text(words[2]), slice_from_text("wasi:keyvalue/store"));
     driver_link *link = NULL;
     err e;
-    if (d == NULL || driver_open(d, &env, &options, &link, &e) != STATUS_OK) {
-        exit(1);
+    if (driver_open(d, &env, &options, &link, &e) != STATUS_OK) {
+        die("driver", &e);
     }
-    for (size_t i = 0; store[i] != NULL; i++) {
-        served_function *f = export(p, words[1], "wrpc:keyvalue/store@0.2.0-draft", store[i]);
+    return link;
+}
+
+static void start_store(peer *p, const char *target) {
+    driver_link *link = open_driver(p, &keyvalue_memory, NULL);
+    for (keyvalue_function i = 0; i < KEYVALUE_FUNCTION_COUNT; i++) {
+        const char *interface = keyvalue_interface_name(i);
+        wrpc_wire_names names;
+        if (wrpc_names_to_wire(slice_from_text(interface), &names, NULL) != STATUS_OK) {
+            exit(1);
+        }
+        served_function *f = export(p, target, names.items[0], keyvalue_function_name(i));
         f->kind = SERVE_DRIVER;
-        f->driver = d;
+        f->driver = &keyvalue_memory;
         f->link = link;
-        snprintf(f->interface, sizeof f->interface, "wasi:keyvalue/store");
+        snprintf(f->interface, sizeof f->interface, "%s", interface);
+    }
+}
+
+static void start_blobs(peer *p, const char *target, const char *folder) {
+    driver_link *link = open_driver(p, &blobstore_directory, folder);
+    for (blobstore_function i = 0; i < BLOBSTORE_FUNCTION_COUNT; i++) {
+        served_function *f = export(p, target, WRPC_BLOBSTORE_NEW, blobstore_function_name(i));
+        f->kind = SERVE_BLOBS;
+        f->driver = &blobstore_directory;
+        f->link = link;
     }
 }
 
@@ -313,8 +345,11 @@ static void obey(peer *p, char *line) {
     } else if (strcmp(words[0], "outgoing") == 0) {
         export(p, words[1], WRPC_HTTP_OUTGOING, WRPC_HTTP_FUNCTION)->kind = SERVE_HTTP;
         printf("serving\n");
-    } else if (strcmp(words[0], "driver") == 0) {
-        start_driver(p, words);
+    } else if (strcmp(words[0], "store") == 0) {
+        start_store(p, words[1]);
+        printf("serving\n");
+    } else if (strcmp(words[0], "blobs") == 0) {
+        start_blobs(p, words[1], words[2]);
         printf("serving\n");
     } else {
         printf("what?\n");

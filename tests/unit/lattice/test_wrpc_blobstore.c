@@ -51,3 +51,18 @@ TEST(an_object_that_was_replaced_is_noticed_by_its_size) {
     blob_done(&first);
     close_it(&b);
 }
+
+TEST(an_upload_whose_bytes_come_late) {
+    blobs b = {.data = NULL};
+    blob_upload u;
+    (void)open_it(&b);
+    EXPECT(blob_create(&b, CONTRACT_ONE));
+    EXPECT(blob_upload_begin(&b, CONTRACT_ONE, name_of("o"), &u) == NULL);
+    for (int i = 0; i < 100; i++) {
+        kv_turn(&b.k);
+    }
+    EXPECT(blob_upload_append(&b, &u, name_of("late")) == NULL);
+    EXPECT(blob_upload_finish(&b, &u) == NULL);
+    EXPECT(blob_is(&b, CONTRACT_ONE, "o", "late"));
+    close_it(&b);
+}
