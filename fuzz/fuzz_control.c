@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "fuzz.h"
 #include "lattice/core.h"
 
@@ -176,6 +177,37 @@ static void split(slice line, slice *ret_first, slice *ret_rest) {
     *ret_rest = blank == SIZE_MAX ? slice_empty() : slice_sub(line, blank + 1, line.len);
 }
 
+// What is wanted, as a number.
+static uint64_t digest(const lattice_core *core) {
+    const siphash_key key = {1, 2};
+    uint64_t sum = lattice_core_labels(core).count * 31 + lattice_core_registry_count(core);
+    for (size_t i = 0; i < lattice_core_component_count(core); i++) {
+        lattice_component c;
+        CHECK(lattice_core_component_at(core, i, &c));
+        sum = sum * 31 + siphash(key, c.id) + siphash(key, c.ref) + c.generation * 7 + c.max_instances;
+    }
+    for (size_t i = 0; i < lattice_core_provider_count(core); i++) {
+        lattice_provider v;
+        CHECK(lattice_core_provider_at(core, i, &v));
+        sum = sum * 31 + siphash(key, v.id) + siphash(key, v.ref) + v.generation * 7 + v.is_wanted;
+    }
+    return sum;
+}
+
+// What asks nothing of a bucket may come twice.
+static void again(place *p, const bus_message *m, slice tail) {
+    static const char *const kinds[] = {"component.", "provider.", "label.", "registry.", "host."};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (slice_starts_with(tail, kinds[i])) {
+            const bus_message second = {.subject = m->subject, .payload = m->payload};
+            uint64_t before = digest(p->core);
+            size_t operations = p->last;
+            lattice_core_message(p->core, now(p), &second);
+            CHECK(digest(p->core) == before && p->last == operations);
+        }
+    }
+}
+
 static void message(place *p, slice line, bool wants_answer) {
     slice tail, body;
     auto_buf subject;
@@ -197,6 +229,7 @@ static void message(place *p, slice line, bool wants_answer) {
     lattice_core_message(p->core, now(p), &m);
     CHECK(lattice_core_count(p->core).malformed == malformed ||
           (p->changed == before && p->last == operations));
+    again(p, &m, tail);
 }
 
 static void entry(place *p, slice line, core_bucket bucket, bus_kv_kind kind) {

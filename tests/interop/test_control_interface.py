@@ -279,6 +279,78 @@ class Wadm(WashHosts):
         self.until(lambda i: not i["components"] and not i["providers"])
 
 
+class TogetherWithTheirs(Hosts):
+    """A host of 1.x and ours in one lattice: whoever is asked, both know."""
+
+    unsigned = ("unsigned",)
+    needs = "wasmcloud"
+
+    def setUp(self):
+        super().setUp()
+        theirs = Program([self.peer, "--nats-port", self.port, "--allow-file-load"], self.env)
+        self.addCleanup(theirs.close)
+        theirs.wait_line("wasmCloud host started")
+        self.bus = Bus(self.port)
+        self.addCleanup(self.bus.close)
+        self.bus.subscribe("wasmbus.evt.default.*")
+        self.their_key = next(k for k in self.hosts() if k != self.key)
+
+    def hosts(self):
+        """Answers of all hosts come to one subject; asked until there are two."""
+        found = set()
+        deadline = time.monotonic() + ANSWER_SECONDS_MAX
+        while len(found) < 2 and time.monotonic() < deadline:
+            self.bus.ask("wasmbus.ctl.v1.default.host.ping")
+            time.sleep(0.1)
+            found |= {json.loads(b)["response"]["id"] for s, b in self.bus.below("answers.")}
+        self.assertEqual(len(found), 2)
+        return found
+
+    def ask(self, tail, body=None):
+        answer = json.loads(self.bus.ask(f"wasmbus.ctl.v1.default.{tail}", json.dumps(body or {}).encode()))
+        self.assertTrue(answer["success"], answer)
+        return answer.get("response")
+
+    def answered_alike(self, tail, what):
+        """Asks until both of a group have answered often enough to tell, and both know it."""
+        deadline = time.monotonic() + 3 * ANSWER_SECONDS_MAX
+        good = 0
+        while good < 12:
+            self.assertLess(time.monotonic(), deadline, tail)
+            good = good + 1 if what(self.ask(tail)) else 0
+
+    def test_links_and_configurations(self):
+        link = {"source_id": "a", "wit_namespace": "wasi", "wit_package": "keyvalue", "interfaces": ["store"]}
+        names = {f"n{i}" for i in range(16)}
+        for name in sorted(names):
+            self.ask("link.put", {**link, "target": f"to-{name}", "name": name})
+        self.answered_alike("link.get", lambda links: {k["name"] for k in links} == names)
+        for name in sorted(names)[:15]:
+            self.ask("link.del", {**link, "name": name})
+        self.answered_alike("link.get", lambda links: [k["name"] for k in links] == ["n9"])
+        makers = {json.loads(b)["source"] for s, b in self.bus.below("wasmbus.evt.default.linkdef_")}
+        self.assertEqual(makers, {self.key, self.their_key})
+        for i in range(8):
+            self.ask(f"config.put.c{i}", {"k": str(i)})
+            self.assertEqual(self.ask(f"config.get.c{i}"), {"k": str(i)})
+        scale = {"component_ref": f"file://{harness.unsigned_guest('hello-c')}", "count": 1,
+                 "config": [f"c{i}" for i in range(8)]}
+        for host in (self.key, self.their_key):
+            self.ask(f"component.scale.{host}", {**scale, "component_id": "a"})
+        deadline = time.monotonic() + 3 * ANSWER_SECONDS_MAX
+        while {json.loads(b)["source"] for s, b in self.bus.below("wasmbus.evt.default.component_scaled")} \
+                != {self.key, self.their_key}:
+            self.assertLess(time.monotonic(), deadline, self.bus.below("wasmbus.evt.default.component"))
+            time.sleep(0.05)
+
+    def test_claims(self):
+        path = self.folder / "shop.wasm"
+        harness.sign(harness.unsigned_guest("hello-c"), path, "--force", "--name", "shop", "--rev", "3")
+        self.ask(f"component.scale.{self.their_key}",
+                 {"component_ref": f"file://{path}", "component_id": "shop", "count": 1})
+        self.answered_alike("claims.get", lambda claims: [(c["name"], c["rev"]) for c in claims] == [("shop", "3")])
+
+
 class SideBySide(Hosts):
     """A host of 1.x in the lattice `theirs`, ours in `default`: what differs is written down here."""
 
