@@ -60,7 +60,7 @@ static const cli_command command = {
     .options = options,
     .option_count = sizeof options / sizeof *options,
     .examples = "  writ lattice admit NB... --key shop --lattice shop --for 30d --out host.jwt\n"
-                "  writ host --host-token host.jwt ...",
+                "  writ host --cluster-token host.jwt --nats nats://127.0.0.1:4222",
     .operands_min = 1,
     .operands_max = 1,
     .operand = set_host,

@@ -49,7 +49,7 @@ static const cli_option revoked_options[] = {
     SHARED_OPTIONS,
 };
 static const cli_option user_options[] = {
-    {"role", 'r', "none|read|operate|admin", "what the user may do", set_role},
+    {"role", 0, "none|read|operate|admin", "what the user may do", set_role},
     SHARED_OPTIONS,
 };
 

@@ -187,7 +187,7 @@ static bool is_new(roles *r, slice signature, uint64_t wall_ms, bool *ret_full) 
 static status text_to_sign(slice subject, slice time, slice nonce, slice payload, buf *ret) {
     uint8_t hash[HASH_BYTES];
     hash_sha256(&payload, 1, hash);
-    TRY(buf_append_text(ret, "writ control 1\n"));
+    TRY(buf_append_text(ret, "writ-control 1\n"));
     const slice parts[] = {subject, time, nonce};
     for (int i = 0; i < 3; i++) {
         TRY(buf_append(ret, parts[i]));

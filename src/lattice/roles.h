@@ -3,7 +3,7 @@
 // of a user's key in headers, which other hosts ignore:
 //
 //   Writ-User: U...      Writ-Time: milliseconds since 1970      Writ-Nonce: 22 letters and digits
-//   Writ-Signature: base64url(Ed25519("writ control 1\n" subject "\n" time "\n" nonce "\n" SHA-256(payload)))
+//   Writ-Signature: base64url(Ed25519("writ-control 1\n" subject "\n" time "\n" nonce "\n" SHA-256(payload)))
 //
 // A host knows users with a role each. What is not signed has the role that the operator gives to everybody:
 // none, unless said otherwise.

@@ -10,9 +10,9 @@
 
 enum { VERSION = 1, FIXED_BYTES = 8 + 8 + 8 + 32 + 32 + 32 };
 
-static const char HELLO_SENTENCE[] = "writ lattice hello 1";
-static const char WELCOME_SENTENCE[] = "writ lattice welcome 1";
-static const char KEYS_SENTENCE[] = "writ lattice session 1";
+static const char HELLO_SENTENCE[] = "writ-lattice hello 1";
+static const char WELCOME_SENTENCE[] = "writ-lattice welcome 1";
+static const char KEYS_SENTENCE[] = "writ-lattice session 1";
 
 typedef struct greeting {
     session_kind kind;

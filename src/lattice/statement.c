@@ -8,7 +8,7 @@
 
 enum { VERSION = 1 };
 static const slice MAGIC = SLICE_LITERAL("WRIT");
-static const char SENTENCE[] = "writ lattice statement 1";
+static const char SENTENCE[] = "writ-lattice statement 1";
 
 static status put(const statement *s, const nkey_public *host, slice token, buf *b) {
     TRY(buf_append(b, MAGIC));
