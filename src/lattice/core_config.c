@@ -16,7 +16,7 @@ static core_job *new_job(core_request *q) {
     }
     core_job *j = core_job_new(q->c, q->reply, q->object, NULL);
     if (j == NULL) {
-        core_no(q, "the host is busy: %d operations wait for the lattice's data", CORE_OPERATIONS_MAX);
+        core_no(q, "%s", CORE_BUSY);
     }
     return j;
 }

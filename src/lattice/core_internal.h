@@ -19,6 +19,9 @@ enum {
     CORE_STOPS_WAITING_MAX = 8,      // who wait for the end of one provider
 };
 
+#define CORE_BUSY "the host is busy: too many operations wait for the lattice's data"
+#define CORE_STOPPING "the host is stopping"
+
 // --- records -----------------------------------------------------------------------------------------------
 
 typedef struct core_source { // COMPONENT_{id}: the links that begin there
@@ -254,6 +257,12 @@ void core_source_ensure(lattice_core *c, slice id, slice ref);
 bool core_config_confirm(lattice_core *c, core_job *j, const lattice_texts *names, size_t count,
                          void (*confirmed)(lattice_core *c, lattice_time t, core_job *j));
 
+// --- links -------------------------------------------------------------------------------------------------
+
+bool core_link_has_interface(const lattice_link *link, slice interface);
+void core_link_tell_put(lattice_core *c, const lattice_link *link); // old peers, where they are admitted
+void core_link_tell_del(lattice_core *c, const lattice_link *link);
+
 // --- claims ------------------------------------------------------------------------------------------------
 
 core_claims *core_claims_copy(const token_claims *from); // NULL from NULL
@@ -263,6 +272,11 @@ lattice_claims core_claims_view(const core_claims *claims);
 // --- components and providers ------------------------------------------------------------------------------
 
 core_wish *core_wish_copy(const core_wish *from);
+bool core_wish_equal(const core_wish *a, const core_wish *b);
+core_component *core_component_find(const lattice_core *c, slice id);
+// A new wish, which is shown once its configurations are known to exist. False: the host is busy.
+bool core_component_wish(lattice_core *c, core_component *p, const core_wish *w) WRIT_MUST_USE;
+void core_component_drop(lattice_core *c, core_component *p);
 // The image of a provider as hosts of 1.x show it: without "file://", "oci://", ..., which clients rely on.
 slice core_shown_ref(slice ref);
 void core_component_free(core_component *p);

@@ -5,8 +5,6 @@
 
 #include "lattice/core_internal.h"
 
-static const char BUSY[] = "the host is busy: too many operations wait for the lattice's data";
-
 void core_provider_free(core_provider *p) {
     for (size_t i = 0; i < p->waiting_count; i++) {
         mem_free(p->waiting[i]);
@@ -105,7 +103,7 @@ static void start(core_request *q, const start_command *k) {
     if (!wish(c, p, w)) {
         mem_free(w);
         drop(c, p);
-        core_no(q, "%s", BUSY);
+        core_no(q, "%s", CORE_BUSY);
         return;
     }
     core_yes(q, "successfully started provider");
@@ -120,7 +118,7 @@ void core_on_provider_start(core_request *q) {
     }
     core_provider *p = find(q->c, k.id);
     if (q->c->is_stopping) {
-        core_no(q, "the host is stopping");
+        core_no(q, "%s", CORE_STOPPING);
     } else if (p == NULL) {
         start(q, &k);
     } else if (p->is_wanted || p->next != NULL) {
@@ -245,7 +243,7 @@ static void begin_next(lattice_core *c, lattice_time t, core_provider *p) {
     p->claims = NULL;
     p->is_running = p->is_healthy = false;
     if (!wish(c, p, next)) {
-        core_event_provider_failed(c, t, p->record.key, next->ref, BUSY);
+        core_event_provider_failed(c, t, p->record.key, next->ref, CORE_BUSY);
         mem_free(next);
         drop(c, p);
     }
