@@ -391,8 +391,9 @@ static void on_peer(void *arg, const peer *p, peer_news news) {
     agent *a = arg;
     nkey_text host = nkey_public_text(&p->host);
     agent_log(a, news == PEER_CHANGED ? LOG_VERBOSE : LOG_INFO, "peer", "host %s %s", host.text, words[news]);
-    if ((news == PEER_RESTARTED || news == PEER_LEFT || news == PEER_LOST) && a->sealed != NULL) {
-        sealed_host_ended(a->sealed, &p->host, news == PEER_RESTARTED ? p->epoch : UINT64_MAX);
+    uint64_t over = peer_over_before(p, news);
+    if (over != 0 && a->sealed != NULL) {
+        sealed_host_ended(a->sealed, &p->host, over);
     }
     if (a->router != NULL) {
         router_look_again(a->router, false);

@@ -78,12 +78,17 @@ static bool paths(void *context, slice target, slice instance, slice function, l
 
 // --- who may -----------------------------------------------------------------------------------------------
 
+// A call that names its link must be by that one: rules may be about it. Providers of 1.x name none.
+static bool is_by(const lattice_link *l, const lattice_invocation *i) {
+    return slice_equal(l->target, i->target) && (i->link.len == 0 || slice_equal(l->name, i->link));
+}
+
 static bool is_linked(const lattice_core *core, const lattice_invocation *i, slice interface) {
     const lattice_link *links;
     size_t count = lattice_core_links_from(core, i->source, &links);
     for (size_t k = 0; k < count; k++) {
         const lattice_link *l = &links[k];
-        for (size_t n = 0; n < l->interfaces.count && slice_equal(l->target, i->target); n++) {
+        for (size_t n = 0; n < l->interfaces.count && is_by(l, i); n++) {
             size_t at = l->ns.len + 1 + l->package.len + 1;
             bool is = interface.len == at + l->interfaces.items[n].len &&
                       slice_equal(slice_sub(interface, 0, l->ns.len), l->ns) &&

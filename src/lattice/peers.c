@@ -218,6 +218,21 @@ static host *add_host(peers *p, const nkey_public *key) {
     return h;
 }
 
+uint64_t peer_over_before(const peer *p, peer_news news) {
+    switch (news) {
+    case PEER_CAME: // it may have been silent, and forgotten, in another life
+    case PEER_RESTARTED:
+        return p->epoch;
+    case PEER_LEFT:
+        return p->epoch + 1;
+    case PEER_LOST:
+        return UINT64_MAX;
+    case PEER_CHANGED:
+        break;
+    }
+    return 0;
+}
+
 static void tell(peers *p, const host *h, peer_news news) {
     if (p->options.changed != NULL) {
         p->options.changed(p->options.arg, &h->seen, news);

@@ -54,6 +54,10 @@ typedef enum peer_news {
     PEER_LOST,      // is silent
 } peer_news;
 
+// What the news mean for sessions and calls (sealed_host_ended): lives of the host before this epoch are
+// over. 0: none; UINT64_MAX: it is silent.
+uint64_t peer_over_before(const peer *p, peer_news news);
+
 typedef struct peers_options {
     nkey_public self; // what it says is passed over
     uint64_t seed;    // of the choice among replicas

@@ -438,7 +438,7 @@ static void look_after(sealed_peer *p, session_now now) {
     session *c = sessions_to(s->sessions, &p->host, now);
     uint64_t silence_ns = c == NULL ? 0 : session_unheard_ns(c, now);
     if (silence_ns >= SEALED_SILENCE_NS) {
-        session_drop(c);
+        session_pass_over(c);
         if (!list_empty(&p->lines) && p->greetings == 0) {
             greet(p);
         }

@@ -332,10 +332,13 @@ session *sessions_to(sessions *s, const nkey_public *host, session_now now) {
     session *unheard = NULL;
     for (list_node *n = p->sessions.prev; n != &p->sessions; n = n->prev) {
         session *c = session_of(n);
-        if (c->is_heard && !is_over(c, now)) {
+        if (is_over(c, now) || c->is_silent) {
+            continue;
+        }
+        if (c->is_heard) {
             return c;
         }
-        if (c->is_proved && !is_over(c, now) && unheard == NULL) {
+        if (c->is_proved && unheard == NULL) {
             unheard = c;
         }
     }
@@ -361,7 +364,7 @@ uint64_t session_unheard_ns(const session *c, session_now now) {
     return c->unheard_ns == 0 || now.ns < c->unheard_ns ? 0 : now.ns - c->unheard_ns;
 }
 
-void session_drop(session *c) { session_end(c); }
+void session_pass_over(session *c) { c->is_silent = true; }
 
 bool session_is_due(const session *c, session_now now) {
     uint64_t life = c->ends_ns - c->made_ns;
@@ -456,6 +459,7 @@ status sessions_open(sessions *s, slice frame, session_now now, session **ret, u
     note_seen(c, number);
     c->is_proved = c->is_heard = true;
     c->unheard_ns = 0;
+    c->is_silent = false;
     *ret = c;
     *ret_len = sealed.len;
     return STATUS_OK;

@@ -93,11 +93,13 @@ status sessions_finish(sessions *s, slice welcome, session_now now, session **re
 session *sessions_to(sessions *s, const nkey_public *host, session_now now);
 bool session_is_due(const session *c, session_now now); // time to greet again: 8/10 of its life are over
 // Something was sent that the other end answers; for how long nothing at all has come since (0: nothing is
-// expected). Ask whether it is there, and drop what stays silent: sessions are lost with the life of a host
-// that said nothing.
+// expected). Ask whether it is there, and pass over what stays silent: sessions are lost with the life of a
+// host that said nothing.
 void session_expect(session *c, session_now now);
 uint64_t session_unheard_ns(const session *c, session_now now);
-void session_drop(session *c);
+// Nothing is sent by it until something comes by it: a host that only stood still, or was cut off, does not
+// know that it was given up, and goes on with it.
+void session_pass_over(session *c);
 const nkey_public *session_host(const session *c);
 uint64_t session_epoch(const session *c);               // of the other host
 const cluster_member *session_member(const session *c); // the other host as it was verified

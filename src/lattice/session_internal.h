@@ -52,6 +52,7 @@ struct session {
     bool is_proved;      // the other end has the keys: its welcome said so, or it has used them
     bool is_heard;       // something has come
     uint64_t unheard_ns; // since when something is expected; 0: nothing is
+    bool is_silent;      // for too long to send by it; it may be heard of again
     list_node of_peer;
     session *next;
 };

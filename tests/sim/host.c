@@ -291,12 +291,9 @@ static void on_peer(void *arg, const peer *p, peer_news news) {
     if (h->s->broken == SIM_BREAK_SESSIONS) {
         serve_old_call(h, p);
     }
-    if (news == PEER_RESTARTED || news == PEER_CAME) {
-        sealed_host_ended(h->sealed, &p->host, p->epoch);
-    } else if (news == PEER_LEFT) {
-        sealed_host_ended(h->sealed, &p->host, p->epoch + 1);
-    } else if (news == PEER_LOST) {
-        sealed_host_ended(h->sealed, &p->host, UINT64_MAX);
+    uint64_t over = peer_over_before(p, news);
+    if (over != 0) {
+        sealed_host_ended(h->sealed, &p->host, over);
     }
     router_look_again(h->router, false);
 }

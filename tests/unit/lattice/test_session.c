@@ -84,6 +84,24 @@ TEST(two_hosts_talk) {
     pair_free(&p);
 }
 
+TEST(a_silent_session_is_passed_over_until_something_comes_by_it) {
+    pair p;
+    session *at_b = NULL, *at_a = NULL;
+    pair_make(&p);
+    session *c = shake(&p, SECOND);
+    seal(&p, c, "a");
+    EXPECT(open_at(&p, &p.b, SECOND, &at_b) == STATUS_OK);
+    session_pass_over(c);
+    EXPECT(sessions_to(p.a.sessions, &p.b.name, trust_now(SECOND)) == NULL);
+    seal(&p, at_b, "b");
+    EXPECT(open_at(&p, &p.a, SECOND, &at_a) == STATUS_OK);
+    EXPECT(sessions_to(p.a.sessions, &p.b.name, trust_now(SECOND)) == c);
+    session_pass_over(c);
+    session *next = shake(&p, 2 * SECOND); // another one is used meanwhile
+    EXPECT(sessions_to(p.a.sessions, &p.b.name, trust_now(2 * SECOND)) == next);
+    pair_free(&p);
+}
+
 TEST(a_message_counts_once_and_in_its_direction) {
     pair p;
     session *at = NULL;
