@@ -13,6 +13,7 @@ enum {
     HEALTH_BYTES_MAX = 64 << 10, // of an answer
     EARLY_BYTES_MAX = 1 << 20,   // of what is told again
 };
+#define CHANGE_NS 500000000ull // between the end of a link and its new beginning
 #define SECOND_NS 1000000000ull
 #define LONG_LIFE_NS (60 * SECOND_NS)
 #define SHUTDOWN_NS_DEFAULT 300000000ull
@@ -32,6 +33,7 @@ struct provider_life {
     nkey_text xkey_text;
     life_state state;
     provider_wants wants;
+    bool *is_late; // of each link: it has ended for the provider, and is to begin anew
     uint64_t random;
     uint64_t started_ns;
     uint32_t failures;
@@ -39,7 +41,7 @@ struct provider_life {
     bool was_heard; // has answered since it was started
     early *first, **last;
     size_t early_bytes;
-    loop_timer health_timer, restart_timer, kill_timer;
+    loop_timer health_timer, restart_timer, kill_timer, change_timer;
     loop_soon stopped_soon;
     bus_request health, shutdown;
 };
@@ -135,35 +137,60 @@ static void tell_link(provider_life *l, const host_data_link *link) {
 static void tell_link_end(provider_life *l, const host_data_link *link) {
     auto_buf b = {0};
     buf_init(&b, bus_payload_max(l->options.bus));
-    if (!l->options.is_bus_shared && host_data_write_link_end(link, &b, NULL) == STATUS_OK) {
+    if (host_data_write_link_end(link, &b, NULL) == STATUS_OK) {
         tell(l, l->options.id, "linkdefs.del", buf_slice(&b));
     }
 }
 
-static void tell_changes(provider_life *l, const provider_wants *before) {
-    for (size_t i = 0; i < before->link_count; i++) {
+static void tell_ends(provider_life *l, const provider_wants *before) {
+    for (size_t i = 0; !l->options.is_bus_shared && i < before->link_count; i++) {
         if (provider_wants_find_link(&l->wants, &before->links[i]) == NULL) {
             tell_link_end(l, &before->links[i]);
         }
     }
+}
+
+// Providers take no second beginning of a link that they have; and the two messages are of different
+// subjects, which they may read in any order. So there is time between them.
+static void tell_beginnings(provider_life *l, const provider_wants *before, const bool *was_late) {
     for (size_t i = 0; i < l->wants.link_count; i++) {
-        const host_data_link *was = provider_wants_find_link(before, &l->wants.links[i]);
-        if (was == NULL || !provider_wants_equal_links(was, &l->wants.links[i])) {
-            tell_link(l, &l->wants.links[i]);
+        const host_data_link *link = &l->wants.links[i], *was = provider_wants_find_link(before, link);
+        if (was == NULL) {
+            tell_link(l, link);
+        } else if (was_late != NULL && was_late[was - before->links]) {
+            l->is_late[i] = true;
+        } else if (!provider_wants_equal_links(was, link)) {
+            tell_link_end(l, link);
+            l->is_late[i] = true;
+            loop_timer_start_in(&l->change_timer, CHANGE_NS);
         }
     }
-    if (!provider_wants_same_values(&before->config, &l->wants.config)) {
-        tell_config(l);
+}
+
+static void tell_late(void *arg) {
+    provider_life *l = arg;
+    for (size_t i = 0; i < l->wants.link_count; i++) {
+        if (l->is_late[i]) {
+            tell_link(l, &l->wants.links[i]);
+            l->is_late[i] = false;
+        }
     }
 }
 
 void provider_life_want(provider_life *l, provider_wants *wants) {
     provider_wants before = l->wants;
+    bool *was_late = l->is_late;
     l->wants = *wants;
     *wants = (provider_wants){0};
+    l->is_late = mem_calloc(l->wants.link_count + 1, sizeof *l->is_late);
     if (l->state == LIFE_RUNNING) {
-        tell_changes(l, &before);
+        tell_ends(l, &before);
+        tell_beginnings(l, &before, was_late);
+        if (!provider_wants_same_values(&before.config, &l->wants.config)) {
+            tell_config(l);
+        }
     }
+    mem_free(was_late);
     provider_wants_done(&before);
 }
 
@@ -264,6 +291,9 @@ static status spawn(provider_life *l, err *e) {
     TRY(s);
     l->state = LIFE_RUNNING;
     l->was_heard = false;
+    loop_timer_stop(&l->change_timer); // it begins with what there is now
+    mem_free(l->is_late);
+    l->is_late = mem_calloc(l->wants.link_count + 1, sizeof *l->is_late);
     l->started_ns = loop_now_ns(l->options.host->loop);
     loop_timer_start_in(&l->health_timer, PROVIDER_HEALTH_FIRST_NS);
     tell_config(l); // as hosts of 1.x do, once more than is in the line
@@ -302,6 +332,7 @@ status provider_life_start(provider_life *l, provider_wants *wants, err *e) {
 static void quiet(provider_life *l) {
     loop_timer_stop(&l->health_timer);
     loop_timer_stop(&l->restart_timer);
+    loop_timer_stop(&l->change_timer);
     bus_request_cancel(&l->health);
     forget_early(l);
 }
@@ -400,6 +431,7 @@ status provider_life_new(const provider_life_options *options, provider_life **r
     loop_timer_init(&l->health_timer, options->host->loop, ask_health, l);
     loop_timer_init(&l->restart_timer, options->host->loop, restart, l);
     loop_timer_init(&l->kill_timer, options->host->loop, on_kill, l);
+    loop_timer_init(&l->change_timer, options->host->loop, tell_late, l);
     loop_soon_init(&l->stopped_soon, on_stopped_soon, l);
     *ret = l;
     return STATUS_OK;
@@ -417,6 +449,7 @@ void provider_life_free(provider_life *l) {
     loop_soon_cancel(&l->stopped_soon);
     bus_request_cancel(&l->shutdown);
     provider_wants_done(&l->wants);
+    mem_free(l->is_late);
     nkey_free(l->xkey);
     secret_wipe(l->texts, l->options.id.len + l->options.url.len + l->options.jwt.len + l->options.seed.len);
     mem_free(l->texts);

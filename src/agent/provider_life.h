@@ -7,6 +7,7 @@
 //
 // - Health: asked 5 s after each start and then every 30 s. No answer counts as one that says "not well", but
 //   only where it was well before.
+// - A link that changes ends first, and begins anew half a second later.
 // - What changes is told at once, and once more with the first answer about its health: until then it may not
 //   have been listening.
 // - Waits between starts: half to all of 1, 2, 4 ... 60 s; from the beginning again after a minute of life.

@@ -33,6 +33,8 @@ typedef struct world {
 
 static world *world_of(bus *b) { return (world *)b; }
 
+static bool bus_is_there(const bus *b) { return !((const world *)b)->is_disconnected; }
+
 static size_t bus_max(const bus *b) { return b == NULL ? 0 : 1 << 20; }
 
 static status bus_take(bus *b, const bus_message *m, err *e) {
@@ -62,8 +64,11 @@ static void bus_forget(bus_request *r) {
     r->b = NULL;
 }
 
-static const bus_ops ops = {
-    .payload_max = bus_max, .publish = bus_take, .request = bus_ask, .request_cancel = bus_forget};
+static const bus_ops ops = {.is_up = bus_is_there,
+                            .payload_max = bus_max,
+                            .publish = bus_take,
+                            .request = bus_ask,
+                            .request_cancel = bus_forget};
 
 static void answer(world *w, status code, const char *payload) {
     REQUIRE(w->asked != NULL);
@@ -274,6 +279,31 @@ TEST(what_changes_is_told_and_nothing_else) {
         "wasmbus.rpc.default.kv.config.update {\"level\":\"2\"}\n",
         SLICE_ARG(provider_life_link_key(w->life)));
     EXPECT_TEXT(told(w), expected); // that a link has gone is told by who was asked to remove it
+    world_free(w);
+}
+
+TEST(a_link_that_changes_ends_first) {
+    world *w = world_new(true);
+    char put[200];
+    host_data_link link = link_to("a", config_a);
+    start(w, NULL, &link, 1);
+    buf_clear(&w->told);
+    link.target_config.items = config_b;
+    want(w, NULL, &link, 1);
+    EXPECT_CONTAINS(told(w), "wasmbus.rpc.default.kv.linkdefs.del {\"source_id\":\"a\"");
+    EXPECT(strstr(told(w), "linkdefs.put") == NULL);
+    buf_clear(&w->told);
+    link.target_config.items = config_a; // meanwhile again
+    want(w, NULL, &link, 1);
+    EXPECT_TEXT(told(w), "");
+    pass(w, SECOND_NS / 2);
+    (void)snprintf(put, sizeof put, "wasmbus.rpc.default.%.*s.linkdefs.put {\"source_id\":\"a\"",
+                   SLICE_ARG(provider_life_link_key(w->life)));
+    EXPECT_CONTAINS(told(w), put);
+    EXPECT_CONTAINS(told(w), "\"target_config\":{\"level\":\"1\"}");
+    buf_clear(&w->told);
+    pass(w, SECOND_NS);
+    EXPECT_TEXT(told(w), "");
     world_free(w);
 }
 
