@@ -56,6 +56,17 @@ typedef struct draining {
     size_t left;                   // components that stay
 } draining;
 
+static const json_value *inventory_of(const draining *d) {
+    slice host;
+    for (size_t i = 0; i < json_count(d->inventories); i++) {
+        const json_value *inventory = json_at(d->inventories, i);
+        if (json_as_text(json_get(inventory, "host_id"), &host) && slice_equal(host, d->host)) {
+            return inventory;
+        }
+    }
+    return NULL;
+}
+
 static bool runs_elsewhere(const draining *d, slice id) {
     for (size_t i = 0; i < json_count(d->inventories); i++) {
         const json_value *inventory = json_at(d->inventories, i), *list = json_get(inventory, "components");
@@ -96,7 +107,8 @@ static status find_other(draining *d, const cli_scaling *c, const json_value *it
 static status start_elsewhere(draining *d, cli_scaling *c, const json_value *item, err *e) {
     char other[64];
     int64_t count = 1;
-    bool is_told = json_is_array(json_get(json_get(item, "writ"), "config"));
+    const json_value *configs = json_get(json_get(inventory_of(d), "writ"), "config");
+    bool is_told = json_is_object(configs);
     if (!is_told && !d->a->is_forced) {
         return err_set(e, STATUS_UNSUPPORTED,
                        "%s: its host does not tell which configuration it has; --force moves it without one",
@@ -105,7 +117,7 @@ static status start_elsewhere(draining *d, cli_scaling *c, const json_value *ite
     TRY(find_other(d, c, item, other, e));
     (void)json_as_integer(json_get(item, "max_instances"), &count);
     c->count = (uint64_t)count;
-    TRY(cli_lattice_scale_one(c, slice_from_text(other), item, d->l, e));
+    TRY(cli_lattice_scale_one(c, slice_from_text(other), item, json_get(configs, c->id), d->l, e));
     c->count = 0;
     return STATUS_OK;
 }
@@ -115,7 +127,7 @@ static status move(draining *d, slice id, const json_value *item, err *e) {
     cli_scaling c = {.id = name, .wait_ns = d->a->wait_ns};
     (void)snprintf(name, sizeof name, "%.*s", SLICE_ARG(id));
     TRY(runs_elsewhere(d, id) ? STATUS_OK : start_elsewhere(d, &c, item, e));
-    TRY(cli_lattice_scale_one(&c, d->host, item, d->l, e));
+    TRY(cli_lattice_scale_one(&c, d->host, item, NULL, d->l, e));
     cli_tell(&d->a->lattice, name, "taken off", NULL);
     return STATUS_OK;
 }
@@ -133,17 +145,6 @@ static void move_all(draining *d, const json_value *components) {
             d->left++;
         }
     }
-}
-
-static const json_value *inventory_of(const draining *d) {
-    slice host;
-    for (size_t i = 0; i < json_count(d->inventories); i++) {
-        const json_value *inventory = json_at(d->inventories, i);
-        if (json_as_text(json_get(inventory, "host_id"), &host) && slice_equal(host, d->host)) {
-            return inventory;
-        }
-    }
-    return NULL;
 }
 
 static status drain(draining *d, err *e) {

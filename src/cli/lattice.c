@@ -329,7 +329,10 @@ static void find_in(cli_running *r, const json_value *inventory, const char *mem
         slice found = slice_empty(), host = slice_empty();
         (void)json_as_text(json_get(json_at(list, i), "id"), &found);
         if (slice_equal_text(found, id) && json_as_text(json_get(inventory, "host_id"), &host)) {
+            const json_value *configs = json_get(json_get(inventory, "writ"), "config");
             r->items[r->count].host = host;
+            r->items[r->count].tells_config = json_is_object(configs);
+            r->items[r->count].configs = json_get(configs, id);
             r->items[r->count++].item = json_at(list, i);
         }
     }

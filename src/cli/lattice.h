@@ -66,7 +66,9 @@ typedef struct cli_running {
     size_t count; // at least one
     struct {
         slice host;
-        const json_value *item; // of that member
+        const json_value *item;    // of that member
+        bool tells_config;         // the host says which configurations components have
+        const json_value *configs; // their names; NULL = none
     } items[CLI_RUNNING_MAX];
 } cli_running;
 // STATUS_NOT_FOUND when it does not run. The caller frees it with cli_running_done.

@@ -7,14 +7,14 @@
 
 // What a scale does not name again is gone afterwards, so everything that is known is named again. Hosts
 // of 1.x do not tell the names of a component's configuration.
-static json_value *configs_of(const cli_scaling *c, const json_value *item) {
-    const json_value *known = json_get(json_get(item, "writ"), "config");
+static json_value *configs_of(const cli_scaling *c, const json_value *known) {
     return c->configs != NULL     ? cli_words_json(c->configs)
            : json_is_array(known) ? json_clone(known)
                                   : json_array_new();
 }
 
-static json_value *make_body(const cli_scaling *c, slice host, const json_value *item) {
+static json_value *make_body(const cli_scaling *c, slice host, const json_value *item,
+                             const json_value *known) {
     json_value *body = json_object_new();
     slice ref = slice_empty();
     (void)json_as_text(json_get(item, "image_ref"), &ref);
@@ -22,7 +22,7 @@ static json_value *make_body(const cli_scaling *c, slice host, const json_value 
     json_put_text(body, "component_id", slice_from_text(c->id));
     json_put_text(body, "host_id", host);
     json_put_integer(body, "count", (int64_t)c->count);
-    json_put(body, "config", configs_of(c, item));
+    json_put(body, "config", configs_of(c, known));
     if (json_member_count(json_get(item, "annotations")) > 0) {
         json_put(body, "annotations", json_clone(json_get(item, "annotations")));
     }
@@ -32,8 +32,8 @@ static json_value *make_body(const cli_scaling *c, slice host, const json_value 
     return body;
 }
 
-status cli_lattice_scale_one(const cli_scaling *c, slice host, const json_value *item, cli_lattice *l,
-                             err *e) {
+status cli_lattice_scale_one(const cli_scaling *c, slice host, const json_value *item,
+                             const json_value *known, cli_lattice *l, err *e) {
     cli_outcome o = {.done = "component_scaled",
                      .failed = "component_scale_failed",
                      .member = "component_id",
@@ -41,7 +41,7 @@ status cli_lattice_scale_one(const cli_scaling *c, slice host, const json_value 
                      .instances = (int64_t)c->count};
     (void)snprintf(o.host, sizeof o.host, "%.*s", SLICE_ARG(host));
     TRY(cli_outcome_listen(&o, l, e));
-    json_value *body = make_body(c, host, item);
+    json_value *body = make_body(c, host, item, known);
     status s = cli_lattice_ask(l, "component.scale", host, body, NULL, e);
     json_free(body);
     s = s == STATUS_OK && c->wait_ns > 0 ? cli_outcome_wait(&o, l, c->wait_ns, e) : s;
@@ -67,8 +67,7 @@ status cli_lattice_scale(const cli_scaling *c, cli_lattice_args *a, cli_lattice 
     cli_running *r = MEM_NEW(cli_running);
     status s = cli_running_find(l, "components", c->id, c->host, r, e);
     for (size_t i = 0; i < r->count && s == STATUS_OK; i++) {
-        bool is_told = c->count == 0 || c->configs != NULL ||
-                       json_is_array(json_get(json_get(r->items[i].item, "writ"), "config"));
+        bool is_told = c->count == 0 || c->configs != NULL || r->items[i].tells_config;
         if (!is_told) {
             fprintf(stderr,
                     "host %.*s does not tell which configuration %s has: it has none from now on, or name it "
@@ -76,7 +75,7 @@ status cli_lattice_scale(const cli_scaling *c, cli_lattice_args *a, cli_lattice 
                     "--config\n",
                     SLICE_ARG(slice_sub(r->items[i].host, 0, 64)), c->id);
         }
-        s = cli_lattice_scale_one(c, r->items[i].host, r->items[i].item, l, e);
+        s = cli_lattice_scale_one(c, r->items[i].host, r->items[i].item, r->items[i].configs, l, e);
         if (s == STATUS_OK) {
             tell(c, a, r->items[i].host);
         }

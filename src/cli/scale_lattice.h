@@ -16,6 +16,6 @@ enum { CLI_SCALE_WAIT_S = 60 };
 
 // Tells what it did.
 status cli_lattice_scale(const cli_scaling *c, cli_lattice_args *a, cli_lattice *l, err *e) WRIT_MUST_USE;
-// One of those that run. Tells nothing.
-status cli_lattice_scale_one(const cli_scaling *c, slice host, const json_value *item, cli_lattice *l,
-                             err *e) WRIT_MUST_USE;
+// One of those that run, which has these configurations (an array, or NULL). Tells nothing.
+status cli_lattice_scale_one(const cli_scaling *c, slice host, const json_value *item,
+                             const json_value *known, cli_lattice *l, err *e) WRIT_MUST_USE;

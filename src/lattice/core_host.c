@@ -117,6 +117,20 @@ static json_value *provider(const core_provider *p) {
     return v;
 }
 
+// Which configurations components have, by name: a scale that does not name them again takes them away.
+static json_value *configurations(const lattice_core *c) {
+    json_value *v = json_object_new();
+    for (size_t i = 0; i < c->components.count; i++) {
+        const core_component *p = (const core_component *)(const void *)c->components.items[i];
+        if (p->running != NULL && p->running->config.count > 0) {
+            char id[CORE_ID_BYTES_MAX + 1];
+            (void)snprintf(id, sizeof id, "%.*s", SLICE_ARG(p->record.key));
+            json_put(v, id, core_json_texts(p->running->config));
+        }
+    }
+    return v;
+}
+
 json_value *core_inventory(const lattice_core *c, lattice_time t) {
     char uptime[UPTIME_BYTES_MAX];
     uint64_t seconds = uptime_s(c, t);
@@ -146,6 +160,7 @@ json_value *core_inventory(const lattice_core *c, lattice_time t) {
     json_put_integer(v, "uptime_seconds", (int64_t)seconds);
     json_value *writ = describe(c);
     json_put(writ, "control", counters(c));
+    json_put(writ, "config", configurations(c));
     json_put(v, "writ", writ);
     return v;
 }

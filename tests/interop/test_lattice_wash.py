@@ -70,8 +70,8 @@ class Lattice(harness.Case):
 
     def wash(self, *arguments, rpc=False, fails=False):
         which = "rpc" if rpc else "ctl"
-        command = [harness.peer("wash"), *map(str, arguments), f"--{which}-host", "127.0.0.1", f"--{which}-port", self.port,
-                   "-x", self.lattice, "-o", "json"]
+        command = [harness.peer("wash"), *map(str, arguments), f"--{which}-host", "127.0.0.1", f"--{which}-port",
+                   self.port, "-x", self.lattice, "-o", "json"]
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=SECONDS_MAX)
         text = next((t for t in (done.stdout, done.stderr) if "{" in t), None)
         self.assertIsNotNone(text, f"{command}: {done.stdout}{done.stderr}")
@@ -189,6 +189,7 @@ class Writ(Lattice):
         self.writ("drain", "ours", "--stop")
         self.assertEqual(self.ours.process.wait(30), 0)
         self.assertEqual(self.components("second"), {"back": (image, 5)})
+        self.assertEqual(self.ask("get", "inventory", "second")["inventories"][0]["writ"]["config"], {"back": ["c"]})
 
 
 class Mixed(Lattice):

@@ -50,7 +50,7 @@ TEST(hosts_tell_of_themselves) {
                 "\"host_id\":\"NHOST\",\"friendly_name\":\"quiet-river-1234\",\"labels\":" LABELS
                 ",\"version\":\"1.9.2\",\"uptime_human\":\"1day 2h 3m 4s\",\"uptime_seconds\":93784,"
                 "\"writ\":{\"strict\":true,\"version\":\"0.1\",\"control\":{\"requests\":2,\"refused\":0,"
-                "\"malformed\":0,\"bad_entries\":0}}}}");
+                "\"malformed\":0,\"bad_entries\":0},\"config\":{}}}}");
     END(h);
 }
 
@@ -245,6 +245,7 @@ TEST(a_component_waits_for_its_configuration) {
     const char *scale =
         "{\"component_ref\":\"r\",\"component_id\":\"a\",\"count\":1,\"config\":[\"x\",\"y\"]}";
     EXPECT_TEXT(control_ask(&p, "component.scale.NHOST", scale), YES(""));
+    EXPECT_CONTAINS(control_ask(&p, "host.get.NHOST", ""), "\"config\":{\"a\":[\"x\",\"y\"]}");
     EXPECT_CONTAINS(
         control_event(&p, "component_scale_failed", 0),
         "\"error\":\"Unable to fetch requested config: Configuration x not found in config store. "
