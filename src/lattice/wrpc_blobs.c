@@ -30,7 +30,7 @@ typedef struct blob_job {
     buf stream, outcome; // what came on the paths
     wrpc_pieces pieces;  // JOB_READ
     uint64_t created_at, size;
-    bool is_old, was_retried, has_enough;
+    bool is_old, was_retried;
 } blob_job;
 
 static blob_job *job_of(lattice_call *c) { return (blob_job *)(void *)c; }
@@ -200,18 +200,43 @@ static void on_probe(blob_job *j) {
 
 // --- callbacks ---------------------------------------------------------------------------------------------
 
+static void finish_job(blob_job *j);
+
+// A stream that stands in place is all of it, whatever its outcome beside it would say.
+static void on_inline(blob_job *j, values_reader *r) {
+    const uint8_t *from = r->at;
+    if (j->kind == JOB_READ) {
+        slice bytes = values_read_bytes(r);
+        slice fitting = slice_sub(bytes, 0, (size_t)wanted(&j->q->call, j->size));
+        if (buf_append(&j->stream, fitting) != STATUS_OK) {
+            values_read_fail(r, "a part of an object is too long");
+        }
+    } else {
+        for (uint32_t left = values_read_count(r, 1); left > 0 && values_read_ok(r); left--) {
+            (void)values_read_string(r);
+        }
+        if (buf_append(&j->stream, slice_of(from, (size_t)(r->at - from))) != STATUS_OK ||
+            buf_append_byte(&j->stream, 0) != STATUS_OK) {
+            values_read_fail(r, "the list of the provider is too long");
+        }
+    }
+    lattice_call_cancel(&j->call);
+    if (values_read_ok(r)) {
+        finish_job(j);
+    } else {
+        fail_job(j, STATUS_IO, r->problem);
+    }
+}
+
 // An error in place of a stream, or one whose bytes stand here; otherwise what follows is on the paths.
 static void on_stream_results(blob_job *j, slice results) {
     values_reader r = values_reader_of(results);
     if (!values_read_is_ok(&r)) {
         slice text = values_read_string(&r);
-        j->has_enough = true;
         lattice_call_cancel(&j->call);
         reply_text(j, text);
     } else if (results.len > 1 && results.data[1] != 0) {
-        j->has_enough = true;
-        lattice_call_cancel(&j->call);
-        fail_job(j, STATUS_UNSUPPORTED, "the provider gave a stream in place, which none does");
+        on_inline(j, &r);
     }
 }
 
