@@ -181,7 +181,7 @@ static void on_ready(void *context) {
 
 static status permit(void *context, const bus_message *m, slice command, err *e) {
     agent *a = context;
-    roles_answer who;
+    roles_answer who = {0};
     lattice_refused why;
     status s = roles_check(a->roles, m, role_needed(command), wall_ms(), &who, &why, e);
     if (s != STATUS_OK) {
