@@ -29,7 +29,8 @@ typedef struct watched {
     core_bucket bucket;
     char name[BUS_BUCKET_BYTES_MAX];
     bus_kv_op open;
-    bool is_open;
+    bool is_open;    // and watched
+    bool is_missing; // somebody has removed it
     bus_kv_watch watch;
 } watched;
 
@@ -39,7 +40,8 @@ struct lattice_control {
     lattice_control_options options;
     lattice_core *core;
     char prefix[LATTICE_PREFIX_BYTES_MAX + LATTICE_NAME_BYTES_MAX + 8]; // "wasmbus.ctl.v1.default"
-    bool is_ready, has_stopped;
+    bool is_subscribed, is_ready, has_stopped;
+    bus_kv_op settling;
     char trouble[REASON_BYTES_MAX];
     bus_watcher watcher;
     watched buckets[BUCKETS];
@@ -269,7 +271,6 @@ static status subscribe_all(lattice_control *c, err *e) {
     for (size_t i = 0; i < SUBSCRIPTIONS; i++) {
         status s = is_refused(c, &SUBJECTS[i]) ? STATUS_OK : subscribe(c, i, c->options.core.host_id, e);
         if (s != STATUS_OK) {
-            unsubscribe_all(c);
             return s;
         }
     }
@@ -283,20 +284,35 @@ static void try_later(lattice_control *c, const char *what, const char *why) {
     loop_timer_start_in(&c->retry, RETRY_NS);
 }
 
+// A server that has answered this has heard of the subscriptions, which went before.
+static void on_settled(void *arg, const bus_kv_result *r) {
+    lattice_control *c = arg;
+    (void)r; // whatever it is; after a lost connection subscriptions are made again
+    c->is_ready = true;
+    c->trouble[0] = '\0';
+    c->options.owner.ready(c->options.owner.context);
+    if (c->changes != 0) {
+        loop_soon_add(c->ctl->loop, &c->tell);
+    }
+}
+
 static void get_ready(lattice_control *c) {
     err e = {0};
-    if (c->is_ready || c->has_stopped || !lattice_core_is_caught_up(c->core)) {
+    if (c->is_subscribed || c->has_stopped || !lattice_core_is_caught_up(c->core)) {
         return;
     }
-    if (subscribe_all(c, &e) != STATUS_OK) {
+    status s = subscribe_all(c, &e);
+    s = s == STATUS_OK ? bus_kv_get(c->ctl, &c->settling, bucket_of(c, CORE_CONFIG_DATA),
+                                    slice_from_text("settled"), deadline(c), on_settled, c, &e)
+                       : s;
+    if (s != STATUS_OK) {
+        unsubscribe_all(c);
         try_later(c, "subscribe to the control interface", e.message);
         return;
     }
-    c->is_ready = true;
-    c->trouble[0] = '\0';
+    c->is_subscribed = true;
     lattice_core_started(c->core, lattice_control_now(c));
     plan_tick(c);
-    c->options.owner.ready(c->options.owner.context);
 }
 
 static void on_watch_restarted(void *arg) {
@@ -317,26 +333,35 @@ static void on_watch_caught_up(void *arg) {
 
 static void on_watch_failed(void *arg, status code, const char *text) {
     watched *w = arg;
-    (void)code;
     trouble(w->c, w->name, text == NULL ? "the watch failed" : text);
+    if (code == STATUS_NOT_FOUND) {
+        w->is_missing = true; // the watch goes on by itself when it is there again
+        loop_timer_start_in(&w->c->retry, RETRY_NS);
+    }
 }
 
-static void on_open(void *arg, const bus_kv_result *r) {
-    watched *w = arg;
+static void watch_bucket(watched *w) {
     err e = {0};
-    if (r->code != STATUS_OK) {
-        try_later(w->c, w->name, r->text == NULL ? status_name(r->code) : r->text);
-        return;
-    }
-    w->is_open = true;
     w->watch = (bus_kv_watch){.restarted = on_watch_restarted,
                               .entry = on_watch_entry,
                               .caught_up = on_watch_caught_up,
                               .failed = on_watch_failed,
                               .arg = w};
-    if (bus_kv_watch_start(w->c->ctl, &w->watch, slice_from_text(w->name), &e) != STATUS_OK) {
-        w->is_open = false;
+    w->is_open = bus_kv_watch_start(w->c->ctl, &w->watch, slice_from_text(w->name), &e) == STATUS_OK;
+    if (!w->is_open) {
         try_later(w->c, w->name, e.message);
+    }
+}
+
+static void on_open(void *arg, const bus_kv_result *r) {
+    watched *w = arg;
+    if (r->code != STATUS_OK) {
+        try_later(w->c, w->name, r->text == NULL ? status_name(r->code) : r->text);
+        return;
+    }
+    w->is_missing = false;
+    if (!w->is_open) {
+        watch_bucket(w);
     }
 }
 
@@ -349,7 +374,7 @@ static void on_begin(void *arg) {
     for (size_t i = 0; i < BUCKETS; i++) {
         watched *w = &c->buckets[i];
         err e = {0};
-        if (!w->is_open && w->open.b == NULL &&
+        if ((!w->is_open || w->is_missing) && w->open.b == NULL &&
             bus_kv_open(c->ctl, &w->open, slice_from_text(w->name), deadline(c), on_open, w, &e) !=
                 STATUS_OK) {
             try_later(c, w->name, e.message);
@@ -391,6 +416,7 @@ static void name_buckets(lattice_control *c, slice lattice) {
 
 status lattice_control_new(const lattice_control_options *options, lattice_control **ret, err *e) {
     lattice_control *c = MEM_NEW(lattice_control);
+    c->options = *options;
     const core_effects effects = effects_of(c);
     status s = lattice_core_new(&options->core, &effects, &c->core, e);
     if (s != STATUS_OK) {
@@ -401,7 +427,6 @@ status lattice_control_new(const lattice_control_options *options, lattice_contr
         options->core.prefix.len > 0 ? options->core.prefix : slice_from_text(LATTICE_PREFIX_DEFAULT);
     c->ctl = options->ctl;
     c->rpc = options->rpc;
-    c->options = *options;
     c->options.core.host_id = lattice_core_host_id(c->core); // the texts of `options` are the caller's
     (void)snprintf(c->prefix, sizeof c->prefix, "%.*s.v1.%.*s", SLICE_ARG(prefix),
                    SLICE_ARG(options->core.lattice));
@@ -441,6 +466,7 @@ static void stop_all(lattice_control *c) {
     loop_timer_stop(&c->retry);
     loop_soon_cancel(&c->begin);
     unsubscribe_all(c);
+    bus_kv_cancel(&c->settling);
     for (size_t i = 0; i < BUCKETS; i++) {
         bus_kv_cancel(&c->buckets[i].open);
         bus_kv_watch_stop(&c->buckets[i].watch);

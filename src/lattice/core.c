@@ -79,6 +79,7 @@ status lattice_core_new(const core_settings *settings, const core_effects *effec
     c->block = p.data;
     c->settings = pack_settings(&p, settings);
     c->effects = *effects;
+    c->effects.random(c->effects.context, &c->key, sizeof c->key);
     keep_labels(c, settings->labels);
     slice prefix = settings->prefix.len > 0 ? settings->prefix : slice_from_text(LATTICE_PREFIX_DEFAULT);
     (void)snprintf(c->subject, sizeof c->subject, "%.*s.v1.%.*s.", SLICE_ARG(prefix),

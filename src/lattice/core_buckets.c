@@ -8,6 +8,22 @@
 static const char COMPONENT_PREFIX[] = "COMPONENT_";
 static const char CLAIMS_PREFIX[] = "CLAIMS_";
 
+bool core_is_news(const lattice_core *c, core_bucket bucket, core_mark *known, const slice *value,
+                  uint64_t revision, core_mark *ret) {
+    uint64_t epoch = c->watches[bucket].epoch;
+    *ret = (core_mark){
+        .revision = revision, .epoch = epoch, .hash = value == NULL ? 0 : siphash(c->key, *value)};
+    if (known == NULL) {
+        return true;
+    }
+    bool is_late = known->epoch == epoch && revision <= known->revision;
+    bool is_same = value != NULL && known->hash == ret->hash;
+    if (is_same && !is_late) {
+        *known = *ret;
+    }
+    return !is_late && !is_same;
+}
+
 // --- links of a source -------------------------------------------------------------------------------------
 
 typedef struct link_list {
@@ -72,7 +88,7 @@ void core_source_drop(lattice_core *c, core_source *s) {
 
 static void links_changed(lattice_core *c) { c->changes |= CORE_CHANGED_LINKS; }
 
-static void set_links(lattice_core *c, slice id, slice value, uint64_t revision) {
+static void set_links(lattice_core *c, slice id, slice value, core_mark mark) {
     json_value *document = NULL;
     arena memory;
     link_list links = {0};
@@ -87,8 +103,7 @@ static void set_links(lattice_core *c, slice id, slice value, uint64_t revision)
         c->counters.bad_entries++;
     } else {
         replace_links(c, s, &links);
-        s->revision = revision;
-        s->epoch = c->watches[CORE_LATTICE_DATA].epoch;
+        s->mark = mark;
         links_changed(c);
     }
     json_free(document);
@@ -97,12 +112,12 @@ static void set_links(lattice_core *c, slice id, slice value, uint64_t revision)
 
 void core_source_set(lattice_core *c, slice id, const slice *value, uint64_t revision) {
     core_source *s = core_table_find(&c->sources, id);
-    if (s != NULL && revision <= s->revision) {
-        s->epoch = c->watches[CORE_LATTICE_DATA].epoch; // it is still there
+    core_mark mark;
+    if (!core_is_news(c, CORE_LATTICE_DATA, s == NULL ? NULL : &s->mark, value, revision, &mark)) {
         return;
     }
     if (value != NULL) {
-        set_links(c, id, *value, revision);
+        set_links(c, id, *value, mark);
     } else if (s != NULL) {
         core_source_drop(c, s);
         links_changed(c);
@@ -151,21 +166,21 @@ static core_config *config_of(lattice_core *c, slice name) {
     return s;
 }
 
-// A value that cannot be read leaves the one before, as hosts of 1.x do; without one the name is not there.
-static void set_config(lattice_core *c, slice name, slice value, uint64_t revision) {
+static void set_config(lattice_core *c, slice name, slice value, core_mark mark) {
     json_value *document = NULL;
     arena memory;
     lattice_pairs values = {0};
     arena_init(&memory, CORE_REQUEST_ARENA_BYTES * 4);
     bool is_good = read_config(value, &memory, &document, &values);
-    core_config *s = is_good ? config_of(c, name) : NULL;
-    if (s == NULL) {
-        c->counters.bad_entries++;
-    } else {
+    core_config *s = is_good ? config_of(c, name) : core_table_find(&c->config, name);
+    c->counters.bad_entries += is_good && s != NULL ? 0 : 1;
+    if (s != NULL && is_good) {
         mem_free(s->block);
         s->values = core_pairs_copy(values, &s->block);
-        s->revision = revision;
-        s->epoch = c->watches[CORE_CONFIG_DATA].epoch;
+        s->mark = mark;
+        config_changed(c);
+    } else if (s != NULL) {
+        core_config_drop(c, s);
         config_changed(c);
     }
     json_free(document);
@@ -174,12 +189,12 @@ static void set_config(lattice_core *c, slice name, slice value, uint64_t revisi
 
 void core_config_set(lattice_core *c, slice name, const slice *value, uint64_t revision) {
     core_config *s = core_table_find(&c->config, name);
-    if (s != NULL && revision <= s->revision) {
-        s->epoch = c->watches[CORE_CONFIG_DATA].epoch;
+    core_mark mark;
+    if (!core_is_news(c, CORE_CONFIG_DATA, s == NULL ? NULL : &s->mark, value, revision, &mark)) {
         return;
     }
     if (value != NULL) {
-        set_config(c, name, *value, revision);
+        set_config(c, name, *value, mark);
     } else if (s != NULL) {
         core_config_drop(c, s);
         config_changed(c);
@@ -228,14 +243,14 @@ static void sweep_lattice(lattice_core *c) {
     uint64_t epoch = c->watches[CORE_LATTICE_DATA].epoch;
     for (size_t i = c->sources.count; i > 0; i--) {
         core_source *s = (core_source *)(void *)c->sources.items[i - 1];
-        if (s->epoch != epoch) {
+        if (s->mark.epoch != epoch) {
             core_source_drop(c, s);
             links_changed(c);
         }
     }
     for (size_t i = c->claims.count; i > 0; i--) {
         core_stored_claims *s = (core_stored_claims *)(void *)c->claims.items[i - 1];
-        if (s->epoch != epoch) {
+        if (s->mark.epoch != epoch) {
             core_claims_drop(c, s);
         }
     }
@@ -245,7 +260,7 @@ static void sweep_config(lattice_core *c) {
     uint64_t epoch = c->watches[CORE_CONFIG_DATA].epoch;
     for (size_t i = c->config.count; i > 0; i--) {
         core_config *s = (core_config *)(void *)c->config.items[i - 1];
-        if (s->epoch != epoch) {
+        if (s->mark.epoch != epoch) {
             core_config_drop(c, s);
             config_changed(c);
         }

@@ -164,7 +164,7 @@ static core_stored_claims *claims_of(lattice_core *c, slice subject) {
     return s;
 }
 
-static void set_claims(lattice_core *c, slice subject, slice value, uint64_t revision) {
+static void set_claims(lattice_core *c, slice subject, slice value, core_mark mark) {
     json_value *document = NULL;
     lattice_pair members[COMPONENT_MEMBERS];
     size_t count = 0;
@@ -173,29 +173,29 @@ static void set_claims(lattice_core *c, slice subject, slice value, uint64_t rev
     buf_init(&tags, TAGS_BYTES_MAX);
     bool is_good = value.len <= CORE_REQUEST_BYTES_MAX && json_parse(value, &document, NULL) == STATUS_OK &&
                    read_claims(document, subject, &tags, members, &count, &is_provider);
-    core_stored_claims *s = is_good ? claims_of(c, subject) : NULL;
-    if (s == NULL) {
-        c->counters.bad_entries++;
-    } else {
+    core_stored_claims *s = is_good ? claims_of(c, subject) : core_table_find(&c->claims, subject);
+    c->counters.bad_entries += is_good && s != NULL ? 0 : 1;
+    if (s != NULL && !is_good) {
+        core_claims_drop(c, s);
+    } else if (s != NULL) {
         mem_free(s->block);
         s->members = core_pairs_copy((lattice_pairs){.count = count, .items = members}, &s->block);
         s->is_provider = is_provider;
-        s->revision = revision;
-        s->epoch = c->watches[CORE_LATTICE_DATA].epoch;
+        s->mark = mark;
     }
     json_free(document);
 }
 
 void core_claims_set(lattice_core *c, slice subject, const slice *value, uint64_t revision) {
     core_stored_claims *s = core_table_find(&c->claims, subject);
-    if (s != NULL && revision <= s->revision) {
-        s->epoch = c->watches[CORE_LATTICE_DATA].epoch;
+    core_mark mark;
+    if (!core_is_news(c, CORE_LATTICE_DATA, s == NULL ? NULL : &s->mark, value, revision, &mark)) {
         return;
     }
     if (!core_text_fits(subject, CORE_TEXT_ID, CORE_ID_BYTES_MAX)) {
         c->counters.bad_entries++;
     } else if (value != NULL) {
-        set_claims(c, subject, *value, revision);
+        set_claims(c, subject, *value, mark);
     } else if (s != NULL) {
         core_claims_drop(c, s);
     }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/siphash.h"
 #include "lattice/core.h"
 #include "lattice/core_read.h"
 #include "lattice/core_record.h"
@@ -24,10 +25,15 @@ enum {
 
 // --- records -----------------------------------------------------------------------------------------------
 
+typedef struct core_mark { // which entry a record is made from
+    uint64_t revision;
+    uint64_t epoch; // of the watch that told it; revisions of a bucket that was made anew begin anew, too
+    uint64_t hash;  // of the value
+} core_mark;
+
 typedef struct core_source { // COMPONENT_{id}: the links that begin there
     core_record record;
-    uint64_t revision; // of its entry
-    uint64_t epoch;    // of the watch that told it
+    core_mark mark;
     size_t count;
     lattice_link *links;
     void *block;
@@ -35,16 +41,14 @@ typedef struct core_source { // COMPONENT_{id}: the links that begin there
 
 typedef struct core_config { // of CONFIGDATA
     core_record record;
-    uint64_t revision;
-    uint64_t epoch;
+    core_mark mark;
     lattice_pairs values;
     void *block;
 } core_config;
 
 typedef struct core_stored_claims { // CLAIMS_{key}
     core_record record;
-    uint64_t revision;
-    uint64_t epoch;
+    core_mark mark;
     bool is_provider;
     lattice_pairs members; // as clients are told them
     void *block;
@@ -144,6 +148,7 @@ typedef struct core_watch {
 struct lattice_core {
     core_effects effects;
     core_settings settings; // texts point into `block`
+    siphash_key key;
     void *block;
     char subject[CORE_SUBJECT_BYTES_MAX]; // "wasmbus.ctl.v1.default."
     lattice_pairs labels;
@@ -243,7 +248,11 @@ void core_store(lattice_core *c, core_bucket bucket, slice key, slice value, uin
 
 // --- what the buckets hold ---------------------------------------------------------------------------------
 
-// `value` NULL: it is no more. Older than what is known: nothing happens.
+// Whether an entry says something new beside what `known` was made from (NULL: nothing was), which is marked
+// as told in any case. `ret` is the mark of what is to be made of it.
+bool core_is_news(const lattice_core *c, core_bucket bucket, core_mark *known, const slice *value,
+                  uint64_t revision, core_mark *ret);
+// `value` NULL: it is no more. What cannot be read is no more, either, for all hosts alike.
 void core_source_set(lattice_core *c, slice id, const slice *value, uint64_t revision);
 void core_config_set(lattice_core *c, slice name, const slice *value, uint64_t revision);
 void core_claims_set(lattice_core *c, slice subject, const slice *value, uint64_t revision);

@@ -297,6 +297,30 @@ TEST(a_watch_that_begins_anew) {
     teardown(&p);
 }
 
+TEST(a_bucket_that_was_made_anew) {
+    BEGIN(p);
+    lattice_pairs values;
+    entry(&p, CORE_LATTICE_DATA, "COMPONENT_a", "{\"url\":\"\",\"links\":[" STORED("b") "]}", 100);
+    entry(&p, CORE_CONFIG_DATA, "c", "{\"k\":\"v\"}", 100);
+    entry(&p, CORE_CONFIG_DATA, "d", "{\"k\":\"v\"}", 101);
+    lattice_core_watch_restarted(p.core, CORE_LATTICE_DATA);
+    lattice_core_watch_restarted(p.core, CORE_CONFIG_DATA);
+    size_t before = p.changed;
+    entry(&p, CORE_CONFIG_DATA, "c", "{\"k\":\"v\"}", 1); // the same
+    EXPECT_EQ(p.changed, before);
+    entry(&p, CORE_LATTICE_DATA, "COMPONENT_a", "{\"url\":\"\",\"links\":[" STORED("z") "]}", 1);
+    entry(&p, CORE_CONFIG_DATA, "d", "{\"k\":\"w\"}", 2);
+    lattice_core_caught_up(p.core, now(&p), CORE_LATTICE_DATA);
+    lattice_core_caught_up(p.core, now(&p), CORE_CONFIG_DATA);
+    EXPECT_TEXT(route(&p), "z");
+    EXPECT(lattice_core_config(p.core, slice_from_text("c"), &values));
+    REQUIRE(lattice_core_config(p.core, slice_from_text("d"), &values));
+    EXPECT(slice_equal_text(values.items[0].value, "w"));
+    entry(&p, CORE_CONFIG_DATA, "d", "{\"k\":1}", 3); // cannot be read
+    EXPECT(!lattice_core_config(p.core, slice_from_text("d"), &values));
+    teardown(&p);
+}
+
 TEST(old_peers_are_told_of_links) {
     place p;
     setup(&p, (core_settings){.allows_unsigned_peers = true});
