@@ -389,15 +389,18 @@ status provider_driver_want(provider_driver *d, const provider_wants *w, err *e)
     while (count_ending(d) >= SESSIONS_MAX - 1) { // the oldest has had its time
         session_free(LIST_ENTRY(d->ending.next, session, node));
     }
-    status s = open_without(d, w, is_left_out, &made, &trouble, e);
+    err why = {0};
+    status s = open_without(d, w, is_left_out, &made, &trouble, &why);
     if (s != STATUS_OK && w->link_count > 1) {
         buf_clear(&trouble);
         mark_bad(d, w, is_left_out, &trouble);
-        s = open_without(d, w, is_left_out, &made, &trouble, e);
+        s = open_without(d, w, is_left_out, &made, &trouble, &why);
     }
     mem_free(is_left_out);
     log_trouble(d, &trouble);
-    TRY(s);
+    if (s != STATUS_OK) {
+        return err_set(e, s, "%s", why.message);
+    }
     replace(d, made);
     return STATUS_OK;
 }

@@ -4,6 +4,7 @@
 #include "agent/providers.h"
 
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -35,6 +36,9 @@ typedef struct place {
     int program_fd;
     char url[64];
     buf said; // everything, a line each
+    logger *logger;
+    buf logged;
+    char directory[40];
     int started, failed, stopped, ended, healthy, unhealthy, same;
     char why[ERR_MESSAGE_BYTES_MAX];
 } place;
@@ -73,6 +77,10 @@ static void on_said(void *arg, slice id, slice line) {
     place *p = arg;
     EXPECT_BYTES(id, slice_from_text("kv"));
     EXPECT_OK(buf_append_format(&p->said, "%.*s\n", SLICE_ARG(line)));
+}
+
+static void on_log(void *context, const log_record *r) {
+    EXPECT_OK(buf_append_format(&((place *)context)->logged, "%.*s\n", SLICE_ARG(r->message)));
 }
 
 static const providers_ops ops = {on_started, on_failed, on_health, on_stopped, on_ended, on_said};
@@ -131,6 +139,10 @@ static const char *begin(place *p, const char *script, bool has_door, const latt
     direct_connector_init(&p->connector, p->l);
     loop_timer_init(&p->tick, p->l, on_tick, p);
     buf_init(&p->said, 1 << 20);
+    buf_init(&p->logged, 1 << 20);
+    (void)snprintf(p->directory, sizeof p->directory, "/tmp/writ-test-providers-XXXXXX");
+    const logger_options log = {.workload = T("test"), .fd = -1, .sink = on_log, .context = p};
+    CHECK(mkdtemp(p->directory) != NULL && logger_new(&log, &p->logger, NULL) == STATUS_OK);
     p->program_fd = open_script(script);
     (void)snprintf(p->url, sizeof p->url, "nats://127.0.0.1:%u", p->server.port);
     p->rest = lattice_within_new(p->l, rest);
@@ -146,10 +158,17 @@ static const char *begin(place *p, const char *script, bool has_door, const latt
                                  .host_id = "NHOST",
                                  .shutdown_delay_ns = 2 * SECOND_NS,
                                  .calls = lattice_within_transport(p->rest),
+                                 .logger = p->logger,
+                                 .directory = p->directory,
                                  .ops = &ops,
                                  .arg = p};
     CHECK(providers_new(&o, &p->providers, NULL) == STATUS_OK);
     return why;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *where) {
+    (void)info, (void)kind, (void)where;
+    return remove(path);
 }
 
 static void done(place *p) {
@@ -159,7 +178,10 @@ static void done(place *p) {
     loop_timer_stop(&p->tick);
     direct_connector_done(&p->connector);
     loop_free(p->l);
+    logger_free(p->logger);
+    buf_done(&p->logged);
     buf_done(&p->said);
+    (void)nftw(p->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     fd_close(p->program_fd);
     nats_process_stop(&p->server);
 }
@@ -671,5 +693,119 @@ TEST(our_http_server_listens_where_links_say) {
     expect_answer(&p, "127.0.0.1:18934/", "nothing is here\n");
     expect_answer(&p, "-HHost:shop.example 127.0.0.1:18934/", "hi");
     WAIT_FOR(&p, p.healthy == 1);
+    done(&p);
+}
+
+// --- our drivers -------------------------------------------------------------------------------------------
+
+static status call_set(place *p, const char *source, echo_call *c, err *e) {
+    static const uint8_t params[] = {1, 'b', 1, 'k', 1, 'v'};
+    *c = (echo_call){.base = {.ops = &call_ops,
+                              .invocation = {.source = slice_from_text(source),
+                                             .link = T("default"),
+                                             .target = T("kv"),
+                                             .instance = T("wrpc:keyvalue/store@0.2.0-draft"),
+                                             .function = T("set"),
+                                             .params = {params, sizeof params},
+                                             .deadline_ns = loop_now_ns(p->l) + 20 * SECOND_NS}}};
+    buf_init(&c->results, 1000);
+    return lattice_call_start(providers_transport(p->providers), &c->base, e);
+}
+
+static void expect_set(place *p, const char *source) {
+    echo_call c;
+    err e = {0};
+    REQUIRE(call_set(p, source, &c, &e) == STATUS_OK);
+    WAIT_FOR(p, c.has_ended);
+    EXPECT_EQ(c.code, STATUS_OK);
+    EXPECT_BYTES(buf_slice(&c.results), slice_of("\0", 1));
+    buf_done(&c.results);
+}
+
+static void put_driver(place *p, const host_data_link *links, size_t count) {
+    const providers_wanted w = {
+        .id = T("kv"), .image = T("writ:sqlite"), .program_fd = -1, .links = links, .link_count = count};
+    EXPECT_OK(providers_put(p->providers, &w, NULL));
+}
+
+TEST(links_that_a_driver_cannot_have_are_left_out_and_the_others_go_on) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    const host_data_value outside[] = {{T("path"), T("../../outside.sqlite3")}},
+                          unknown[] = {{T("colour"), T("red")}};
+    host_data_link links[] = {link_of("a"), link_of("b"), link_of("c"), link_of("d"), link_of("e")};
+    echo_call c;
+    err e = {0};
+    links[0].target_config.count = links[4].target_config.count = 0;
+    links[1].target_config.items = outside;
+    links[2].target_config.items = unknown;
+    links[3].wit_package = slice_from_text("blobstore");
+    links[3].target_config.count = 0;
+    put_driver(&p, links, 4);
+    WAIT_FOR(&p, p.started == 1);
+    expect_set(&p, "a");
+    for (const char *source = "b"; source[0] <= 'd'; source = source[0] == 'b'   ? "c"
+                                                              : source[0] == 'c' ? "d"
+                                                                                 : "e") {
+        EXPECT_STATUS(call_set(&p, source, &c, &e), STATUS_DENIED);
+    }
+    EXPECT_CONTAINS(buf_text(&p.logged), "the link default of b to kv is left out:");
+    EXPECT_CONTAINS(buf_text(&p.logged), "the driver sqlite has no setting colour");
+    EXPECT_CONTAINS(buf_text(&p.logged), "the driver sqlite has no interface wasi:blobstore/store");
+    put_driver(&p, links + 4, 1);
+    expect_set(&p, "e");
+    EXPECT_STATUS(call_set(&p, "a", &c, &e), STATUS_DENIED);
+    put_driver(&p, NULL, 0);
+    EXPECT_STATUS(call_set(&p, "e", &c, &e), STATUS_DENIED);
+    WAIT_FOR(&p, p.healthy == 1);
+    providers_stop(p.providers, slice_from_text("kv"));
+    WAIT_FOR(&p, p.stopped == 1);
+    done(&p);
+}
+
+TEST(a_driver_that_cannot_have_its_only_link_fails_to_start) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    const host_data_value outside[] = {{T("path"), T("../../outside.sqlite3")}};
+    host_data_link link = link_of("a");
+    link.target_config.items = outside;
+    put_driver(&p, &link, 1);
+    WAIT_FOR(&p, p.failed == 1);
+    EXPECT_CONTAINS(p.why, "writ:sqlite: ");
+    EXPECT_EQ(providers_count(p.providers), 0);
+    done(&p);
+}
+
+// This program has one: the process with the drivers.
+static void kill_the_child(void) {
+    char path[64];
+    int pid = 0;
+    (void)snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *f = fopen(path, "r");
+    REQUIRE(f != NULL && fscanf(f, "%d", &pid) == 1 && pid > 1);
+    (void)fclose(f);
+    EXPECT_EQ(kill(pid, SIGKILL), 0);
+}
+
+TEST(drivers_come_back_after_their_process_has_died) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    host_data_link link = link_of("a");
+    link.target_config.count = 0;
+    put_driver(&p, &link, 1);
+    WAIT_FOR(&p, p.started == 1);
+    expect_set(&p, "a");
+    kill_the_child();
+    bool is_back = false;
+    for (int i = 0; i < 400 && !is_back; i++) {
+        echo_call c;
+        err e = {0};
+        if (call_set(&p, "a", &c, &e) == STATUS_OK) {
+            for (int k = 0; k < 4000 && !c.has_ended; k++) {
+                wait_a_turn(&p);
+            }
+            is_back = c.code == STATUS_OK && strstr(buf_text(&p.logged), "drivers ended by signal 9") != NULL;
+        }
+        buf_done(&c.results);
+        wait_a_turn(&p);
+    }
+    EXPECT(is_back);
     done(&p);
 }
