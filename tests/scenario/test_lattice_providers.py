@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Capability providers of a lattice of two hosts: ours in place of those of 1.x, and programs that speak its protocol;
+each on another host than the components that it serves, or that it calls."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import harness
+import servers
+from harness import BINARY, CACHE, environment, writ
+
+PROVIDER = harness.ROOT / "tests" / "scenario" / "provider_1x.py"
+
+
+class Host:
+    """One of a lattice, with all that it keeps in a folder of its own."""
+
+    def __init__(self, case, name, *options):
+        folder = case.folder / name
+        (folder / "run").mkdir(parents=True, mode=0o700)
+        self.case = case
+        self.path = folder / "log"
+        self.log = open(self.path, "wb")
+        self.process = subprocess.Popen(
+            [BINARY, "host", "--nats", f"nats://127.0.0.1:{case.nats.port}", "--name", name, "--allow-file-load",
+             "--unsigned", "--workers", "1", "--allow-unsigned-control", "admin", "--cluster-key", case.key, "--data",
+             folder / "data", "--cache", CACHE, "-o", "json", *options],
+            stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
+            env=environment({"XDG_RUNTIME_DIR": str(folder / "run")}))
+        case.addCleanup(self.stop)
+
+    def events(self):
+        """What it has logged so far."""
+        found = []
+        for line in self.path.read_text(errors="replace").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                pass
+        return found
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+        return self.process.returncode
+
+
+class Providers(harness.Case):
+    seconds_max = 120
+
+    def setUp(self):
+        super().setUp()
+        self.nats = servers.Nats(self)
+        self.key = f"providers-{os.getpid()}-{id(self)}"
+        writ("keys", "gen", "cluster", self.key)
+        self.port = servers.free_port()
+
+    def hosts(self, *options):
+        found = [Host(self, name, *options) for name in ("first", "second")]
+        self.until(lambda: len(self.lattice("get", "hosts").get("hosts", [])) == 2, 60, "two hosts see each other")
+        return found
+
+    def lattice(self, *arguments):
+        command = [BINARY, *map(str, arguments), "--nats", f"nats://127.0.0.1:{self.nats.port}", "-o", "json"]
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(),
+                              timeout=60)
+        self.error = done.stderr
+        self.code = done.returncode
+        return json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else {}
+
+    def must(self, *arguments):
+        answer = self.lattice(*arguments)
+        self.assertEqual(self.code, 0, f"{arguments}: {answer} {self.error}")
+        return answer
+
+    def get(self, path="/"):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def serve(self, component, host):
+        """Our HTTP server on a host, for a component wherever it is."""
+        self.must("config", "put", "http", f"address=127.0.0.1:{self.port}")
+        self.must("start", "provider", "wasmcloud+builtin://http-server", "http", "--on", host)
+        self.must("link", "put", "http", component, "wasi:http/incoming-handler", "--source-config", "http")
+        self.until(lambda: self.get("/")[0] == 200, 20, "it answers")
+
+    def providers_of(self, host):
+        for one in self.lattice("get", "inventory", host).get("inventories", []):
+            return {p["id"]: p for p in one.get("providers", [])}
+        return {}
+
+    def test_ours_serve_components_of_other_hosts(self):
+        self.hosts()
+        self.must("config", "put", "settings", "greeting=Hello, lattice!")
+        self.must("start", "component", f"file://{harness.unsigned_guest('counter')}", "counter", "--max", "10", "--on",
+                  "first", "--config", "settings")
+        self.must("start", "provider", "writ:sqlite", "kv", "--on", "second")
+        self.must("link", "put", "counter", "kv", "wasi:keyvalue/store,atomics")
+        self.serve("counter", "second")
+        for number in range(2, 6):  # the first visitor has been there
+            self.assertEqual(self.get(), (200, f"Hello, lattice!, visitor number {number}.\n"))
+        self.must("link", "del", "counter", "wasi:keyvalue")
+        self.until(lambda: self.get()[0] == 503, 10, "without the link nothing is counted")
+        self.must("link", "put", "counter", "kv", "wasi:keyvalue/store,atomics")
+        self.until(lambda: self.get()[0] == 200, 10, "it counts again")
+        self.assertEqual(self.get(), (200, "Hello, lattice!, visitor number 7.\n"))
+        self.must("stop", "provider", "kv", "--on", "second")
+        self.until(lambda: "kv" not in self.providers_of("second"), 10, "it is not there any more")
+
+    def start_program(self, host, *options):
+        script = self.folder / "provider"
+        script.write_text(f"#!/bin/sh\nexec {sys.executable} {PROVIDER}\n")
+        script.chmod(0o700)
+        self.must("start", "provider", f"file://{script}", "kv", "--on", host, *options)
+
+    def said(self, host, text):
+        """Whether the program has said it, by the log of its host."""
+        return any(text in str(event.get("message", "")) for event in host.events())
+
+    def test_programs_of_1x_run_and_are_told(self):
+        first, _ = self.hosts()
+        self.must("config", "put", "level", "level=1")
+        self.start_program("first", "--config", "level")
+        self.until(lambda: self.said(first, '"event":"started"'), 20, "it has started")
+        self.assertTrue(self.said(first, '"config":{"level":"1"}'))
+        self.must("config", "put", "level", "level=2")
+        self.until(lambda: self.said(first, '"event":"config","config":{"level":"2"}'), 10, "it is told what is new")
+        self.must("link", "put", "counter", "kv", "wasi:keyvalue/store", "--target-config", "level")
+        self.until(lambda: self.said(first, '"link-put","link":{"source_id":"counter"'), 10, "it is told of a link")
+        self.must("link", "del", "counter", "wasi:keyvalue")
+        self.until(lambda: self.said(first, '"event":"link-del","source":"counter"'), 10, "and that it has gone")
+        self.assertIn("kv", self.providers_of("first"))
+        self.must("stop", "provider", "kv", "--on", "first")
+        self.assertTrue(self.said(first, '"event":"shutdown","right_host":true'))
+        self.assertNotIn("kv", self.providers_of("first"))
+
+    def test_a_program_that_crashes_is_started_anew_and_ends_with_its_host(self):
+        first, _ = self.hosts()
+        self.must("config", "put", "crash", "crash=7")
+        self.start_program("first", "--config", "crash")
+        self.until(lambda: sum('"event":"started"' in str(e.get("message", "")) for e in first.events()) >= 2, 30,
+                   "it is started again")
+        self.must("config", "put", "crash", "level=1")
+        self.until(lambda: self.said(first, '"config":{"level":"1"}'), 30, "with what it is to have then")
+        before = subprocess.run(["pgrep", "-f", str(PROVIDER)], capture_output=True, text=True).stdout.split()
+        self.assertTrue(before)
+        first.process.kill()
+        first.process.wait()
+        self.until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), 10, "its process is gone")
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
