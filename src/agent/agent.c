@@ -545,6 +545,26 @@ static status open_bus(agent *a, err *e) {
     return STATUS_OK;
 }
 
+// Whoever may use the socket is our user, whose requests are those of everybody.
+static status open_door(agent *a, err *e) {
+    const slice all[] = {slice_from_text(">")}, name = slice_from_text(a->options->door_user);
+    const bus_door_options o = {.l = a->loop, .listener = a->options->door_fd};
+    if (o.listener < 0) {
+        return STATUS_OK;
+    }
+    TRY(bus_door_new(&o, &a->door, e));
+    bus_door_user *ignored;
+    const bus_door_user_options u = {.name = name,
+                                     .b = a->ctl,
+                                     .user = name,
+                                     .password = name,
+                                     .publish = {all, 1},
+                                     .subscribe = {all, 1},
+                                     .may_answer = true,
+                                     .connections_max = 256};
+    return bus_door_add_user(a->door, &u, &ignored, e);
+}
+
 // --- the whole ---------------------------------------------------------------------------------------------
 
 static status start_log(agent *a, err *e) {
@@ -579,6 +599,7 @@ static status start(agent *a, err *e) {
     }
     TRY(start_roles(a, e));
     TRY(open_bus(a, e));
+    TRY(open_door(a, e));
     TRY(start_peers(a, e));
     TRY(start_calls(a, e));
     TRY(start_control(a, e));
@@ -604,6 +625,7 @@ static void end(agent *a) {
     cluster_free(a->cluster);
     roles_free(a->roles);
     gate_free(a->gate);
+    bus_door_free(a->door);
     bus_remove_watcher(&a->watchers[0]);
     bus_remove_watcher(&a->watchers[1]);
     connection_free(a->rpc_connection);

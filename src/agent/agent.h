@@ -59,6 +59,10 @@ typedef struct agent_options { // borrowed
     uint64_t provider_shutdown_ns;
     uint64_t drain_ns;
 
+    int door_fd; // a listening local socket for commands of our user, which speak NATS there; -1 = none.
+                 // Taken over
+    const char *door_user; // what they say that they are, as user and as password
+
     bool is_json, is_verbose; // log lines
 } agent_options;
 

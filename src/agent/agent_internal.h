@@ -6,6 +6,7 @@
 #include "agent/components.h"
 #include "agent/inbound.h"
 #include "agent/wanted_providers.h"
+#include "bus/bus_door.h"
 #include "lattice/cluster.h"
 #include "lattice/control.h"
 #include "lattice/presence.h"
@@ -37,6 +38,7 @@ typedef struct agent {
     bus *own;       // when there is no connection
     bus *ctl, *rpc; // of these
     bus_watcher watchers[2];
+    bus_door *door; // for commands
     images *images;
     gate *gate;
     roles *roles;

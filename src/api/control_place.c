@@ -74,14 +74,18 @@ status control_place_wait(const char *host, uint32_t wait_ms, err *e) {
 }
 
 // Somebody must listen, and be us: else a user who may write there could hear what we say.
-static status check_listener(int dir, const char *host, err *e) {
+static status connect_checked(int dir, const char *socket, const char *host, int *ret_fd, err *e) {
     auto_fd fd = -1;
-    TRY(socket_connect_local(dir, CONTROL_SOCKET, &fd, e));
-    return socket_is_of_our_user(fd) ? STATUS_OK
-                                     : err_set(e, STATUS_DENIED, "the host \"%s\" is another user's", host);
+    TRY(socket_connect_local(dir, socket, &fd, e));
+    if (!socket_is_of_our_user(fd)) {
+        return err_set(e, STATUS_DENIED, "the host \"%s\" is another user's", host);
+    }
+    *ret_fd = fd;
+    fd = -1;
+    return STATUS_OK;
 }
 
-status control_place_open(const char *host, int *ret_dir, err *e) {
+static status reach(const char *host, const char *socket, int *ret_dir, int *ret_fd, err *e) {
     auto_buf path;
     auto_fd dir = -1;
     buf_init(&path, PATH_BYTES_MAX);
@@ -90,16 +94,26 @@ status control_place_open(const char *host, int *ret_dir, err *e) {
     // Who may write there could put another socket in its place after it was checked.
     s = s == STATUS_OK ? private_mounted_check(dir, PRIVATE_MOUNTED_DIRECTORY, buf_text(&path), e)
                        : STATUS_NOT_FOUND;
-    s = s == STATUS_OK ? check_listener(dir, host, e) : s;
+    s = s == STATUS_OK ? connect_checked(dir, socket, host, ret_fd, e) : s;
     if (s != STATUS_OK) {
         return s == STATUS_DENIED
                    ? s
                    : err_set(e, STATUS_NOT_FOUND,
-                             "no host named \"%s\" runs in the background; `writ up --detach FILE` "
-                             "starts one",
+                             "no host named \"%s\" runs; `writ up --detach FILE` starts one, and `writ host` "
+                             "one of a lattice",
                              host);
     }
     *ret_dir = dir;
     dir = -1;
     return STATUS_OK;
+}
+
+status control_place_open(const char *host, int *ret_dir, err *e) {
+    auto_fd ignored = -1;
+    return reach(host, CONTROL_SOCKET, ret_dir, &ignored, e);
+}
+
+status control_place_connect(const char *host, const char *socket, int *ret_fd, err *e) {
+    auto_fd dir = -1;
+    return reach(host, socket, &dir, ret_fd, e);
 }

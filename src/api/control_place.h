@@ -20,5 +20,7 @@ status control_check_name(const char *host, err *e) WRIT_MUST_USE;
 status control_place_take(const char *host, int *ret_dir, int *ret_lock, err *e) WRIT_MUST_USE;
 // The directory of one that runs, of this user. STATUS_NOT_FOUND with what to do when there is none.
 status control_place_open(const char *host, int *ret_dir, err *e) WRIT_MUST_USE;
+// Connected to one of its sockets, by its name there. STATUS_NOT_FOUND likewise.
+status control_place_connect(const char *host, const char *socket, int *ret_fd, err *e) WRIT_MUST_USE;
 // Until the host of that name has ended. STATUS_TIMEOUT.
 status control_place_wait(const char *host, uint32_t wait_ms, err *e) WRIT_MUST_USE;

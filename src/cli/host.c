@@ -9,13 +9,16 @@
 #include "agent/agent.h"
 #include "api/assignment.h"
 #include "api/component_facts.h"
+#include "api/control_place.h"
 #include "base/mem.h"
+#include "cli/host_connector.h"
 #include "cli/host_internal.h"
 #include "cli/key_option.h"
 #include "cli/start_table.h"
 #include "host/generations.h"
 #include "os/fd.h"
 #include "os/random.h"
+#include "os/socket_open.h"
 #include "os/whole_file.h"
 
 _Static_assert(offsetof(host_args, host.config) == 0, "cli/host_option.h");
@@ -208,6 +211,16 @@ static status make_directory(const char *below, const host_args *a, char ret[PAT
                 : err_set(e, STATUS_INVALID, "the directory for data must be a short, absolute path");
 }
 
+// A lattice of this host alone can be reached in no other way.
+static status open_place(host_args *a, bool is_alone, err *e) {
+    const char *name = host_value(a, HOST_PLACE, is_alone ? CONTROL_HOST_DEFAULT : NULL);
+    if (name == NULL) {
+        return STATUS_OK;
+    }
+    TRY(control_place_take(name, &a->place_fd, &a->lock_fd, e));
+    return socket_listen_local(a->place_fd, HOST_BUS_SOCKET, &a->door_fd, e);
+}
+
 static status run_agent(host_args *a, channel *to_host, process *host, int *ret_exit, err *e) {
     char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX],
         data[PATH_BYTES_MAX];
@@ -238,6 +251,9 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
         .rules = &a->host.config.rules,
     };
     TRY(host_fill_agent(a, &o, e));
+    TRY(open_place(a, o.ctl == NULL, e));
+    o.door_fd = a->door_fd;
+    o.door_user = HOST_BUS_USER;
     return agent_run(&o, ret_exit, e);
 }
 
@@ -264,7 +280,7 @@ static status run(host_args *a, int *ret_exit, err *e) {
 }
 
 int cli_run_host(int argc, char **argv) {
-    host_args a = {0};
+    host_args a = {.place_fd = -1, .lock_fd = -1, .door_fd = -1};
     err e = {0};
     int code = CLI_EXIT_OK;
     cli_host_init(&a.host);
@@ -280,5 +296,7 @@ int cli_run_host(int argc, char **argv) {
     nkey_free(a.cluster_key);
     trust_store_free(a.trust);
     buf_done(&a.token);
+    fd_close(a.place_fd);
+    fd_close(a.lock_fd);
     return cli_host_end(&a.host, s, is_usage, code, &e);
 }

@@ -10,6 +10,7 @@ enum { HOST_LABELS_MAX = 64, HOST_USERS_MAX = 256 };
 typedef enum host_value_name { // texts as they were given, by option or variable
     HOST_LATTICE,
     HOST_NAME,
+    HOST_PLACE,
     HOST_NATS,
     HOST_NATS_HOST,
     HOST_NATS_PORT,
@@ -69,6 +70,7 @@ typedef struct host_args {
     nkey *key, *cluster_key;
     buf token;
     trust_store *trust;
+    int place_fd, lock_fd, door_fd; // of its name; -1 = it has none
     connection_settings ctl, rpc;
     char ctl_url[512], rpc_url[512];
 } host_args;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/control_place.h"
 #include "base/mem.h"
 #include "cli/host_internal.h"
 #include "cli/host_option.h"
@@ -67,6 +68,11 @@ VALUE(set_shutdown_delay, HOST_SHUTDOWN_DELAY)
 VALUE(set_component_auction, HOST_COMPONENT_AUCTION)
 VALUE(set_provider_auction, HOST_PROVIDER_AUCTION)
 
+static status set_place(void *target, const char *value, err *e) {
+    ((host_args *)target)->values[HOST_PLACE] = value;
+    return control_check_name(value, e);
+}
+
 static status add_label(void *target, const char *value, err *e) {
     host_args *a = target;
     slice all = slice_from_text(value);
@@ -108,6 +114,9 @@ static const cli_option options[] = {
      set_nats},
     {"lattice", 'x', "NAME", "the lattice (default)", set_lattice},
     {"name", 'n', "NAME", "the friendly name of this host (made up)", set_name},
+    {"host", 0, "NAME",
+     "the name by which commands on this machine find it (" CONTROL_HOST_DEFAULT " without --nats)",
+     set_place},
     {"label", 'l', "KEY=VALUE", "a label of this host, for auctions", add_label},
     {"allow-file-load", 0, NULL, "take images that are files of this machine, file:///PATH",
      set_allow_file_load},
@@ -200,6 +209,7 @@ static const cli_command command = {
     .option_count = sizeof options / sizeof options[0],
     .examples =
         "  writ host\n"
+        "  writ get hosts --host default\n"
         "  writ host --nats nats://127.0.0.1:4222 --lattice shop\n"
         "  writ host --nats tls://nats.example.org --nats-creds host.creds --user ops=admin\n"
         "  writ host --nats-host 127.0.0.1 --allow-unsigned-control admin --allow-file-load --unsigned",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bus/bus_nats.h"
+#include "cli/host_connector.h"
 #include "cli/key_option.h"
 #include "codec/utf.h"
 #include "host/local_connector.h"
@@ -156,9 +157,27 @@ static status load_user(cli_connection *c, const cli_lattice_args *a, err *e) {
     return STATUS_OK;
 }
 
+static status open_host(cli_connection *c, const cli_lattice_args *a, uint64_t time_ns, err *e) {
+    const nats_server server = {.host = "host", .port = 1}; // of no meaning: all leads to the socket
+    const slice local = slice_from_text(HOST_BUS_USER);
+    const bus_nats_options o = {.nats = {.l = c->l,
+                                         .connector = c->to_host,
+                                         .servers = &server,
+                                         .server_count = 1,
+                                         .name = "writ",
+                                         .credentials = {.user = local, .password = local},
+                                         .random = random_u64()}};
+    TRY(bus_nats_new(&o, &c->b, e));
+    return wait_until_up(c, time_ns, a->host, e);
+}
+
 status cli_connection_open(cli_connection *c, const cli_lattice_args *a, uint64_t time_ns, err *e) {
     TRY(load_user(c, a, e));
     TRY(loop_new(NULL, &c->l, e));
+    if (a->host != NULL) {
+        c->to_host = host_connector_new(c->l, a->host);
+        return open_host(c, a, time_ns, e);
+    }
     TRY(local_connector_new(c->l, NULL, &c->connector, e));
     return open_nats(c, a, time_ns, e);
 }
@@ -168,6 +187,7 @@ void cli_connection_close(cli_connection *c) {
     bus_free(c->b);
     tls_context_free(c->tls);
     local_connector_free(c->connector);
+    host_connector_free(c->to_host);
     loop_free(c->l);
     nkey_free(c->user);
     buf_done(&c->creds);

@@ -12,6 +12,7 @@ typedef struct cli_connection { // zeroed; in place until it is closed
     loop *l;
     bus *b;
     connector *connector;
+    connector *to_host; // in its place
     tls_context *tls;
     buf creds;
     buf seed;
