@@ -11,6 +11,7 @@
 
 #include "bus/bus_local.h"
 #include "lattice/wrpc.h"
+#include "lattice/wrpc_http_codec.h"
 #include "test.h"
 #include "unit/net/helper_connector.h"
 #include "unit/net/helper_server.h"
@@ -373,4 +374,140 @@ TEST(a_body_that_ends_too_early_is_cut) {
     EXPECT_STATUS(b.why, STATUS_CLOSED);
     bus_unsubscribe(&r.s);
     teardown(&b);
+}
+
+// --- a caller that says what it likes ----------------------------------------------------------------------
+
+typedef struct raw_client {
+    bridge b;
+    bus_subscription accept, inbox;
+    char to[160]; // where its parameters go
+    buf results, body, trailers;
+    unsigned ends;
+} raw_client;
+
+static void on_raw_answer(void *arg, bus_subscription *s, const bus_message *m) {
+    raw_client *c = arg;
+    slice path = slice_sub(m->subject, strlen("_INBOX.old"), m->subject.len);
+    (void)s;
+    if (path.len == 0) {
+        snprintf(c->to, sizeof c->to, "%.*s", SLICE_ARG(m->reply));
+        return;
+    }
+    buf *to = slice_equal_text(path, ".results")       ? &c->results
+              : slice_equal_text(path, ".results.0.0") ? &c->body
+                                                       : &c->trailers;
+    c->ends += m->payload.len == 0;
+    REQUIRE(buf_append(to, m->payload) == STATUS_OK);
+}
+
+static void tell(raw_client *c, const char *path, slice payload) {
+    char subject[200];
+    snprintf(subject, sizeof subject, "%s.params%s", c->to, path);
+    bus_message m = {slice_from_text(subject), slice_empty(), slice_empty(), payload};
+    REQUIRE(bus_publish(c->b.bus, &m, NULL) == STATUS_OK);
+}
+
+static void turn_client(raw_client *c) {
+    for (int i = 0; i < 60; i++) {
+        loop_turn(c->b.back.l, false);
+    }
+}
+
+static void open_client(raw_client *c) {
+    *c = (raw_client){.ends = 0};
+    setup(&c->b);
+    buf_init(&c->results, 1 << 20);
+    buf_init(&c->body, 1 << 20);
+    buf_init(&c->trailers, 1 << 20);
+    REQUIRE(bus_subscribe(c->b.bus, &c->accept, slice_from_text("_INBOX.old"), slice_empty(), on_raw_answer,
+                          c, NULL) == STATUS_OK);
+    REQUIRE(bus_subscribe(c->b.bus, &c->inbox, slice_from_text("_INBOX.old.>"), slice_empty(), on_raw_answer,
+                          c, NULL) == STATUS_OK);
+}
+
+static void start_client(raw_client *c, slice params) {
+    bus_message m = {slice_from_text("main.web.wrpc.0.0.1." WRPC_HTTP_INCOMING ".handle"),
+                     slice_from_text("_INBOX.old"), slice_empty(), params};
+    REQUIRE(bus_publish(c->b.bus, &m, NULL) == STATUS_OK);
+    turn_client(c);
+    REQUIRE(c->to[0] != '\0');
+    tell(c, "", slice_empty());
+    turn_client(c);
+}
+
+static void stop_client(raw_client *c) {
+    bus_unsubscribe(&c->inbox);
+    bus_unsubscribe(&c->accept);
+    buf_done(&c->results);
+    buf_done(&c->body);
+    buf_done(&c->trailers);
+    teardown(&c->b);
+}
+
+// A POST to /echo of the server behind, with a body whose length is not said.
+static void start_echo(raw_client *c) {
+    auto_buf out;
+    char authority[32];
+    buf_init(&out, 4096);
+    open_client(c);
+    snprintf(authority, sizeof authority, "h:%u", c->b.back.port);
+    wrpc_http_request r = {.method = slice_from_text("POST"),
+                           .path = slice_from_text("/echo"),
+                           .authority = slice_from_text(authority)};
+    REQUIRE(wrpc_http_request_encode(&r, &out, NULL) == STATUS_OK);
+    start_client(c, buf_slice(&out));
+}
+
+TEST(malformed_requests_are_errors_of_the_protocol) {
+    raw_client c;
+    open_client(&c);
+    start_client(&c, BYTES("\x00\x00\x00\x01\x03/ x\x00\x00\x00"));
+    EXPECT_BYTES(buf_slice(&c.results), BYTES("\x01\x23"));
+    stop_client(&c);
+    open_client(&c);
+    start_client(&c, slice_empty());
+    EXPECT_BYTES(buf_slice(&c.results), BYTES("\x01\x23"));
+    stop_client(&c);
+}
+
+TEST(a_body_goes_both_ways_while_it_comes) {
+    raw_client c;
+    start_echo(&c);
+    tell(&c, ".0.0", BYTES("\x03one"));
+    turn_client(&c);
+    EXPECT(c.results.len > 4 && c.results.data[0] == 0);
+    EXPECT_BYTES(buf_slice(&c.body), BYTES("\x03one"));
+    tell(&c, ".0.0", BYTES("\x01"));
+    tell(&c, ".0.0", BYTES("2\x00"));
+    tell(&c, ".0.0", slice_empty());
+    turn_client(&c);
+    EXPECT_BYTES(buf_slice(&c.body), BYTES("\x03one\x01\x32\x00"));
+    EXPECT_BYTES(buf_slice(&c.trailers), BYTES("\x00"));
+    EXPECT_EQ(c.ends, 3);
+    stop_client(&c);
+}
+
+TEST(a_request_that_is_cut_off_is_none) {
+    raw_client c;
+    start_echo(&c);
+    tell(&c, ".0.0", BYTES("\x09half"));
+    turn_client(&c);
+    tell(&c, ".0.0", slice_empty());
+    turn_client(&c);
+    EXPECT(c.body.len < 6 || c.body.data[c.body.len - 1] != 0); // no end of the response, either
+    EXPECT_EQ(c.b.back.aborts, 1);
+    EXPECT_EQ(wrpc_count(c.b.wrpc).serving, 0);
+    stop_client(&c);
+}
+
+TEST(pieces_that_are_none_end_the_request) {
+    raw_client c;
+    start_echo(&c);
+    tell(&c, ".0.0", BYTES("\xff\xff\xff\xff\xff"));
+    turn_client(&c);
+    EXPECT_EQ(c.body.len, 0); // the response had begun, and ends early
+    EXPECT_EQ(c.b.back.aborts, 1);
+    EXPECT_EQ(wrpc_count(c.b.wrpc).serving, 0);
+    stop_client(&c);
 }
