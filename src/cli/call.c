@@ -3,15 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "cli/call_target.h"
 #include "lattice/wrpc.h"
 #include "lattice/wrpc_names.h"
 #include "os/random.h"
 
-#define FILE_SCHEME "file://"
-
-enum { TEXT_BYTES_MAX = 64 << 20, PATH_BYTES_MAX = 4096 };
+enum { TEXT_BYTES_MAX = 64 << 20 };
 
 typedef struct call_args {
     cli_lattice_args lattice;
@@ -65,38 +62,7 @@ static const cli_command command = {
     .rest = set_rest,
 };
 
-// --- the types ---------------------------------------------------------------------------------------------
-
-static status find_file(const call_args *a, cli_lattice *l, char ret[PATH_BYTES_MAX], err *e) {
-    cli_running *r = MEM_NEW(cli_running);
-    slice ref = slice_empty();
-    status s = cli_running_find(l, "components", a->id, NULL, r, e);
-    if (s == STATUS_OK) {
-        (void)json_as_text(json_get(r->items[0].item, "image_ref"), &ref);
-        bool is_file = slice_starts_with(ref, FILE_SCHEME) && ref.len < PATH_BYTES_MAX;
-        (void)snprintf(ret, PATH_BYTES_MAX, "%.*s",
-                       SLICE_ARG(slice_sub(ref, is_file ? sizeof FILE_SCHEME - 1 : ref.len, ref.len)));
-        s = is_file
-                ? STATUS_OK
-                : err_set(
-                      e, STATUS_UNSUPPORTED,
-                      "%.80s runs from %.*s, whose types are not known here: name its file with --component",
-                      a->id, SLICE_ARG(slice_sub(ref, 0, 200)));
-    }
-    cli_running_done(r);
-    mem_free(r);
-    return s;
-}
-
-static status load_types(const call_args *a, cli_lattice *l, call_target *t, err *e) {
-    char path[PATH_BYTES_MAX];
-    if (a->file != NULL) {
-        return call_target_load(t, a->file, a->function, e);
-    }
-    TRY(find_file(a, l, path, e));
-    status s = call_target_load(t, path, a->function, e);
-    return s == STATUS_OK ? s : err_wrap(e, "the image of %.80s (--component names another file)", a->id);
-}
+// --- the name ---------------------------------------------------------------------------------------------
 
 static status wire_name(const call_target *t, wrpc_wire_names *ret, err *e) {
     *ret = (wrpc_wire_names){.count = 1};
@@ -128,7 +94,7 @@ static void on_results(lattice_call *c, slice results) {
     if (results.len == 0 && k->t->func->result != NULL && k->t->func->result->size > 0) {
         k->code = err_set(k->e, STATUS_TRAP, "it failed there; hosts of wasmCloud 1.x do not say why");
     } else {
-        k->code = call_target_result(k->t, results, &k->result, &k->is_error, k->e);
+        k->code = call_target_show_result(k->t, results, false, &k->result, &k->is_error, k->e);
     }
 }
 
@@ -211,7 +177,8 @@ static status call(call_args *a, cli_lattice *l, const call_target *t, err *e) {
 static status run(void *target, cli_lattice *l, err *e) {
     call_args *a = target;
     call_target t = {0};
-    status s = load_types(a, l, &t, e);
+    status s = call_target_open(&t, l, a->id, a->file, e);
+    s = s == STATUS_OK ? call_target_find(&t, a->function, e) : s;
     s = s == STATUS_OK ? call(a, l, &t, e) : s;
     call_target_done(&t);
     return s;

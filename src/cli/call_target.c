@@ -4,12 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "component/type_format.h"
 #include "component/value_code.h"
 #include "component/wave.h"
 #include "os/whole_file.h"
 
-enum { COMPONENT_BYTES_MAX = 256 << 20, VALUES_BYTES_MAX = 64 << 20, TYPE_BYTES_MAX = 400 };
+#define FILE_SCHEME "file://"
+
+enum {
+    COMPONENT_BYTES_MAX = 256 << 20,
+    VALUES_BYTES_MAX = 64 << 20,
+    TYPE_BYTES_MAX = 400,
+    NAMES_BYTES_MAX = 600,
+};
 
 // --- finding it --------------------------------------------------------------------------------------------
 
@@ -69,10 +77,11 @@ static void look_at(call_target *t, const wanted *w, slice interface, const comp
     }
 }
 
-static status find(call_target *t, const char *path, const char *name, err *e) {
+status call_target_find(call_target *t, const char *name, err *e) {
     auto_buf names;
     wanted w = split(name);
-    buf_init(&names, 600);
+    buf_init(&names, NAMES_BYTES_MAX);
+    t->func = NULL;
     for (size_t i = 0; i < component_export_count(t->c); i++) {
         const component_item *item = component_export_at(t->c, i);
         look_at(t, &w, slice_empty(), item, &names);
@@ -83,17 +92,53 @@ static status find(call_target *t, const char *path, const char *name, err *e) {
     if (t->func != NULL) {
         return value_code_check(t->func, e);
     }
-    return err_set(e, STATUS_NOT_FOUND, "%.200s exports no \"%.120s\"; it has: %s", path, name,
+    return err_set(e, STATUS_NOT_FOUND, "%.200s exports no \"%.120s\"; it has: %s", t->path, name,
                    names.len > 0 ? buf_text(&names) : "no functions");
 }
 
-status call_target_load(call_target *t, const char *path, const char *name, err *e) {
-    component_limits limits = component_limits_default();
-    TRY(file_read_whole(path, COMPONENT_BYTES_MAX, &t->bytes, e));
-    if (component_decode(buf_slice(&t->bytes), &limits, &t->c, e) != STATUS_OK) {
-        return err_wrap(e, "%.300s", path);
+// --- the component -----------------------------------------------------------------------------------------
+
+static status find_file(cli_lattice *l, const char *id, char ret[CALL_PATH_BYTES_MAX], err *e) {
+    cli_running *r = MEM_NEW(cli_running);
+    slice ref = slice_empty();
+    status s = cli_running_find(l, "components", id, NULL, r, e);
+    if (s == STATUS_OK) {
+        (void)json_as_text(json_get(r->items[0].item, "image_ref"), &ref);
+        bool is_file = slice_starts_with(ref, FILE_SCHEME) && ref.len < CALL_PATH_BYTES_MAX;
+        (void)snprintf(ret, CALL_PATH_BYTES_MAX, "%.*s",
+                       SLICE_ARG(slice_sub(ref, is_file ? sizeof FILE_SCHEME - 1 : ref.len, ref.len)));
+        s = is_file
+                ? STATUS_OK
+                : err_set(
+                      e, STATUS_UNSUPPORTED,
+                      "%.80s runs from %.*s, whose types are not known here: name its file with --component",
+                      id, SLICE_ARG(slice_sub(ref, 0, 200)));
     }
-    return find(t, path, name, e);
+    cli_running_done(r);
+    mem_free(r);
+    return s;
+}
+
+static status load(call_target *t, err *e) {
+    component_limits limits = component_limits_default();
+    TRY(file_read_whole(t->path, COMPONENT_BYTES_MAX, &t->bytes, e));
+    return component_decode(buf_slice(&t->bytes), &limits, &t->c, e) == STATUS_OK
+               ? STATUS_OK
+               : err_wrap(e, "%.300s", t->path);
+}
+
+status call_target_open(call_target *t, cli_lattice *l, const char *id, const char *file, err *e) {
+    if (file == NULL) {
+        TRY(find_file(l, id, t->path, e));
+        return load(t, e) == STATUS_OK
+                   ? STATUS_OK
+                   : err_wrap(e, "the image of %.80s (--component names another file)", id);
+    }
+    if (strlen(file) >= sizeof t->path) {
+        return err_set(e, STATUS_LIMIT, "--component: a path of more than %d bytes", CALL_PATH_BYTES_MAX - 1);
+    }
+    (void)snprintf(t->path, sizeof t->path, "%s", file);
+    return load(t, e);
 }
 
 void call_target_done(call_target *t) {
@@ -132,7 +177,27 @@ status call_target_params(const call_target *t, const cli_words *texts, buf *ret
     return values_write_end(&w, "the arguments", e);
 }
 
-status call_target_result(const call_target *t, slice results, buf *ret, bool *ret_is_error, err *e) {
+static status show(const ctype *type, const component_value *v, bool is_redacted, buf *ret, err *e) {
+    status s = is_redacted ? wave_write_redacted(type, v, ret) : wave_write(type, v, ret);
+    return s == STATUS_OK ? s : err_set(e, s, "more text than this shows");
+}
+
+status call_target_show_params(const call_target *t, slice params, bool is_redacted, buf *ret, err *e) {
+    auto_arena memory;
+    component_value *values = NULL;
+    arena_init(&memory, VALUES_BYTES_MAX);
+    TRY(value_code_read_params(t->func, params, &memory, &values, e));
+    for (uint32_t i = 0; i < t->func->param_count; i++) {
+        if (i > 0 && buf_append_text(ret, ", ") != STATUS_OK) {
+            return err_set(e, STATUS_LIMIT, "more text than this shows");
+        }
+        TRY(show(t->func->params[i].type, &values[i], is_redacted, ret, e));
+    }
+    return STATUS_OK;
+}
+
+status call_target_show_result(const call_target *t, slice results, bool is_redacted, buf *ret,
+                               bool *ret_is_error, err *e) {
     auto_arena memory;
     component_value v;
     values_reader r = values_reader_of(results);
@@ -143,8 +208,5 @@ status call_target_result(const call_target *t, slice results, buf *ret, bool *r
     }
     TRY(values_read_end(&r, "the result", e));
     *ret_is_error = type != NULL && type->kind == CTYPE_RESULT && v.of.variant.tag == 1;
-    if (type != NULL && wave_write(type, &v, ret) != STATUS_OK) {
-        return err_set(e, STATUS_LIMIT, "the result is more text than this shows");
-    }
-    return STATUS_OK;
+    return type != NULL ? show(type, &v, is_redacted, ret, e) : STATUS_OK;
 }

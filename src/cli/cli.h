@@ -45,6 +45,7 @@ int cli_label(int argc, char **argv);
 int cli_drain(int argc, char **argv);
 int cli_lattice_group(int argc, char **argv);
 int cli_call(int argc, char **argv);
+int cli_spy(int argc, char **argv);
 int cli_new(int argc, char **argv);
 int cli_build(int argc, char **argv);
 int cli_dev(int argc, char **argv);

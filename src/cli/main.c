@@ -34,6 +34,7 @@ static const command commands[] = {
     {"drain", "take the components off a host of a lattice", cli_drain},
     {"lattice", "who belongs to a lattice, and who may tell its hosts what to do", cli_lattice_group},
     {"call", "call a function of a component in a lattice", cli_call},
+    {"spy", "show calls in a lattice as they are made", cli_spy},
     {"context", "remember how lattices are reached, and which one is meant", cli_context},
     {"inspect", "show what a component imports, exports and would be granted", cli_inspect},
     {"sign", "sign a component: its maker, its validity, what it may import", cli_sign},

@@ -30,5 +30,10 @@ status wave_read(const ctype *t, slice text, arena *a, component_value *ret, err
 // The value has the shape that the type says, and no resource. STATUS_LIMIT over the maximum of `out`.
 status wave_write(const ctype *t, const component_value *v, buf *out) WRIT_MUST_USE;
 
+// The same for people who may see what is done but not with what: texts and bytes are told by their lengths
+// alone,
+// "<12 bytes>", and characters not at all. Cannot be read again.
+status wave_write_redacted(const ctype *t, const component_value *v, buf *out) WRIT_MUST_USE;
+
 // Labels that must have a % before them where they are cases.
 bool wave_is_keyword(slice label);

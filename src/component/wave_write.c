@@ -13,6 +13,7 @@ enum { FLOAT_BYTES_MAX = 40 };
 
 typedef struct writer {
     buf *out;
+    bool is_redacted;
     status code; // the first failure
 } writer;
 
@@ -60,7 +61,17 @@ static void put_code(writer *w, uint32_t code, uint32_t quote) {
     }
 }
 
+static void put_length(writer *w, size_t bytes) {
+    char text[32];
+    (void)snprintf(text, sizeof text, "<%zu bytes>", bytes);
+    put_text(w, text);
+}
+
 static void put_char(writer *w, uint32_t code) {
+    if (w->is_redacted) {
+        put_text(w, "<character>");
+        return;
+    }
     put_text(w, "'");
     put_code(w, code, '\'');
     put_text(w, "'");
@@ -68,6 +79,10 @@ static void put_char(writer *w, uint32_t code) {
 
 static void put_string(writer *w, slice text) {
     uint32_t at = 0, code;
+    if (w->is_redacted) {
+        put_length(w, text.len);
+        return;
+    }
     put_text(w, "\"");
     while (at < text.len && w->code == STATUS_OK) {
         CHECK(utf8_next(text.data, (uint32_t)text.len, &at, &code)); // lifting has checked it
@@ -93,6 +108,10 @@ static void put_integer(writer *w, const component_value *v) {
 static void put_value(writer *w, const ctype *t, const component_value *v);
 
 static void put_list(writer *w, const ctype *t, const component_value *v) {
+    if (w->is_redacted && t->element->kind == CTYPE_U8) {
+        put_length(w, v->of.list.count);
+        return;
+    }
     put_text(w, "[");
     for (uint32_t i = 0; i < v->of.list.count && w->code == STATUS_OK; i++) {
         const component_value item = component_value_at(v, i);
@@ -192,8 +211,14 @@ static void put_value(writer *w, const ctype *t, const component_value *v) {
     }
 }
 
-status wave_write(const ctype *t, const component_value *v, buf *out) {
-    writer w = {.out = out};
+static status write(const ctype *t, const component_value *v, bool is_redacted, buf *out) {
+    writer w = {.out = out, .is_redacted = is_redacted};
     put_value(&w, t, v);
     return w.code;
+}
+
+status wave_write(const ctype *t, const component_value *v, buf *out) { return write(t, v, false, out); }
+
+status wave_write_redacted(const ctype *t, const component_value *v, buf *out) {
+    return write(t, v, true, out);
 }

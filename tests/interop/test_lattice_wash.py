@@ -181,6 +181,25 @@ class Writ(Lattice):
         self.writ("down", "ours")
         self.assertEqual(self.ours.process.wait(30), 0)
 
+    def test_spy_decodes_and_hides(self):
+        image = f"file://{harness.unsigned_guest('parts-back')}"
+        self.writ("start", "component", image, "back")
+        where = ("--nats", f"nats://127.0.0.1:{self.port}", "--lattice", self.lattice)
+        hidden = Program([harness.BINARY, "spy", "back", *where], self.env)
+        self.addCleanup(hidden.close)
+        shown = Program([harness.BINARY, "spy", "back", "--values", "--count", "1", "-o", "json", *where], self.env)
+        self.addCleanup(shown.close)
+
+        def is_seen():
+            self.writ("call", "back", UPPER, '"secret"', "--as", "somebody")
+            return hidden.lines and shown.lines
+
+        self.until(is_seen, 30, "writ spy shows the call")
+        self.assertRegex(hidden.lines[0], r"somebody -> back  test:composed/catalog\.upper\(<6 bytes>\)$")
+        seen = json.loads(shown.lines[0])
+        self.assertEqual((seen["source"], seen["function"], seen["arguments"]), ("somebody", "upper", '"secret"'))
+        self.assertEqual(shown.process.wait(30), 0)
+
     def test_drain(self):
         self.host("second")
         image = f"file://{harness.unsigned_guest('parts-back')}"

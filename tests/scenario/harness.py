@@ -48,7 +48,7 @@ GROUPS = {"trust": ("add", "list", "remove", "check", "require", "revoke", "impo
           "config": ("put", "get", "del"), "label": ("put", "del"),
           "lattice": ("admit", "issuers", "revoked", "users", "nats-config")}
 COMMANDS = ("run", "up", "host", "down", "get", "logs", "scale", "new", "build", "dev", "provider", "inspect", "sign",
-            "verify", "diff", "doctor", "version", "update", "drain", "call")
+            "verify", "diff", "doctor", "version", "update", "drain", "call", "spy")
 MEMBERS = tuple(f"{group} {name}" for group, names in GROUPS.items() for name in names)
 
 # A sanitizer's words in the output of any process fail the test, whatever else went well.

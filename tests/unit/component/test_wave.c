@@ -178,6 +178,26 @@ TEST(what_is_written_has_a_maximum) {
     EXPECT_STATUS(wave_write(&string, &v, &out), STATUS_LIMIT);
 }
 
+static void expect_redacted(const ctype *t, const char *text, const char *expected) {
+    auto_arena a;
+    auto_buf out;
+    component_value v;
+    arena_init(&a, 1 << 16);
+    buf_init(&out, 4096);
+    REQUIRE(wave_read(t, slice_from_text(text), &a, &v, NULL) == STATUS_OK);
+    EXPECT_OK(wave_write_redacted(t, &v, &out));
+    EXPECT_TEXT(buf_text(&out), expected);
+}
+
+TEST(redacted_texts_and_bytes_are_lengths) {
+    expect_redacted(&record, "{name: \"secret\", size: 3, bytes: [1, 2]}",
+                    "{name: <6 bytes>, size: some(3), bytes: <2 bytes>}");
+    expect_redacted(&strings, "[\"a\", \"\"]", "[<1 bytes>, <0 bytes>]");
+    expect_redacted(&outcome, "err(4)", "err(4)");
+    expect_redacted(&letter, "'x'", "<character>");
+    expect_redacted(&pair_of_u8, "[1, 2]", "<2 bytes>");
+}
+
 TEST(resources_have_no_text) {
     static const ctype handle = {.kind = CTYPE_OWN};
     auto_arena a;
