@@ -163,6 +163,7 @@ static void fill_invocation(outgoing *o, const called *to, slice target, slice i
     uint64_t own = loop_now_ns(options->loop) + options->call_ns;
     char *at = o->texts = mem_alloc(target.len + issuer.len + to->name.len + 1);
     o->base.ops = &call_ops;
+    o->base.has_results = o->names.has_results;
     o->base.invocation = (lattice_invocation){
         .source = slice_from_text(o->link->id),
         .source_issuer = keep_text(&at, issuer),

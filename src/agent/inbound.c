@@ -190,6 +190,8 @@ static void call_component(inbound *i, lattice_served *q) {
     c->is_under_way = true;
 }
 
+static void end_unserved(lattice_served *q, status code) { (void)q, (void)code; }
+
 static void call_over_http(inbound *i, lattice_served *q) {
     http_client *client = http_ways_to(i->options.ways, q->invocation.target);
     const wrpc_http_serve_options o = {.loop = i->options.loop, .client = client, .is_inside = true};
@@ -198,7 +200,7 @@ static void call_over_http(inbound *i, lattice_served *q) {
         wrpc_http_serve(q, &o);
         return;
     }
-    static const lattice_served_ops none = {0};
+    static const lattice_served_ops none = {.ended = end_unserved};
     q->ops = &none;
     q->transport->fail(q, STATUS_LIMIT, "too many components are called over HTTP");
 }

@@ -408,6 +408,7 @@ static routed *new_routed(router *r, lattice_call *outer) {
     c->inner.invocation = outer->invocation;
     c->inner.up = outer->up;
     c->inner.down = outer->down;
+    c->inner.has_results = outer->has_results;
     c->is_keeping = true;
     loop_timer_init(&c->wait, r->options.loop, on_wait_over, c);
     list_init(&c->node);

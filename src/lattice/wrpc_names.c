@@ -78,6 +78,7 @@ status wrpc_names_to_wire(slice interface, wrpc_wire_names *ret, err *e) {
     if (k == NULL) {
         put_name(&found, interface);
     }
+    found.has_results = k != NULL && !slice_equal_text(name, "wasi:keyvalue/watcher");
     for (size_t i = 0; k != NULL && i < WRPC_VERSIONS_MAX && k->wire[i] != NULL; i++) {
         found.kind = k->kind;
         put_name(&found, slice_from_text(k->wire[i]));

@@ -29,6 +29,8 @@ enum { WRPC_INSTANCE_BYTES_MAX = 256, WRPC_VERSIONS_MAX = 2 };
 // a version of its own that is taken. STATUS_UNSUPPORTED: this never leaves a host. STATUS_LIMIT: too long.
 typedef struct wrpc_wire_names {
     wrpc_kind kind;
+    bool
+        has_results; // each function gives something: an answer without bytes is none. False: it is not known
     size_t count;
     char items[WRPC_VERSIONS_MAX][WRPC_INSTANCE_BYTES_MAX];
 } wrpc_wire_names;

@@ -89,3 +89,13 @@ TEST(the_end_of_a_subject_is_an_instance_and_a_function) {
     EXPECT(!wrpc_names_split(slice_from_text("wasi:a/b."), &i, &f));
     EXPECT(!wrpc_names_split(slice_empty(), &i, &f));
 }
+
+TEST(whether_each_function_gives_something_is_known_of_contracts) {
+    wrpc_wire_names names;
+    REQUIRE(wrpc_names_to_wire(slice_from_text("wasi:keyvalue/store"), &names, NULL) == STATUS_OK);
+    EXPECT(names.has_results);
+    REQUIRE(wrpc_names_to_wire(slice_from_text("wasi:keyvalue/watcher"), &names, NULL) == STATUS_OK);
+    EXPECT(!names.has_results);
+    REQUIRE(wrpc_names_to_wire(slice_from_text("acme:orders/intake@1.0.0"), &names, NULL) == STATUS_OK);
+    EXPECT(!names.has_results);
+}
