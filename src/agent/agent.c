@@ -13,7 +13,7 @@
 #include "os/clock.h"
 #include "os/random.h"
 
-enum { LOG_BYTES_MAX = 2048, TOKEN_LIFE_S = 30 * 24 * 3600 };
+enum { LOG_BYTES_MAX = 2048 };
 #define CALL_NS_DEFAULT 30000000000ull
 #define POLL_NS 20000000ull        // while something ends
 #define LAST_WORDS_NS 100000000ull // for what is queued to leave
@@ -28,7 +28,7 @@ void agent_log(agent *a, log_level level, const char *event, const char *format,
     logger_event(a->logger, level, event, NULL, 0, "%s", text);
 }
 
-static uint64_t wall_ms(void) {
+uint64_t agent_wall_ms(void) {
     clock_wall w = clock_wall_now();
     return w.seconds * 1000u + w.nanoseconds / 1000000u;
 }
@@ -116,7 +116,7 @@ static void on_signal(void *arg) {
     drain(a, a->options->drain_ns);
 }
 
-static void on_hangup(void *arg) { (void)arg; }
+static void on_hangup(void *arg) { agent_trust_reload(arg); }
 
 // --- the control interface ---------------------------------------------------------------------------------
 
@@ -161,7 +161,7 @@ static void put_refusals(const agent *a, json_value *writ) {
 static void describe(void *context, json_value *writ) {
     const agent *a = context;
     json_put_text(writ, "version", slice_from_text(WRIT_VERSION));
-    json_put_text(writ, "everybody", slice_from_text(role_name(a->options->everybody)));
+    json_put_text(writ, "everybody", slice_from_text(role_name(roles_everybody(a->roles))));
     if (a->presence != NULL) {
         json_put_integer(writ, "peers", (int64_t)peers_count(presence_peers(a->presence)));
     }
@@ -177,21 +177,6 @@ static void on_ready(void *context) {
     }
     components_look(a->components);
     wanted_providers_look(a->wanted);
-}
-
-static status permit(void *context, const bus_message *m, slice command, err *e) {
-    agent *a = context;
-    roles_answer who = {0};
-    lattice_refused why;
-    status s = roles_check(a->roles, m, role_needed(command), wall_ms(), &who, &why, e);
-    if (s != STATUS_OK) {
-        nkey_text user = {0};
-        if (who.is_signed) {
-            user = nkey_public_text(&who.user);
-        }
-        lattice_refuse(&a->refusals, why, slice_from_text(user.text), e->message, loop_now_ns(a->loop));
-    }
-    return s;
 }
 
 static status start_control(agent *a, err *e) {
@@ -210,7 +195,7 @@ static status start_control(agent *a, err *e) {
                   .stop = on_stop,
                   .describe = describe,
                   .ready = on_ready,
-                  .permit = permit},
+                  .permit = agent_permit},
         .core = {.host_id = slice_from_text(a->id.text),
                  .friendly_name = slice_from_text(o->friendly_name),
                  .version = slice_from_text(WRIT_VERSION),
@@ -374,14 +359,6 @@ static status start_providers(agent *a, err *e) {
 
 // --- the other hosts ---------------------------------------------------------------------------------------
 
-static void on_refused(void *arg, const lattice_refused_event *event) {
-    agent *a = arg;
-    logger_event(a->logger, LOG_WARN, "refused",
-                 LOG_FIELDS(LOG_TEXT("why", slice_from_text(lattice_refused_name(event->why))),
-                            LOG_TEXT("who", event->who), LOG_NUMBER("untold", event->untold)),
-                 "refused: %s", event->text);
-}
-
 static void on_peer(void *arg, const peer *p, peer_news news) {
     static const char *const words[] = {[PEER_CAME] = "is there",
                                         [PEER_CHANGED] = "has changed",
@@ -405,35 +382,8 @@ static void on_settled(void *arg) {
     router_look_again(a->router, true);
 }
 
-// A host that has the cluster's key admits itself.
-static status make_token(agent *a, err *e) {
-    const agent_options *o = a->options;
-    const cluster_admission admission = {.host = a->public_key,
-                                         .name = slice_from_text(o->friendly_name),
-                                         .lattice = slice_from_text(o->lattice),
-                                         .now_s = clock_wall_now().seconds,
-                                         .lifetime_s = TOKEN_LIFE_S};
-    buf_init(&a->token, CLUSTER_TOKEN_BYTES_MAX);
-    if (o->token.len > 0) {
-        return buf_append(&a->token, o->token) == STATUS_OK
-                   ? STATUS_OK
-                   : err_set(e, STATUS_LIMIT, "the token of this host is too long");
-    }
-    return cluster_admit(o->cluster_key, &admission, &a->token, e);
-}
-
 static status start_peers(agent *a, err *e) {
     const agent_options *o = a->options;
-    a->refusals = (lattice_refusals){.tell = on_refused, .arg = a};
-    a->cluster = cluster_new();
-    if (o->cluster_issuers != NULL) {
-        TRY(cluster_trust_text(a->cluster, slice_from_text(o->cluster_issuers), e));
-    }
-    if (o->cluster_key != NULL) {
-        nkey_public issuer = nkey_public_of(o->cluster_key);
-        TRY(cluster_trust(a->cluster, &issuer, UINT64_MAX, e));
-    }
-    TRY(make_token(a, e));
     const presence_options options = {.bus = a->rpc,
                                       .key = o->key,
                                       .token = buf_slice(&a->token),
@@ -575,15 +525,6 @@ static status start_log(agent *a, err *e) {
     return logger_new(&o, &a->logger, e);
 }
 
-static status start_roles(agent *a, err *e) {
-    const agent_options *o = a->options;
-    a->roles = roles_new(o->everybody);
-    for (size_t i = 0; i < o->user_count; i++) {
-        TRY(roles_put(a->roles, &o->users[i].key, o->users[i].what, e));
-    }
-    return STATUS_OK;
-}
-
 static status start(agent *a, err *e) {
     static const struct {
         int number;
@@ -597,12 +538,13 @@ static status start(agent *a, err *e) {
     for (size_t i = 0; i < AGENT_SIGNALS; i++) {
         TRY(loop_signal_new(a->loop, signals[i].number, signals[i].fn, a, &a->signals[i], e));
     }
-    TRY(start_roles(a, e));
+    TRY(agent_trust_start(a, e));
     TRY(open_bus(a, e));
     TRY(open_door(a, e));
     TRY(start_peers(a, e));
     TRY(start_calls(a, e));
     TRY(start_control(a, e));
+    agent_trust_serve(a);
     return start_local(a, e);
 }
 
@@ -622,8 +564,7 @@ static void end(agent *a) {
     inbound_free(a->inbound);
     http_ways_free(a->ways);
     presence_free(a->presence);
-    cluster_free(a->cluster);
-    roles_free(a->roles);
+    agent_trust_end(a);
     gate_free(a->gate);
     bus_door_free(a->door);
     bus_remove_watcher(&a->watchers[0]);
@@ -638,11 +579,10 @@ static void end(agent *a) {
     loop_timer_stop(&a->poll);
     loop_free(a->loop);
     logger_free(a->logger);
-    buf_done(&a->token);
 }
 
 status agent_run(const agent_options *options, int *ret_exit, err *e) {
-    agent a = {.options = options, .public_key = nkey_public_of(options->key), .epoch = wall_ms()};
+    agent a = {.options = options, .public_key = nkey_public_of(options->key), .epoch = agent_wall_ms()};
     a.id = nkey_public_text(&a.public_key);
     status s = start(&a, e);
     if (s == STATUS_OK) {

@@ -31,7 +31,8 @@ typedef struct agent_options { // borrowed
     const nkey *key;             // of the host: a server key
     const nkey *cluster_key;     // that signs the host's own token; or NULL
     slice token;                 // of the host, by a cluster key; empty with a cluster key
-    const char *cluster_issuers; // "C...,C..."; NULL = that of the token alone
+    const char *cluster_issuers; // "C...,C..."; or NULL
+    const char *lattice_file;    // of lattice/cluster_file.h, read again on SIGHUP; or NULL
 
     // NULL = a lattice of one host, within this process, whose state is in `state_path`.
     const connection_settings *ctl, *rpc; // `rpc` NULL = the same as `ctl`

@@ -61,7 +61,7 @@ typedef struct agent {
     http_ways *ways;
     bool has_local; // it has not ended
     loop_signal *signals[AGENT_SIGNALS];
-    loop_timer deadline, poll;
+    loop_timer deadline, poll, renewal;
     agent_phase phase;
     int exit_status;
 } agent;
@@ -70,7 +70,15 @@ static inline lattice_core *agent_core(const agent *a) {
     return a->control == NULL ? NULL : lattice_control_core(a->control);
 }
 
+uint64_t agent_wall_ms(void); // since 1970
 void agent_log(agent *a, log_level level, const char *event, const char *format, ...) WRIT_FORMAT(4, 5);
+
+// agent_trust.c: whom this host believes, what it shows to be believed, and who may tell it what to do.
+status agent_trust_start(agent *a, err *e) WRIT_MUST_USE;
+void agent_trust_serve(agent *a); // there are sessions and presence from now on, which get new tokens
+void agent_trust_reload(agent *a);
+void agent_trust_end(agent *a);
+status agent_permit(void *context, const bus_message *m, slice command, err *e);
 
 // agent_exports.c: what others are told that this host serves, by presence and, to old peers, by
 // subscriptions.

@@ -14,6 +14,8 @@
 #include "cli/host_connector.h"
 #include "cli/host_internal.h"
 #include "cli/key_option.h"
+#include "cli/lattice_trust.h"
+#include "cli/places.h"
 #include "cli/start_table.h"
 #include "host/generations.h"
 #include "os/fd.h"
@@ -105,11 +107,7 @@ static status take_cluster_key(host_args *a, err *e) {
     nkey *k = NULL;
     const char *keys = a->values[HOST_KEYS];
     if (a->values[HOST_CLUSTER_TOKEN] != NULL) {
-        TRY(file_read_whole(a->values[HOST_CLUSTER_TOKEN], TOKEN_FILE_BYTES_MAX, &a->token, e));
-        return a->values[HOST_CLUSTER_ISSUERS] != NULL
-                   ? STATUS_OK
-                   : err_set(e, STATUS_INVALID,
-                             "--cluster-token needs --cluster-issuers: whom this host believes");
+        return file_read_whole(a->values[HOST_CLUSTER_TOKEN], TOKEN_FILE_BYTES_MAX, &a->token, e);
     }
     if (a->values[HOST_CLUSTER_KEY] == NULL && a->values[HOST_CLUSTER_SEED] == NULL) {
         return cli_key_load_or_make("cluster", NKEY_CLUSTER, keys, &a->cluster_key, &was_made, e);
@@ -221,9 +219,18 @@ static status open_place(host_args *a, bool is_alone, err *e) {
     return socket_listen_local(a->place_fd, HOST_BUS_SOCKET, &a->door_fd, e);
 }
 
+// The file that `writ lattice` writes; a user without a home has none.
+static const char *lattice_file(const host_args *a, buf *room) {
+    if (a->values[HOST_LATTICE_TRUST] != NULL) {
+        return a->values[HOST_LATTICE_TRUST];
+    }
+    return cli_place(CLI_LATTICE_FILE, room, NULL) == STATUS_OK ? buf_text(room) : NULL;
+}
+
 static status run_agent(host_args *a, channel *to_host, process *host, int *ret_exit, err *e) {
     char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX],
         data[PATH_BYTES_MAX];
+    auto_buf trusted = {0};
     TRY(take_host_key(a, e));
     TRY(take_cluster_key(a, e));
     add_labels(a);
@@ -245,6 +252,7 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
         .state_path = state,
         .data_directory = data,
         .trust = a->trust,
+        .lattice_file = lattice_file(a, &trusted),
         .is_json = a->host.output == CLI_JSON,
         .is_verbose = a->host.config.is_verbose,
         .drain_ns = a->host.config.drain_ns_max,

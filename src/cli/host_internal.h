@@ -45,6 +45,7 @@ typedef enum host_value_name { // texts as they were given, by option or variabl
     HOST_CLUSTER_SEED,
     HOST_CLUSTER_TOKEN,
     HOST_CLUSTER_ISSUERS,
+    HOST_LATTICE_TRUST,
     HOST_ALLOW_FILE_LOAD,
     HOST_ALLOW_UNSIGNED_PEERS,
     HOST_UNSIGNED_CONTROL,

@@ -55,6 +55,7 @@ VALUE(set_cluster_key, HOST_CLUSTER_KEY)
 VALUE(set_cluster_seed, HOST_CLUSTER_SEED)
 VALUE(set_cluster_token, HOST_CLUSTER_TOKEN)
 VALUE(set_cluster_issuers, HOST_CLUSTER_ISSUERS)
+VALUE(set_lattice_trust, HOST_LATTICE_TRUST)
 VALUE(set_allow_file_load, HOST_ALLOW_FILE_LOAD)
 VALUE(set_allow_unsigned_peers, HOST_ALLOW_UNSIGNED_PEERS)
 VALUE(set_unsigned_control, HOST_UNSIGNED_CONTROL)
@@ -132,6 +133,9 @@ static const cli_option options[] = {
      set_cluster_token},
     {"cluster-issuers", 0, "KEY[,KEY]...", "public cluster keys whose hosts are believed, beside its own",
      set_cluster_issuers},
+    {"lattice-trust", 0, "FILE",
+     "more of these, revoked hosts, and users (lattice.json in $WRIT_HOME or ~/.config/writ)",
+     set_lattice_trust},
     {"allow-unsigned-peers", 0, NULL, "call, and be called by, hosts and providers of wasmCloud 1.x",
      set_allow_unsigned_peers},
     {"allow-unsigned-control", 0, "ROLE",

@@ -60,6 +60,11 @@ static size_t issuer_index(const cluster *c, const nkey_public *key) { // issuer
     return i;
 }
 
+void cluster_clear(cluster *c) {
+    c->issuer_count = c->revocation_count = 0;
+    c->version++;
+}
+
 status cluster_trust(cluster *c, const nkey_public *key, uint64_t until_s, err *e) {
     if (key->kind != NKEY_CLUSTER) {
         return err_set(e, STATUS_INVALID,

@@ -27,6 +27,7 @@ typedef struct cluster cluster;
 cluster *cluster_new(void);    // believes nobody
 void cluster_free(cluster *c); // accepts NULL
 
+void cluster_clear(cluster *c); // believes nobody again: what follows is a new list
 // A cluster key (C) whose tokens count; again with another end replaces it. `until_s`: UINT64_MAX = no end.
 // STATUS_INVALID for another kind of key, STATUS_LIMIT.
 status cluster_trust(cluster *c, const nkey_public *issuer, uint64_t until_s, err *e) WRIT_MUST_USE;

@@ -111,6 +111,11 @@ void roles_free(roles *r) {
     }
 }
 
+void roles_clear(roles *r, role everybody) {
+    r->everybody = everybody;
+    r->user_count = 0;
+}
+
 role roles_everybody(const roles *r) { return r->everybody; }
 size_t roles_count(const roles *r) { return r->user_count; }
 

@@ -40,7 +40,8 @@ typedef struct roles roles;
 
 // `everybody`: the role of requests without a signature.
 roles *roles_new(role everybody);
-void roles_free(roles *r);                                                            // accepts NULL
+void roles_free(roles *r);                  // accepts NULL
+void roles_clear(roles *r, role everybody); // knows nobody again; what was seen stays seen
 status roles_put(roles *r, const nkey_public *user, role what, err *e) WRIT_MUST_USE; // a user key (U)
 role roles_everybody(const roles *r);
 size_t roles_count(const roles *r);

@@ -84,7 +84,7 @@ class Hostile:
 
 
 @unittest.skipUnless(shutil.which("nats-server"), "nats-server is not installed")
-class Attacks(harness.Case):
+class Lattice(harness.Case):
     seconds_max = 180
 
     def setUp(self):
@@ -95,13 +95,17 @@ class Attacks(harness.Case):
         self.user = f"operator-{id(self)}"
         writ("keys", "gen", "cluster", self.cluster)
         self.user_key = writ("keys", "gen", "user", self.user).strip()
-        self.hosts = {name: self.start(name) for name in ("h1", "h2")}
+        self.hosts = dict(self.hosts_of())
         self.until(lambda: len(self.inventories()) == 2, 60, "two hosts are there")
         self.key = {i["friendly_name"]: i["host_id"].encode() for i in self.inventories()}
         self.hostile = Hostile(self, self.nats.port)
         self.deploy()
 
-    def start(self, name):
+    def hosts_of(self):
+        for name in ("h1", "h2"):
+            yield name, self.start(name)
+
+    def start(self, name, *identity):
         data, run = self.folder / name, self.folder / f"run-{name}"
         data.mkdir(exist_ok=True)
         run.mkdir(mode=0o700, exist_ok=True)
@@ -109,8 +113,8 @@ class Attacks(harness.Case):
         self.addCleanup(log.close)
         process = subprocess.Popen(
             [BINARY, "host", "--nats", self.url, "--name", name, "--allow-file-load", "--workers", "1", "--user",
-             f"{self.user_key}=admin", "--cluster-key", self.cluster, "--data", data, "--cache", CACHE,
-             "-o", "json"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+             f"{self.user_key}=admin", *(identity or ("--cluster-key", self.cluster)), "--data", data, "--cache",
+             CACHE, "-o", "json"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=environment({"XDG_RUNTIME_DIR": str(run)}))
         self.addCleanup(self.stop, process)
         return process
@@ -171,6 +175,8 @@ class Attacks(harness.Case):
         self.until(lambda: self.refused(name).get(reason, 0) >= before.get(reason, 0) + least, 10,
                    f"{name} counts {reason}: {self.refused(name)}")
 
+
+class Attacks(Lattice):
     # --- calls ------------------------------------------------------------------------------------------------------
 
     def test_what_is_heard_tells_nothing_and_cannot_be_said_again(self):
@@ -284,8 +290,8 @@ class Attacks(harness.Case):
         before = {name: self.refused(name) for name in self.key}
         for _ in range(4):  # whichever host takes it: each takes it once
             self.hostile.again(put[0])
-        self.until(lambda: sum(self.refused(n).get("replayed", 0) - before[n].get("replayed", 0) for n in self.key) >= 2,
-                   10, "replayed requests are refused")
+        self.until(lambda: sum(self.refused(n).get("replayed", 0) - before[n].get("replayed", 0)
+                               for n in self.key) >= 2, 10, "replayed requests are refused")
         self.hostile.again(put[0], payload=b'{"a": "2"}')
         self.until(lambda: sum(self.refused(n).get("bad-signature", 0) - before[n].get("bad-signature", 0)
                                for n in self.key) >= 1, 10, "changed requests are refused")
@@ -294,6 +300,48 @@ class Attacks(harness.Case):
         self.hostile.say(stop, b"", b"_INBOX.hostile.3")
         self.more("h2", "unsigned", before["h2"])
         self.honest()
+
+
+class Membership(Lattice):
+    """Hosts that hold no cluster key: admitted by a token each, believing what lattice.json says."""
+
+    def trust(self, *arguments):
+        done = harness.run("lattice", *arguments, "--file", str(self.file))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def hosts_of(self):
+        self.file = self.folder / "lattice.json"
+        self.trust("issuers", "add", self.cluster)
+        for name in ("h1", "h2"):
+            key = f"{name}-{id(self)}"
+            writ("keys", "gen", "server", key)
+            token = str(self.folder / f"{name}.jwt")
+            writ("lattice", "admit", key, "--key", self.cluster, "--for", "1d", "--out", token)
+            yield name, self.start(name, "--host-key", key, "--cluster-token", token, "--lattice-trust",
+                                   str(self.file))
+
+    def test_a_revoked_host_is_cut_off_when_the_file_is_read_again(self):
+        self.honest()
+        self.trust("revoked", "add", self.key["h2"].decode(), "--note", "stolen")
+        self.hosts["h1"].send_signal(signal.SIGHUP)
+        self.until(lambda: not self.answers(), 10, "no call goes to the revoked host")
+        before = self.refused("h1").get("revoked", 0)
+        self.until(lambda: self.refused("h1").get("revoked", 0) > before, 15, "what it says is refused")
+        self.assertFalse(self.answers())
+        self.trust("revoked", "remove", self.key["h2"].decode())
+        self.hosts["h1"].send_signal(signal.SIGHUP)
+        self.until(self.answers, 20, "it is believed again")
+
+    def test_users_are_read_again(self):
+        other = f"reader-{id(self)}"
+        writ("keys", "gen", "user", other)
+        ask = ("get", "hosts", "--nats", self.url, "-o", "json", "--sign-with", other)
+        self.assertEqual(json.loads(harness.run(*ask).stdout or '{"hosts": []}')["hosts"], [])
+        self.trust("users", "add", other, "--role", "read")
+        for process in self.hosts.values():
+            process.send_signal(signal.SIGHUP)
+        self.until(lambda: len(json.loads(harness.run(*ask).stdout or '{"hosts": []}')["hosts"]) == 2, 10,
+                   "the hosts answer the new user")
 
 
 if __name__ == "__main__":
