@@ -8,7 +8,7 @@
 //
 // On start a host asks everybody; answers come to its inbox, spread over time. It says at once what changes,
 // and with nothing to say a beat every PRESENCE_BEAT_NS, or more seldom in a large lattice
-// (PRESENCE_BEAT_NS_PER_HOST for each host), so that what a host hears stays within 500 messages a second.
+// (PRESENCE_BEAT_NS_PER_HOST for each host), so that what a host hears stays within 110 messages a second.
 //
 // Threads: all on the thread of the loop of the bus.
 #pragma once
@@ -22,7 +22,7 @@
 #include "lattice/refused.h"
 
 #define PRESENCE_BEAT_NS (3 * UINT64_C(1000000000))
-#define PRESENCE_BEAT_NS_PER_HOST (2 * UINT64_C(1000000))
+#define PRESENCE_BEAT_NS_PER_HOST (10 * UINT64_C(1000000))
 #define PRESENCE_GATHER_NS (20 * UINT64_C(1000000))         // changes of that long are told together
 #define PRESENCE_ANSWER_NS_PER_HOST (1 * UINT64_C(1000000)) // over which the answers to a question are spread
 #define PRESENCE_SETTLE_NS (500 * UINT64_C(1000000))        // of silence after the question to all

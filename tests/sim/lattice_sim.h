@@ -15,9 +15,9 @@
 #include "world.h"
 
 enum {
-    SIM_HOSTS_MAX = 6,
-    SIM_COMPONENTS = 4, // "c0" ...
-    SIM_LINK_NAMES = 2, // "default", "other"
+    SIM_HOSTS_MAX = 240, // of runs with calls 32 at most
+    SIM_COMPONENTS = 4,  // "c0" ...
+    SIM_LINK_NAMES = 2,  // "default", "other"
     SIM_CONFIGS = 4,
     SIM_CALLS_MAX = 1 << 14,
     SIM_HISTORY_MAX = 1 << 12,
@@ -149,7 +149,7 @@ struct sim {
     bool is_verbose;
     nkey *issuer;
     size_t host_count;
-    sim_host hosts[SIM_HOSTS_MAX];
+    sim_host *hosts;
     machine operator_machine;
     bus *operator;
     sim_request requests[SIM_REQUESTS_MAX];
@@ -183,7 +183,7 @@ sim_call *sim_host_call(sim_host *h, size_t source, size_t name, size_t target, 
 
 // oracle.c: each is told what happens, and sets `why` when it must not.
 void sim_fail(sim *s, const char *format, ...) WRIT_FORMAT(2, 3);
-void sim_oracle_init(sim *s);
+void sim_oracle_init(sim *s); // after its hosts have their place
 void sim_oracle_done(sim *s);
 void sim_oracle_delivered(sim_host *h, slice bucket, const bus_kv_entry *entry);
 void sim_oracle_command(sim_host *h, slice command, const bus_message *m);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // sim_lattice [--seeds N] [--first SEED] [--jobs N]   runs N seeds, and all that shows that failures are seen
 // sim_lattice --seed SEED [--break WHAT]              one, told step by step
+// sim_lattice --traffic HOSTS                         what hosts say to each other, up to so many
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,13 +12,21 @@
 #include "base/check.h"
 #include "script.h"
 
-enum { SEEDS = 10000, BREAK_SEEDS_MAX = 200, AGAIN_SEEDS = 10, JOBS_MAX = 64, TOLD_FAILURES_MAX = 20 };
+enum {
+    SEEDS = 10000,
+    BREAK_SEEDS_MAX = 200,
+    AGAIN_SEEDS = 10,
+    JOBS_MAX = 64,
+    TOLD_FAILURES_MAX = 20,
+    TRAFFIC_COMPONENTS = 10
+};
 
 typedef struct options {
     uint64_t first, seeds, one;
     bool is_one;
     sim_break broken;
     unsigned jobs;
+    size_t traffic; // 0: not asked for
 } options;
 
 typedef struct sums {
@@ -170,6 +179,21 @@ static int run_one(const options *o) {
     return is_well ? 0 : 1;
 }
 
+static int tell_traffic(const options *o) {
+    static const size_t counts[] = {10, 50, 100, 200};
+    printf(
+        "| hosts | said/s | bytes/s | heard/s | bytes/s | one that joins knows all after | having heard |\n"
+        "|---|---|---|---|---|---|---|\n");
+    for (size_t i = 0; i < sizeof counts / sizeof counts[0] && counts[i] <= o->traffic; i++) {
+        sim_traffic t;
+        sim_measure(counts[i], TRAFFIC_COMPONENTS, &t);
+        printf("| %zu | %.2f | %.0f | %.1f | %.0f | %.2f s | %.0f bytes |\n", t.hosts, t.out_per_s,
+               t.out_bytes_per_s, t.in_per_s, t.in_bytes_per_s, t.join_s, t.join_bytes);
+        fflush(stdout);
+    }
+    return 0;
+}
+
 static bool read_break(const char *text, sim_break *ret) {
     for (sim_break b = SIM_BREAK_NOTHING; b < SIM_BREAK_COUNT; b++) {
         if (strcmp(text, sim_break_name(b)) == 0) {
@@ -191,6 +215,8 @@ static bool read_options(int argc, char **argv, options *ret) {
             ret->first = number;
         } else if (strcmp(argv[i], "--jobs") == 0) {
             ret->jobs = (unsigned)number;
+        } else if (strcmp(argv[i], "--traffic") == 0) {
+            ret->traffic = number;
         } else if (strcmp(argv[i], "--seed") == 0) {
             ret->one = number;
             ret->is_one = true;
@@ -206,8 +232,12 @@ int main(int argc, char **argv) {
     options o;
     if (!read_options(argc, argv, &o)) {
         fprintf(stderr, "usage: sim_lattice [--seeds N] [--first SEED] [--jobs N]\n"
-                        "       sim_lattice --seed SEED [--break WHAT]\n");
+                        "       sim_lattice --seed SEED [--break WHAT]\n"
+                        "       sim_lattice --traffic HOSTS\n");
         return 2;
+    }
+    if (o.traffic > 0) {
+        return tell_traffic(&o);
     }
     return o.is_one ? run_one(&o) : run_all(&o);
 }

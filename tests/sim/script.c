@@ -231,19 +231,30 @@ static bus_sim_faults faults_of(sim *s) {
 
 static void run_for(sim *s, uint64_t ns) { world_run(&s->w, s->w.now_ns + ns); }
 
-static void begin(sim *s, uint64_t seed) {
+static void make_world(sim *s, uint64_t seed) {
     world_init(&s->w, seed * UINT64_C(0x9e3779b97f4a7c15) + 1);
-    s->issuer = sim_key(NKEY_CLUSTER, 200);
-    const bus_sim_faults f = faults_of(s);
-    sim_trace(s, "delay up to %.1f ms, lost %u, twice %u, out of order %u of 1000",
-              (double)f.delay_ns_max / (double)WORLD_MS, f.lose, f.duplicate, f.reorder);
-    s->net = bus_net_new(&s->w, &f);
+    s->issuer = sim_key(NKEY_CLUSTER, SIM_HOSTS_MAX);
+}
+
+static void begin(sim *s, const bus_sim_faults *f, size_t hosts) {
+    s->net = bus_net_new(&s->w, f);
     sim_oracle_init(s);
     machine_init(&s->operator_machine, &s->w, 0, 0);
     CHECK(bus_sim_new(s->net, &s->operator_machine, &s->operator) == STATUS_OK);
-    s->host_count = 3 + below(s, 3);
-    for (size_t i = 0; i < s->host_count; i++) {
+    s->host_count = hosts;
+    s->hosts = mem_calloc(hosts, sizeof *s->hosts);
+    for (size_t i = 0; i < hosts; i++) {
         sim_host_init(&s->hosts[i], s, i);
+    }
+}
+
+static void begin_with_faults(sim *s, uint64_t seed) {
+    make_world(s, seed);
+    const bus_sim_faults f = faults_of(s);
+    sim_trace(s, "delay up to %.1f ms, lost %u, twice %u, out of order %u of 1000",
+              (double)f.delay_ns_max / (double)WORLD_MS, f.lose, f.duplicate, f.reorder);
+    begin(s, &f, 3 + below(s, 3));
+    for (size_t i = 0; i < s->host_count; i++) {
         sim_host_start(&s->hosts[i]);
     }
 }
@@ -312,6 +323,7 @@ static void end(sim *s) {
     machine_done(&s->operator_machine);
     sim_oracle_done(s);
     bus_net_free(s->net);
+    mem_free(s->hosts);
     nkey_free(s->issuer);
     world_done(&s->w);
 }
@@ -320,7 +332,7 @@ bool sim_run(uint64_t seed, sim_break broken, bool is_verbose, sim_outcome *ret)
     sim *s = MEM_NEW(sim);
     s->broken = broken;
     s->is_verbose = is_verbose;
-    begin(s, seed);
+    begin_with_faults(s, seed);
     chaos(s);
     if (s->why[0] == '\0') {
         calm(s);
@@ -343,4 +355,74 @@ bool sim_run(uint64_t seed, sim_break broken, bool is_verbose, sim_outcome *ret)
     ret->refusals = s->counters.refusals;
     mem_free(s);
     return is_well;
+}
+
+// --- how much hosts say ------------------------------------------------------------------------------------
+
+static bus_sim_traffic traffic_of(const sim *s, size_t from, size_t to) {
+    bus_sim_traffic all = {0};
+    for (size_t i = from; i < to; i++) {
+        bus_sim_traffic one = bus_sim_count(s->hosts[i].b);
+        all.out += one.out;
+        all.out_bytes += one.out_bytes;
+        all.in += one.in;
+        all.in_bytes += one.in_bytes;
+    }
+    return all;
+}
+
+static bus_sim_traffic traffic_since(bus_sim_traffic now, bus_sim_traffic then) {
+    return (bus_sim_traffic){now.out - then.out, now.out_bytes - then.out_bytes, now.in - then.in,
+                             now.in_bytes - then.in_bytes};
+}
+
+static void serve(sim_host *h, size_t count) {
+    char id[64];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(id, sizeof id, "component-%zu-of-%zu", i, h->number);
+        CHECK(presence_serve(h->presence, slice_from_text(id), false, 1, NULL) == STATUS_OK);
+    }
+}
+
+// What the last host costs that joins when all others are there.
+static void measure_join(sim *s, sim_traffic *ret) {
+    sim_host *h = &s->hosts[s->host_count - 1];
+    uint64_t began = s->w.now_ns;
+    sim_host_start(h);
+    while (peers_count(presence_peers(h->presence)) < s->host_count - 1) {
+        run_for(s, 10 * WORLD_MS);
+    }
+    ret->join_s = (double)(s->w.now_ns - began) / (double)WORLD_S;
+    ret->join_bytes = (double)bus_sim_count(h->b).in_bytes;
+}
+
+static void measure_steady(sim *s, sim_traffic *ret) {
+    const double span_s = 120; // hosts tell the control interface of themselves each 30
+    const double hosts = (double)(s->host_count - 1);
+    bus_sim_traffic before = traffic_of(s, 0, s->host_count - 1);
+    run_for(s, (uint64_t)span_s * WORLD_S);
+    bus_sim_traffic t = traffic_since(traffic_of(s, 0, s->host_count - 1), before);
+    ret->out_per_s = (double)t.out / hosts / span_s;
+    ret->out_bytes_per_s = (double)t.out_bytes / hosts / span_s;
+    ret->in_per_s = (double)t.in / hosts / span_s;
+    ret->in_bytes_per_s = (double)t.in_bytes / hosts / span_s;
+}
+
+void sim_measure(size_t hosts, size_t components, sim_traffic *ret) {
+    const bus_sim_faults none = {.delay_ns_min = 100000, .delay_ns_max = 2 * WORLD_MS};
+    sim *s = MEM_NEW(sim);
+    make_world(s, 1);
+    begin(s, &none, hosts + 1);
+    s->is_calm = true;
+    *ret = (sim_traffic){.hosts = hosts};
+    for (size_t i = 0; i < hosts; i++) {
+        sim_host_start(&s->hosts[i]);
+        serve(&s->hosts[i], components);
+        run_for(s, 50 * WORLD_MS);
+    }
+    run_for(s, 30 * WORLD_S);
+    measure_steady(s, ret);
+    measure_join(s, ret);
+    end(s);
+    mem_free(s);
 }
