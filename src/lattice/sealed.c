@@ -280,6 +280,16 @@ void sealed_goodbye(sealed *s) { sessions_each(s->sessions, sealed_now(s), say_g
 
 // --- receiving ---------------------------------------------------------------------------------------------
 
+static void answer_ask(sealed_peer *p, const sealed_line *l, const frame *asked) {
+    frame f = {.kind = FRAME_STATE,
+               .call = asked->call,
+               .index = l == NULL ? 0 : l->out_index,
+               .is_known = l != NULL,
+               .received = l == NULL ? 0 : l->in_index,
+               .asked = asked->index};
+    (void)!sealed_send(p, NULL, &f, slice_empty(), NULL); // it asks again
+}
+
 static void take_frame(sealed *s, session *c, const frame *f, slice bytes) {
     const uint64_t epoch = session_epoch(c);
     sealed_peer *p = sealed_peer_of(s, session_host(c), true);
@@ -306,6 +316,16 @@ static void take_frame(sealed *s, session *c, const frame *f, slice bytes) {
         return;
     }
     sealed_line *l = f->is_from_caller ? sealed_serve_find(s, p, f->call) : sealed_call_find(s, f->call);
+    if (f->kind == FRAME_ASK) {
+        answer_ask(p, l != NULL && l->epoch == epoch ? l : NULL, f);
+        return;
+    }
+    if (f->kind == FRAME_STATE) {
+        if (l != NULL && l->peer == p && l->epoch == epoch) {
+            sealed_call_take_state(l, f);
+        }
+        return;
+    }
     if (l == NULL && f->kind == FRAME_CALL) {
         sealed_serve_call(p, epoch, f, &s->plain, s->plain_size);
     } else if (l != NULL && (l->peer != p || l->epoch != epoch)) {
@@ -437,6 +457,14 @@ static void look_after(sealed_peer *p, session_now now) {
     sealed *s = p->s;
     session *c = sessions_to(s->sessions, &p->host, now);
     uint64_t silence_ns = c == NULL ? 0 : session_unheard_ns(c, now);
+    for (list_node *n = p->lines.next; n != &p->lines; n = n->next) {
+        sealed_line *l = LIST_ENTRY(n, sealed_line, of_peer);
+        if (l->is_ours && silence_ns >= SEALED_SILENCE_NS && l->epoch == session_epoch(c)) {
+            sealed_line_end_later(l, STATUS_CLOSED, "it has not been heard of for seconds");
+        } else if (l->is_ours) {
+            sealed_call_look_after(l);
+        }
+    }
     if (silence_ns >= SEALED_SILENCE_NS) {
         session_pass_over(c);
         if (!list_empty(&p->lines) && p->greetings == 0) {

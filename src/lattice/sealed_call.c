@@ -2,6 +2,8 @@
 // The caller's side.
 #include "lattice/sealed_internal.h"
 
+enum { ASK_FROM_S = 2, ASK_OFTEN_S = 6, ASK_SELDOM_S = 8 };
+
 // --- the table: a place and how often it was used make the number
 // -------------------------------------------
 
@@ -62,6 +64,36 @@ void sealed_call_finish(sealed_line *l, status code, const char *text) {
     sealed_line_close(l);
     c->ops->ended(c, code, code == STATUS_OK ? NULL : &e);
     sealed_line_leave(l);
+}
+
+// --- is it still on its way? -------------------------------------------------------------------------------
+
+// Soon at first, since what is lost is lost at the beginning; then seldom.
+static bool is_time_to_ask(const sealed_line *l) {
+    return l->seconds >= ASK_FROM_S && (l->seconds < ASK_OFTEN_S || l->seconds % ASK_SELDOM_S == 0);
+}
+
+void sealed_call_look_after(sealed_line *l) {
+    if (!l->is_root_begun || l->is_ending || l->is_closed) {
+        return;
+    }
+    l->seconds++;
+    if (is_time_to_ask(l)) {
+        frame f = {.kind = FRAME_ASK, .is_from_caller = true, .call = l->number, .index = l->out_index};
+        (void)!sealed_send(l->peer, l, &f, slice_empty(), NULL);
+    }
+}
+
+// One message may have overtaken another: what is said twice, with seconds between, counts.
+void sealed_call_take_state(sealed_line *l, const frame *f) {
+    bool was_missing_out = l->is_missing_out;
+    bool is_lost = l->in_index < l->missing_in;
+    l->unknown = f->is_known ? 0 : l->unknown + 1;
+    l->missing_in = f->is_known && f->index > l->in_index ? f->index : 0;
+    l->is_missing_out = f->is_known && f->received < f->asked;
+    if (l->unknown >= 2 || is_lost || (was_missing_out && l->is_missing_out)) {
+        sealed_line_end_later(l, STATUS_CLOSED, "messages of the call were lost on the way");
+    }
 }
 
 static void on_deadline(void *arg) {

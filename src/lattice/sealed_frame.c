@@ -88,6 +88,13 @@ static bool read_rest(bytes_reader *r, frame *f) {
         return f->is_from_caller && r->rest.len == 0;
     case FRAME_FAIL:
         return !f->is_from_caller && read_fail(r, f);
+    case FRAME_ASK:
+        return f->is_from_caller && r->rest.len == 0;
+    case FRAME_STATE:
+        f->is_known = bytes_take_number(r, 1) == 1;
+        f->received = (uint32_t)bytes_take_number(r, 4);
+        f->asked = (uint32_t)bytes_take_number(r, 4);
+        return !f->is_from_caller && r->rest.len == 0;
     case FRAME_HERE:
     case FRAME_HEARD:
     case FRAME_GOODBYE:
@@ -157,12 +164,17 @@ status frame_write(const frame *f, buf *b) {
         return bytes_put_number(b, f->credit, 4);
     case FRAME_FAIL:
         return bytes_put_number(b, code_number(f->code), 1);
+    case FRAME_STATE:
+        TRY(bytes_put_number(b, f->is_known, 1));
+        TRY(bytes_put_number(b, f->received, 4));
+        return bytes_put_number(b, f->asked, 4);
     case FRAME_ROOT:
     case FRAME_CANCEL:
     case FRAME_GREET:
     case FRAME_HERE:
     case FRAME_HEARD:
     case FRAME_GOODBYE:
+    case FRAME_ASK:
         break;
     }
     return STATUS_OK;

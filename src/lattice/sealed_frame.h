@@ -9,6 +9,8 @@
 //   ROOT    more of the parameters or results
 //   DATA    path 1, bytes          END  path 1          CREDIT  path 1 (0xff: parameters, results), bytes 4
 //   CANCEL                         FAIL code 1, a sentence
+//   ASK     what do you know of this call?   STATE  it is there 1, frames that came 4, index of
+//           the question 4 (index: how many frames were sent; these two are in no order with the others)
 //   GREET   a hello                HERE  are you?         HEARD  yes            GOODBYE
 //           (call and index of these are 0)
 //
@@ -33,6 +35,8 @@ typedef enum frame_kind {
     FRAME_HERE,
     FRAME_HEARD,
     FRAME_GOODBYE,
+    FRAME_ASK,
+    FRAME_STATE,
 } frame_kind;
 
 enum {
@@ -56,8 +60,11 @@ typedef struct frame { // slices are borrowed
     uint32_t total;                // CALL, ANSWER
     unsigned path;                 // DATA, END, CREDIT
     uint32_t credit;
-    status code; // FAIL
-    slice body;  // CALL, ANSWER, ROOT, DATA: bytes; FAIL: the sentence; GREET: the hello
+    status code;       // FAIL
+    bool is_known;     // STATE
+    uint32_t received; // STATE
+    uint32_t asked;    // STATE
+    slice body;        // CALL, ANSWER, ROOT, DATA: bytes; FAIL: the sentence; GREET: the hello
 } frame;
 
 bool frame_read(slice bytes, frame *ret) WRIT_MUST_USE;

@@ -22,8 +22,8 @@ enum {
     SEALED_GREETINGS_MAX = 3, // unanswered ones until what waits for a session fails
 };
 #define SEALED_MS UINT64_C(1000000)
-#define SEALED_ASK_NS (2 * UINT64_C(1000000000))         // of silence: are you there?
-#define SEALED_SILENCE_NS (8 * UINT64_C(1000000000))     // and then the session is given up
+#define SEALED_ASK_NS (1 * UINT64_C(1000000000))         // of silence: are you there?
+#define SEALED_SILENCE_NS (4 * UINT64_C(1000000000))     // and then the session is given up, and its calls
 #define SEALED_WAIT_NS_MAX (3600 * UINT64_C(1000000000)) // of a call of others
 
 typedef struct sealed_peer {
@@ -96,6 +96,12 @@ typedef struct sealed_line {
     bool is_paused;
     lattice_paths in_paths;
     sealed_in in[LATTICE_PATHS_MAX];
+
+    // whether what was sent has come, see sealed_call_look_after
+    unsigned seconds;    // since it was sent
+    unsigned unknown;    // answers that the other host does not have it, one after the other
+    uint32_t missing_in; // that came late or never: as of the last answer
+    bool is_missing_out;
 
     // its place
     size_t memory;
@@ -178,6 +184,10 @@ void sealed_line_pause(sealed_line *l, bool is_paused);
 extern const lattice_transport_ops sealed_transport_ops;
 sealed_line *sealed_call_find(const sealed *s, uint64_t number);
 void sealed_call_unlist(sealed_line *l);
+// Every second: asks the other host what it has of a call that takes long. Messages of a bus can be lost on
+// the way without a word, and nobody should wait for those until the deadline.
+void sealed_call_look_after(sealed_line *l);
+void sealed_call_take_state(sealed_line *l, const frame *f);
 // Tells the caller, once, and closes the line.
 void sealed_call_finish(sealed_line *l, status code, const char *text);
 

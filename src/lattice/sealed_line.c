@@ -517,7 +517,9 @@ static void take_in_order(sealed_line *l, const frame *f) {
     case FRAME_HERE:
     case FRAME_HEARD:
     case FRAME_GOODBYE:
-        break; // are of no line
+    case FRAME_ASK:
+    case FRAME_STATE:
+        break; // are in no order
     }
 }
 
