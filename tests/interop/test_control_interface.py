@@ -247,6 +247,17 @@ class Wadm(WashHosts):
     def nats(cls):
         return peers.newest_nats_server()  # the one of Debian does not have what wadm needs
 
+    def setUp(self):
+        super().setUp()
+        bus = Bus(self.port)
+        self.addCleanup(bus.close)
+        bus.subscribe("wasmbus.ctl.>")
+        # What is deployed before it has heard of a host it does not come back to.
+        deadline = time.monotonic() + 30
+        while not bus.below("wasmbus.ctl.v1.default.claims.get"):
+            self.assertLess(time.monotonic(), deadline, "wadm asks nothing after a heartbeat")
+            time.sleep(0.05)
+
     def until(self, what, seconds=60):
         """Waits for an inventory that `what` is true of."""
         deadline = time.monotonic() + seconds
