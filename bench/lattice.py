@@ -183,7 +183,7 @@ def calls_of_ours(bench, nats, image, shapes):
         serve_http(hosts, port)
         until(lambda: answers(port, "/once/100") == "100\n", "a call between two hosts")
         results = [json.loads(fetch(port, f"/time/{count}/{size}")) for count, size in shapes]
-        return results, bench.wrk(f"http://127.0.0.1:{port}/once/100", 1), bench.wrk(f"http://127.0.0.1:{port}/once/100", 32)
+        return results, *(bench.wrk(f"http://127.0.0.1:{port}/once/100", connections) for connections in (1, 32))
 
 
 def calls_of_peer(bench, nats, image, shapes):
@@ -209,15 +209,15 @@ def calls_of_peer(bench, nats, image, shapes):
         ask("link", "put", "front", "back", "test", "echo", "--interface", "echo")
         until(lambda: answers(port, "/once/100") == "100\n", "a call of the peer")
         results = [json.loads(fetch(port, f"/time/{count}/{size}")) for count, size in shapes]
-        return results, bench.wrk(f"http://127.0.0.1:{port}/once/100", 1), bench.wrk(f"http://127.0.0.1:{port}/once/100", 32)
+        return results, *(bench.wrk(f"http://127.0.0.1:{port}/once/100", connections) for connections in (1, 32))
     finally:
         process.terminate()
         process.wait(20)
 
 
 def many(bench, nats, image, components, links):
-    """One host with so many components, and links that begin at each of them: how long until all run, what that takes, and
-    how long a host that joins needs until it knows the links."""
+    """One host with so many components, and links that begin at each of them: how long until all run, what that takes,
+    and how long a host that joins needs until it knows the links."""
     with Hosts(bench, nats, 1, "--max-components", str(components)) as hosts:
         empty = hosts.memory_kib("h1")
         host = hosts.ask("get", "hosts")["hosts"][0]["id"]
@@ -226,7 +226,7 @@ def many(bench, nats, image, components, links):
         began = time.monotonic()
         failures = client.ask_all([(f"component.scale.{host}", {
             "component_id": f"c{i}", "component_ref": f"file://{image}", "count": 1}) for i in range(components)])
-        until(lambda: len(client.ask(f"host.get.{host}")["components"]) >= components, f"{components} components run", 900)
+        until(lambda: len(client.ask(f"host.get.{host}")["components"]) >= components, "all components run", 900)
         started = time.monotonic() - began
         began = time.monotonic()
         failures += client.ask_all([("link.put", {
@@ -236,7 +236,7 @@ def many(bench, nats, image, components, links):
         client.close()
         if failures:
             raise RuntimeError(f"{len(failures)} requests failed, such as {failures[0]}")
-        until(lambda: len(servers.children_of(hosts.processes["h1"].pid)) <= PROCESSES, "only one generation is left", 60)
+        until(lambda: len(servers.children_of(hosts.processes["h1"].pid)) <= PROCESSES, "one generation is left", 60)
         memory = hosts.memory_kib("h1")
         began = time.monotonic()
         hosts.start("h2")
