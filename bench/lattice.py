@@ -205,7 +205,8 @@ def calls_of_peer(bench, nats, image, shapes):
         ask("start", "component", f"file://{image}", "back", "--max-instances", "100")
         ask("config", "put", "http", f"address=127.0.0.1:{port}")
         ask("start", "provider", "wasmcloud+builtin://http-server", "http", "--skip-wait")
-        ask("link", "put", "http", "front", "wasi", "http", "--interface", "incoming-handler", "--source-config", "http")
+        ask("link", "put", "http", "front", "wasi", "http", "--interface", "incoming-handler", "--source-config",
+            "http")
         ask("link", "put", "front", "back", "test", "echo", "--interface", "echo")
         until(lambda: answers(port, "/once/100") == "100\n", "a call of the peer")
         results = [json.loads(fetch(port, f"/time/{count}/{size}")) for count, size in shapes]

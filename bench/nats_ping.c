@@ -87,7 +87,7 @@ static const char *next(client *c, char reply[LINE_BYTES], size_t *ret_len) {
 
 static client connect_to(const char *host, const char *port, const char *subject) {
     char text[LINE_BYTES];
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(port))};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)strtoul(port, NULL, 10))};
     client c = {.fd = socket(AF_INET, SOCK_STREAM, 0), .buffer = malloc(BUFFER_BYTES)};
     int yes = 1;
     if (inet_pton(AF_INET, host, &to.sin_addr) != 1 ||

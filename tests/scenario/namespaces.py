@@ -94,7 +94,7 @@ class Machine:
 
 
 class NatsCluster:
-    """One server of a cluster with JetStream on each of the machines given; a client on machine i connects to its own."""
+    """One server of a cluster with JetStream on each of the machines given; a client connects to its own."""
 
     def __init__(self, case, machines):
         if not shutil.which("nats-server"):
