@@ -299,18 +299,10 @@ static status start_calls(agent *a, err *e) {
 // --- providers ---------------------------------------------------------------------------------------------
 
 static void on_provider_runs(void *context, slice id, const token_claims *claims) {
-    agent *a = context;
-    err e;
-    int32_t revision = claims != NULL && claims->has_revision ? claims->revision : 0;
-    if (presence_serve(a->presence, id, true, revision, &e) != STATUS_OK) {
-        agent_log(a, LOG_WARN, "presence", "a provider is not told to the lattice: %s", e.message);
-    }
+    agent_exports_provider(context, id, claims != NULL && claims->has_revision ? claims->revision : 0);
 }
 
-static void on_provider_ended(void *context, slice id) {
-    const agent *a = context;
-    presence_withdraw(a->presence, id);
-}
+static void on_provider_ended(void *context, slice id) { agent_exports_provider_ended(context, id); }
 
 static void on_provider_log(void *context, log_level level, slice id, const char *text) {
     agent *a = context;
@@ -320,10 +312,9 @@ static void on_provider_log(void *context, log_level level, slice id, const char
 
 static lattice_time core_time(void *context) { return lattice_control_now(((agent *)context)->control); }
 
-// Where hosts of 1.x are, providers are as they expect them: on the servers themselves.
 static status start_providers(agent *a, err *e) {
     const agent_options *o = a->options;
-    bool is_direct = o->allows_unsigned_peers && a->rpc_connection != NULL;
+    bool is_direct = o->are_providers_direct && o->allows_unsigned_peers && a->rpc_connection != NULL;
     const wanted_providers_options wo = {.loop = a->loop,
                                          .images = a->images,
                                          .core = agent_core(a),

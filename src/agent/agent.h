@@ -40,7 +40,9 @@ typedef struct agent_options { // borrowed
     const char *prefix;                   // of the control interface; NULL = the usual
 
     bool allows_unsigned_peers; // hosts and providers of 1.x
-    role everybody;             // what requests without a signature may do
+    bool
+        are_providers_direct; // with it: programs are on the servers of NATS themselves, with our credentials
+    role everybody;           // what requests without a signature may do
     const agent_user *users;
     size_t user_count;
 

@@ -6,12 +6,13 @@
 #include "lattice/wrpc_http.h"
 #include "lattice/wrpc_names.h"
 
-typedef struct served { // a component that is told
+typedef struct served { // a component or provider that is told
     char *id;
     int32_t revision;
     uint64_t serial; // of its image
     wrpc_export *exports;
     size_t export_count;
+    bool is_provider; // told when it starts and when it has ended
     bool is_kept;
     list_node node;
 } served;
@@ -94,15 +95,26 @@ static void withdraw(agent *a, served *s) {
     mem_free(s);
 }
 
-static void tell(agent *a, slice id, const component_facts *f, uint64_t serial) {
+static served *find_or_add(agent *a, slice id) {
     served *s = find(a, id);
-    err e;
-    bool is_new = s == NULL;
-    if (is_new) {
+    if (s == NULL) {
         s = MEM_NEW(served);
         s->id = mem_slice_dup(id);
         list_push_back(&exports_of(a)->list, &s->node);
     }
+    return s;
+}
+
+static void tell_presence(agent *a, const served *s, int32_t revision) {
+    err e;
+    if (a->presence != NULL &&
+        presence_serve(a->presence, slice_from_text(s->id), s->is_provider, revision, &e) != STATUS_OK) {
+        agent_log(a, LOG_WARN, "presence", "%s is not told to the lattice: %s", s->id, e.message);
+    }
+}
+
+static void tell(agent *a, slice id, const component_facts *f, uint64_t serial) {
+    served *s = find_or_add(a, id);
     s->is_kept = true;
     if (s->serial == serial) {
         return;
@@ -114,9 +126,30 @@ static void tell(agent *a, slice id, const component_facts *f, uint64_t serial) 
         start_exports(a, s, f);
         stop_exports(before, count);
     }
-    if (a->presence != NULL &&
-        presence_serve(a->presence, id, false, f->has_claims ? f->claims.revision : 0, &e) != STATUS_OK) {
-        agent_log(a, LOG_WARN, "presence", "%s is not told to the lattice: %s", s->id, e.message);
+    tell_presence(a, s, f->has_claims ? f->claims.revision : 0);
+}
+
+// Its functions are not known one by one: who has none of that name says so. One that is on the bus itself
+// serves old peers itself.
+void agent_exports_provider(agent *a, slice id, int32_t revision) {
+    served *s = find_or_add(a, id);
+    err e;
+    s->is_provider = true;
+    if (a->wrpc != NULL && s->exports == NULL && providers_serves(a->providers, id)) {
+        s->exports = mem_calloc(1, sizeof *s->exports);
+        s->export_count = 1;
+        if (wrpc_export_start_any(a->wrpc, s->exports, id, &e) != STATUS_OK) {
+            s->export_count = 0;
+            agent_log(a, LOG_WARN, "export", "%s is not served to old peers: %s", s->id, e.message);
+        }
+    }
+    tell_presence(a, s, revision);
+}
+
+void agent_exports_provider_ended(agent *a, slice id) {
+    served *s = find(a, id);
+    if (s != NULL && s->is_provider) {
+        withdraw(a, s);
     }
 }
 
@@ -125,7 +158,7 @@ static void drop(agent *a, bool all) {
     for (list_node *n = head->next, *next; n != head; n = next) {
         served *s = LIST_ENTRY(n, served, node);
         next = n->next;
-        if (all || !s->is_kept) {
+        if (all || (!s->is_kept && !s->is_provider)) {
             withdraw(a, s);
         } else {
             s->is_kept = false;

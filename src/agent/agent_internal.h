@@ -83,6 +83,8 @@ status agent_permit(void *context, const bus_message *m, slice command, err *e);
 // agent_exports.c: what others are told that this host serves, by presence and, to old peers, by
 // subscriptions.
 typedef struct agent_exports agent_exports;
-void agent_exports_update(agent *a); // something else runs
+void agent_exports_update(agent *a);                               // something else runs
+void agent_exports_provider(agent *a, slice id, int32_t revision); // a provider runs
+void agent_exports_provider_ended(agent *a, slice id);
 void agent_exports_withdraw(agent *a);
 void agent_exports_free(agent *a);

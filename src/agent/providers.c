@@ -240,11 +240,7 @@ static status start_ours(provider_entry *x, const providers_wanted *wanted, prov
 
 static bool paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
                   lattice_paths *ret_down) {
-    const provider_entry *x = find(context, target);
-    if (x == NULL || (x->driver == NULL && x->side == NULL)) {
-        return false;
-    }
-    return lattice_relay_paths(instance, function, ret_up, ret_down);
+    return providers_serves(context, target) && lattice_relay_paths(instance, function, ret_up, ret_down);
 }
 
 static status check(void *context, const lattice_invocation *i, err *e) {
@@ -357,6 +353,10 @@ void providers_stop_all(providers *p) {
 
 size_t providers_count(const providers *p) { return p->count; }
 bool providers_has(const providers *p, slice id) { return find(p, id) != NULL; }
+bool providers_serves(const providers *p, slice id) {
+    const provider_entry *x = find(p, id);
+    return x != NULL && (x->driver != NULL || x->side != NULL);
+}
 bool providers_is_builtin(slice image) { return image_parse(image).role != PROVIDER_NONE; }
 
 status providers_new(const providers_options *options, providers **ret, err *e) {

@@ -93,6 +93,7 @@ void providers_stop(providers *p, slice id);
 void providers_stop_all(providers *p); // providers_count tells when they have
 size_t providers_count(const providers *p);
 bool providers_has(const providers *p, slice id);
+bool providers_serves(const providers *p, slice id); // it takes calls, and they go through here
 // Whether the image is one of ours: nothing is to be fetched for it.
 bool providers_is_builtin(slice image);
 

@@ -48,6 +48,7 @@ typedef enum host_value_name { // texts as they were given, by option or variabl
     HOST_LATTICE_TRUST,
     HOST_ALLOW_FILE_LOAD,
     HOST_ALLOW_UNSIGNED_PEERS,
+    HOST_PROVIDER_DIRECT,
     HOST_UNSIGNED_CONTROL,
     HOST_UNSIGNED,
     HOST_MAX_EXECUTION_TIME,

@@ -58,6 +58,7 @@ VALUE(set_cluster_issuers, HOST_CLUSTER_ISSUERS)
 VALUE(set_lattice_trust, HOST_LATTICE_TRUST)
 VALUE(set_allow_file_load, HOST_ALLOW_FILE_LOAD)
 VALUE(set_allow_unsigned_peers, HOST_ALLOW_UNSIGNED_PEERS)
+VALUE(set_provider_direct, HOST_PROVIDER_DIRECT)
 VALUE(set_unsigned_control, HOST_UNSIGNED_CONTROL)
 VALUE(set_unsigned, HOST_UNSIGNED)
 VALUE(set_max_execution_time, HOST_MAX_EXECUTION_TIME)
@@ -138,6 +139,8 @@ static const cli_option options[] = {
      set_lattice_trust},
     {"allow-unsigned-peers", 0, NULL, "call, and be called by, hosts and providers of wasmCloud 1.x",
      set_allow_unsigned_peers},
+    {"provider-direct", 0, NULL, "with it: provider programs are on the servers of NATS, as this host",
+     set_provider_direct},
     {"allow-unsigned-control", 0, "ROLE",
      "what requests without a signature may do: read, operate, admin (none)", set_unsigned_control},
     {"user", 0, "KEY=ROLE", "a user key whose signed requests are taken: read, operate, admin", add_user},
@@ -393,6 +396,7 @@ status host_fill_agent(host_args *a, agent_options *o, err *e) {
     TRY(fill_roles(a, o, e));
     TRY(take_bool(a, HOST_ALLOW_FILE_LOAD, false, &o->allows_files, e));
     TRY(take_bool(a, HOST_ALLOW_UNSIGNED_PEERS, false, &o->allows_unsigned_peers, e));
+    TRY(take_bool(a, HOST_PROVIDER_DIRECT, false, &o->are_providers_direct, e));
     TRY(take_bool(a, HOST_UNSIGNED, false, &o->allows_unsigned_components, e));
     TRY(take_bool(a, HOST_COMPONENT_AUCTION, true, &answers_components, e));
     TRY(take_bool(a, HOST_PROVIDER_AUCTION, true, &answers_providers, e));
