@@ -169,7 +169,6 @@ void lattice_core_stopped(lattice_core *c, lattice_time t) {
     core_event(c, t, "host_stopped", v);
 }
 
-bool lattice_core_is_stopping(const lattice_core *c) { return c->is_stopping; }
 slice lattice_core_host_id(const lattice_core *c) { return c->settings.host_id; }
 
 uint64_t lattice_core_next_ns(const lattice_core *c) { return c->heartbeat_ns; }

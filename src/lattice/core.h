@@ -137,7 +137,6 @@ void lattice_core_free(lattice_core *c); // accepts NULL; no effects
 void lattice_core_started(lattice_core *c, lattice_time t);
 // Everything that ran here has ended: publishes host_stopped, once. Later messages are passed over.
 void lattice_core_stopped(lattice_core *c, lattice_time t);
-bool lattice_core_is_stopping(const lattice_core *c); // asked to, or has
 slice lattice_core_host_id(const lattice_core *c);
 
 // A message of the control interface. `headers` are not read: who may ask is checked before.

@@ -269,7 +269,7 @@ static void sweep_config(lattice_core *c) {
 
 void lattice_core_caught_up(lattice_core *c, lattice_time t, core_bucket bucket) {
     (void)t;
-    c->watches[bucket].is_caught_up = c->watches[bucket].was_caught_up = true;
+    c->watches[bucket].was_caught_up = true;
     if (bucket == CORE_LATTICE_DATA) {
         sweep_lattice(c);
     } else {

@@ -82,7 +82,9 @@ void core_claims_store(lattice_core *c, const core_claims *claims, bool is_provi
     json_value *v = stored_form(claims, is_provider);
     auto_buf text;
     buf_init(&text, CORE_REQUEST_BYTES_MAX);
-    if (json_write(v, 0, &text) == STATUS_OK) {
+    const core_stored_claims *known = core_table_find(&c->claims, claims->subject);
+    if (json_write(v, 0, &text) == STATUS_OK &&
+        (known == NULL || known->mark.hash != siphash(c->key, buf_slice(&text)))) {
         core_store(c, CORE_LATTICE_DATA, slice_from_text(key), buf_slice(&text), BUS_KV_ANY);
     }
     json_free(v);

@@ -139,10 +139,9 @@ struct core_job {
 };
 
 typedef struct core_watch {
-    uint64_t epoch;    // grows with each restart
-    uint64_t revision; // the newest that was told in this epoch
-    bool is_caught_up; // in this epoch
-    bool was_caught_up;
+    uint64_t epoch;     // grows with each restart
+    uint64_t revision;  // the newest that was told in this epoch
+    bool was_caught_up; // once
 } core_watch;
 
 struct lattice_core {

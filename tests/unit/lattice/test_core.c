@@ -472,6 +472,14 @@ TEST(signed_components) {
                    issuer.text, subject.text);
     EXPECT_TEXT(p.operations[1].value, expected);
     EXPECT(slice_equal_text(component(&p).claims.subject, subject.text));
+    char key[96];
+    (void)snprintf(key, sizeof key, "CLAIMS_%s", subject.text);
+    EXPECT_TEXT(p.operations[1].key, key);
+    entry(&p, CORE_LATTICE_DATA, key, expected, 2);
+    size_t began = p.operation_count;
+    ask(&p, "component.scale.N", SCALE("r", "3", ""));
+    lattice_core_component_is(p.core, now(&p), slice_from_text("a"), component(&p).generation, &claims, NULL);
+    EXPECT_EQ(p.operation_count, began + 1); // claims are as they were
     teardown(&p);
 }
 
