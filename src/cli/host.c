@@ -19,6 +19,7 @@
 #include "cli/start_table.h"
 #include "host/generations.h"
 #include "os/fd.h"
+#include "os/private.h"
 #include "os/random.h"
 #include "os/socket_open.h"
 #include "os/whole_file.h"
@@ -204,9 +205,12 @@ static status make_directory(const char *below, const host_args *a, char ret[PAT
     buf_init(&path, PATH_BYTES_MAX);
     TRY(host_data_directory(a->host.config.data_directory, &path, e));
     int n = snprintf(ret, PATH_BYTES_MAX, "%.*s/%s", SLICE_ARG(buf_slice(&path)), below);
-    bool fits = n > 0 && n < PATH_BYTES_MAX && path.data[0] == '/';
-    return fits ? STATUS_OK
-                : err_set(e, STATUS_INVALID, "the directory for data must be a short, absolute path");
+    bool fits = n > 0 && n < PATH_BYTES_MAX && path.data[0] == '/' && buf_text(&path) != NULL;
+    if (!fits) {
+        return err_set(e, STATUS_INVALID, "the directory for data must be a short, absolute path");
+    }
+    auto_fd made = -1;
+    return private_directory_open(buf_text(&path), &made, e);
 }
 
 // A lattice of this host alone can be reached in no other way.

@@ -2,8 +2,8 @@
 // The way from a command to the bus of a lattice: over NATS, or through a host of this machine.
 #pragma once
 
+#include "agent/connection.h"
 #include "cli/lattice_option.h"
-#include "crypto/tls.h"
 #include "identity/nkey.h"
 #include "lattice/client.h"
 #include "net/connector.h"
@@ -11,12 +11,9 @@
 typedef struct cli_connection { // zeroed; in place until it is closed
     loop *l;
     bus *b;
-    connector *connector;
-    connector *to_host; // in its place
-    tls_context *tls;
-    buf creds;
-    buf seed;
-    nkey *user; // signs requests; NULL = nobody
+    connection *servers; // of NATS
+    connector *to_host;  // in their place
+    nkey *user;          // signs requests; NULL = nobody
     lattice_signer signer;
     bus_watcher watcher;
     char reason[256]; // why it is not up

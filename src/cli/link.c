@@ -230,6 +230,11 @@ static int put(int argc, char **argv) {
         s = err_set(&e, STATUS_INVALID,
                     "a link of a lattice is SOURCE TARGET NAMESPACE:PACKAGE/INTERFACE[,INTERFACE]...");
     }
+    if (s == STATUS_OK && a.third != NULL) {
+        json_value *checked = json_object_new(); // before anybody is asked
+        s = put_interfaces(a.third, checked, true, &e);
+        json_free(checked);
+    }
     return s != STATUS_OK    ? usage(s, &a, &e)
            : a.third != NULL ? cli_lattice_run_with(&a.lattice, put_lattice)
                              : put_local(&a);

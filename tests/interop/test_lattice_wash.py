@@ -6,67 +6,31 @@
     WRIT_PEERS    a folder with the programs `wash` and `wasmcloud`; without it PATH is searched
 """
 import json
-import os
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import unittest
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scenario"))
 import harness  # noqa: E402
 import servers  # noqa: E402
-from test_peer_host import Program  # noqa: E402
-
-UPPER = "test:composed/catalog.upper"
-SECONDS_MAX = 60
+import test_lattice_cli  # noqa: E402
+from test_lattice_cli import Program, SECONDS_MAX, UPPER  # noqa: E402
 
 
-class Lattice(harness.Case):
-    """A server of NATS for the class, and our host for each test."""
+class Lattice(test_lattice_cli.Lattice):
+    """With programs of 1.x, which get the same environment."""
 
-    seconds_max = 240
     host_options = ("--allow-unsigned-peers",)
 
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        if harness.peer("wash") is None:
-            raise unittest.SkipTest("no `wash` of 1.x in $WRIT_PEERS or PATH")
-        nats = shutil.which("nats-server", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
-        if nats is None:
-            raise unittest.SkipTest("no nats-server (apt-get install nats-server)")
-        cls.home = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="writ-test-")))
-        cls.env = {**harness.environment(), "HOME": str(cls.home), "WASH_KEYS": str(cls.home / "wash-keys"),
-                   "WRIT_HOME": str(cls.home / "writ"), "RUST_BACKTRACE": "0", "WASH_EXPERIMENTAL": "true"}
-        bus = Program([nats, "-a", "127.0.0.1", "-p", "-1", "-js", "-sd", str(cls.home / "bus")], cls.env)
-        cls.addClassCleanup(bus.close)
-        cls.port = bus.wait_line("Listening for client connections on 127.0.0.1:").split("127.0.0.1:")[1].strip()
-        bus.wait_line("Server is ready")
-
     def setUp(self):
+        if harness.peer("wash") is None:
+            self.skipTest("no `wash` of 1.x in $WRIT_PEERS or PATH")
         super().setUp()
-        self.lattice = re.sub("[^a-z]", "-", self.id().split(".")[-1])[:40]
-        self.ours = self.host("ours")
-        self.key = re.search(r"N[A-Z2-7]{55}", self.ours.wait_line("takes part in the lattice"))[0]
-
-    def host(self, name):
-        host = Program([harness.BINARY, "host", "--nats", f"nats://127.0.0.1:{self.port}", "--lattice", self.lattice,
-                        "--name", name, "--allow-unsigned-control", "admin", "--allow-file-load", "--unsigned",
-                        "--workers", "1", "--data", self.folder / name, "--cache", harness.CACHE, *self.host_options],
-                       self.env)
-        self.addCleanup(self.end, host)
-        host.wait_line("takes part in the lattice")
-        return host
-
-    def end(self, host):
-        host.close()
-        found = harness.ALARMS.search("".join(host.lines))
-        self.assertFalse(found, "".join(host.lines))
+        self.env.update(HOME=str(self.folder), WASH_KEYS=str(self.folder / "wash-keys"), RUST_BACKTRACE="0",
+                        WASH_EXPERIMENTAL="true")
 
     def wash(self, *arguments, rpc=False, fails=False):
         which = "rpc" if rpc else "ctl"
@@ -78,21 +42,6 @@ class Lattice(harness.Case):
         seen = json.loads(text[text.index("{"):])
         self.assertEqual(seen.get("success", True), not fails, seen)
         return seen
-
-    def writ(self, *arguments, code=0):
-        command = [harness.BINARY, *map(str, arguments)]
-        at = command.index("--") if "--" in command else len(command)
-        command[at:at] = ["--nats", f"nats://127.0.0.1:{self.port}", "--lattice", self.lattice, "--timeout", "5s"]
-        done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=SECONDS_MAX)
-        self.assertEqual(done.returncode, code, f"{done.stdout}{done.stderr}")
-        return done.stdout
-
-    def ask(self, *arguments):
-        return json.loads(self.writ(*arguments, "-o", "json"))
-
-    def components(self, host=None):
-        found = self.ask("get", "inventory", host or self.key)["inventories"][0]["components"]
-        return {c["id"]: (c["image_ref"], c["max_instances"]) for c in found}
 
 
 class Wash(Lattice):
@@ -155,60 +104,6 @@ class Wash(Lattice):
     def test_stop(self):
         self.wash("stop", "host", self.key)
         self.assertEqual(self.ours.process.wait(30), 0)
-
-
-class Writ(Lattice):
-    """The same with our own commands."""
-
-    def test_life_of_a_component(self):
-        image = f"file://{harness.unsigned_guest('parts-back')}"
-        self.writ("config", "put", "c", "k=v")
-        self.writ("start", "component", image, "back", "--max", "5", "--config", "c", "--annotation", "a=b")
-        self.assertEqual(self.components(), {"back": (image, 5)})
-        self.writ("scale", "back=7")
-        self.assertEqual(self.components(), {"back": (image, 7)})
-        other = self.folder / "other.wasm"
-        shutil.copyfile(image.removeprefix("file://"), other)
-        self.writ("update", "back", f"file://{other}")
-        self.assertEqual(self.components(), {"back": (f"file://{other}", 7)})
-        self.writ("update", "back", "file:///none.wasm", code=1)
-        self.assertEqual(self.components(), {"back": (f"file://{other}", 7)})
-        self.assertEqual(self.writ("call", "back", UPPER, '"hello"').strip(), '"HELLO"')
-        self.writ("stop", "component", "back")
-        self.assertEqual(self.components(), {})
-        self.writ("stop", "component", "back", code=5)
-        self.writ("start", "component", "file:///none.wasm", "none", code=1)
-        self.writ("down", "ours")
-        self.assertEqual(self.ours.process.wait(30), 0)
-
-    def test_spy_decodes_and_hides(self):
-        image = f"file://{harness.unsigned_guest('parts-back')}"
-        self.writ("start", "component", image, "back")
-        where = ("--nats", f"nats://127.0.0.1:{self.port}", "--lattice", self.lattice)
-        hidden = Program([harness.BINARY, "spy", "back", *where], self.env)
-        self.addCleanup(hidden.close)
-        shown = Program([harness.BINARY, "spy", "back", "--values", "--count", "1", "-o", "json", *where], self.env)
-        self.addCleanup(shown.close)
-
-        def is_seen():
-            self.writ("call", "back", UPPER, '"secret"', "--as", "somebody")
-            return hidden.lines and shown.lines
-
-        self.until(is_seen, 30, "writ spy shows the call")
-        self.assertRegex(hidden.lines[0], r"somebody -> back  test:composed/catalog\.upper\(<6 bytes>\)$")
-        seen = json.loads(shown.lines[0])
-        self.assertEqual((seen["source"], seen["function"], seen["arguments"]), ("somebody", "upper", '"secret"'))
-        self.assertEqual(shown.process.wait(30), 0)
-
-    def test_drain(self):
-        self.host("second")
-        image = f"file://{harness.unsigned_guest('parts-back')}"
-        self.writ("config", "put", "c", "k=v")
-        self.writ("start", "component", image, "back", "--max", "5", "--config", "c", "--on", "ours")
-        self.writ("drain", "ours", "--stop")
-        self.assertEqual(self.ours.process.wait(30), 0)
-        self.assertEqual(self.components("second"), {"back": (image, 5)})
-        self.assertEqual(self.ask("get", "inventory", "second")["inventories"][0]["writ"]["config"], {"back": ["c"]})
 
 
 class Mixed(Lattice):
