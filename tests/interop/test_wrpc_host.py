@@ -35,7 +35,7 @@ class OldPeer(harness.Case):
         self.key = f"old-peer-{os.getpid()}-{id(self)}"
         harness.writ("keys", "gen", "cluster", self.key)
         self.ports = {}
-        self.peer = peers.Lines([str(OURS), f"127.0.0.1:{self.nats.port}", "default"], harness.environment())
+        self.peer = peers.Lines(["sh", "-c", 'exec "$@" 2>/dev/null', "sh", str(OURS), f"127.0.0.1:{self.nats.port}", "default"], harness.environment())
         self.addCleanup(self.peer.close)
         self.assertEqual(self.peer.process.stdout.readline(), "up\n")
 
@@ -117,7 +117,16 @@ class OldPeer(harness.Case):
         self.assertEqual(sorted(self.fetch("blobs", "/list?container=one").split()), [b"a", b"big"])
         self.assertIn(b"there is no such object", self.fetch("blobs", "/get?container=one&name=none", status=502))
 
-    def test_a_provider_that_goes_is_an_error(self):
+    def test_calls_go_on_when_the_servers_come_back(self):
+        self.host("--allow-unsigned-peers")
+        self.start("parts-back", "back")
+        self.until(lambda: self.peer.ask("call", *UPPER, HELLO)[0] == "ok", 20, "it is answered")
+        self.nats.stop()
+        self.until(lambda: self.peer.ask("call", *UPPER, HELLO)[0] == "closed", 20, "the connection is lost")
+        self.nats.start()
+        self.until(lambda: self.peer.ask("call", *UPPER, HELLO)[0] == "ok", 20, "it is answered again")
+
+    def test_a_provider_that_comes_is_used(self):
         self.host("--allow-unsigned-peers")
         self.start("counter", "counter")
         self.must("link", "put", "counter", "store", "wasi:keyvalue/store,atomics,batch")

@@ -68,6 +68,7 @@ struct peer {
     loop_watch input;
     char line[LINE_BYTES_MAX];
     size_t len;
+    bool was_up;
 };
 
 static void die(const char *what, const err *e) {
@@ -226,7 +227,7 @@ static void on_served(void *context, lattice_served *q) {
         wrpc_http_serve_options options = {p->l, p->client, false};
         wrpc_http_serve(q, &options);
     } else if (f->kind == SERVE_BLOBS) {
-        wrpc_blob_backend backend = {p->l, call_blobs, cancel_blobs, f};
+        wrpc_blob_backend backend = {.loop = p->l, .call = call_blobs, .cancel = cancel_blobs, .context = f};
         wrpc_blobstore_serve(q, &backend);
     } else {
         serve_driver(f, q);
@@ -374,10 +375,12 @@ static void on_input(void *arg, unsigned events) {
     }
 }
 
+// Only the first time on standard output, so that answers stay in step.
 static void on_change(void *arg, bool is_up, const char *reason) {
-    (void)arg;
-    printf("%s\n", is_up ? "up" : reason);
+    peer *p = arg;
+    fprintf(p->was_up ? stderr : stdout, "%s\n", is_up ? "up" : reason);
     fflush(stdout);
+    p->was_up = p->was_up || is_up;
 }
 
 int main(int argc, char **argv) {
@@ -401,7 +404,7 @@ int main(int argc, char **argv) {
         http_client_new(p.l, &client_options, &p.client, &e) != STATUS_OK) {
         die("start", &e);
     }
-    p.watcher = (bus_watcher){.changed = on_change};
+    p.watcher = (bus_watcher){.changed = on_change, .arg = &p};
     bus_add_watcher(p.b, &p.watcher);
     p.server = (lattice_server){.context = &p, .paths = paths, .call = on_served};
     wrpc_options options = {.bus = p.b,
