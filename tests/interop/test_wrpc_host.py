@@ -6,6 +6,7 @@ components, and those of our components to it, where the host admits such peers;
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import unittest
@@ -35,7 +36,9 @@ class OldPeer(harness.Case):
         self.key = f"old-peer-{os.getpid()}-{id(self)}"
         harness.writ("keys", "gen", "cluster", self.key)
         self.ports = {}
-        self.peer = peers.Lines(["sh", "-c", 'exec "$@" 2>/dev/null', "sh", str(OURS), f"127.0.0.1:{self.nats.port}", "default"], harness.environment())
+        # What is said of the connection later is none of the answers.
+        self.peer = peers.Lines(["sh", "-c", 'exec "$0" "$@" 2>/dev/null', str(OURS), f"127.0.0.1:{self.nats.port}",
+                                 "default"], harness.environment())
         self.addCleanup(self.peer.close)
         self.assertEqual(self.peer.process.stdout.readline(), "up\n")
 
@@ -95,6 +98,20 @@ class OldPeer(harness.Case):
         self.assertEqual(self.fetch("web", "/echo", body), body)
         self.fetch("web", "/status?code=404", status=404)
         self.assertIn(b"x-forwarded-proto: http", self.fetch("web", "/headers"))
+
+    def test_trailers_pass(self):
+        self.host("--allow-unsigned-peers")
+        self.start("http-c", "web")
+        self.fetch("web", "/hello")
+        request = (b"POST /echo HTTP/1.1\r\nHost: web\r\nTransfer-Encoding: chunked\r\nTrailer: x-sum\r\n"
+                   b"Connection: close\r\n\r\n4\r\nbody\r\n0\r\nx-sum: 12\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", int(self.ports["web"])), timeout=HTTP_SECONDS_MAX) as s:
+            s.sendall(request)
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+        head, body = answer.split(b"\r\n\r\n", 1)
+        self.assertIn(b" 200 OK", head)
+        self.assertIn(b"body", body)
+        self.assertIn(b"x-sum: 12", body)
 
     def test_components_call_it(self):
         self.host("--allow-unsigned-peers")
