@@ -6,6 +6,7 @@
 #pragma once
 
 #include "agent/connection.h"
+#include "audit/audit.h"
 #include "host/log.h"
 #include "host/rules.h"
 #include "identity/nkey.h"
@@ -32,6 +33,7 @@ typedef struct agent_options { // borrowed
     const nkey *cluster_key;     // that signs the host's own token; or NULL
     slice token;                 // of the host, by a cluster key; empty with a cluster key
     const char *cluster_issuers; // "C...,C..."; or NULL
+    audit *audit;                // NULL: without a log
     const char *lattice_file;    // of lattice/cluster_file.h, read again on SIGHUP; or NULL
 
     // NULL = a lattice of one host, within this process, whose state is in `state_path`.

@@ -7,6 +7,7 @@
 #include "agent/inbound.h"
 #include "agent/wanted_providers.h"
 #include "bus/bus_door.h"
+#include "host/host_audit.h"
 #include "lattice/cluster.h"
 #include "lattice/control.h"
 #include "lattice/presence.h"
@@ -45,6 +46,7 @@ typedef struct agent {
     cluster *cluster;
     buf token;
     lattice_refusals refusals;
+    host_audit *audit; // NULL without a log
     lattice_control *control;
     components *components;
     component_links *links;

@@ -7,23 +7,44 @@ enum { TOKEN_LIFE_S = 30 * 24 * 3600, RENEWAL_S = 24 * 3600 };
 
 static void on_refused(void *arg, const lattice_refused_event *event) {
     agent *a = arg;
+    const char *why = lattice_refused_name(event->why);
     logger_event(a->logger, LOG_WARN, "refused",
-                 LOG_FIELDS(LOG_TEXT("why", slice_from_text(lattice_refused_name(event->why))),
-                            LOG_TEXT("who", event->who), LOG_NUMBER("untold", event->untold)),
+                 LOG_FIELDS(LOG_TEXT("why", slice_from_text(why)), LOG_TEXT("who", event->who),
+                            LOG_NUMBER("untold", event->untold)),
                  "refused: %s", event->text);
+    host_audit_tell(a->audit, AUDIT_REFUSAL,
+                    AUDIT_FIELDS(audit_text("what", "lattice"), audit_text("why", why),
+                                 audit_slice("who", event->who), audit_text("reason", event->text),
+                                 audit_number("untold", (int64_t)event->untold)));
+}
+
+// What was changed over the lattice, and by whom.
+static void record_request(agent *a, slice command, const roles_answer *who) {
+    nkey_text user = {0};
+    if (who->is_signed) {
+        user = nkey_public_text(&who->user);
+    }
+    host_audit_tell(a->audit, AUDIT_SETTINGS_CHANGE,
+                    AUDIT_FIELDS(audit_text("what", "control"), audit_slice("command", command),
+                                 audit_text("who", who->is_signed ? user.text : "everybody"),
+                                 audit_text("role", role_name(who->what))));
 }
 
 status agent_permit(void *context, const bus_message *m, slice command, err *e) {
     agent *a = context;
     roles_answer who = {0};
     lattice_refused why;
-    status s = roles_check(a->roles, m, role_needed(command), agent_wall_ms(), &who, &why, e);
+    role needed = role_needed(command);
+    status s = roles_check(a->roles, m, needed, agent_wall_ms(), &who, &why, e);
     if (s != STATUS_OK) {
         nkey_text user = {0};
         if (who.is_signed) {
             user = nkey_public_text(&who.user);
         }
         lattice_refuse(&a->refusals, why, slice_from_text(user.text), e->message, loop_now_ns(a->loop));
+    }
+    if (s == STATUS_OK && needed > ROLE_READ) {
+        record_request(a, command, &who);
     }
     return s;
 }
@@ -68,6 +89,10 @@ void agent_trust_reload(agent *a) {
     if (a->sealed != NULL) { // sessions of who is not believed any more end
         sessions_tick(sealed_sessions(a->sealed), sealed_now(a->sealed));
     }
+    host_audit_tell(a->audit, AUDIT_TRUST_CHANGE,
+                    AUDIT_FIELDS(audit_text("what", "lattice"),
+                                 audit_number("issuers", (int64_t)cluster_issuer_count(a->cluster)),
+                                 audit_number("users", (int64_t)roles_count(a->roles))));
     agent_log(a, LOG_INFO, "trust", "believes hosts of %zu cluster keys, and knows %zu users",
               cluster_issuer_count(a->cluster), roles_count(a->roles));
 }
@@ -121,12 +146,14 @@ status agent_trust_start(agent *a, err *e) {
     a->cluster = cluster_new();
     a->roles = roles_new(a->options->everybody);
     buf_init(&a->token, CLUSTER_TOKEN_BYTES_MAX);
+    TRY(host_audit_new(a->options->audit, a->loop, a->logger, &a->audit, e));
     TRY(load(a, e));
     return make_token(a, e);
 }
 
 void agent_trust_end(agent *a) {
     loop_timer_stop(&a->renewal);
+    host_audit_free(a->audit);
     cluster_free(a->cluster);
     roles_free(a->roles);
     buf_done(&a->token);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // writ host: a host of a lattice.
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "api/component_facts.h"
 #include "api/control_place.h"
 #include "base/mem.h"
+#include "cli/audit_internal.h"
 #include "cli/host_connector.h"
 #include "cli/host_internal.h"
 #include "cli/key_option.h"
@@ -223,6 +225,19 @@ static status open_place(host_args *a, bool is_alone, err *e) {
     return socket_listen_local(a->place_fd, HOST_BUS_SOCKET, &a->door_fd, e);
 }
 
+// The same log that the process which runs guests has: what comes over the lattice is recorded here.
+static status open_audit(host_args *a, err *e) {
+    bool was_made;
+    if (a->host.audit_path == NULL) {
+        return STATUS_OK;
+    }
+    TRY(cli_key_load_or_make(CLI_AUDIT_KEY, NKEY_SERVER, NULL, &a->audit_key, &was_made, e));
+    const audit_options o = {
+        .path = a->host.audit_path, .key = a->audit_key, .by = "lattice", .sync_every = AUDIT_SYNC_NEVER};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    return audit_open(&o, &a->audit, e);
+}
+
 // The file that `writ lattice` writes; a user without a home has none.
 static const char *lattice_file(const host_args *a, buf *room) {
     if (a->values[HOST_LATTICE_TRUST] != NULL) {
@@ -235,6 +250,7 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
     char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX],
         data[PATH_BYTES_MAX];
     auto_buf trusted = {0};
+    TRY(open_audit(a, e));
     TRY(take_host_key(a, e));
     TRY(take_cluster_key(a, e));
     add_labels(a);
@@ -256,6 +272,7 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
         .state_path = state,
         .data_directory = data,
         .trust = a->trust,
+        .audit = a->audit,
         .lattice_file = lattice_file(a, &trusted),
         .is_json = a->host.output == CLI_JSON,
         .is_verbose = a->host.config.is_verbose,
@@ -304,6 +321,8 @@ int cli_run_host(int argc, char **argv) {
         is_usage = s == STATUS_INVALID;
     }
     s = s == STATUS_OK ? run(&a, &code, &e) : s;
+    audit_close(a.audit);
+    nkey_free(a.audit_key);
     nkey_free(a.key);
     nkey_free(a.cluster_key);
     trust_store_free(a.trust);

@@ -69,7 +69,8 @@ typedef struct host_args {
     size_t label_count;
     agent_user users[HOST_USERS_MAX];
     size_t user_count;
-    nkey *key, *cluster_key;
+    nkey *key, *cluster_key, *audit_key;
+    audit *audit; // NULL without --audit
     buf token;
     trust_store *trust;
     int place_fd, lock_fd, door_fd; // of its name; -1 = it has none

@@ -403,7 +403,9 @@ static void begin_life(host *h, uint64_t epoch) {
 
 static void end_life(peers *p, host *h, peer_news news) {
     tell(p, h, news);
-    forget(p, h);
+    if (h->is_there) { // else who was told has ended it already
+        forget(p, h);
+    }
 }
 
 status peers_hear(peers *p, const nkey_public *key, uint64_t epoch, uint64_t sequence,

@@ -256,7 +256,7 @@ static void on_host_ended(void *arg, const nkey_public *host, uint64_t epoch) {
     if (p != NULL) {
         end_lines(p, epoch);
     }
-    if (s->options.host_ended != NULL) {
+    if (s->options.host_ended != NULL && !s->is_told) {
         s->options.host_ended(s->options.arg, host, epoch);
     }
 }

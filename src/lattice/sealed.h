@@ -36,8 +36,8 @@ typedef struct sealed_options {
     lattice_server server;          // who serves the calls of others
     uint64_t (*wall_ms)(void *arg); // NULL: the clock of the machine
     void *wall_arg;
-    // That life of a host has ended: it said so, or has a new one. From the loop, or from inside
-    // sealed_host_ended. May be NULL.
+    // That life of a host has ended: it said so, or has a new one. From the loop, and not for what
+    // sealed_host_ended was told. May be NULL.
     void (*host_ended)(void *arg, const nkey_public *host, uint64_t epoch);
     // The bus says that nobody listens for that host: a hint; nothing is known before its next presence.
     void (*host_silent)(void *arg, const nkey_public *host);

@@ -146,6 +146,7 @@ struct sealed {
     uint8_t *plain; // of what was opened last
     size_t plain_size;
     size_t waiting;
+    bool is_told;
     sealed_counters counters;
 };
 

@@ -114,7 +114,8 @@ class Lattice(harness.Case):
         process = subprocess.Popen(
             [BINARY, "host", "--nats", self.url, "--name", name, "--allow-file-load", "--workers", "1", "--user",
              f"{self.user_key}=admin", *(identity or ("--cluster-key", self.cluster)), "--data", data, "--cache",
-             CACHE, "-o", "json"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+             CACHE, "--audit", self.folder / f"{name}.audit", "-o", "json"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             env=environment({"XDG_RUNTIME_DIR": str(run)}))
         self.addCleanup(self.stop, process)
         return process
@@ -145,6 +146,13 @@ class Lattice(harness.Case):
 
     def refused(self, name):
         return {i["friendly_name"]: i for i in self.inventories()}[name].get("writ", {}).get("refused", {})
+
+    def recorded(self, name):
+        """The lines of the audit log about the lattice, which is whole."""
+        path = self.folder / f"{name}.audit"
+        checked = harness.run("audit", "verify", str(path))
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        return [json.loads(line) for line in path.read_text().splitlines() if '"by":"lattice"' in line]
 
     def deploy(self):
         image = f"file://{harness.guest('echo-c')}"
@@ -181,8 +189,8 @@ class Attacks(Lattice):
 
     def test_what_is_heard_tells_nothing_and_cannot_be_said_again(self):
         self.honest()
+        self.until(lambda: len(self.hostile.messages(self.subject("h2"), SEALED)) >= 20, 5, "calls are heard")
         to_back = self.hostile.messages(self.subject("h2"), SEALED)
-        self.assertGreaterEqual(len(to_back), 20)
         for message in to_back + self.hostile.messages(self.subject("h1"), SEALED):
             for word in (b"front", b"back", b"echo"):
                 self.assertNotIn(word, message[3])
@@ -197,6 +205,8 @@ class Attacks(Lattice):
             self.hostile.again(one, payload=one[3][:9] + b"\x7f" + one[3][10:17] + two[3][17:])
         self.more("h2", "not-sealed", before["h2"], len(to_back) - 1)
         self.honest()
+        why = {line["about"].get("why") for line in self.recorded("h2")}
+        self.assertLessEqual({"replayed", "not-sealed"}, why)
 
     def test_handshakes_cannot_be_forged_or_turned_down(self):
         # The second host starts anew, so that there are greetings to hear.
@@ -300,6 +310,9 @@ class Attacks(Lattice):
         self.hostile.say(stop, b"", b"_INBOX.hostile.3")
         self.more("h2", "unsigned", before["h2"])
         self.honest()
+        changed = [line["about"] for name in self.key for line in self.recorded(name) if "command" in line["about"]]
+        self.assertTrue(changed)
+        self.assertEqual({(c["who"], c["role"]) for c in changed}, {(self.user_key, "admin")})
 
 
 class Membership(Lattice):

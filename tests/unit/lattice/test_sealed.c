@@ -606,6 +606,7 @@ TEST(a_host_that_starts_anew_loses_the_calls_of_its_old_life) {
     turns(w, 20);
     party_begin(w, &w->b_host, 2); // without a word; a statement of it says so
     sealed_host_ended(w->a.s, &w->b_host.trust.name, 2);
+    EXPECT_EQ(w->a.ended, 0); // who says it need not be told
     turns(w, 20);
     EXPECT(k.has_ended && k.code == STATUS_CLOSED);
     EXPECT(honest_call_works(w));
