@@ -264,7 +264,9 @@ static void on_host_ended(void *arg, const nkey_public *host, uint64_t epoch) {
 void sealed_host_ended(sealed *s, const nkey_public *host, uint64_t epoch) {
     sealed_peer *p = sealed_peer_of(s, host, false);
     if (epoch != UINT64_MAX) {
+        s->is_told = true; // by who asks for it, who need not be told
         sessions_end_host(s->sessions, host, epoch, sealed_now(s));
+        s->is_told = false;
     }
     if (p != NULL) {
         end_lines(p, epoch == UINT64_MAX ? epoch : epoch - 1);
