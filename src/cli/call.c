@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "cli/call_target.h"
-#include "lattice/wrpc.h"
+#include "cli/call_way.h"
 #include "lattice/wrpc_names.h"
-#include "os/random.h"
 
 enum { TEXT_BYTES_MAX = 64 << 20 };
 
@@ -16,11 +16,13 @@ typedef struct call_args {
     const char *function;
     const char *file;
     const char *source;
+    const char *cluster_key;
     cli_words arguments;
 } call_args;
 
 CLI_KEEP_TEXT(set_file, call_args, file);
 CLI_KEEP_TEXT(set_source, call_args, source);
+CLI_KEEP_TEXT(set_cluster_key, call_args, cluster_key);
 
 static status set_operand(void *target, const char *value, err *e) {
     call_args *a = target;
@@ -39,6 +41,8 @@ static const cli_option options[] = {
     {"component", 0, "FILE", "the component, for its types (the image that runs, where it is a file)",
      set_file},
     {"as", 0, "ID", "the name of the caller (writ)", set_source},
+    {"cluster-key", 0, "KEY", "call sealed, as a host that this cluster key admits for the call",
+     set_cluster_key},
 };
 
 static const cli_command command = {
@@ -50,7 +54,9 @@ static const cli_command command = {
         "none, ok(1).\n"
         "What begins with - goes behind --.\n"
         "The call goes over NATS as hosts of wasmCloud 1.x make it, so a host of ours answers it only with\n"
-        "--allow-unsigned-peers. Ends with 1 when the result is an err(...).",
+        "--allow-unsigned-peers. With --cluster-key it is signed and sealed, and the caller of --as must "
+        "have a\n"
+        "link to ID. Ends with 1 when the result is an err(...).",
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .examples = "  writ call calc acme:calc/ops.add 2 3 --component calc.wasm\n"
@@ -110,31 +116,42 @@ static void on_ended(lattice_call *c, status code, const err *e) {
 }
 
 static status explain(const call_args *a, cli_lattice *l, status s, err *e) {
-    if (s == STATUS_NOT_FOUND) {
+    if (s == STATUS_NOT_FOUND && a->cluster_key == NULL) {
         return err_set(
             e, s,
             "nobody serves %.120s of %.80s in the lattice \"%s\" to callers who prove nothing: it does not "
-            "run, or on hosts without --allow-unsigned-peers alone",
+            "run, or on hosts without --allow-unsigned-peers alone, which want --cluster-key",
             a->function, a->id, cli_lattice_name(l));
     }
     return s == STATUS_OK ? s : err_wrap(e, "call of %.80s", a->id);
 }
 
+// A sealed call is for one host, one that runs it.
+static status open_way(const call_args *a, cli_lattice *l, call_way **ret, err *e) {
+    if (a->cluster_key == NULL) {
+        return call_way_open(l, &a->lattice, NULL, slice_empty(), ret, e);
+    }
+    cli_running *r = MEM_NEW(cli_running);
+    status s = cli_running_find(l, "components", a->id, NULL, r, e);
+    s = s == STATUS_OK ? call_way_open(l, &a->lattice, a->cluster_key, r->items[0].host, ret, e) : s;
+    cli_running_done(r);
+    mem_free(r);
+    return s;
+}
+
 static status make_call(const call_args *a, cli_lattice *l, calling *k, err *e) {
     static const lattice_call_ops ops = {.on_results = on_results, .ended = on_ended};
-    wrpc *w = NULL;
-    wrpc_options o = {.bus = cli_lattice_bus(l),
-                      .loop = cli_lattice_loop(l),
-                      .lattice = slice_from_text(cli_lattice_name(l)),
-                      .random = {random_u64(), random_u64()}};
-    TRY(wrpc_new(&o, &w, e));
+    call_way *w = NULL;
+    TRY(open_way(a, l, &w, e));
     k->base.ops = &ops;
-    status s = lattice_call_start(wrpc_transport(w), &k->base, e);
+    k->base.invocation.deadline_ns = loop_now_fresh_ns(cli_lattice_loop(l)) + cli_lattice_timeout_ns(l);
+    status s = lattice_call_start(call_way_transport(w), &k->base, e);
     while (s == STATUS_OK && !k->is_done) {
-        loop_run(o.loop);
+        loop_run(cli_lattice_loop(l));
     }
-    wrpc_free(w);
-    return explain(a, l, s == STATUS_OK ? k->code : s, e);
+    s = explain(a, l, s == STATUS_OK ? k->code : s, e);
+    call_way_close(w);
+    return s;
 }
 
 static void show(const call_args *a, const calling *k) {
@@ -157,14 +174,13 @@ static status call(call_args *a, cli_lattice *l, const call_target *t, err *e) {
     TRY(call_target_params(t, &a->arguments, &params, e));
     calling k = {.loop = cli_lattice_loop(l), .t = t, .e = e};
     buf_init(&k.result, TEXT_BYTES_MAX);
-    k.base.invocation = (lattice_invocation){
-        .source = slice_from_text(a->source != NULL ? a->source : "writ"),
-        .link = slice_from_text("default"),
-        .target = slice_from_text(a->id),
-        .instance = slice_from_text(names.items[0]),
-        .function = wrpc_names_function(slice_from_text(t->function)),
-        .params = buf_slice(&params),
-        .deadline_ns = loop_now_fresh_ns(cli_lattice_loop(l)) + cli_lattice_timeout_ns(l)};
+    k.base.invocation =
+        (lattice_invocation){.source = slice_from_text(a->source != NULL ? a->source : "writ"),
+                             .link = slice_from_text("default"),
+                             .target = slice_from_text(a->id),
+                             .instance = slice_from_text(names.items[0]),
+                             .function = wrpc_names_function(slice_from_text(t->function)),
+                             .params = buf_slice(&params)};
     status s = make_call(a, l, &k, e);
     if (s == STATUS_OK) {
         show(a, &k);

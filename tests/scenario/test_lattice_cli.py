@@ -107,7 +107,7 @@ class Lattice(harness.Case):
     def writ(self, *arguments, code=0):
         command = [str(harness.BINARY), *map(str, arguments)]
         at = command.index("--") if "--" in command else len(command)
-        command[at:at] = [*self.to_lattice, "--timeout", "5s"]
+        command[at:at] = [*self.to_lattice, *(() if "--timeout" in command else ("--timeout", "5s"))]
         done = subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=SECONDS_MAX)
         self.assertEqual(done.returncode, code, f"{done.stdout}{done.stderr}")
         self.assertFalse(harness.ALARMS.search(done.stderr), done.stderr)
@@ -269,7 +269,25 @@ class Signed(Lattice):
         self.assertIn("account", self.writ("get", "hosts", "--sign-with", "account", code=4))
 
 
-class Sealed(Lattice):
+class Strict(Lattice):
+    """A host that believes only what is signed."""
+
+    host_options = ()
+
+    def test_a_call_is_sealed_and_needs_a_link(self):
+        image = f"file://{harness.unsigned_guest('parts-back')}"
+        self.writ("start", "component", image, "back")
+        call = ("call", "back", UPPER, '"hello"')
+        self.assertIn("--cluster-key", self.writ(*call, code=5))
+        sealed = (*call, "--cluster-key", "cluster", "--as", "front")
+        self.assertIn("no link", self.writ(*sealed, code=3))
+        self.writ("link", "put", "front", "back", "test:composed/catalog")
+        self.assertEqual(self.writ(*sealed).strip(), '"HELLO"')
+        self.plain("keys", "gen", "cluster", "other")
+        self.writ(*call, "--cluster-key", "other", "--as", "front", "--timeout", "2s", code=1)
+
+
+class Encrypted(Lattice):
     """Under TLS, with a user of the server."""
 
     def prepare(self):
