@@ -32,9 +32,8 @@ struct local_entry {
     uint64_t hash;
     uint64_t revision;
     bus_kv_kind kind;
-    slice key; // in `bytes`
+    slice key; // behind the entry, as the value
     slice value;
-    uint8_t bytes[];
 };
 
 typedef struct local_watch {
@@ -102,12 +101,13 @@ static local_entry *add_entry(bus_local *b, local_bucket *k, const bus_kv_entry 
     if (x == NULL) {
         return NULL;
     }
-    memcpy(x->bytes, entry->key.data, entry->key.len);
+    uint8_t *bytes = (uint8_t *)(x + 1);
+    memcpy(bytes, entry->key.data, entry->key.len);
     if (entry->value.len > 0) {
-        memcpy(x->bytes + entry->key.len, entry->value.data, entry->value.len);
+        memcpy(bytes + entry->key.len, entry->value.data, entry->value.len);
     }
-    x->key = slice_of(x->bytes, entry->key.len);
-    x->value = slice_of(x->bytes + entry->key.len, entry->value.len);
+    x->key = slice_of(bytes, entry->key.len);
+    x->value = slice_of(bytes + entry->key.len, entry->value.len);
     x->revision = entry->revision;
     x->kind = entry->kind;
     x->is_removed = entry->kind != BUS_KV_PUT;
