@@ -134,6 +134,24 @@ class OldPeer(harness.Case):
         self.assertEqual(sorted(self.fetch("blobs", "/list?container=one").split()), [b"a", b"big"])
         self.assertIn(b"there is no such object", self.fetch("blobs", "/get?container=one&name=none", status=502))
 
+    def test_messages_go_both_ways(self):
+        handler = ("call", "messages", "wasmcloud:messaging/handler@0.2.0", "handle-message")
+        consumer = "wasmcloud:messaging/consumer@0.2.0"
+        self.host("--allow-unsigned-peers")
+        self.assertEqual(self.peer.ask("store", "store"), ["serving"])
+        self.assertEqual(self.peer.ask("serve", "bus", consumer, "publish", "00"), ["serving"])
+        self.assertEqual(self.peer.ask("serve", "bus", consumer, "request", "0001610568656c6c6f00"), ["serving"])
+        self.start("messages-c", "messages")
+        self.must("link", "put", "messages", "store", "wasi:keyvalue/store,atomics")
+        self.must("link", "put", "messages", "bus", "wasmcloud:messaging/consumer")
+        self.until(lambda: self.peer.ask(*handler, "03612e6202686900") == ["ok", "00"], 20, "it takes a message")
+        self.assertIn(b"hi", self.fetch("messages", "/got").split())
+        self.assertEqual(self.fetch("messages", "/got?key=hi"), b"a.b")
+        self.assertEqual(self.peer.ask(*handler, "03612e62046661696c00")[1][:2], "01")  # "fail": the contract's error
+        self.assertEqual(self.peer.ask(*handler, "03612e62047472617000")[0], "trap")
+        self.fetch("messages", "/publish?subject=s&body=b")
+        self.assertEqual(self.fetch("messages", "/request?subject=s&body=b&timeout=500"), b"hello")
+
     def test_calls_go_on_when_the_servers_come_back(self):
         self.host("--allow-unsigned-peers")
         self.start("parts-back", "back")
