@@ -237,6 +237,7 @@ static status send_call(outgoing *o, const called *to, err *e) {
         return STATUS_OK;
     }
     fill_invocation(o, to, link->target, self.claims.issuer);
+    o->base.invocation.is_idempotent = lattice_core_may_repeat(core, link, o->base.invocation.function);
     return lattice_call_start(l->owner->options.calls, &o->base, e);
 }
 

@@ -236,6 +236,10 @@ slice lattice_core_source_at(const lattice_core *c, size_t index, const lattice_
 // Where a call goes: the target of the link of that name for an interface without version
 // ("wasi:keyvalue/store"); NULL = there is none.
 const lattice_link *lattice_core_route(const lattice_core *c, slice source, slice name, slice interface);
+// Whether a call of that function through the link may be done twice: a configuration of its source end says
+// so, with the value of "idempotent": functions as they are called on the wire, with ',' between, or "*". Of
+// several configurations the last one that says anything holds.
+bool lattice_core_may_repeat(const lattice_core *c, const lattice_link *link, slice function);
 
 // Whether a name of a configuration is that of a reference to a secret.
 bool lattice_is_secret_name(slice name);

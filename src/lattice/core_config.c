@@ -155,3 +155,29 @@ status lattice_core_config_merge(const lattice_core *c, lattice_texts names, are
     *ret = (lattice_pairs){.count = count, .items = items};
     return STATUS_OK;
 }
+
+// --- what a link says --------------------------------------------------------------------------------------
+
+static bool is_listed(slice list, slice name) {
+    for (size_t at = 0; at <= list.len;) {
+        size_t comma = slice_find(list, at, ',');
+        size_t to = comma == SIZE_MAX ? list.len : comma;
+        slice item = slice_trimmed(slice_sub(list, at, to));
+        if (slice_equal(item, name) || slice_equal_text(item, "*")) {
+            return true;
+        }
+        at = to + 1;
+    }
+    return false;
+}
+
+bool lattice_core_may_repeat(const lattice_core *c, const lattice_link *link, slice function) {
+    for (size_t i = link->source_config.count; i-- > 0;) {
+        const core_config *s = plain_config(c, link->source_config.items[i]);
+        const lattice_pair *p = s == NULL ? NULL : core_pairs_find(s->values, slice_from_text("idempotent"));
+        if (p != NULL) {
+            return function.len > 0 && is_listed(p->value, function);
+        }
+    }
+    return false;
+}

@@ -502,6 +502,15 @@ static status subscribe(sealed *s, err *e) {
     return bus_subscribe(s->bus, &s->silence, slice_from_text(text), slice_empty(), on_silence, s, e);
 }
 
+static void fill(const sealed *s, void *bytes, size_t len) {
+    const sessions_options *o = &s->options.session;
+    if (o->random != NULL) {
+        o->random(o->random_arg, bytes, len);
+    } else {
+        random_fill(bytes, len);
+    }
+}
+
 status sealed_new(const sealed_options *o, sealed **ret, err *e) {
     sealed *s = MEM_NEW(sealed);
     s->options = *o;
@@ -510,8 +519,8 @@ status sealed_new(const sealed_options *o, sealed **ret, err *e) {
     s->options.session.host_ended = on_host_ended;
     s->options.session.arg = s;
     s->calls = mem_calloc(SEALED_CALLS_MAX, sizeof *s->calls);
-    random_fill(&s->hash_key, sizeof s->hash_key);
-    random_fill(&s->first_use, sizeof s->first_use);
+    fill(s, &s->hash_key, sizeof s->hash_key);
+    fill(s, &s->first_use, sizeof s->first_use);
     list_init(&s->works);
     list_init(&s->blocked);
     loop_soon_init(&s->soon, on_soon, s);

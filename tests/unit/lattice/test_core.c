@@ -204,6 +204,28 @@ TEST(a_link_is_put_again_when_somebody_was_faster) {
     teardown(&p);
 }
 
+static bool may_repeat(const place *p, const char *function) {
+    const lattice_link *link = lattice_core_route(p->core, slice_from_text("a"), slice_from_text("default"),
+                                                  slice_from_text("wasi:keyvalue/store"));
+    return link != NULL && lattice_core_may_repeat(p->core, link, slice_from_text(function));
+}
+
+TEST(a_link_says_what_may_be_done_twice) {
+    BEGIN(p);
+    entry(&p, CORE_LATTICE_DATA, "COMPONENT_a",
+          "{\"url\":\"x\",\"links\":[" LINK ",\"source_config\":[\"one\",\"two\",\"three\"]}]}", 1);
+    EXPECT(!may_repeat(&p, "get"));
+    entry(&p, CORE_CONFIG_DATA, "one", "{\"idempotent\":\"*\"}", 1);
+    EXPECT(may_repeat(&p, "get") && may_repeat(&p, "set"));
+    entry(&p, CORE_CONFIG_DATA, "two", "{\"idempotent\":\"get, bucket.exists\"}", 2);
+    entry(&p, CORE_CONFIG_DATA, "three", "{\"other\":\"*\"}", 3);
+    EXPECT(may_repeat(&p, "get") && may_repeat(&p, "bucket.exists"));
+    EXPECT(!may_repeat(&p, "set") && !may_repeat(&p, "exists") && !may_repeat(&p, ""));
+    entry(&p, CORE_CONFIG_DATA, "two", "{\"idempotent\":\"\"}", 4);
+    EXPECT(!may_repeat(&p, "get"));
+    teardown(&p);
+}
+
 TEST(a_link_is_not_tried_for_ever) {
     BEGIN(p);
     ask(&p, "link.put", LINK "}");
