@@ -351,7 +351,20 @@ TEST(the_protocol_is_that_of_a_server) {
     WAIT_FOR(&p, raw_has(&p, &x, "MSG c 9 0\r\n\r\n"));
     EXPECT_CONTAINS(x.got, "MSG b 8 1\r\n1\r\n");
     EXPECT(strstr(x.got, "\r\n2\r\n") == NULL && strstr(x.got, "\r\n3\r\n") == NULL);
-    raw_say(&x, "PUB nobody r 0\r\n\r\nSUB r 10\r\nPING\r\n");
+    x.len = 0;
+    memset(x.got, 0, sizeof x.got);
+    raw_say(&x, "SUB r 10\r\nPUB nobody r 0\r\n\r\nPUB r 0\r\n\r\n"); // 503 is for those who know it
+    WAIT_FOR(&p, raw_has(&p, &x, "MSG r 10 0\r\n\r\n"));
+    raw_say(&x, "PUB r 1\r\na\r\nPING\r\n");
+    WAIT_FOR(&p, raw_has(&p, &x, "MSG r 10 1\r\na\r\n"));
+    raw_say(&x, "UNSUB 10 2\r\nPUB r 1\r\nb\r\nSUB s 11\r\nPUB s 0\r\n\r\n"); // it has had two
+    WAIT_FOR(&p, raw_has(&p, &x, "MSG s 11 0\r\n"));
+    EXPECT(strstr(x.got, "\r\nb\r\n") == NULL && strstr(x.got, "503") == NULL);
+    size_t messages = 0;
+    for (const char *at = x.got; (at = strstr(at, "MSG r 10")) != NULL; at++) {
+        messages++;
+    }
+    EXPECT_EQ(messages, 2);
     close(x.fd);
     WAIT_FOR(&p, p.more->events[BUS_DOOR_WENT] == 1);
     END(p);

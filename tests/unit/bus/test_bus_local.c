@@ -231,6 +231,22 @@ TEST(it_can_be_freed_from_every_callback) {
     END(p);
 }
 
+TEST(who_comes_to_watch_hears_nothing_of_what_is_gone) {
+    BEGIN(p);
+    bus *b = contract_open(&p);
+    observer o = {0};
+    keeper k = {0};
+    open_bucket_of(&p, b, "B");
+    keep(&p, b, "a", "1", BUS_KV_ANY, STATUS_OK);
+    observe(b, &o, "B"); // in the same turn
+    EXPECT_OK(bus_kv_remove(b, &k.o, slice_from_text("B"), slice_from_text("a"), BUS_KV_DELETE, BUS_KV_ANY,
+                            soon(&p), on_kept, &k, NULL));
+    WAIT_FOR(&p, o.marks == 1);
+    EXPECT_TEXT(o.seen, "| ");
+    bus_kv_watch_stop(&o.w);
+    END(p);
+}
+
 // --- crashes -----------------------------------------------------------------------------------------------
 
 static void write_and_die(contract_place *p, int told) {
