@@ -16,6 +16,9 @@ enum {
     URL_BYTES_MAX = 64,
     JWT_BYTES_MAX = 4096,
     CONNECTIONS_MAX = 4, // of one provider: it may connect anew before the old one is seen to be gone
+    SUBSCRIBER_BYTES_MAX = 32 << 20,
+    QUEUED_BYTES_MAX = 64 << 20,
+    STORED_BYTES_MAX = 1 << 20, // nobody stores anything there
 };
 
 struct provider_doors {
@@ -208,7 +211,11 @@ static status make_key(provider_side *s, err *e) {
 
 static status make_bus(provider_side *s, err *e) {
     const providers_options *h = s->doors->host;
-    const bus_local_options local = {.l = h->loop, .random = random_u64()};
+    const bus_local_options local = {.l = h->loop,
+                                     .random = random_u64(),
+                                     .subscriber_bytes_max = SUBSCRIBER_BYTES_MAX,
+                                     .queued_bytes_max = QUEUED_BYTES_MAX,
+                                     .stored_bytes_max = STORED_BYTES_MAX};
     TRY(bus_local_new(&local, &s->bus, e));
     s->server =
         (lattice_server){.context = s, .paths = paths, .check = check_outgoing, .call = call_outgoing};

@@ -226,6 +226,11 @@ static status start_ours(provider_entry *x, const providers_wanted *wanted, prov
         x->driver = provider_driver_new(&d);
     } else if (image.role == PROVIDER_HTTP_SERVER) {
         x->http = provider_http_new(o, id_of(x));
+    } else {
+        return err_set(
+            e, STATUS_UNSUPPORTED,
+            "%.*s is no provider here: components make their requests themselves, where their host allows it",
+            SLICE_ARG(wanted->image));
     }
     if (want_ours(x, wants, &x->why) != STATUS_OK) {
         err_wrap(&x->why, "%.*s", SLICE_ARG(wanted->image));

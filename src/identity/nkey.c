@@ -217,7 +217,7 @@ static status decode_seed(slice text, uint8_t body[SEED_BODY_BYTES], nkey_kind *
 
 status nkey_from_seed_text(slice text, nkey **ret, err *e) {
     nkey *k = NULL;
-    nkey_kind kind;
+    nkey_kind kind = NKEY_ACCOUNT;
     TRY(nkey_new(&k, e));
     status s = decode_seed(slice_trimmed(text), k->body.data, &kind, e);
     if (s != STATUS_OK) {
