@@ -20,6 +20,9 @@ static inline slice bytes_take(bytes_reader *r, size_t len) {
         r->rest = slice_empty();
         return slice_empty();
     }
+    if (len == 0) {
+        return slice_empty();
+    }
     slice taken = slice_of(r->rest.data, len);
     r->rest = slice_of(r->rest.data + len, r->rest.len - len);
     return taken;

@@ -90,11 +90,16 @@ static bool read_rest(bytes_reader *r, frame *f) {
         return !f->is_from_caller && read_fail(r, f);
     case FRAME_ASK:
         return f->is_from_caller && r->rest.len == 0;
-    case FRAME_STATE:
-        f->is_known = bytes_take_number(r, 1) == 1;
+    case FRAME_STATE: {
+        uint64_t known = bytes_take_number(r, 1);
+        f->is_known = known == 1;
+        if (known > 1) {
+            return false;
+        }
         f->received = (uint32_t)bytes_take_number(r, 4);
         f->asked = (uint32_t)bytes_take_number(r, 4);
         return !f->is_from_caller && r->rest.len == 0;
+    }
     case FRAME_HERE:
     case FRAME_HEARD:
     case FRAME_GOODBYE:
