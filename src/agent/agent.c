@@ -462,8 +462,12 @@ static void on_bus(void *arg, bool is_up, const char *reason) {
               reason != NULL && reason[0] != '\0' ? ": " : "", reason != NULL ? reason : "");
 }
 
+static void on_complaint(void *arg, const char *text) {
+    agent_log(arg, LOG_WARN, "bus-refuses", "the server complains: %s", text);
+}
+
 static void watch_bus(agent *a, size_t i, bus *b) {
-    a->watchers[i] = (bus_watcher){.changed = on_bus, .arg = a};
+    a->watchers[i] = (bus_watcher){.changed = on_bus, .complains = on_complaint, .arg = a};
     bus_add_watcher(b, &a->watchers[i]);
 }
 

@@ -51,22 +51,42 @@ void bus_remove_watcher(bus_watcher *w) {
     }
 }
 
+typedef struct news {
+    bool is_complaint;
+    bool is_up;
+    const char *text;
+} news;
+
+static void tell_one(const bus_watcher *w, const news *n) {
+    if (n->is_complaint && w->complains != NULL) {
+        w->complains(w->arg, n->text);
+    } else if (!n->is_complaint && w->changed != NULL) {
+        w->changed(w->arg, n->is_up, n->text);
+    }
+}
+
 // A mark goes through the list, so that anybody may come and go meanwhile.
-void bus_tell_watchers(bus *b, bool is_up, const char *reason) {
+static void tell_all(bus *b, const news *told) {
     bus_watcher mark = {0};
     list_push_back(b->watchers.next, &mark.node); // in front of the first
     for (list_node *n; (n = mark.node.next) != &b->watchers;) {
-        bus_watcher *w = LIST_ENTRY(n, bus_watcher, node);
+        const bus_watcher *w = LIST_ENTRY(n, bus_watcher, node);
         list_remove(&mark.node);
         list_push_back(n->next, &mark.node);
-        if (w->changed != NULL) {
-            w->changed(w->arg, is_up, reason);
-        }
+        tell_one(w, told);
         if (mark.node.next == NULL) {
             return; // the bus was freed
         }
     }
     list_remove(&mark.node);
+}
+
+void bus_tell_watchers(bus *b, bool is_up, const char *reason) {
+    tell_all(b, &(news){.is_up = is_up, .text = reason});
+}
+
+void bus_tell_complaint(bus *b, const char *text) {
+    tell_all(b, &(news){.is_complaint = true, .text = text});
 }
 
 // --- checks ------------------------------------------------------------------------------------------------

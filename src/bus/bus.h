@@ -56,6 +56,9 @@ bool bus_is_up(const bus *b); // always, of one in this process
 typedef struct bus_watcher bus_watcher;
 struct bus_watcher { // the caller's, zeroed, in place until it is removed
     void (*changed)(void *arg, bool is_up, const char *reason);
+    // The server complains, such as about a subject that is not allowed, and the connection goes on. A line
+    // to be shown. May be NULL.
+    void (*complains)(void *arg, const char *text);
     void *arg;
     list_node node;
 };
@@ -222,5 +225,6 @@ struct bus { // the first part of an implementation's own
 void bus_init(bus *b, const bus_ops *ops, loop *l);
 // The connection has changed. Whoever is told may free the bus: the caller keeps it in place meanwhile.
 void bus_tell_watchers(bus *b, bool is_up, const char *reason);
-bool bus_nobody_listens(const bus_message *m); // the answer that says so
+void bus_tell_complaint(bus *b, const char *text); // likewise
+bool bus_nobody_listens(const bus_message *m);     // the answer that says so
 bool bus_key_is_valid(slice key);

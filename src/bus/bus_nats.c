@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "bus/bus_nats_internal.h"
 #include "codec/subject.h"
+#include "codec/utf.h"
 
 static const uint64_t heartbeat_ns = 1000000000;
 
@@ -130,10 +131,8 @@ static void on_state(void *arg, nats_state state, status why, const char *reason
 }
 
 static void on_error(void *arg, slice text) {
-    bus_nats *b = arg;
-    if (b->on_error != NULL) {
-        b->on_error(b->error_arg, text);
-    }
+    char shown[NATS_REASON_BYTES_MAX];
+    bus_tell_complaint(arg, utf8_shown(text, shown, sizeof shown));
 }
 
 static bool is_up(const bus *base) { return nats_state_of(((const bus_nats *)base)->client) == NATS_UP; }
@@ -192,8 +191,6 @@ static status name_api(bus_nats *b, const char *domain, err *e) {
 static status start(bus_nats *b, const bus_nats_options *o, err *e) {
     nats_options client = o->nats;
     TRY(name_api(b, o->domain, e));
-    b->on_error = client.on_error;
-    b->error_arg = client.arg;
     client.on_state = on_state;
     client.on_error = on_error;
     client.arg = b;

@@ -13,8 +13,8 @@
 #include "bus/nats.h"
 
 typedef struct bus_nats_options {
-    // Servers, TLS, credentials, name, random, bounds: of nats.h. `on_state` is the bus's: use a watcher.
-    // `on_error` with `arg` stays the caller's: subjects that the server does not allow are told there.
+    // Servers, TLS, credentials, name, random, bounds: of nats.h. `on_state`, `on_error` and `arg` are the
+    // bus's: use a watcher.
     nats_options nats;
     const char *domain;    // of JetStream; NULL or empty = the connection's own; copied
     uint64_t replicas;     // of buckets that are made; 0 = 1

@@ -13,8 +13,6 @@ enum {
 typedef struct bus_nats {
     bus base;
     nats *client;
-    void (*on_error)(void *arg, slice text);
-    void *error_arg;
     char api[BUS_NATS_API_BYTES];     // "$JS.API." or "$JS.<domain>.API."
     char written[BUS_NATS_API_BYTES]; // in front of $KV subjects: the same with a domain, else empty
     uint64_t replicas;

@@ -264,6 +264,38 @@ TEST(flow_control_is_answered) {
     end(&x);
 }
 
+// --- complaints --------------------------------------------------------------------------------------------
+
+static void on_complaint(void *arg, const char *text) { note(arg, text, slice_empty()); }
+static void free_it(void *arg, const char *text) {
+    played *x = arg;
+    (void)text;
+    bus_free(x->b);
+    x->b = NULL;
+}
+
+TEST(what_the_server_complains_of_is_told) {
+    played x;
+    begin(&x, false);
+    bus_watcher none = {0};
+    bus_watcher w = {.complains = on_complaint, .arg = &x};
+    bus_watcher last = {.complains = free_it, .arg = &x};
+    bus_watcher never = {.complains = on_complaint, .arg = &x};
+    bus_add_watcher(x.b, &none);
+    bus_add_watcher(x.b, &w);
+    say(&x, "-ERR 'Permissions Violation for Subscription to \"a\x1b\"'\r\n");
+    EXPECT_TEXT(x.seen, "Permissions Violation for Subscription to \"a\\x1b\" ");
+    EXPECT(bus_is_up(x.b));
+    bus_remove_watcher(&w);
+    bus_add_watcher(x.b, &last);
+    bus_add_watcher(x.b, &never);
+    x.seen[0] = '\0';
+    say(&x, "-ERR 'again'\r\n");
+    EXPECT(x.b == NULL);
+    EXPECT_TEXT(x.seen, "");
+    end(&x);
+}
+
 // --- operations --------------------------------------------------------------------------------------------
 
 static void start_put(played *x, uint64_t expected, uint64_t within_ms) {
