@@ -405,6 +405,10 @@ status provider_driver_want(provider_driver *d, const provider_wants *w, err *e)
     return STATUS_OK;
 }
 
+bool provider_driver_is_idle(const provider_driver *d) {
+    return list_empty(&d->calls) && list_empty(&d->blobs) && list_empty(&d->deliveries);
+}
+
 bool provider_driver_is_healthy(const provider_driver *d) {
     bool is_healthy = true;
     for (uint32_t i = 0; d->current != NULL && is_healthy && i < d->current->links.count; i++) {

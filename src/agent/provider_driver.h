@@ -24,6 +24,7 @@ void provider_driver_free(provider_driver *d); // accepts NULL; calls that are s
 // Opens what is new and closes what is gone. Links that cannot be are left out, which the log tells. A
 // failure changes nothing.
 status provider_driver_want(provider_driver *d, const provider_wants *w, err *e) WRIT_MUST_USE;
+bool provider_driver_is_idle(const provider_driver *d);    // no call is under way, in either direction
 bool provider_driver_is_healthy(const provider_driver *d); // no link is down
 
 // As of lattice_server. A caller without a link is STATUS_DENIED.

@@ -375,6 +375,17 @@ status provider_http_want(provider_http *p, const provider_wants *w, err *e) {
     return STATUS_OK;
 }
 
+void provider_http_drain(provider_http *p) {
+    for (list_node *n = p->listeners.next; n != &p->listeners; n = n->next) {
+        LIST_ENTRY(n, listener, node)->is_wanted = false;
+    }
+    close_unwanted(p);
+}
+
+bool provider_http_is_idle(const provider_http *p) {
+    return list_empty(&p->requests) && list_empty(&p->listeners) && list_empty(&p->draining);
+}
+
 bool provider_http_is_healthy(const provider_http *p) {
     bool is_healthy = true;
     for (list_node *n = p->listeners.next; n != &p->listeners; n = n->next) {

@@ -24,4 +24,6 @@ void provider_http_free(provider_http *p); // accepts NULL
 status provider_http_want(provider_http *p, const provider_wants *w, err *e) WRIT_MUST_USE;
 // Tries again to listen where that was not possible.
 void provider_http_retry(provider_http *p);
+void provider_http_drain(provider_http *p);            // listens no more; what is under way goes on
+bool provider_http_is_idle(const provider_http *p);    // all answers have gone out, after a drain
 bool provider_http_is_healthy(const provider_http *p); // it listens wherever it should

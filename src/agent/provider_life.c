@@ -16,7 +16,6 @@ enum {
 #define CHANGE_NS 500000000ull // between the end of a link and its new beginning
 #define SECOND_NS 1000000000ull
 #define LONG_LIFE_NS (60 * SECOND_NS)
-#define SHUTDOWN_NS_DEFAULT 300000000ull
 #define RPC_TIMEOUT_MS_DEFAULT 2000
 
 typedef enum life_state { LIFE_NEW, LIFE_RUNNING, LIFE_WAITING, LIFE_STOPPING, LIFE_STOPPED } life_state;
@@ -372,7 +371,7 @@ static void on_shutdown(void *arg, const bus_result *r) {
 
 static void ask_to_end(provider_life *l) {
     const providers_options *h = l->options.host;
-    uint64_t delay = h->shutdown_delay_ns != 0 ? h->shutdown_delay_ns : SHUTDOWN_NS_DEFAULT;
+    uint64_t delay = h->shutdown_delay_ns != 0 ? h->shutdown_delay_ns : PROVIDER_SHUTDOWN_NS_DEFAULT;
     subject_text text;
     char payload[256];
     int n = snprintf(payload, sizeof payload, "{\"host_id\":\"%s\"}", h->host_id);

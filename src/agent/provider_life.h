@@ -21,6 +21,7 @@ typedef struct provider_life provider_life;
 #define PROVIDER_HEALTH_NS 30000000000ull
 #define PROVIDER_HEALTH_WAIT_NS 5000000000ull // for an answer
 #define PROVIDER_RESTART_NS_MAX 60000000000ull
+#define PROVIDER_SHUTDOWN_NS_DEFAULT 300000000ull
 
 typedef struct provider_life_owner {
     void *arg;

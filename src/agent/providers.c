@@ -15,6 +15,8 @@
 #include "os/fd.h"
 #include "os/random.h"
 
+#define STOP_LOOK_NS 10000000ull
+
 typedef struct provider_entry {
     providers *all;
     list_node node;
@@ -28,8 +30,10 @@ typedef struct provider_entry {
     bool is_ours, is_stopping;
     bool was_healthy;
     loop_timer health_timer;
-    err why;        // it could not be started
-    loop_soon soon; // started, or failed
+    loop_timer stop_timer; // of one of ours: looks whether its calls have ended
+    uint64_t stop_ns;      // when it ends whatever is under way
+    err why;               // it could not be started
+    loop_soon soon;        // started, or failed
 } provider_entry;
 
 struct providers {
@@ -102,6 +106,7 @@ static void entry_free(provider_entry *x) {
     x->all->count--;
     loop_soon_cancel(&x->soon);
     loop_timer_stop(&x->health_timer);
+    loop_timer_stop(&x->stop_timer);
     provider_driver_free(x->driver);
     provider_http_free(x->http);
     provider_life_free(x->life); // before the bus that it uses
@@ -132,8 +137,6 @@ static void on_soon(void *arg) {
     const providers_options *o = &x->all->options;
     if (x->why.code != STATUS_OK) {
         leave(x, true);
-    } else if (x->is_stopping && x->is_ours) {
-        leave(x, false);
     } else if (!x->is_stopping && o->ops->started != NULL) {
         o->ops->started(o->arg, id_of(x));
     }
@@ -206,6 +209,33 @@ static void look_at_health(void *arg) {
     x->was_healthy = now;
     loop_timer_start_in(&x->health_timer, PROVIDER_HEALTH_NS);
     on_health(x, now == was ? PROVIDERS_HEALTH_SAME : now ? PROVIDERS_HEALTHY : PROVIDERS_UNHEALTHY);
+}
+
+static bool is_idle(const provider_entry *x) {
+    return (x->driver == NULL || provider_driver_is_idle(x->driver)) &&
+           (x->http == NULL || provider_http_is_idle(x->http));
+}
+
+static void look_at_stop(void *arg) {
+    provider_entry *x = arg;
+    if (is_idle(x) || loop_now_ns(x->all->options.loop) >= x->stop_ns) {
+        leave(x, false);
+    } else {
+        loop_timer_start_in(&x->stop_timer, STOP_LOOK_NS);
+    }
+}
+
+// What is under way has the same time as a program to end.
+static void stop_ours(provider_entry *x) {
+    const providers_options *o = &x->all->options;
+    uint64_t delay = o->shutdown_delay_ns != 0 ? o->shutdown_delay_ns : PROVIDER_SHUTDOWN_NS_DEFAULT;
+    loop_timer_stop(&x->health_timer);
+    if (x->http != NULL) {
+        provider_http_drain(x->http);
+    }
+    x->stop_ns = loop_now_ns(o->loop) + delay;
+    loop_timer_init(&x->stop_timer, o->loop, look_at_stop, x);
+    loop_timer_start_in(&x->stop_timer, 0);
 }
 
 static status want_ours(provider_entry *x, const provider_wants *wants, err *e) {
@@ -334,12 +364,12 @@ status providers_put(providers *p, const providers_wanted *wanted, err *e) {
 }
 
 static void stop(provider_entry *x) {
+    bool was_stopping = x->is_stopping;
     x->is_stopping = true;
     if (x->life != NULL) {
         provider_life_stop(x->life);
-    } else {
-        loop_timer_stop(&x->health_timer);
-        loop_soon_add(x->all->options.loop, &x->soon);
+    } else if (!was_stopping) {
+        stop_ours(x);
     }
 }
 
@@ -360,7 +390,7 @@ size_t providers_count(const providers *p) { return p->count; }
 bool providers_has(const providers *p, slice id) { return find(p, id) != NULL; }
 bool providers_serves(const providers *p, slice id) {
     const provider_entry *x = find(p, id);
-    return x != NULL && (x->driver != NULL || x->side != NULL);
+    return x != NULL && !x->is_stopping && (x->driver != NULL || x->side != NULL);
 }
 bool providers_is_builtin(slice image) { return image_parse(image).role != PROVIDER_NONE; }
 

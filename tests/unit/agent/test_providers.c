@@ -473,6 +473,8 @@ typedef struct web {
     lattice_paths paths;
     char source[100];
     int calls, ends;
+    bool is_late;
+    lattice_served *waiting; // of one that is late
 } web;
 
 static bool web_paths(void *context, slice target, slice instance, slice function, lattice_paths *ret_up,
@@ -488,19 +490,27 @@ static void web_ended(lattice_served *q, status code) {
 
 static const lattice_served_ops web_ops = {.ended = web_ended};
 
-static void web_call(void *context, lattice_served *q) {
-    web *w = context;
+static void web_answer(lattice_served *q) {
     static const uint8_t head[] = {0, 0, 0, 0xc8, 1, 0}; // ok, body, trailers, 200, no fields
     static const uint8_t body[] = {2, 'h', 'i', 0}, trailers[] = {0};
-    w->calls++;
-    (void)snprintf(w->source, sizeof w->source, "%.*s", SLICE_ARG(q->invocation.source));
-    q->ops = &web_ops;
-    q->data = w;
     q->transport->answer(q, slice_of(head, sizeof head));
     EXPECT_OK(q->transport->write(q, 0, slice_of(body, sizeof body)));
     q->transport->end(q, 0);
     EXPECT_OK(q->transport->write(q, 1, slice_of(trailers, sizeof trailers)));
     q->transport->end(q, 1);
+}
+
+static void web_call(void *context, lattice_served *q) {
+    web *w = context;
+    w->calls++;
+    (void)snprintf(w->source, sizeof w->source, "%.*s", SLICE_ARG(q->invocation.source));
+    q->ops = &web_ops;
+    q->data = w;
+    if (w->is_late) {
+        w->waiting = q;
+    } else {
+        web_answer(q);
+    }
 }
 
 // curl in the background: the loop must turn for its answer. `what` has options and an address, with blanks
@@ -667,6 +677,34 @@ TEST(our_http_server_calls_components_by_their_paths) {
     expect_answer(&p, "127.0.0.1:18933/shop/cart", "nothing is here\n");
     providers_stop(p.providers, slice_from_text("kv"));
     WAIT_FOR(&p, p.stopped == 1);
+    done(&p);
+}
+
+TEST(our_http_server_finishes_what_it_has_begun) {
+    web site = {.paths = {{"0.0", "0.1"}, 2}, .is_late = true};
+    const lattice_server server = {.context = &site, .paths = web_paths, .call = web_call};
+    BEGIN_DOOR(p, SPEAKS, &server);
+    const host_data_value address[] = {{T("address"), T("127.0.0.1:18936")}};
+    const host_data_link link = site_of("hello", address, 1);
+    char path[] = "/tmp/writ-test-answer-XXXXXX";
+    auto_fd output = mkstemp(path);
+    process curl;
+    put_server(&p, (host_data_values){NULL, 0}, &link, 1);
+    WAIT_FOR(&p, p.started == 1);
+    const char *const argv[] = {"curl", "-s", "--max-time", "20", "http://127.0.0.1:18936/", NULL};
+    const process_tool tool = {.path = "/usr/bin/curl", .argv = argv, .output_fd = output, .error_fd = -1};
+    REQUIRE(process_spawn_tool(&tool, &curl, NULL) == STATUS_OK);
+    WAIT_FOR(&p, site.waiting != NULL);
+    providers_stop(p.providers, slice_from_text("kv"));
+    wait_a_turn(&p);
+    EXPECT_EQ(p.stopped, 0);
+    web_answer(site.waiting);
+    WAIT_FOR(&p, p.stopped == 1);
+    EXPECT_EQ(process_wait(&curl).number, 0);
+    char answer[10] = "";
+    EXPECT_EQ(pread(output, answer, sizeof answer - 1, 0), 2);
+    EXPECT_TEXT(answer, "hi");
+    (void)unlink(path);
     done(&p);
 }
 
