@@ -12,6 +12,7 @@
 
 enum { FROM_SERVER = 255 };
 #define REQUEST_AT_MOST_NS (600 * WORLD_S)
+#define REPLAY_NS_MAX (20 * WORLD_S)
 
 typedef struct sim_bus sim_bus;
 typedef struct wire wire;
@@ -230,11 +231,25 @@ static void publish_arrives(wire *x) {
     drop_wire(x);
 }
 
+static void say_again_later(sim_bus *b, const bus_message *m) {
+    bus_net *n = b->net;
+    if (slice_starts_with(m->subject, "writ.v1.") && world_chance(n->w, n->faults.replay)) {
+        wire *x = marked_wire(b, &n->loose, m);
+        x->arrive = publish_arrives;
+        x->what = n->server;
+        loop_timer_start_at(&x->timer, n->w->now_ns + world_between(n->w, WORLD_MS, REPLAY_NS_MAX));
+    }
+}
+
 static status sim_publish(bus *base, const bus_message *m, err *e) {
     sim_bus *b = sim_of(base);
     (void)e;
-    if (!b->is_connected || is_lost(b->net)) {
+    if (!b->is_connected) {
         return STATUS_OK; // it does not know
+    }
+    say_again_later(b, m);
+    if (is_lost(b->net)) {
+        return STATUS_OK;
     }
     for (unsigned i = copies(b->net); i > 0; i--) {
         // What was said before a crash is heard after it.

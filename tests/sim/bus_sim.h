@@ -12,6 +12,8 @@ enum { BUS_SIM_CLIENTS_MAX = 250 };
 typedef struct bus_sim_faults {
     uint64_t delay_ns_min, delay_ns_max;
     unsigned lose, duplicate, reorder; // per mille
+    // Per mille of what hosts say to each other: somebody listens, and says it again up to 20 s later.
+    unsigned replay;
 } bus_sim_faults;
 
 typedef struct bus_net bus_net;

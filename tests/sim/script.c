@@ -224,6 +224,7 @@ static bus_sim_faults faults_of(sim *s) {
         f.duplicate = (unsigned)below(s, 100);
         f.reorder = (unsigned)below(s, 300);
     }
+    f.replay = world_chance(&s->w, 500) ? (unsigned)below(s, 300) : 0;
     return f;
 }
 
@@ -274,7 +275,8 @@ static void chaos(sim *s) {
 }
 
 static void calm(sim *s) {
-    const bus_sim_faults none = {.delay_ns_min = 100000, .delay_ns_max = 2 * WORLD_MS};
+    // Whoever says again what was said does not stop.
+    const bus_sim_faults none = {.delay_ns_min = 100000, .delay_ns_max = 2 * WORLD_MS, .replay = 50};
     bus_net_set_faults(s->net, &none);
     mend_somewhere(s, true);
     run_for(s, WORLD_S);
