@@ -28,7 +28,7 @@ class Host:
         self.log = open(self.path, "wb")
         self.process = subprocess.Popen(
             [BINARY, "host", "--nats", f"nats://127.0.0.1:{case.nats.port}", "--name", name, "--allow-file-load",
-             "--unsigned", "--workers", "1", "--allow-unsigned-control", "admin", "--cluster-key", case.key, "--data",
+             "--workers", "1", "--allow-unsigned-control", "admin", "--cluster-key", case.key, "--data",
              folder / "data", "--cache", CACHE, "-o", "json", *options],
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,
             env=environment({"XDG_RUNTIME_DIR": str(folder / "run")}))
@@ -108,7 +108,7 @@ class Providers(harness.Case):
     def test_ours_serve_components_of_other_hosts(self):
         self.hosts()
         self.must("config", "put", "settings", "greeting=Hello, lattice!")
-        self.must("start", "component", f"file://{harness.unsigned_guest('counter')}", "counter", "--max", "10", "--on",
+        self.must("start", "component", f"file://{harness.guest('counter')}", "counter", "--max", "10", "--on",
                   "first", "--config", "settings")
         self.must("start", "provider", "writ:sqlite", "kv", "--on", "second")
         self.must("link", "put", "counter", "kv", "wasi:keyvalue/store,atomics")
@@ -123,18 +123,20 @@ class Providers(harness.Case):
         self.must("stop", "provider", "kv", "--on", "second")
         self.until(lambda: "kv" not in self.providers_of("second"), 10, "it is not there any more")
 
+    def script(self):
+        path = self.folder / "provider"
+        path.write_text(f"#!/bin/sh\nexec {sys.executable} {PROVIDER}\n")
+        return path
+
     def start_program(self, host, *options):
-        script = self.folder / "provider"
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} {PROVIDER}\n")
-        script.chmod(0o700)
-        self.must("start", "provider", f"file://{script}", "kv", "--on", host, *options)
+        self.must("start", "provider", f"file://{self.script()}", "kv", "--on", host, *options)
 
     def said(self, host, text):
         """Whether the program has said it, by the log of its host."""
         return any(text in str(event.get("message", "")) for event in host.events())
 
     def test_programs_of_1x_run_and_are_told(self):
-        first, _ = self.hosts()
+        first, _ = self.hosts("--unsigned")
         self.must("config", "put", "level", "level=1")
         self.start_program("first", "--config", "level")
         self.until(lambda: self.said(first, '"event":"started"'), 20, "it has started")
@@ -151,7 +153,7 @@ class Providers(harness.Case):
         self.assertNotIn("kv", self.providers_of("first"))
 
     def test_a_program_that_crashes_is_started_anew_and_ends_with_its_host(self):
-        first, _ = self.hosts()
+        first, _ = self.hosts("--unsigned")
         self.must("config", "put", "crash", "crash=7")
         self.start_program("first", "--config", "crash")
         self.until(lambda: sum('"event":"started"' in str(e.get("message", "")) for e in first.events()) >= 2, 30,
@@ -163,6 +165,38 @@ class Providers(harness.Case):
         first.process.kill()
         first.process.wait()
         self.until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), 10, "its process is gone")
+
+
+    def archive(self, name, issuer):
+        """Signed, with the program for each machine that this test may run on."""
+        path = self.folder / name
+        subject = f"service-{os.getpid()}-{name}"
+        writ("keys", "gen", "service", subject)
+        targets = [word for machine in ("x86_64", "aarch64") for word in ("--target", f"{machine}-linux={self.script()}")]
+        writ("par", "create", "--name", "Echo", "--vendor", "Tests", "--rev", "4", "--issuer", issuer, *targets, "--subject",
+             subject, "--out", path)
+        return path
+
+    def test_only_archives_that_the_host_believes_run(self):
+        harness.account()
+        stranger = f"stranger-{os.getpid()}"
+        writ("keys", "gen", "account", stranger)
+        good, strange = self.archive("good.par.gz", "tests"), self.archive("strange.par", stranger)
+        first, _ = self.hosts()
+        changed = self.folder / "changed.par"
+        data = bytearray(strange.read_bytes())
+        data[data.index(b"exec ") + 5] ^= 1
+        changed.write_bytes(data)
+        for path, why in ((self.script(), "without a signature"), (strange, "unknown-issuer"),
+                          (changed, "hash-mismatch")):
+            self.lattice("start", "provider", f"file://{path}", "kv", "--on", "first")
+            self.assertNotEqual(self.code, 0)
+            self.assertIn(why, self.error)
+            self.assertNotIn("kv", self.providers_of("first"))
+        self.must("start", "provider", f"file://{good}", "kv", "--on", "first")
+        self.until(lambda: self.said(first, '"event":"started"'), 20, "it has started")
+        kv = self.providers_of("first")["kv"]
+        self.assertEqual((kv.get("name"), kv["revision"]), ("Echo", 4))
 
 
 if __name__ == "__main__":
