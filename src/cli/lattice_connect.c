@@ -16,18 +16,20 @@ static void on_changed(void *arg, bool is_up, const char *reason) {
     loop_stop(c->l);
     if (!is_up && reason != NULL) {
         utf8_shown(slice_from_text(reason), c->reason, sizeof c->reason);
+        c->failures++;
     }
 }
 
 static void on_late(void *arg) { loop_stop(arg); }
 
-static status wait_until_up(cli_connection *c, uint64_t time_ns, const char *where, err *e) {
+// Each server is tried once: whoever waits at a terminal wants to know.
+static status wait_until_up(cli_connection *c, size_t servers, uint64_t time_ns, const char *where, err *e) {
     loop_timer timer = {0};
     c->watcher = (bus_watcher){.changed = on_changed, .arg = c};
     bus_add_watcher(c->b, &c->watcher);
     loop_timer_init(&timer, c->l, on_late, c->l);
     loop_timer_start_in(&timer, time_ns);
-    while (!bus_is_up(c->b) && loop_timer_is_active(&timer)) {
+    while (!bus_is_up(c->b) && loop_timer_is_active(&timer) && c->failures < servers) {
         loop_run(c->l);
     }
     loop_timer_stop(&timer);
@@ -50,7 +52,11 @@ static status open_nats(cli_connection *c, const cli_lattice_args *a, uint64_t t
                                           .name = "writ"};
     TRY(connection_new(c->l, &settings, &c->servers, e));
     c->b = connection_bus(c->servers);
-    return wait_until_up(c, time_ns, settings.servers, e);
+    size_t servers = 1;
+    for (const char *at = settings.servers; *at != '\0'; at++) {
+        servers += *at == ',';
+    }
+    return wait_until_up(c, servers, time_ns, settings.servers, e);
 }
 
 // --- who asks ----------------------------------------------------------------------------------------------
@@ -86,7 +92,7 @@ static status open_host(cli_connection *c, const cli_lattice_args *a, uint64_t t
                                          .credentials = {.user = local, .password = local},
                                          .random = random_u64()}};
     TRY(bus_nats_new(&o, &c->b, e));
-    return wait_until_up(c, time_ns, a->host, e);
+    return wait_until_up(c, 1, time_ns, a->host, e);
 }
 
 status cli_connection_open(cli_connection *c, const cli_lattice_args *a, uint64_t time_ns, err *e) {

@@ -17,6 +17,7 @@ typedef struct cli_connection { // zeroed; in place until it is closed
     lattice_signer signer;
     bus_watcher watcher;
     char reason[256]; // why it is not up
+    size_t failures;  // servers that were tried
 } cli_connection;
 
 // Opens a bus as resolved options say, and waits until it is up. Requests are signed by `signer`, if there is

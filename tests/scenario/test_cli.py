@@ -104,6 +104,10 @@ class Help(Case):
 
     def understood(self, line):
         account, module = harness.account(), harness.writ("keys", "gen", "module", "--keys", self.folder, "--replace")
+        for letter, kind in (("N", "server"), ("U", "user")):
+            def key(_, kind=kind):  # each is another
+                return harness.writ("keys", "gen", kind, "--keys", self.folder, "--replace")
+            line = re.sub(rf"\b{letter}[A-Z]*\.\.\.", key, line)
         line = re.sub(r"ACCOUNTKEY|\bA[A-Z]*\.\.\.", account, re.sub(r"\bM[A-Z]*\.\.\.", module, line))
         words = shlex.split(line.replace("5f...", "5f" * 32))[1:]
         done = harness.run(*words, cache=False, cwd=self.folder,
