@@ -172,9 +172,10 @@ class Providers(harness.Case):
         path = self.folder / name
         subject = f"service-{os.getpid()}-{name}"
         writ("keys", "gen", "service", subject)
-        targets = [word for machine in ("x86_64", "aarch64") for word in ("--target", f"{machine}-linux={self.script()}")]
-        writ("par", "create", "--name", "Echo", "--vendor", "Tests", "--rev", "4", "--issuer", issuer, *targets, "--subject",
-             subject, "--out", path)
+        program = self.script()
+        targets = [word for machine in ("x86_64", "aarch64") for word in ("--target", f"{machine}-linux={program}")]
+        writ("par", "create", "--name", "Echo", "--vendor", "Tests", "--rev", "4", "--issuer", issuer, *targets,
+             "--subject", subject, "--out", path)
         return path
 
     def test_only_archives_that_the_host_believes_run(self):
