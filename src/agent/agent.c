@@ -179,6 +179,18 @@ static void on_ready(void *context) {
     wanted_providers_look(a->wanted);
 }
 
+// Whoever keeps the buckets is not believed about what is in them.
+static vouch *make_vouch(agent *a) {
+    const agent_options *o = a->options;
+    const vouch_options v = {.key = o->key,
+                             .token = &a->token,
+                             .lattice = slice_from_text(o->lattice),
+                             .cluster = a->cluster,
+                             .refusals = &a->refusals,
+                             .allows_unsigned = o->allows_unsigned_peers};
+    return o->ctl == NULL ? NULL : vouch_new(&v);
+}
+
 static status start_control(agent *a, err *e) {
     const agent_options *o = a->options;
     const connection_settings *js = o->ctl;
@@ -190,6 +202,7 @@ static status start_control(agent *a, err *e) {
         .now = time_now,
         .random = fill_random,
         .arg = a,
+        .vouch = a->vouch,
         .owner = {.context = a,
                   .changed = on_changed,
                   .stop = on_stop,
@@ -538,6 +551,7 @@ static status start(agent *a, err *e) {
     TRY(open_door(a, e));
     TRY(start_peers(a, e));
     TRY(start_calls(a, e));
+    a->vouch = make_vouch(a);
     TRY(start_control(a, e));
     agent_trust_serve(a);
     return start_local(a, e);
@@ -552,6 +566,7 @@ static void end(agent *a) {
     images_free(a->images);
     component_links_free(a->links);
     lattice_control_free(a->control);
+    vouch_free(a->vouch);
     router_free(a->router);
     wrpc_free(a->wrpc);
     sealed_free(a->sealed);

@@ -314,27 +314,29 @@ status bus_kv_get(bus *b, bus_kv_op *o, slice bucket, slice key, uint64_t deadli
     return begun(o, b->ops->kv_get(b, o, bucket, key, deadline_ns, e));
 }
 
+status bus_kv_change(bus *b, bus_kv_op *o, slice bucket, const bus_kv_entry *change, uint64_t expected,
+                     uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) {
+    TRY(check_bucket(bucket, e));
+    TRY(check_key(change->key, e));
+    if (change->value.len > BUS_PAYLOAD_BYTES_MAX) {
+        return err_set(e, STATUS_LIMIT, "the value of \"%.*s\" has %zu bytes, at most %d are kept",
+                       SLICE_ARG(change->key), change->value.len, BUS_PAYLOAD_BYTES_MAX);
+    }
+    begin_op(b, o, ended, arg);
+    return begun(o, b->ops->kv_change(b, o, bucket, change, expected, deadline_ns, e));
+}
+
 status bus_kv_put(bus *b, bus_kv_op *o, slice bucket, slice key, slice value, uint64_t expected,
                   uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) {
     const bus_kv_entry change = {.key = key, .value = value, .kind = BUS_KV_PUT};
-    TRY(check_bucket(bucket, e));
-    TRY(check_key(key, e));
-    if (value.len > BUS_PAYLOAD_BYTES_MAX) {
-        return err_set(e, STATUS_LIMIT, "the value of \"%.*s\" has %zu bytes, at most %d are kept",
-                       SLICE_ARG(key), value.len, BUS_PAYLOAD_BYTES_MAX);
-    }
-    begin_op(b, o, ended, arg);
-    return begun(o, b->ops->kv_change(b, o, bucket, &change, expected, deadline_ns, e));
+    return bus_kv_change(b, o, bucket, &change, expected, deadline_ns, ended, arg, e);
 }
 
 status bus_kv_remove(bus *b, bus_kv_op *o, slice bucket, slice key, bus_kv_kind kind, uint64_t expected,
                      uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) {
     const bus_kv_entry change = {.key = key, .kind = kind};
     CHECK(kind != BUS_KV_PUT);
-    TRY(check_bucket(bucket, e));
-    TRY(check_key(key, e));
-    begin_op(b, o, ended, arg);
-    return begun(o, b->ops->kv_change(b, o, bucket, &change, expected, deadline_ns, e));
+    return bus_kv_change(b, o, bucket, &change, expected, deadline_ns, ended, arg, e);
 }
 
 void bus_kv_cancel(bus_kv_op *o) {

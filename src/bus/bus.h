@@ -141,6 +141,7 @@ typedef struct bus_kv_entry {
     slice value; // empty unless BUS_KV_PUT
     uint64_t revision;
     bus_kv_kind kind;
+    slice headers; // that were put with it, a whole block; only over NATS: elsewhere they are not kept
 } bus_kv_entry;
 
 typedef struct bus_kv_result {
@@ -174,6 +175,9 @@ status bus_kv_put(bus *b, bus_kv_op *o, slice bucket, slice key, slice value, ui
                   uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) WRIT_MUST_USE;
 // With BUS_KV_DELETE or BUS_KV_PURGE; removing what is not there is STATUS_OK.
 status bus_kv_remove(bus *b, bus_kv_op *o, slice bucket, slice key, bus_kv_kind kind, uint64_t expected,
+                     uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) WRIT_MUST_USE;
+// Either of them, with headers; `change->revision` is not read.
+status bus_kv_change(bus *b, bus_kv_op *o, slice bucket, const bus_kv_entry *change, uint64_t expected,
                      uint64_t deadline_ns, bus_kv_ended ended, void *arg, err *e) WRIT_MUST_USE;
 void bus_kv_cancel(bus_kv_op *o); // it may be done all the same; idempotent; accepts a zeroed one
 

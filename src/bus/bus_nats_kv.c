@@ -137,13 +137,14 @@ static status begin(bus *base, bus_kv_op *o, slice bucket, const bus_kv_entry *c
         return err_set(e, STATUS_LIMIT, "more than %d operations on buckets are on their way",
                        BUS_NATS_OPS_MAX);
     }
-    op *x = mem_try_calloc(1, sizeof *x + bucket.len + change->key.len + change->value.len);
+    op *x =
+        mem_try_calloc(1, sizeof *x + bucket.len + change->key.len + change->value.len + change->headers.len);
     if (x == NULL) {
         return err_set(e, STATUS_LIMIT, "no memory for a value of %zu bytes", change->value.len);
     }
-    slice *const to[] = {&x->bucket, &x->change.key, &x->change.value};
-    const slice from[] = {bucket, change->key, change->value};
-    for (size_t i = 0, at = 0; i < 3; at += from[i++].len) {
+    slice *const to[] = {&x->bucket, &x->change.key, &x->change.value, &x->change.headers};
+    const slice from[] = {bucket, change->key, change->value, change->headers};
+    for (size_t i = 0, at = 0; i < sizeof to / sizeof to[0]; at += from[i++].len) {
         *to[i] = slice_of(x->bytes + at, from[i].len);
         if (from[i].len > 0) {
             memcpy(x->bytes + at, from[i].data, from[i].len);
@@ -288,8 +289,10 @@ static void on_value(void *arg, const nats_result *r) {
     }
     char key[BUS_KEY_BYTES_MAX + 1];
     snprintf(key, sizeof key, "%.*s", SLICE_ARG(x->change.key));
-    end_op(x, &(bus_kv_result){
-                  .entry = {.key = slice_from_text(key), .value = m.payload, .revision = m.sequence}});
+    end_op(x, &(bus_kv_result){.entry = {.key = slice_from_text(key),
+                                         .value = m.payload,
+                                         .revision = m.sequence,
+                                         .headers = m.headers}});
 }
 
 static status start_get(op *x, err *e) { return ask_last(x, on_value, e); }
@@ -373,10 +376,14 @@ static void on_written(void *arg, const nats_result *r) {
 }
 
 static status write_headers(const op *x, buf *ret) {
-    if (x->expected == BUS_KV_ANY && x->change.kind == BUS_KV_PUT) {
+    if (x->expected == BUS_KV_ANY && x->change.kind == BUS_KV_PUT && x->change.headers.len == 0) {
         return STATUS_OK;
     }
+    slice name, value;
     TRY(nats_headers_begin(ret));
+    for (size_t at = 0; nats_headers_next(x->change.headers, &at, &name, &value);) {
+        TRY(nats_headers_put(ret, name, value));
+    }
     if (x->change.kind == BUS_KV_DELETE) {
         TRY(buf_append_text(ret, "KV-Operation: DEL\r\n"));
     } else if (x->change.kind == BUS_KV_PURGE) {
@@ -392,7 +399,7 @@ static status write_headers(const op *x, buf *ret) {
 static status write_change(op *x, err *e) {
     char room[BUS_NATS_SUBJECT_BYTES];
     auto_buf headers = {0};
-    buf_init(&headers, 256);
+    buf_init(&headers, 256 + 2 * x->change.headers.len);
     TRY(write_headers(x, &headers));
     int len = snprintf(room, sizeof room, "%s$KV.%.*s.%.*s", x->b->written, SLICE_ARG(x->bucket),
                        SLICE_ARG(x->change.key));

@@ -105,7 +105,8 @@ static bool read_entry(const watch *x, const nats_message *m, uint64_t sequence,
     *ret = (bus_kv_entry){.key = slice_sub(m->subject, prefix, m->subject.len),
                           .value = m->payload,
                           .revision = sequence,
-                          .kind = bus_nats_kind(m->headers)};
+                          .kind = bus_nats_kind(m->headers),
+                          .headers = m->headers};
     ret->value = ret->kind == BUS_KV_PUT ? ret->value : slice_empty();
     // What others may have put there, and no host can have.
     return m->subject.len > prefix && bus_key_is_valid(ret->key);

@@ -15,11 +15,13 @@ enum {
     REASON_BYTES_MAX = 512,
 };
 #define OPERATION_TIMEOUT_NS 5000000000ull
+#define MS 1000000ull
 
 typedef struct operation { // of a bucket
     list_node node;
     lattice_control *c;
     uint64_t id;
+    core_bucket bucket;
     bus_kv_op op;
     status failed; // to begin at all; told soon
 } operation;
@@ -109,10 +111,34 @@ static void end_operation(operation *o, const bus_kv_result *result) {
 
 static void on_operation(void *arg, const bus_kv_result *result) { end_operation(arg, result); }
 
-static operation *operation_new(lattice_control *c, uint64_t id) {
+static slice bucket_of(const lattice_control *c, core_bucket bucket) {
+    return slice_from_text(c->buckets[bucket].name);
+}
+
+// Whether the core may believe it.
+static bool is_vouched(lattice_control *c, core_bucket bucket, const bus_kv_entry *entry) {
+    const lattice_time t = lattice_control_now(c);
+    return c->options.vouch == NULL ||
+           vouch_check(c->options.vouch, bucket_of(c, bucket), entry, t.unix_ns / MS, t.now_ns);
+}
+
+// What nobody vouches for is as if it were not there; the next change takes its place.
+static void on_value(void *arg, const bus_kv_result *result) {
+    static const char NO_LINKS[] = "{\"url\":\"\",\"links\":[]}";
+    operation *o = arg;
+    bus_kv_result r = *result;
+    if (r.code == STATUS_OK && !is_vouched(o->c, o->bucket, &r.entry)) {
+        r.entry.value = slice_from_text(NO_LINKS);
+        r.code = o->bucket == CORE_CONFIG_DATA ? STATUS_NOT_FOUND : STATUS_OK;
+    }
+    end_operation(o, &r);
+}
+
+static operation *operation_new(lattice_control *c, uint64_t id, core_bucket bucket) {
     operation *o = MEM_NEW(operation);
     o->c = c;
     o->id = id;
+    o->bucket = bucket;
     list_push_back(&c->operations, &o->node);
     return o;
 }
@@ -124,33 +150,39 @@ static void began(operation *o, status s) {
     }
 }
 
-static slice bucket_of(const lattice_control *c, core_bucket bucket) {
-    return slice_from_text(c->buckets[bucket].name);
-}
-
 static uint64_t deadline(const lattice_control *c) {
     return loop_now_ns(c->ctl->loop) + OPERATION_TIMEOUT_NS;
 }
 
 static void effect_get(void *context, uint64_t id, core_bucket bucket, slice key) {
     lattice_control *c = context;
-    operation *o = operation_new(c, id);
-    began(o, bus_kv_get(c->ctl, &o->op, bucket_of(c, bucket), key, deadline(c), on_operation, o, NULL));
+    operation *o = operation_new(c, id, bucket);
+    began(o, bus_kv_get(c->ctl, &o->op, bucket_of(c, bucket), key, deadline(c), on_value, o, NULL));
+}
+
+static void change(lattice_control *c, uint64_t id, core_bucket bucket, bus_kv_entry *what,
+                   uint64_t expected) {
+    auto_buf word = {0};
+    operation *o = operation_new(c, id, bucket);
+    status s = STATUS_OK;
+    buf_init(&word, VOUCH_HEADERS_BYTES_MAX);
+    if (c->options.vouch != NULL) {
+        s = vouch_sign(c->options.vouch, bucket_of(c, bucket), what, lattice_control_now(c).unix_ns / MS,
+                       &word, NULL);
+        what->headers = buf_slice(&word);
+    }
+    began(o, s != STATUS_OK ? s
+                            : bus_kv_change(c->ctl, &o->op, bucket_of(c, bucket), what, expected, deadline(c),
+                                            on_operation, o, NULL));
 }
 
 static void effect_put(void *context, uint64_t id, core_bucket bucket, slice key, slice value,
                        uint64_t expected) {
-    lattice_control *c = context;
-    operation *o = operation_new(c, id);
-    began(o, bus_kv_put(c->ctl, &o->op, bucket_of(c, bucket), key, value, expected, deadline(c), on_operation,
-                        o, NULL));
+    change(context, id, bucket, &(bus_kv_entry){.key = key, .value = value, .kind = BUS_KV_PUT}, expected);
 }
 
 static void effect_purge(void *context, uint64_t id, core_bucket bucket, slice key) {
-    lattice_control *c = context;
-    operation *o = operation_new(c, id);
-    began(o, bus_kv_remove(c->ctl, &o->op, bucket_of(c, bucket), key, BUS_KV_PURGE, BUS_KV_ANY, deadline(c),
-                           on_operation, o, NULL));
+    change(context, id, bucket, &(bus_kv_entry){.key = key, .kind = BUS_KV_PURGE}, BUS_KV_ANY);
 }
 
 static void effect_changed(void *context, unsigned changes) {
@@ -322,6 +354,9 @@ static void on_watch_restarted(void *arg) {
 
 static void on_watch_entry(void *arg, const bus_kv_entry *entry) {
     watched *w = arg;
+    if (!is_vouched(w->c, w->bucket, entry)) {
+        return; // what was there before holds
+    }
     lattice_core_entry(w->c->core, lattice_control_now(w->c), w->bucket, entry);
 }
 

@@ -9,6 +9,7 @@
 #include "base/attributes.h"
 #include "bus/bus.h"
 #include "lattice/core.h"
+#include "lattice/vouch.h"
 
 typedef struct lattice_control lattice_control;
 
@@ -32,6 +33,7 @@ typedef struct lattice_control_options {
     void *arg;
     lattice_control_owner owner;
     core_settings core;
+    vouch *vouch; // what is in the buckets counts when a host vouches for it; NULL = always; borrowed
 } lattice_control_options;
 
 // Starts by itself as soon as there is a connection, and tries again until it succeeds.
