@@ -287,6 +287,37 @@ class Attacks(Lattice):
         self.more("h1", "malformed", before)
         self.honest()
 
+    # --- state ------------------------------------------------------------------------------------------------------
+
+    def links(self):
+        return sorted((link["source_id"], link["target"]) for link in json.loads(self.must("get", "links"))["links"])
+
+    def test_values_of_buckets_are_of_hosts(self):
+        """Whoever may write to JetStream can take values away and put others there, and no host believes those."""
+        self.until(lambda: self.hostile.messages(b"$KV.LATTICEDATA_default.COMPONENT_front"), 5, "a link was stored")
+        first = self.hostile.messages(b"$KV.LATTICEDATA_default.COMPONENT_front")
+        stored, known = first[-1], self.links()
+        link = {"source_id": "evil", "target": "back", "name": "default", "wit_namespace": "test",
+                "wit_package": "echo", "interfaces": ["echo"], "source_config": [], "target_config": []}
+        forged = json.dumps({"url": "", "links": [link]}).encode()
+        word = b"".join(line for line in stored[2].splitlines(True) if line.startswith((b"NATS/", b"Writ-"))) + b"\r\n"
+        purge = b"NATS/1.0\r\nKV-Operation: PURGE\r\n\r\n"
+        forgeries = (("evil", forged, b"", "unsigned"), ("front", b'{"url":"","links":[]}', b"", "unsigned"),
+                     ("evil", stored[3], word, "bad-signature"),  # that is about another key
+                     ("front", forged, word, "bad-signature"), ("front", b"", purge, "unsigned"))
+        for source, value, headers, reason in forgeries:
+            before = {name: self.refused(name) for name in self.key}
+            self.hostile.say(b"$KV.LATTICEDATA_default.COMPONENT_" + source.encode(), value, b"", headers)
+            for name in self.key:
+                self.more(name, reason, before[name])
+        self.assertEqual(self.links(), known)
+        self.honest()
+        # A change by those who may is made, and does not take what was forged for granted.
+        self.must("link", "put", "evil", "front", "test:echo/echo", "--name", "other")
+        self.must("link", "put", "front", "back", "test:echo/echo")
+        self.assertEqual(self.links(), sorted([*known, ("evil", "front")]))
+        self.honest()
+
     # --- control ----------------------------------------------------------------------------------------------------
 
     def test_requests_are_of_users_with_a_role(self):
