@@ -12,6 +12,9 @@
 #include "codec/utf.h"
 
 static const uint64_t heartbeat_ns = 1000000000;
+// A lattice is whole again soon after its network is.
+static const uint64_t ping_ns = 2000000000;
+static const uint64_t retry_ns_max = 2000000000;
 
 typedef struct subscription {
     list_node node;
@@ -191,6 +194,8 @@ static status name_api(bus_nats *b, const char *domain, err *e) {
 static status start(bus_nats *b, const bus_nats_options *o, err *e) {
     nats_options client = o->nats;
     TRY(name_api(b, o->domain, e));
+    client.ping_ns = client.ping_ns == 0 ? ping_ns : client.ping_ns;
+    client.retry_ns_max = client.retry_ns_max == 0 ? retry_ns_max : client.retry_ns_max;
     client.on_state = on_state;
     client.on_error = on_error;
     client.arg = b;

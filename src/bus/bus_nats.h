@@ -14,9 +14,11 @@
 
 typedef struct bus_nats_options {
     // Servers, TLS, credentials, name, random, bounds: of nats.h. `on_state`, `on_error` and `arg` are the
-    // bus's: use a watcher.
+    // bus's: use a watcher. Unless they are given, `ping_ns` and `retry_ns_max` are 2 s.
     nats_options nats;
-    const char *domain;    // of JetStream; NULL or empty = the connection's own; copied
+    // Of JetStream; NULL or empty = the connection's own; copied. Whether a bucket of another domain is there
+    // is not told to who changes it: then the deadline passes (STATUS_TIMEOUT).
+    const char *domain;
     uint64_t replicas;     // of buckets that are made; 0 = 1
     bool in_memory;        // likewise
     uint64_t heartbeat_ns; // of watches, three of which may be missed; 0 = 1 s

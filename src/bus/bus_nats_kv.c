@@ -90,7 +90,8 @@ static void on_timer(void *arg) {
 
 // A fault of the server's own; STATUS_OK for none. False when there will be another attempt.
 static bool is_settled(op *x, const jetstream_fault *fault) {
-    bool is_temporary = fault->number == JETSTREAM_NO_CLUSTER || fault->number == JETSTREAM_NO_LEADER;
+    bool is_temporary = fault->number == JETSTREAM_NO_CLUSTER || fault->number == JETSTREAM_NO_LEADER ||
+                        fault->number == JETSTREAM_NO_PEERS;
     if (is_temporary) {
         try_again(x, fault->text);
     }

@@ -21,6 +21,7 @@ enum {
     JETSTREAM_NAME_BYTES_MAX = 255,
     JETSTREAM_TEXT_BYTES_MAX = 160,
     // Numbers of faults.
+    JETSTREAM_NO_PEERS = 10005,   // for so many replicas, or not yet
     JETSTREAM_NO_CLUSTER = 10008, // for now: it has no leader
     JETSTREAM_NO_LEADER = 10009,  // likewise
     JETSTREAM_NO_MESSAGE = 10037,

@@ -15,7 +15,6 @@ enum { OUT_BYTES = 64 << 20, PAYLOAD_BYTES = 8 << 20, PINGS_MAX = 2 };
 
 static const uint64_t second = 1000000000;
 static const uint64_t retry_ns_min = 50000000;
-static const uint64_t retry_ns_max = 15000000000;
 
 static void start_attempt(nats *n);
 static void on_timer(void *arg);
@@ -39,6 +38,7 @@ static void fill_defaults(nats_options *o) {
     o->payload_bytes_max = o->payload_bytes_max == 0 ? PAYLOAD_BYTES : o->payload_bytes_max;
     o->connect_ns_max = o->connect_ns_max == 0 ? 5 * second : o->connect_ns_max;
     o->ping_ns = o->ping_ns == 0 ? 20 * second : o->ping_ns;
+    o->retry_ns_max = o->retry_ns_max == 0 ? 15 * second : o->retry_ns_max;
 }
 
 void nats_name_inbox(uint64_t *random, char ret[NATS_INBOX_PREFIX_BYTES]) {
@@ -171,7 +171,8 @@ static void plan_attempt(nats *n) {
     bool is_round_over = ++n->failures % n->server_count == 0;
     loop_timer_start_in(&n->timer, jitter_wait(&n->random, is_round_over ? n->retry_ns : retry_ns_min));
     if (is_round_over) {
-        n->retry_ns = 2 * n->retry_ns < retry_ns_max ? 2 * n->retry_ns : retry_ns_max;
+        uint64_t max = n->options.retry_ns_max;
+        n->retry_ns = 2 * n->retry_ns < max ? 2 * n->retry_ns : max;
     }
 }
 

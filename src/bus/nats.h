@@ -78,6 +78,7 @@ typedef struct nats_options {
     size_t payload_bytes_max;     // of a message that is taken, longer ones are passed over; 0 = 8 MiB
     uint64_t connect_ns_max;      // until it is up; 0 = 5 s
     uint64_t ping_ns;             // a server that is silent for that long is asked, twice; 0 = 20 s
+    uint64_t retry_ns_max;        // the longest wait when no server could be reached; 0 = 15 s
     // The state has changed; `why` is STATUS_OK when it is up. NATS_DOWN comes again for each attempt that
     // failed. May be NULL.
     void (*on_state)(void *arg, nats_state state, status why, const char *reason);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Against a real server.
+// Against a real server. Another program has the same for another server (NATS_PROGRAM).
 #include <signal.h>
 
 #include "base/check.h"
@@ -11,6 +11,10 @@
 #include "unit/bus/helper_nats.h"
 #include "unit/crypto/helper_openssl.h"
 #include "unit/net/helper_connector.h"
+
+#ifndef NATS_PROGRAM
+#define NATS_PROGRAM NULL
+#endif
 
 static const uint64_t second = 1000000000;
 
@@ -37,6 +41,7 @@ static void on_tick(void *arg) { (void)arg; }
 
 static const char *begin(place *p, const char *config) {
     *p = (place){0};
+    p->server.program = NATS_PROGRAM;
     const char *why = nats_process_start(&p->server, config);
     CHECK(loop_new(NULL, &p->l, NULL) == STATUS_OK);
     direct_connector_init(&p->connector, p->l);
