@@ -39,8 +39,9 @@ static status parse_servers(connection *c, slice all, err *e) {
     }
     const nats_server *first = &c->servers[0];
     bool is_v6 = strchr(first->host, ':') != NULL;
-    (void)snprintf(c->url, sizeof c->url, "%s://%s%s%s:%u", first->is_secure ? "tls" : "nats",
-                   is_v6 ? "[" : "", first->host, is_v6 ? "]" : "", (unsigned)first->port);
+    (void)snprintf(c->url, sizeof c->url, "%s://%s%.*s%s:%u", first->is_secure ? "tls" : "nats",
+                   is_v6 ? "[" : "", CONNECT_HOST_BYTES_MAX, first->host, is_v6 ? "]" : "",
+                   (unsigned)first->port);
     return STATUS_OK;
 }
 

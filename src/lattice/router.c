@@ -32,7 +32,6 @@ typedef struct routed {
     bool is_keeping; // it may still be tried again
     bool is_paused;
     bool is_waiting; // for somebody to serve it
-    bool *is_gone;   // set when it ends, for who calls back in between; or NULL
     loop_timer wait;
     up_path up[LATTICE_PATHS_MAX];
 } routed;
@@ -43,6 +42,7 @@ struct router {
     list_node calls, waiting;
     loop_soon again;
     bool is_settling;
+    const struct routed *told; // whose caller is being called back; NULL when it has ended meanwhile
     router_counters counters;
 };
 
@@ -59,8 +59,8 @@ static void free_routed(routed *c) {
     }
     c->r->counters.in_flight--;
     c->r->counters.waiting -= c->is_waiting;
-    if (c->is_gone != NULL) {
-        *c->is_gone = true;
+    if (c->r->told == c) {
+        c->r->told = NULL;
     }
     mem_free(c);
 }
@@ -357,15 +357,13 @@ static void wait_for_somebody(routed *c) {
 
 // Streams of which the caller was told to wait go on, once what was kept is sent.
 static void tell_room(routed *c) {
-    bool is_gone = false;
-    c->is_gone = &is_gone;
+    router *r = c->r;
     size_t count = c->outer->up.count;
-    for (size_t i = 0; i < count && !is_gone; i++) {
+    r->told = c;
+    for (size_t i = 0; i < count && r->told == c; i++) {
         inner_room(&c->inner, i);
     }
-    if (!is_gone) {
-        c->is_gone = NULL;
-    }
+    r->told = NULL;
 }
 
 static void look_again(routed *c) {

@@ -143,7 +143,7 @@ status vouch_sign(vouch *v, slice bucket, const bus_kv_entry *change, uint64_t w
 
 static bool refuse(vouch *v, const bus_kv_entry *entry, lattice_refused why, const char *text,
                    uint64_t now_ns) {
-    char sentence[BUS_KEY_BYTES_MAX + 128];
+    char sentence[BUS_KEY_BYTES_MAX + ERR_MESSAGE_BYTES_MAX + 64];
     (void)snprintf(sentence, sizeof sentence, "the value of %.*s in a bucket: %s", SLICE_ARG(entry->key),
                    text);
     lattice_refuse(v->options.refusals, why, slice_empty(), sentence, now_ns);
