@@ -105,8 +105,9 @@ static status find_file(cli_lattice *l, const char *id, char ret[CALL_PATH_BYTES
     if (s == STATUS_OK) {
         (void)json_as_text(json_get(r->items[0].item, "image_ref"), &ref);
         bool is_file = slice_starts_with(ref, FILE_SCHEME) && ref.len < CALL_PATH_BYTES_MAX;
-        (void)snprintf(ret, CALL_PATH_BYTES_MAX, "%.*s",
-                       SLICE_ARG(slice_sub(ref, is_file ? sizeof FILE_SCHEME - 1 : ref.len, ref.len)));
+        slice path = slice_sub(ref, is_file ? sizeof FILE_SCHEME - 1 : ref.len, ref.len);
+        memcpy(ret, path.data, path.len); // of a text that is not empty
+        ret[path.len] = '\0';
         s = is_file
                 ? STATUS_OK
                 : err_set(
