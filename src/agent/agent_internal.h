@@ -47,7 +47,7 @@ typedef struct agent {
     buf token;
     lattice_refusals refusals;
     host_audit *audit; // NULL without a log
-    vouch *vouch; // NULL in a lattice of this host alone
+    vouch *vouch;      // NULL in a lattice of this host alone
     lattice_control *control;
     components *components;
     component_links *links;

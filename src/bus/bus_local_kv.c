@@ -377,10 +377,8 @@ static void tell_watch(bus_local *b, local_watch *x) {
         list_remove(&x->mark.node);
         list_push_back(entry->node.next, &x->mark.node);
         if (!entry->is_a_mark && (x->is_caught_up || !entry->is_removed)) {
-            const bus_kv_entry told = {.key = entry->key,
-                                       .value = entry->value,
-                                       .revision = entry->revision,
-                                       .kind = entry->kind};
+            const bus_kv_entry told = {
+                .key = entry->key, .value = entry->value, .revision = entry->revision, .kind = entry->kind};
             w->entry(w->arg, &told);
         }
     }
