@@ -138,7 +138,7 @@ static status end_hosts(down_args *a, const json_value *hosts, cli_lattice *l, e
 
 static status run_lattice(void *target, cli_lattice *l, err *e) {
     json_value *hosts = NULL;
-    TRY(cli_lattice_gather(l, "host.ping", NULL, 0, &hosts, e));
+    TRY(cli_lattice_hosts(l, &hosts, e));
     status s = end_hosts(target, hosts, l, e);
     json_free(hosts);
     return s;

@@ -64,7 +64,7 @@ static void show_hosts(const json_value *hosts) {
 // A lattice without a host is an answer, too; what asked for it may have meant another.
 static status get_hosts(const request *r, cli_lattice *l, err *e) {
     json_value *hosts = NULL;
-    TRY(cli_lattice_gather(l, "host.ping", NULL, 0, &hosts, e));
+    TRY(cli_lattice_hosts(l, &hosts, e));
     if (r->args->output == CLI_JSON) {
         json_value *document = json_object_new();
         json_put_text(document, "lattice", slice_from_text(cli_lattice_name(l)));

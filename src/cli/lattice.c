@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "cli/lattice_connect.h"
 #include "codec/utf.h"
+#include "identity/nkey.h"
 
 enum {
     SECOND_NS = 1000000000,
@@ -247,6 +248,42 @@ slice cli_host_id(const json_value *host) {
     return id;
 }
 
+static bool is_known(const json_value *hosts, slice id) {
+    for (size_t i = 0; i < json_count(hosts); i++) {
+        if (slice_equal(cli_host_id(json_at(hosts, i)), id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+status cli_lattice_hosts(cli_lattice *l, json_value **ret, err *e) {
+    json_value *answers = NULL, *hosts = json_array_new();
+    size_t strange = 0;
+    status s = cli_lattice_gather(l, "host.ping", NULL, 0, &answers, e);
+    for (size_t i = 0; i < json_count(answers); i++) {
+        const json_value *host = json_at(answers, i);
+        nkey_public key;
+        if (nkey_public_parse(cli_host_id(host), &key, NULL) != STATUS_OK || key.kind != NKEY_SERVER ||
+            is_known(hosts, cli_host_id(host))) {
+            strange++;
+        } else {
+            json_push(hosts, json_clone(host));
+        }
+    }
+    json_free(answers);
+    if (s != STATUS_OK) {
+        json_free(hosts);
+        return s;
+    }
+    if (strange > 0) {
+        fprintf(stderr, "passed over %zu answer%s of no host, or of one that had answered\n", strange,
+                strange == 1 ? "" : "s");
+    }
+    *ret = hosts;
+    return STATUS_OK;
+}
+
 static bool means(const json_value *host, const char *text) {
     slice id = cli_host_id(host), name = slice_empty();
     (void)json_as_text(json_get(host, "friendly_name"), &name);
@@ -274,7 +311,7 @@ status cli_find_host(const json_value *hosts, const char *text, const json_value
 status cli_lattice_host(cli_lattice *l, const char *text, json_value **ret_hosts, const json_value **ret,
                         err *e) {
     json_value *hosts = NULL;
-    TRY(cli_lattice_gather(l, "host.ping", NULL, 0, &hosts, e));
+    TRY(cli_lattice_hosts(l, &hosts, e));
     status s = cli_find_host(hosts, text, ret, e);
     if (s != STATUS_OK) {
         json_free(hosts);
@@ -296,13 +333,21 @@ status cli_lattice_inventory(cli_lattice *l, slice host, json_value **ret, err *
     return STATUS_OK;
 }
 
+// One that does not answer is told, and no reason to tell nothing of the others.
 static status add_inventories(cli_lattice *l, const json_value *hosts, const json_value *one, json_value *ret,
                               err *e) {
     for (size_t i = 0; i < json_count(hosts); i++) {
         json_value *inventory = NULL;
-        if (one == NULL || one == json_at(hosts, i)) {
-            TRY(cli_lattice_inventory(l, cli_host_id(json_at(hosts, i)), &inventory, e));
+        if (one != NULL && one != json_at(hosts, i)) {
+            continue;
+        }
+        status s = cli_lattice_inventory(l, cli_host_id(json_at(hosts, i)), &inventory, e);
+        if (s == STATUS_OK) {
             json_push(ret, inventory);
+        } else if (one != NULL) {
+            return s;
+        } else {
+            (void)cli_fail(e, CLI_TEXT);
         }
     }
     return STATUS_OK;
@@ -311,7 +356,7 @@ static status add_inventories(cli_lattice *l, const json_value *hosts, const jso
 status cli_lattice_inventories(cli_lattice *l, const char *host, json_value **ret, err *e) {
     json_value *hosts = NULL, *list = json_array_new();
     const json_value *one = NULL;
-    status s = cli_lattice_gather(l, "host.ping", NULL, 0, &hosts, e);
+    status s = cli_lattice_hosts(l, &hosts, e);
     s = s == STATUS_OK && host != NULL ? cli_find_host(hosts, host, &one, e) : s;
     s = s == STATUS_OK ? add_inventories(l, hosts, one, list, e) : s;
     json_free(hosts);

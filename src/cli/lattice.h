@@ -47,6 +47,8 @@ status cli_lattice_wait(cli_lattice *l, const bool *is_done, uint64_t time_ns);
 
 // --- hosts -------------------------------------------------------------------------------------------------
 
+// All that answer, each once; answers of what cannot be a host are passed over, which is told.
+status cli_lattice_hosts(cli_lattice *l, json_value **ret, err *e) WRIT_MUST_USE;
 // The host that `text` means: a key, the beginning of one (8 characters or more), or a friendly name. `hosts`
 // is what host.ping gave; the result is one of it. STATUS_NOT_FOUND, STATUS_INVALID when it means several.
 status cli_find_host(const json_value *hosts, const char *text, const json_value **ret, err *e) WRIT_MUST_USE;

@@ -49,7 +49,9 @@ void cli_tell(cli_lattice_args *a, const char *object, const char *what, json_va
         auto_buf line;
         buf_init(&line, 8192);
         cli_append_printable(&line, slice_from_text(object));
-        printf("%.*s: %s\n", SLICE_ARG(buf_slice(&line)), what);
+        (void)!buf_append_text(&line, ": ");
+        cli_append_printable(&line, slice_from_text(what));
+        printf("%.*s\n", SLICE_ARG(buf_slice(&line)));
         json_free(more);
         return;
     }

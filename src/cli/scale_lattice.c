@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "codec/utf.h"
 
 // What a scale does not name again is gone afterwards, so everything that is known is named again. Hosts
 // of 1.x do not tell the names of a component's configuration.
@@ -69,11 +70,12 @@ status cli_lattice_scale(const cli_scaling *c, cli_lattice_args *a, cli_lattice 
     for (size_t i = 0; i < r->count && s == STATUS_OK; i++) {
         bool is_told = c->count == 0 || c->configs != NULL || r->items[i].tells_config;
         if (!is_told) {
-            fprintf(stderr,
-                    "host %.*s does not tell which configuration %s has: it has none from now on, or name it "
-                    "with "
-                    "--config\n",
-                    SLICE_ARG(slice_sub(r->items[i].host, 0, 64)), c->id);
+            char host[200];
+            fprintf(
+                stderr,
+                "host %s does not tell which configuration %s has: it has none from now on, or name it with "
+                "--config\n",
+                utf8_shown(r->items[i].host, host, sizeof host), c->id);
         }
         s = cli_lattice_scale_one(c, r->items[i].host, r->items[i].item, r->items[i].configs, l, e);
         if (s == STATUS_OK) {

@@ -3,10 +3,12 @@
 # timeout: 600
 """Commands about a lattice, against hosts of it: over NATS (in the clear, under TLS, with credentials), through the
 socket of a host, signed and not."""
+import contextlib
 import json
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -314,6 +316,72 @@ class Encrypted(Lattice):
         (self.home / "keys" / "other.nk").chmod(0o644)
         self.plain("get", "hosts", *url, "--tls-ca", self.folder / "ca.pem", "--seed",
                    self.home / "keys" / "other.nk", code=3)
+
+
+class Impostor(threading.Thread):
+    """Somebody on the bus who says that they are a host."""
+
+    def __init__(self, case, answers):
+        super().__init__(daemon=True)
+        self.answers = answers  # by command: what is said for each request
+        self.socket = socket.create_connection(("127.0.0.1", int(case.port)))
+        self.input = self.socket.makefile("rb")
+        self.input.readline()
+        self.socket.sendall(f'CONNECT {{"headers":true}}\r\nSUB wasmbus.ctl.v1.{case.lattice}.> 1\r\nPING\r\n'.encode())
+        while b"PONG" not in self.input.readline():
+            pass
+        case.addCleanup(self.socket.close)
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError, ValueError):
+            while line := self.input.readline():
+                words = line.split()
+                if words[:1] == [b"PING"]:
+                    self.socket.sendall(b"PONG\r\n")
+                if words[:1] in ([b"MSG"], [b"HMSG"]):
+                    self.input.read(int(words[-1]) + 2)
+                    command = b".".join(words[1].split(b".")[4:]).decode()
+                    for answer in self.answers.get(command, ()):
+                        self.socket.sendall(b"PUB %s %d\r\n%s\r\n" % (words[3], len(answer), answer))
+
+
+class Hostile(Lattice):
+    """What others on the bus say is not believed to be harmless."""
+
+    def test_answers_that_lie(self):
+        evil = "\x1b[2J\u202e" + "x" * 2000
+        host = {"id": "N" + evil, "friendly_name": evil, "labels": {evil: evil}, "version": [1], "uptime_human": {},
+                "writ": {"strict": "perhaps"}}
+        component = {"id": "a", "image_ref": evil, "max_instances": -1, "annotations": [evil]}
+        inventory = {"components": [component, 3, {}], "providers": {evil: evil}, "host_id": evil, "writ": 7}
+
+        def yes(response, message=""):
+            return json.dumps({"success": True, "message": message, "response": response}).encode()
+
+        pings = [yes(host), yes([]), yes({}), yes("text"), b"", b"{", b"null", b"[" * 5000, yes(host)[:-1]]
+        image = f"file://{harness.unsigned_guest('parts-back')}"
+        self.writ("start", "component", image, "honest")
+        liar = harness.writ("keys", "gen", "server", "--keys", self.folder / "keys")
+        pings += [yes({"id": liar}), yes({"id": "N" + "A" * 55}), yes({"id": self.key})]
+        Impostor(self, {"host.ping": pings, f"host.get.{liar}": [yes(inventory)], "link.get": [yes([host, 1, "x"])],
+                        "claims.get": [yes({"a": 1})], "config.get.c": [yes([evil])],
+                        "config.put.c": [json.dumps({"success": False, "message": evil}).encode()]})
+        seen = self.writ("get", "hosts")
+        self.writ("scale", "honest=3")  # who lies about hosts does not get in the way
+        self.assertEqual(self.components(), {"honest": (image, 3)})
+        for what in (("get", "inventory", self.key), ("get", "links"), ("get", "claims"), ("get", "config", "c"),
+                     ("config", "put", "c", "a=b"), ("scale", "a=3"), ("stop", "component", "a"), ("drain", "ours")):
+            for form in ("text", "json"):
+                done = subprocess.run([str(harness.BINARY), *what, *self.to_lattice, "-o", form, "--timeout", "1s"],
+                                      env=self.env, capture_output=True, text=True, timeout=SECONDS_MAX)
+                self.assertIn(done.returncode, (0, 1, 3, 4, 5), (what, done.stderr))
+                self.assertFalse(harness.ALARMS.search(done.stderr), done.stderr)
+                self.assertNotIn("\x1b", done.stdout + done.stderr)
+                if form == "text":
+                    seen += done.stdout + done.stderr
+        self.assertIn("ours", seen)
+        self.assertNotIn("\u202e", seen)
 
 
 class Alone(Lattice):
