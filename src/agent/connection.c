@@ -73,12 +73,12 @@ static status join_credentials(const connection_settings *s, buf *ret, err *e) {
 }
 
 static status read_credentials(connection *c, const connection_settings *s, nats_credentials *ret, err *e) {
-    int ways = (s->creds_path != NULL) + (s->seed_path != NULL) + (s->jwt != NULL);
-    if (ways > 1 || (s->jwt != NULL) != (s->seed != NULL)) {
+    int ways = (s->creds_path != NULL) + (s->seed_path != NULL) + (s->seed != NULL);
+    if (ways > 1 || (s->jwt != NULL && s->seed == NULL)) {
         return err_set(
             e, STATUS_INVALID,
             "a connection to NATS is proved by one of: a file of credentials, a file with a seed, a "
-            "JWT with its seed");
+            "seed, a JWT with its seed");
     }
     if (s->creds_path != NULL) {
         TRY(read_secret(s->creds_path, &c->creds, e));
@@ -86,6 +86,9 @@ static status read_credentials(connection *c, const connection_settings *s, nats
         TRY(join_credentials(s, &c->creds, e));
     } else if (s->seed_path != NULL) {
         TRY(read_secret(s->seed_path, &c->seed, e));
+    } else if (s->seed != NULL) {
+        buf_init(&c->seed, CREDENTIALS_BYTES_MAX);
+        TRY(buf_append_text(&c->seed, s->seed));
     }
     *ret = (nats_credentials){.creds = buf_slice(&c->creds), .seed = slice_trimmed(buf_slice(&c->seed))};
     return STATUS_OK;

@@ -12,8 +12,8 @@ typedef struct connection_settings { // texts are borrowed; NULL = not named
     const char *creds_path;          // user JWT and seed
     const char *seed_path;           // an nkey's seed
     const char *jwt;                 // with `seed`: the same as a file of credentials has
-    const char *seed;
-    const char *tls_ca_path; // PEM; several with ',' between
+    const char *seed;                // alone: an nkey's seed
+    const char *tls_ca_path;         // PEM; several with ',' between
     const char *tls_certificate_path;
     const char *tls_key_path;
     bool tls_wanted; // also of servers that are named nats://

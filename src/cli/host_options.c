@@ -148,7 +148,7 @@ static const cli_option options[] = {
     {"nats-port", 0, "PORT", "its port (4222)", set_nats_port},
     {"nats-creds", 0, "FILE", "who this host is to NATS: a user's JWT and seed", set_nats_creds},
     {"nats-jwt", 0, "JWT", "the same, with --nats-seed", set_nats_jwt},
-    {"nats-seed", 0, "SEED", "the seed of --nats-jwt", set_nats_seed},
+    {"nats-seed", 0, "SEED", "the seed of --nats-jwt, or of an nkey alone", set_nats_seed},
     {"ctl-host", 0, "HOST", "another server for the control interface", set_ctl_host},
     {"ctl-port", 0, "PORT", "its port", set_ctl_port},
     {"ctl-creds", 0, "FILE", "who this host is to it", set_ctl_creds},

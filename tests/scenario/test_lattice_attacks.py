@@ -89,17 +89,26 @@ class Lattice(harness.Case):
 
     def setUp(self):
         super().setUp()
-        self.nats = servers.Nats(self)
-        self.url = f"nats://127.0.0.1:{self.nats.port}"
         self.cluster = f"attacks-{id(self)}"
         self.user = f"operator-{id(self)}"
         writ("keys", "gen", "cluster", self.cluster)
+        self.nats = servers.Nats(self, self.nats_config())
+        self.url = f"nats://127.0.0.1:{self.nats.port}"
         self.user_key = writ("keys", "gen", "user", self.user).strip()
         self.hosts = dict(self.hosts_of())
         self.until(lambda: len(self.inventories()) == 2, 60, "two hosts are there")
         self.key = {i["friendly_name"]: i["host_id"].encode() for i in self.inventories()}
-        self.hostile = Hostile(self, self.nats.port)
+        self.hostile = self.listen()
         self.deploy()
+
+    def nats_config(self):
+        return ""
+
+    def as_user(self):
+        return ()
+
+    def listen(self):
+        return Hostile(self, self.nats.port)
 
     def hosts_of(self):
         for name in ("h1", "h2"):
@@ -132,7 +141,7 @@ class Lattice(harness.Case):
 
     def lattice(self, *arguments, sign=True):
         signs = ("--sign-with", self.user) if sign else ()
-        done = harness.run(*arguments, "--nats", self.url, "-o", "json", *signs)
+        done = harness.run(*arguments, "--nats", self.url, "-o", "json", *signs, *self.as_user())
         return done.returncode, done.stdout, done.stderr
 
     def must(self, *arguments):
@@ -344,6 +353,47 @@ class Attacks(Lattice):
         changed = [line["about"] for name in self.key for line in self.recorded(name) if "command" in line["about"]]
         self.assertTrue(changed)
         self.assertEqual({(c["who"], c["role"]) for c in changed}, {(self.user_key, "admin")})
+
+
+class Permitted(Lattice):
+    """With the permissions of writ lattice nats-config, which are enough for all that hosts do, and no more."""
+
+    def nats_config(self):
+        self.users = {}
+        for name in ("h1", "h2", "operator", "looker"):
+            key = f"nats-{name}-{id(self)}"
+            public = writ("keys", "gen", "user", key).strip()
+            path = self.folder / f"{name}.nk"
+            writ("keys", "export", key, "--out", str(path))
+            self.users[name] = (public, path)
+        self.host_keys = {name: f"{name}-{id(self)}" for name in ("h1", "h2")}
+        hosts = [word for name, key in self.host_keys.items()
+                 for word in ("--host", f"{writ('keys', 'gen', 'server', key).strip()}={self.users[name][0]}")]
+        return writ("lattice", "nats-config", *hosts, "--admin", self.users["operator"][0], "--read",
+                    self.users["looker"][0])
+
+    def hosts_of(self):
+        for name, key in self.host_keys.items():
+            yield name, self.start(name, "--cluster-key", self.cluster, "--host-key", key, "--nats-seed",
+                                   self.users[name][1].read_text())
+
+    def as_user(self):
+        return ("--seed", str(self.users["operator"][1]))
+
+    def listen(self):
+        return None  # nobody without a key is let in
+
+    def test_hosts_do_all_that_they_do(self):
+        self.honest()
+        for name in self.key:
+            self.assertNotIn("permissions violation", (self.folder / f"{name}.log").read_text().lower())
+
+    def test_who_may_look_cannot_change(self):
+        looker = ("--nats", self.url, "--seed", str(self.users["looker"][1]), "--sign-with", self.user, "-o", "json")
+        seen = harness.run("get", "hosts", *looker)
+        self.assertEqual(len(json.loads(seen.stdout)["hosts"]), 2, seen.stderr)
+        self.assertNotEqual(harness.run("link", "del", "front", "test:echo", *looker).returncode, 0)
+        self.honest()
 
 
 class Membership(Lattice):
