@@ -13,6 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
+import urllib.request
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
@@ -269,6 +270,44 @@ class Signed(Lattice):
         self.writ("stop", "host", "ours", *operator, code=1)
         self.plain("keys", "gen", "account", "account")
         self.assertIn("account", self.writ("get", "hosts", "--sign-with", "account", code=4))
+
+
+class Example(Lattice):
+    """The counter of examples/counter, brought to hosts by commands: its parts on one host, and each on its own."""
+
+    host_options = ()
+
+    def count(self, component, store, web):
+        port = servers.free_port()
+        self.writ("config", "put", "words", "greeting=Hello")
+        self.writ("config", "put", "file", "path=counter.sqlite3")
+        self.writ("config", "put", "address", f"address=127.0.0.1:{port}")
+        image = f"file://{harness.unsigned_guest('counter')}"
+        self.writ("start", "component", image, "counter", "--max", "10", "--config", "words", "--on", component)
+        self.writ("link", "put", "counter", "store", "wasi:keyvalue/store,atomics", "--target-config", "file")
+        self.writ("start", "provider", "writ:sqlite", "store", "--on", store)
+        self.writ("link", "put", "web", "counter", "wasi:http/incoming-handler", "--source-config", "address")
+        self.writ("start", "provider", "writ:http-server", "web", "--on", web)
+
+        def visit():
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=20) as answer:
+                    return answer.read().decode()
+            except OSError:
+                return None
+
+        first = self.until(visit, 60, "the page is there")
+        self.assertIn("Hello", first)
+        numbers = [int(re.search(r"\d+", text)[0]) for text in (first, visit(), visit())]
+        self.assertEqual(numbers, [numbers[0], numbers[0] + 1, numbers[0] + 2])
+
+    def test_on_one_host(self):
+        self.count("ours", "ours", "ours")
+
+    def test_on_three_hosts(self):
+        self.host("second")
+        self.host("third")
+        self.count("ours", "second", "third")
 
 
 class Strict(Lattice):
