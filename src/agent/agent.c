@@ -557,7 +557,22 @@ static status start(agent *a, err *e) {
     return start_local(a, e);
 }
 
+// The loop turns for what other threads are at, while all is there that it may call.
+static void settle(agent *a) {
+    if (a->components != NULL) {
+        components_stop(a->components);
+    }
+    if (a->wanted != NULL) {
+        wanted_providers_stop(a->wanted);
+    }
+    while ((a->images != NULL && !images_is_idle(a->images)) ||
+           (a->wanted != NULL && !wanted_providers_is_idle(a->wanted))) {
+        loop_turn(a->loop, true);
+    }
+}
+
 static void end(agent *a) {
+    settle(a);
     agent_exports_free(a);
     local_host_free(a->local);
     components_free(a->components);

@@ -23,7 +23,7 @@ typedef struct image { // of a component
     uint64_t serial;
 } image;
 
-typedef enum step { STEP_NONE, STEP_FETCH, STEP_FETCHED, STEP_CHECK } step; // of the next image
+typedef enum step { STEP_NONE, STEP_FETCH, STEP_FETCHED, STEP_CHECK, STEP_FAILED } step; // of the next image
 
 typedef struct record { // of a component
     components *owner;
@@ -33,6 +33,7 @@ typedef struct record { // of a component
     image next;          // on its way
     step step;
     images_fetch *fetch;
+    char *failure;  // with STEP_FAILED
     image ready;    // to be assigned
     image assigned; // in the assignment that is on its way
     uint64_t assigned_generation;
@@ -131,6 +132,8 @@ static void stop_next(record *r) {
         r->fetch = NULL;
     }
     image_done(&r->next);
+    mem_free(r->failure);
+    r->failure = NULL;
     r->step = STEP_NONE;
 }
 
@@ -180,7 +183,8 @@ static void begin(record *r, slice ref) {
     r->next.ref = mem_slice_dup(ref);
     r->step = STEP_FETCH;
     if (images_start(r->owner->options.images, ref, on_fetched, r, &r->fetch, &e) != STATUS_OK) {
-        fail(r, e.message);
+        r->step = STEP_FAILED;
+        r->failure = mem_text_dup(e.message);
     }
 }
 
@@ -201,7 +205,20 @@ static void take_wish(components *c, const lattice_component *w) {
     }
 }
 
-// The core is told of failures from inside, which changes its list: the next look sees what is left.
+// Not while the core's list is gone through: being told of a failure changes it.
+static void tell_failures(components *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        record *r = c->items[i];
+        if (r->step == STEP_FAILED) {
+            char *why = r->failure;
+            r->failure = NULL;
+            fail(r, why);
+            mem_free(why);
+        }
+    }
+}
+
+// Whoever is not in the core's list is to end, so each of the list is seen.
 static void take_wishes(components *c) {
     lattice_component w;
     for (size_t i = 0; i < c->count; i++) {
@@ -221,6 +238,7 @@ static void take_wishes(components *c) {
         }
     }
     c->count = kept;
+    tell_failures(c);
 }
 
 // --- checking ----------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ static status copy(images_fetch *f, err *e) {
     auto_buf bytes, there;
     buf_init(&bytes, f->owner->options.bytes_max);
     buf_init(&there, f->owner->options.bytes_max);
-    TRY(file_read_whole(f->from, f->owner->options.bytes_max, &bytes, e));
+    TRY(file_read_regular(f->from, f->owner->options.bytes_max, &bytes, e));
     TRY(name_file(f, buf_slice(&bytes), e));
     bool is_there = file_read_whole(f->path, f->owner->options.bytes_max, &there, NULL) == STATUS_OK &&
                     slice_equal(buf_slice(&bytes), buf_slice(&there));
@@ -129,6 +129,8 @@ status images_new(const images_options *options, images **ret, err *e) {
     *ret = i;
     return STATUS_OK;
 }
+
+bool images_is_idle(const images *i) { return loop_work_pool_is_idle(i->pool); }
 
 void images_free(images *i) {
     if (i == NULL) {

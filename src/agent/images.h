@@ -26,6 +26,7 @@ typedef struct images_options {
 
 status images_new(const images_options *options, images **ret, err *e) WRIT_MUST_USE;
 void images_free(images *i); // accepts NULL; waits for what is under way
+bool images_is_idle(const images *i);
 
 // `path` is of the kept file, and valid during the call; or why there is none.
 typedef void (*images_ended)(void *arg, status code, const char *path, const char *why);

@@ -38,6 +38,7 @@ struct wanted_providers {
     loop_work_pool *pool;
     list_node list;
     loop_soon soon;
+    bool is_stopped;
 };
 
 // --- records -----------------------------------------------------------------------------------------------
@@ -199,7 +200,18 @@ static void look(void *arg) {
     }
 }
 
-void wanted_providers_look(wanted_providers *w) { loop_soon_add(w->options.loop, &w->soon); }
+void wanted_providers_look(wanted_providers *w) {
+    if (!w->is_stopped) {
+        loop_soon_add(w->options.loop, &w->soon);
+    }
+}
+
+void wanted_providers_stop(wanted_providers *w) {
+    w->is_stopped = true;
+    loop_soon_cancel(&w->soon);
+}
+
+bool wanted_providers_is_idle(const wanted_providers *w) { return loop_work_pool_is_idle(w->pool); }
 
 // --- what becomes of it ------------------------------------------------------------------------------------
 
@@ -277,14 +289,13 @@ void wanted_providers_free(wanted_providers *w) {
     if (w == NULL) {
         return;
     }
-    loop_soon_cancel(&w->soon);
+    wanted_providers_stop(w);
     while (!loop_work_pool_is_idle(w->pool)) {
         loop_turn(w->options.loop, true);
     }
     while (!list_empty(&w->list)) {
         free_record(LIST_ENTRY(w->list.next, record, node));
     }
-    loop_soon_cancel(&w->soon);
     loop_work_pool_free(w->pool);
     mem_free(w);
 }

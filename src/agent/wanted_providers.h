@@ -34,5 +34,8 @@ void wanted_providers_free(wanted_providers *w); // accepts NULL; before the pro
 void wanted_providers_use(wanted_providers *w, providers *p);
 // The core wants something else, or links or configurations have changed.
 void wanted_providers_look(wanted_providers *w);
+// Nothing begins any more; what is under way ends.
+void wanted_providers_stop(wanted_providers *w);
+bool wanted_providers_is_idle(const wanted_providers *w);
 // What providers_ops tell.
 extern const providers_ops wanted_providers_ops; // with the wanted_providers as `arg`

@@ -48,14 +48,19 @@ static bool only_we_write(const struct stat *about) {
            (about->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-static status check_kind(int fd, const char *path, bool is_trusted, struct stat *ret, err *e) {
+typedef enum wanted { WANTED_ANY, WANTED_REGULAR, WANTED_TRUSTED } wanted;
+
+static status check_kind(int fd, const char *path, wanted w, struct stat *ret, err *e) {
     if (fstat(fd, ret) != 0) {
         return err_set_errno(e, errno, path);
     }
     if (S_ISDIR(ret->st_mode)) {
         return err_set(e, STATUS_INVALID, "%s is a directory", path);
     }
-    if (is_trusted && !only_we_write(ret)) {
+    if (w == WANTED_REGULAR && !S_ISREG(ret->st_mode)) {
+        return err_set(e, STATUS_INVALID, "%s is no regular file", path);
+    }
+    if (w == WANTED_TRUSTED && !only_we_write(ret)) {
         return err_set(e, STATUS_DENIED,
                        "%s could have been written by others, so what it says is not believed: it must be a "
                        "regular file of root or of this user that nobody else may write (chmod go-w)",
@@ -64,9 +69,9 @@ static status check_kind(int fd, const char *path, bool is_trusted, struct stat 
     return STATUS_OK;
 }
 
-static status read_checked(int fd, const char *path, size_t bytes_max, bool is_trusted, buf *ret, err *e) {
+static status read_checked(int fd, const char *path, size_t bytes_max, wanted w, buf *ret, err *e) {
     struct stat about;
-    TRY(check_kind(fd, path, is_trusted, &about, e));
+    TRY(check_kind(fd, path, w, &about, e));
     if (S_ISREG(about.st_mode) && (uint64_t)about.st_size > bytes_max) {
         return too_large(path, bytes_max, e);
     }
@@ -77,13 +82,13 @@ static status read_checked(int fd, const char *path, size_t bytes_max, bool is_t
     return read_all(fd, path, bytes_max, ret, e);
 }
 
-static status read_file(const char *path, size_t bytes_max, bool is_trusted, buf *ret, err *e) {
+static status read_file(const char *path, size_t bytes_max, wanted w, buf *ret, err *e) {
     // Opening a FIFO without a writer would wait for one.
-    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (is_trusted ? O_NONBLOCK : 0));
+    auto_fd fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (w != WANTED_ANY ? O_NONBLOCK : 0));
     if (fd < 0) {
         int number = errno;
         struct stat link;
-        if (is_trusted && number == ENOENT && lstat(path, &link) == 0) {
+        if (w == WANTED_TRUSTED && number == ENOENT && lstat(path, &link) == 0) {
             return err_set(e, STATUS_IO,
                            "%s is a link that leads nowhere, so what it should say is not known", path);
         }
@@ -94,7 +99,7 @@ static status read_file(const char *path, size_t bytes_max, bool is_trusted, buf
         return STATUS_IO;
     }
     buf_init(ret, bytes_max + 1);
-    status s = read_checked(fd, path, bytes_max, is_trusted, ret, e);
+    status s = read_checked(fd, path, bytes_max, w, ret, e);
     if (s != STATUS_OK) {
         buf_done(ret);
     }
@@ -102,9 +107,13 @@ static status read_file(const char *path, size_t bytes_max, bool is_trusted, buf
 }
 
 status file_read_whole(const char *path, size_t bytes_max, buf *ret, err *e) {
-    return read_file(path, bytes_max, false, ret, e);
+    return read_file(path, bytes_max, WANTED_ANY, ret, e);
+}
+
+status file_read_regular(const char *path, size_t bytes_max, buf *ret, err *e) {
+    return read_file(path, bytes_max, WANTED_REGULAR, ret, e);
 }
 
 status file_read_trusted(const char *path, size_t bytes_max, buf *ret, err *e) {
-    return read_file(path, bytes_max, true, ret, e);
+    return read_file(path, bytes_max, WANTED_TRUSTED, ret, e);
 }

@@ -155,6 +155,16 @@ class Writ(Lattice):
         self.writ("down", "ours")
         self.assertEqual(self.ours.process.wait(30), 0)
 
+    def test_what_fails_leaves_others_alone(self):
+        image = f"file://{harness.unsigned_guest('parts-back')}"
+        pipe = self.folder / "pipe"
+        os.mkfifo(pipe)
+        self.writ("start", "component", image, "back")
+        self.writ("start", "component", "registry.example/front:1", "above", code=1)
+        self.assertEqual(self.writ("call", "back", UPPER, '"a"').strip(), '"A"')
+        self.assertIn("regular", self.writ("start", "component", f"file://{pipe}", "piped", code=1))
+        self.assertEqual(self.writ("call", "back", UPPER, '"b"').strip(), '"B"')
+
     def test_spy_decodes_and_hides(self):
         image = f"file://{harness.unsigned_guest('parts-back')}"
         self.writ("start", "component", image, "back")
