@@ -249,7 +249,9 @@ static lattice_transport *way_to_host(void *context, const nkey_public *host) {
 
 static void on_host_ended(void *arg, const nkey_public *host, uint64_t epoch) {
     agent *a = arg;
-    presence_end_host(a->presence, host, epoch);
+    if (!a->is_in_peer_news) { // else that is where it is known from
+        presence_end_host(a->presence, host, epoch);
+    }
 }
 
 static void on_host_silent(void *arg, const nkey_public *host) {
@@ -374,8 +376,15 @@ static void on_peer(void *arg, const peer *p, peer_news news) {
     agent_log(a, news == PEER_CHANGED ? LOG_VERBOSE : LOG_INFO, "peer", "host %s %s", host.text, words[news]);
     uint64_t over = peer_over_before(p, news);
     if (over != 0 && a->sealed != NULL) {
+        a->is_in_peer_news = true;
         sealed_host_ended(a->sealed, &p->host, over);
+        a->is_in_peer_news = false;
     }
+    loop_soon_add(a->loop, &a->look_again);
+}
+
+static void on_look_again(void *arg) {
+    const agent *a = arg;
     if (a->router != NULL) {
         router_look_again(a->router, false);
     }
@@ -541,6 +550,7 @@ static status start(agent *a, err *e) {
     (void)signal(SIGPIPE, SIG_IGN);
     TRY(start_log(a, e));
     TRY(loop_new(NULL, &a->loop, e));
+    loop_soon_init(&a->look_again, on_look_again, a);
     loop_timer_init(&a->deadline, a->loop, on_deadline, a);
     loop_timer_init(&a->poll, a->loop, on_poll, a);
     for (size_t i = 0; i < AGENT_SIGNALS; i++) {
@@ -600,6 +610,7 @@ static void end(agent *a) {
     for (size_t i = 0; i < AGENT_SIGNALS; i++) {
         loop_signal_free(a->signals[i]);
     }
+    loop_soon_cancel(&a->look_again);
     loop_timer_stop(&a->deadline);
     loop_timer_stop(&a->poll);
     loop_free(a->loop);

@@ -65,6 +65,8 @@ typedef struct agent {
     bool has_local; // it has not ended
     loop_signal *signals[AGENT_SIGNALS];
     loop_timer deadline, poll, renewal;
+    loop_soon look_again; // who serves what has changed
+    bool is_in_peer_news; // presence is telling, and must not be told
     agent_phase phase;
     int exit_status;
 } agent;

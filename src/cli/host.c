@@ -250,6 +250,7 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
     char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX],
         data[PATH_BYTES_MAX];
     auto_buf trusted = {0};
+    auto_fd data_fd = -1;
     TRY(open_audit(a, e));
     TRY(take_host_key(a, e));
     TRY(take_cluster_key(a, e));
@@ -259,6 +260,7 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
     (void)snprintf(below, sizeof below, "lattice-%s.db", host_value(a, HOST_LATTICE, "default"));
     TRY(make_directory(below, a, state, e));
     TRY(make_directory("", a, data, e));
+    TRY(private_directory_open(data, &data_fd, e)); // made when it is not there
     TRY(take_trust(a, e));
     agent_options o = {
         .host_channel = to_host,

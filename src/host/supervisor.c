@@ -431,18 +431,26 @@ static void on_drivers_replaced(void *context) {
     }
 }
 
-// To the workers in turn; one that is about to serve takes it, too.
-static void on_http(void *context, uint32_t number, int fd) {
-    supervisor *v = context;
+// To the workers in turn.
+static bool send_http(supervisor *v, slot_state state, uint32_t number, int fd) {
     int count = v->options->worker_count;
-    for (int i = 0; v->slots != NULL && v->phase != PHASE_ENDING && i < count; i++) {
+    for (int i = 0; v->slots != NULL && i < count; i++) {
         worker_slot *s = &v->slots[(v->next_slot + i) % count];
-        if (s->state == SLOT_SERVING && message_send_http(&s->channel, number, fd, NULL) == STATUS_OK) {
+        if (s->state == state && message_send_http(&s->channel, number, fd, NULL) == STATUS_OK) {
             v->next_slot = (v->next_slot + i + 1) % count;
-            break;
+            return true;
         }
     }
-    fd_close(fd); // who made it sees its end when nobody has it
+    return false;
+}
+
+// One that is about to serve takes it when none does: whoever sends it has seen it connect. Who made the
+// connection sees its end when nobody has it.
+static void on_http(void *context, uint32_t number, int fd) {
+    supervisor *v = context;
+    (void)(v->phase == PHASE_ENDING || send_http(v, SLOT_SERVING, number, fd) ||
+           send_http(v, SLOT_STARTING, number, fd));
+    fd_close(fd);
 }
 
 // Before the workers, which could not say more than that nobody is there.
