@@ -465,7 +465,7 @@ TEST(clients_are_bounded) {
                                      .subscriptions_max = 2,
                                      .payload_bytes_max = 100000,
                                      .out_bytes_max = 100000,
-                                     .ping_ns = second_ns / 50});
+                                     .ping_ns = second_ns / 2});
     add_plain_user(&p);
     raw x[4];
     for (int i = 0; i < 4; i++) {
