@@ -342,6 +342,7 @@ static status start_providers(agent *a, err *e) {
                                          .log = on_provider_log,
                                          .context = a};
     TRY(wanted_providers_new(&wo, &a->wanted, e));
+    provider_rules_init(&a->provider_rules, router_transport(a->router), a->gate);
     const providers_options po = {.loop = a->loop,
                                   .bus = is_direct ? a->rpc : NULL,
                                   .url = is_direct ? connection_url(a->rpc_connection) : "",
@@ -352,7 +353,7 @@ static status start_providers(agent *a, err *e) {
                                   .host_id = a->id.text,
                                   .rpc_timeout_ms = o->rpc_timeout_ms,
                                   .shutdown_delay_ns = o->provider_shutdown_ns,
-                                  .calls = router_transport(a->router),
+                                  .calls = &a->provider_rules.base,
                                   .logger = a->logger,
                                   .directory = o->data_directory,
                                   .ops = &wanted_providers_ops,

@@ -5,6 +5,7 @@
 #include "agent/agent.h"
 #include "agent/components.h"
 #include "agent/inbound.h"
+#include "agent/provider_rules.h"
 #include "agent/wanted_providers.h"
 #include "bus/bus_door.h"
 #include "host/host_audit.h"
@@ -57,6 +58,7 @@ typedef struct agent {
     sealed *sealed;
     router *router;
     wrpc *wrpc; // NULL unless old peers are allowed
+    provider_rules provider_rules;
     providers *providers;
     wanted_providers *wanted;
     struct agent_exports *exports;

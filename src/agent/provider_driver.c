@@ -8,12 +8,14 @@
 #include "host/log.h"
 #include "lattice/wrpc_names.h"
 #include "net/rpc.h"
+#include "os/clock.h"
 
 enum {
     SESSIONS_MAX = 3, // that end, beside the one that holds; one more begins
     TROUBLE_BYTES_MAX = 64 << 10,
     TRIES_MAX = 64, // of single links, when all together cannot be opened
 };
+#define TRIES_NS_MAX 2000000000ull      // of all of these: the loop waits for them
 #define DELIVERY_NS_MAX 600000000000ull // of a call without a deadline
 
 typedef struct session { // with the process
@@ -30,6 +32,8 @@ struct provider_driver {
     char *id;
     driver_process process;
     session *current; // NULL: there are no links
+    provider_wants wants;
+    bool has_wants;
     list_node ending;
     list_node calls, blobs, deliveries;
 };
@@ -364,7 +368,8 @@ static void mark_bad(provider_driver *d, const provider_wants *w, bool *is_left_
     auto_buf said_later;
     bool *others = mem_calloc(w->link_count + 1, sizeof *others);
     buf_init(&said_later, TROUBLE_BYTES_MAX);
-    for (size_t i = 0; i < w->link_count && i < TRIES_MAX; i++) {
+    uint64_t end = clock_now_ns() + TRIES_NS_MAX;
+    for (size_t i = 0; i < w->link_count && i < TRIES_MAX && clock_now_ns() < end; i++) {
         err why = {0};
         session *alone = NULL;
         memset(others, true, w->link_count);
@@ -381,8 +386,11 @@ static void mark_bad(provider_driver *d, const provider_wants *w, bool *is_left_
     mem_free(others);
 }
 
-status provider_driver_want(provider_driver *d, const provider_wants *w, err *e) {
-    auto_buf trouble;
+status provider_driver_want(provider_driver *d, provider_wants *w, err *e) {
+    auto_buf trouble = {0};
+    if (d->has_wants && provider_wants_equal(&d->wants, w)) {
+        return STATUS_OK; // what others want has changed
+    }
     bool *is_left_out = mem_calloc(w->link_count + 1, sizeof *is_left_out);
     session *made = NULL;
     buf_init(&trouble, TROUBLE_BYTES_MAX);
@@ -402,6 +410,10 @@ status provider_driver_want(provider_driver *d, const provider_wants *w, err *e)
         return err_set(e, s, "%s", why.message);
     }
     replace(d, made);
+    provider_wants_done(&d->wants);
+    d->wants = *w;
+    d->has_wants = true;
+    *w = (provider_wants){0};
     return STATUS_OK;
 }
 
@@ -458,6 +470,7 @@ void provider_driver_free(provider_driver *d) {
         session_free(d->current);
     }
     driver_process_done(&d->process);
+    provider_wants_done(&d->wants);
     mem_free(d->id);
     mem_free(d);
 }

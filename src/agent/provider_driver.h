@@ -21,9 +21,9 @@ typedef struct provider_driver_options {
 provider_driver *provider_driver_new(const provider_driver_options *options);
 void provider_driver_free(provider_driver *d); // accepts NULL; calls that are served fail
 
-// Opens what is new and closes what is gone. Links that cannot be are left out, which the log tells. A
-// failure changes nothing.
-status provider_driver_want(provider_driver *d, const provider_wants *w, err *e) WRIT_MUST_USE;
+// Opens what is new and closes what is gone; nothing when it has the same already. Links that cannot be are
+// left out, which the log tells. A failure changes nothing; else `w` is taken.
+status provider_driver_want(provider_driver *d, provider_wants *w, err *e) WRIT_MUST_USE;
 bool provider_driver_is_idle(const provider_driver *d);    // no call is under way, in either direction
 bool provider_driver_is_healthy(const provider_driver *d); // no link is down
 

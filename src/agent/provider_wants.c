@@ -129,6 +129,15 @@ bool provider_wants_equal_links(const host_data_link *a, const host_data_link *b
            same_secrets(&a->target_secrets, &b->target_secrets);
 }
 
+bool provider_wants_equal(const provider_wants *a, const provider_wants *b) {
+    bool is_equal = a->link_count == b->link_count && provider_wants_same_values(&a->config, &b->config) &&
+                    same_secrets(&a->secrets, &b->secrets);
+    for (size_t i = 0; is_equal && i < a->link_count; i++) {
+        is_equal = provider_wants_equal_links(&a->links[i], &b->links[i]);
+    }
+    return is_equal;
+}
+
 const host_data_link *provider_wants_find_link(const provider_wants *w, const host_data_link *l) {
     return w->link_count == 0 ? NULL : bsearch(l, w->links, w->link_count, sizeof *l, compare_links);
 }

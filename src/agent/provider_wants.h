@@ -21,6 +21,7 @@ void provider_wants_done(provider_wants *w); // accepts a zeroed one
 
 bool provider_wants_same_values(const host_data_values *a, const host_data_values *b);
 bool provider_wants_equal_links(const host_data_link *a, const host_data_link *b);
+bool provider_wants_equal(const provider_wants *a, const provider_wants *b);
 // The one with the same source, target, name and package, which is what a provider takes for the same link;
 // or NULL.
 const host_data_link *provider_wants_find_link(const provider_wants *w, const host_data_link *l);

@@ -238,7 +238,7 @@ static void stop_ours(provider_entry *x) {
     loop_timer_start_in(&x->stop_timer, 0);
 }
 
-static status want_ours(provider_entry *x, const provider_wants *wants, err *e) {
+static status want_ours(provider_entry *x, provider_wants *wants, err *e) {
     return x->driver != NULL ? provider_driver_want(x->driver, wants, e)
            : x->http != NULL ? provider_http_want(x->http, wants, e)
                              : STATUS_OK;

@@ -800,6 +800,26 @@ TEST(links_that_a_driver_cannot_have_are_left_out_and_the_others_go_on) {
     done(&p);
 }
 
+// Everything that runs is told again whenever anything changes in the lattice.
+TEST(what_is_wanted_again_ends_no_call_to_a_driver) {
+    BEGIN_DOOR(p, SPEAKS, &world);
+    host_data_link link = link_of("a");
+    echo_call c;
+    err e = {0};
+    link.target_config.count = 0;
+    put_driver(&p, &link, 1);
+    WAIT_FOR(&p, p.started == 1);
+    REQUIRE(call_set(&p, "a", &c, &e) == STATUS_OK);
+    loop_turn(p.l, false); // it is on its way
+    for (int i = 0; i < 8; i++) {
+        put_driver(&p, &link, 1);
+    }
+    WAIT_FOR(&p, c.has_ended);
+    EXPECT_EQ(c.code, STATUS_OK);
+    buf_done(&c.results);
+    done(&p);
+}
+
 TEST(a_driver_that_cannot_have_its_only_link_fails_to_start) {
     BEGIN_DOOR(p, SPEAKS, &world);
     const host_data_value outside[] = {{T("path"), T("../../outside.sqlite3")}};
