@@ -95,7 +95,7 @@ int cli_label(int argc, char **argv) {
     static const cli_group group = {
         .name = "label",
         .summary = "Labels of the hosts of a lattice.",
-        .details = "writ start chooses hosts by them (--constraint); writ get hosts shows them.",
+        .details = "`writ start component --constraint` chooses hosts by them; `writ get hosts` shows them.",
         .members = members,
         .member_count = COUNT(members),
         .examples = "  writ label put brave-otter-1234 zone=eu\n"

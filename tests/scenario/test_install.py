@@ -78,6 +78,10 @@ class InstallTest(unittest.TestCase):
                 offered = self.offered(*commands)
                 # "Options about one component are those of writ-run".
                 elsewhere = self.offered("run") if ".BR writ-run (1);" in page else set()
+                if "are the options of\n.BR writ-up (1)" in page:
+                    elsewhere |= self.offered("up")
+                if re.search(r"options (that|of)\n\.BR writ-get \(1\)", page):
+                    elsewhere |= self.offered("get")
                 # Each stands on the line after a .TP, with quotes where a font ends.
                 tags = [line.split("\n")[0].replace('"', "") for line in page.split("\n.TP\n")[1:]]
                 described = {(letter, option) for tag in tags
