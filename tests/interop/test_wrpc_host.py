@@ -18,7 +18,7 @@ sys.path.insert(0, str(HERE.parent / "scenario"))
 import harness  # noqa: E402
 import peers  # noqa: E402
 import servers  # noqa: E402
-from test_lattice_providers import Host  # noqa: E402
+from lattices import Host  # noqa: E402
 from test_wrpc import HTTP_SECONDS_MAX, OURS  # noqa: E402
 
 UPPER = ("back", "test:composed/catalog", "upper")
@@ -63,7 +63,7 @@ class OldPeer(harness.Case):
         return host
 
     def start(self, guest, name):
-        self.must("start", "component", f"file://{harness.unsigned_guest(guest)}", name, "--on", "ours", "--max", "5")
+        self.must("start", "component", f"file://{harness.guest(guest)}", name, "--on", "ours", "--max", "5")
 
     def fetch(self, component, path, body=None, status=200):
         """The answer of a component of ours to a request that the peer passes on."""
