@@ -2,6 +2,7 @@
 #include "agent/components.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "api/assignment.h"
 #include "base/mem.h"
@@ -174,18 +175,49 @@ static void on_fetched(void *arg, status code, const char *path, const char *why
     components_look(r->owner);
 }
 
-static void begin(record *r, slice ref) {
+static void fetch(record *r, slice ref) {
     err e;
-    stop_next(r);
-    if (r->ready.ref != NULL && slice_equal_text(ref, r->ready.ref)) {
-        return;
-    }
     r->next.ref = mem_slice_dup(ref);
     r->step = STEP_FETCH;
     if (images_start(r->owner->options.images, ref, on_fetched, r, &r->fetch, &e) != STATUS_OK) {
         r->step = STEP_FAILED;
         r->failure = mem_text_dup(e.message);
     }
+}
+
+static void begin(record *r, slice ref) {
+    stop_next(r);
+    if (r->ready.ref == NULL || !slice_equal_text(ref, r->ready.ref)) {
+        fetch(r, ref);
+    }
+}
+
+// Not while the core's list is gone through: being told of a failure changes it.
+static void tell_failures(components *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        record *r = c->items[i];
+        if (r->step == STEP_FAILED) {
+            char *why = r->failure;
+            r->failure = NULL;
+            fail(r, why);
+            mem_free(why);
+        }
+    }
+}
+
+// Somebody has removed kept images: they are fetched again, and whoever has none any more fails alone.
+static bool fetch_what_is_gone(components *c) {
+    bool is_any = false;
+    for (size_t i = 0; i < c->count; i++) {
+        record *r = c->items[i];
+        bool is_gone = r->ready.path != NULL && r->instances > 0 && access(r->ready.path, R_OK) != 0;
+        is_any = is_any || is_gone;
+        if (is_gone && r->step == STEP_NONE) {
+            fetch(r, slice_from_text(r->ready.ref));
+        }
+    }
+    tell_failures(c);
+    return is_any;
 }
 
 // --- what is wanted ----------------------------------------------------------------------------------------
@@ -202,19 +234,6 @@ static void take_wish(components *c, const lattice_component *w) {
         stop_next(r);
     } else {
         begin(r, w->ref);
-    }
-}
-
-// Not while the core's list is gone through: being told of a failure changes it.
-static void tell_failures(components *c) {
-    for (size_t i = 0; i < c->count; i++) {
-        record *r = c->items[i];
-        if (r->step == STEP_FAILED) {
-            char *why = r->failure;
-            r->failure = NULL;
-            fail(r, why);
-            mem_free(why);
-        }
     }
 }
 
@@ -456,7 +475,8 @@ static void take_assigned(record *r) {
 // Each was checked for itself, so this is about the whole: what was new in it does not come.
 static void refuse_assigned(components *c, const char *why) {
     c->options.trouble(c->options.context, why);
-    for (size_t i = 0; i < c->count; i++) {
+    bool is_any_gone = fetch_what_is_gone(c);
+    for (size_t i = 0; i < c->count && !is_any_gone; i++) {
         record *r = c->items[i];
         if (r->assigned_generation != r->running_generation && r->generation == r->assigned_generation) {
             image_set(&r->ready, &r->running);

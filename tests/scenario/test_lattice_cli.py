@@ -6,6 +6,7 @@ socket of a host, signed and not."""
 import contextlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -164,6 +165,24 @@ class Writ(Lattice):
         self.assertEqual(self.writ("call", "back", UPPER, '"a"').strip(), '"A"')
         self.assertIn("regular", self.writ("start", "component", f"file://{pipe}", "piped", code=1))
         self.assertEqual(self.writ("call", "back", UPPER, '"b"').strip(), '"B"')
+
+    def test_kept_images_that_are_gone(self):
+        image = harness.unsigned_guest("parts-back")
+        other = self.folder / "other.wasm"
+        other.write_bytes(pathlib.Path(image).read_bytes())
+        with open(other, "ab") as file:
+            file.write(b"\0\x03\x01xy")  # a custom section
+        self.writ("start", "component", f"file://{image}", "back")
+        self.writ("start", "component", f"file://{other}", "lost")
+        other.unlink()
+        kept = [path for path in (self.folder / "ours").rglob("images/*") if path.is_file()]
+        self.assertEqual(len(kept), 2)
+        for path in kept:
+            path.unlink()
+        self.writ("start", "component", f"file://{image}", "new", "--timeout", "30s")
+        self.until(lambda: set(self.components()) == {"back", "new"}, 30, "what cannot be had any more ends")
+        for name in ("back", "new"):
+            self.assertEqual(self.writ("call", name, UPPER, '"a"').strip(), '"A"')
 
     def test_spy_decodes_and_hides(self):
         image = f"file://{harness.unsigned_guest('parts-back')}"
