@@ -308,6 +308,9 @@ static status start_calls(agent *a, err *e) {
                                            .call_ns = o->time_ns_max > 0 ? o->time_ns_max : CALL_NS_DEFAULT,
                                            .context = a};
     a->links = component_links_new(&links);
+    const component_http_options http = {
+        .loop = a->loop, .links = a->links, .calls = links.calls, .call_ns = links.call_ns};
+    a->http = component_http_new(&http);
     return STATUS_OK;
 }
 
@@ -443,7 +446,9 @@ static void on_local_ended(void *arg, process_exit x) {
     }
 }
 
-static const local_host_ops local_ops = {on_assigned, on_checked, on_local_ended};
+static void on_http(void *arg, slice id, int fd) { component_http_adopt(((agent *)arg)->http, id, fd); }
+
+static const local_host_ops local_ops = {on_assigned, on_checked, on_http, on_local_ended};
 
 static status start_local(agent *a, err *e) {
     const agent_options *o = a->options;
@@ -586,6 +591,7 @@ static void end(agent *a) {
     settle(a);
     agent_exports_free(a);
     local_host_free(a->local);
+    component_http_free(a->http);
     components_free(a->components);
     wanted_providers_free(a->wanted);
     providers_free(a->providers);

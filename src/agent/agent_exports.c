@@ -57,7 +57,7 @@ static bool is_handler(slice interface) {
 // Several versions of an interface on the wire are served by each function.
 static void start_exports(agent *a, served *s, const component_facts *f) {
     s->export_count = 0;
-    s->exports = mem_calloc(f->export_count * WRPC_VERSIONS_MAX + 1, sizeof *s->exports);
+    s->exports = mem_calloc(f->export_count * (WRPC_VERSIONS_MAX + 1) + 1, sizeof *s->exports);
     for (size_t i = 0; i < f->export_count; i++) {
         const component_export *x = &f->exports[i];
         wrpc_wire_names names;
@@ -68,6 +68,9 @@ static void start_exports(agent *a, served *s, const component_facts *f) {
             is_handler(x->interface) ? slice_from_text(WRPC_HTTP_FUNCTION) : wrpc_names_function(x->function);
         for (size_t k = 0; k < names.count; k++) {
             start_export(a, s, slice_from_text(names.items[k]), function);
+        }
+        if (is_handler(x->interface)) { // it may be linked as where requests go, too
+            start_export(a, s, slice_from_text(WRPC_HTTP_OUTGOING), function);
         }
     }
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/agent.h"
+#include "agent/component_http.h"
 #include "agent/components.h"
 #include "agent/inbound.h"
 #include "agent/provider_rules.h"
@@ -52,6 +53,7 @@ typedef struct agent {
     lattice_control *control;
     components *components;
     component_links *links;
+    component_http *http;
     inbound *inbound;
     lattice_within *within;
     presence *presence;

@@ -110,15 +110,29 @@ static bool read_called(slice text, called *ret) {
     return true;
 }
 
-static status check_rules(const driver_link *l, const called *to, slice target, slice issuer, slice function,
-                          err *e) {
-    const gate_question q = {.parts = {[GATE_CALLER] = slice_from_text(l->id),
-                                       [GATE_ISSUER] = issuer,
-                                       [GATE_TARGET] = target,
-                                       [GATE_INTERFACE] = to->plain,
-                                       [GATE_FUNCTION] = function,
-                                       [GATE_LINK] = to->name}};
-    return gate_check(l->owner->options.gate, &q, e);
+status component_links_route(component_links *c, slice id, const component_asked *asked, component_route *ret,
+                             err *e) {
+    lattice_core *core = c->options.core(c->options.context);
+    lattice_component self = {0};
+    const lattice_link *link =
+        core == NULL ? NULL : lattice_core_route(core, id, asked->name, asked->interface);
+    if (link == NULL) {
+        c->counters.unlinked++;
+        return err_set(e, STATUS_NOT_FOUND, "%.*s has no link named \"%.*s\" for %.*s", SLICE_ARG(id),
+                       SLICE_ARG(asked->name), SLICE_ARG(asked->interface));
+    }
+    (void)lattice_core_component(core, id, &self);
+    const gate_question q = {.parts = {[GATE_CALLER] = id,
+                                       [GATE_ISSUER] = self.claims.issuer,
+                                       [GATE_TARGET] = link->target,
+                                       [GATE_INTERFACE] = asked->interface,
+                                       [GATE_FUNCTION] = asked->function,
+                                       [GATE_LINK] = asked->name}};
+    status allowed = gate_check(c->options.gate, &q, e);
+    c->counters.denied += allowed != STATUS_OK;
+    TRY(allowed);
+    *ret = (component_route){link->target, self.claims.issuer, link};
+    return STATUS_OK;
 }
 
 static void free_outgoing(outgoing *o) {
@@ -215,30 +229,19 @@ static void send_blob(outgoing *o, const called *to, slice target) {
 }
 
 static status send_call(outgoing *o, const called *to, err *e) {
-    driver_link *l = o->link;
-    driver_call *c = o->call;
-    component_links_counters *n = &l->owner->counters;
-    lattice_core *core = l->owner->options.core(l->owner->options.context);
-    lattice_component self = {0};
-    const lattice_link *link =
-        core == NULL ? NULL : lattice_core_route(core, slice_from_text(l->id), to->name, to->plain);
-    if (link == NULL) {
-        n->unlinked++;
-        return err_set(e, STATUS_NOT_FOUND, "%s has no link named \"%.*s\" for %.*s", l->id,
-                       SLICE_ARG(to->name), SLICE_ARG(to->plain));
-    }
-    (void)lattice_core_component(core, slice_from_text(l->id), &self);
-    status allowed = check_rules(l, to, link->target, self.claims.issuer, c->function, e);
-    n->denied += allowed != STATUS_OK;
-    TRY(allowed);
+    const component_links_options *options = &o->link->owner->options;
+    const component_asked asked = {to->plain, to->name, o->call->function};
+    component_route route;
+    TRY(component_links_route(o->link->owner, slice_from_text(o->link->id), &asked, &route, e));
     TRY(wrpc_names_to_wire(to->interface, &o->names, e));
     if (o->names.kind == WRPC_BLOBSTORE) {
-        send_blob(o, to, link->target);
+        send_blob(o, to, route.target);
         return STATUS_OK;
     }
-    fill_invocation(o, to, link->target, self.claims.issuer);
-    o->base.invocation.is_idempotent = lattice_core_may_repeat(core, link, o->base.invocation.function);
-    return lattice_call_start(l->owner->options.calls, &o->base, e);
+    fill_invocation(o, to, route.target, route.issuer);
+    o->base.invocation.is_idempotent =
+        lattice_core_may_repeat(options->core(options->context), route.link, o->base.invocation.function);
+    return lattice_call_start(options->calls, &o->base, e);
 }
 
 static void link_call(driver_link *l, driver_call *c) {

@@ -38,6 +38,21 @@ bool component_links_have(const component_links *c, slice id);
 status component_links_deliver(component_links *c, slice id, driver_delivery *d, err *e) WRIT_MUST_USE;
 void component_links_deliver_cancel(component_links *c, slice id, driver_delivery *d);
 
+// Whom a call of a component reaches: the link says it, the rules allow it. STATUS_NOT_FOUND without a link,
+// STATUS_DENIED. What it gives is valid until the core's next input.
+typedef struct component_asked {
+    slice interface; // without a version
+    slice name;      // of the link
+    slice function;
+} component_asked;
+typedef struct component_route {
+    slice target;
+    slice issuer; // of the caller
+    const lattice_link *link;
+} component_route;
+status component_links_route(component_links *c, slice id, const component_asked *asked, component_route *ret,
+                             err *e) WRIT_MUST_USE;
+
 typedef struct component_links_counters {
     uint64_t calls;    // that components made
     uint64_t unlinked; // of these: without a link

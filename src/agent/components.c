@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "agent/component_http.h"
 #include "api/assignment.h"
 #include "base/mem.h"
 #include "host/links.h"
@@ -381,6 +382,13 @@ static void add_callees(const components *c, workload_config *w) {
     }
 }
 
+// Whom a link reaches is not known by the name of a host: one that may go to some hosts only goes by none.
+static bool is_http_linked(const components *c, const record *r) {
+    return !r->ready.facts->has_http_limits &&
+           lattice_core_route(c->options.core, slice_from_text(r->id), slice_from_text(COMPONENT_HTTP_LINK),
+                              slice_from_text(COMPONENT_HTTP_INTERFACE)) != NULL;
+}
+
 static status add_values(const components *c, workload_config *w, lattice_texts names, err *e) {
     arena memory;
     lattice_pairs values;
@@ -416,6 +424,7 @@ static status add_assigned(host_config *config, const components *c, const recor
         wish.execution_s_max > 0 ? wish.execution_s_max * 1000000000ull : o->time_ns_max;
     TRY(add_values(c, w, wish.config, e));
     add_callees(c, w);
+    w->is_http_linked = is_http_linked(c, r);
     return STATUS_OK;
 }
 

@@ -1,29 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/http_ways.h"
 
-#include <netinet/in.h>
-
 #include "base/mem.h"
-#include "os/fd.h"
+#include "host/handed_connector.h"
 
 typedef struct way { // to one component
-    connector base;  // first
     http_ways *owner;
     char *id;
+    connector *connector;
     http_client *client;
-    list_node requests; // for connections
-    uint64_t last_id;
     list_node node;
 } way;
-
-typedef struct request {
-    uint64_t id;
-    way *way;
-    connect_callback done;
-    void *arg;
-    loop_soon soon;
-    list_node node;
-} request;
 
 struct http_ways {
     loop *loop;
@@ -32,55 +19,11 @@ struct http_ways {
     size_t count;
 };
 
-// --- connections -------------------------------------------------------------------------------------------
-
-// An address for whoever wants one; nothing goes there.
-static loop_address no_address(void) {
-    return (loop_address){.v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+static status open_way(void *context, uint32_t workload, int *ret_fd, err *e) {
+    const way *w = context;
+    (void)workload;
+    return local_host_connect(w->owner->host, slice_from_text(w->id), ret_fd, e);
 }
-
-static void connect_it(void *arg) {
-    request *q = arg;
-    err e;
-    connect_result r = {.fd = -1, .peer = no_address()};
-    r.code = local_host_connect(q->way->owner->host, slice_from_text(q->way->id), &r.fd, &e);
-    r.e = r.code == STATUS_OK ? NULL : &e;
-    list_remove(&q->node);
-    q->done(q->arg, &r);
-    mem_free(q);
-}
-
-static status ask(connector *c, const connect_request *wanted, connect_callback done, void *arg,
-                  uint64_t *ret_id, err *e) {
-    way *w = (way *)c;
-    if (wanted->action != CONNECT_TO) {
-        return err_set(e, STATUS_UNSUPPORTED, "there are connections to workers only");
-    }
-    request *q = MEM_NEW(request);
-    *q = (request){.id = ++w->last_id, .way = w, .done = done, .arg = arg};
-    loop_soon_init(&q->soon, connect_it, q);
-    list_push_back(&w->requests, &q->node);
-    loop_soon_add(w->owner->loop, &q->soon);
-    *ret_id = q->id;
-    return STATUS_OK;
-}
-
-static void cancel(connector *c, uint64_t id) {
-    way *w = (way *)c;
-    for (list_node *n = w->requests.next; n != &w->requests; n = n->next) {
-        request *q = LIST_ENTRY(n, request, node);
-        if (q->id == id) {
-            loop_soon_cancel(&q->soon);
-            list_remove(&q->node);
-            mem_free(q);
-            return;
-        }
-    }
-}
-
-static const connector_ops ops = {ask, cancel};
-
-// --- all of them -------------------------------------------------------------------------------------------
 
 static way *find(http_ways *w, slice id) {
     for (list_node *n = w->list.next; n != &w->list; n = n->next) {
@@ -94,6 +37,7 @@ static way *find(http_ways *w, slice id) {
 
 static void free_way(way *x) {
     http_client_free(x->client);
+    handed_connector_free(x->connector);
     list_remove(&x->node);
     x->owner->count--;
     mem_free(x->id);
@@ -106,12 +50,12 @@ http_client *http_ways_to(http_ways *w, slice id) {
         return x == NULL ? NULL : x->client;
     }
     x = MEM_NEW(way);
-    *x = (way){.base = {&ops}, .owner = w, .id = mem_slice_dup(id)};
-    list_init(&x->requests);
+    *x = (way){.owner = w, .id = mem_slice_dup(id)};
+    x->connector = handed_connector_new(w->loop, open_way, x);
     list_push_back(&w->list, &x->node);
     w->count++;
     http_client_options o = http_client_options_default();
-    o.connector = &x->base;
+    o.connector = x->connector;
     if (http_client_new(w->loop, &o, &x->client, NULL) != STATUS_OK) {
         free_way(x);
         return NULL;

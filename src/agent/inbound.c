@@ -68,10 +68,14 @@ static bool paths(void *context, slice target, slice instance, slice function, l
         return s->paths(s->context, target, instance, function, ret_up, ret_down);
     }
     if (name.kind == WRPC_HTTP) {
-        name.version = slice_empty(); // the wire's, which says nothing of the component's
+        // The version on the wire says nothing of the component's. One that is linked as where requests go
+        // gets them as any others.
+        const wrpc_local_name handler = {.kind = WRPC_HTTP,
+                                         .interface = SLICE_LITERAL("wasi:http/incoming-handler")};
+        bool is_out;
         *ret_up = *ret_down = wrpc_http_paths();
-        return slice_equal_text(instance, WRPC_HTTP_INCOMING) &&
-               find_export(i, target, &name, function) != NULL;
+        return wrpc_http_is(instance, function, &is_out) &&
+               find_export(i, target, &handler, function) != NULL;
     }
     return name.kind == WRPC_PLAIN && find_export(i, target, &name, function) != NULL;
 }

@@ -52,6 +52,11 @@ static status open_session(void *context, driver_session *ret, err *e) {
     return driver_sessions_add(h->sessions, ours.fd, NULL, e);
 }
 
+static void on_http(void *context, slice workload, int fd) {
+    const local_host *h = context;
+    h->options.ops->http(h->options.arg, workload, fd);
+}
+
 static void end_asker(asker *a) {
     loop_watch_stop(&a->watch);
     channel_close(&a->channel);
@@ -190,7 +195,8 @@ status local_host_new(const local_host_options *options, local_host **ret, err *
     const link_server_options o = {
         .loop = options->loop, .drivers = h->drivers, .context = options->driver_context};
     h->server = link_server_new(&o);
-    const driver_sessions_options sessions = {.loop = options->loop, .server = h->server};
+    const driver_sessions_options sessions = {
+        .loop = options->loop, .server = h->server, .http = on_http, .context = h};
     h->sessions = driver_sessions_new(&sessions);
     status s = start(h, e);
     if (s != STATUS_OK) {

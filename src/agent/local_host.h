@@ -22,6 +22,8 @@ typedef struct local_host_ops {
     // nothing was.
     void (*checked)(void *arg, arena *memory, const component_facts *facts, size_t count, status code,
                     const char *why);
+    // A connection with requests that the component makes has come, and is the receiver's.
+    void (*http)(void *arg, slice id, int fd);
     // All of it has ended.
     void (*ended)(void *arg, process_exit x);
 } local_host_ops;

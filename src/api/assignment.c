@@ -55,6 +55,7 @@ static json_value *workload_json(const workload_config *w) {
     json_put_integer(o, "memory", (int64_t)w->limits.memory_bytes_max);
     json_put_integer(o, "time", (int64_t)w->limits.wall_time_ns_max);
     json_put_bool(o, "unsigned", w->is_unsigned);
+    json_put_bool(o, "http", w->is_http_linked);
     json_put(o, "values", values_json(w));
     json_put(o, "callees", callees_json(w));
     json_put(o, "routes", routes_json(w));
@@ -172,6 +173,7 @@ static status take_workload(const json_value *o, workload_config *w, err *e) {
     w->limits.memory_bytes_max = (uint64_t)memory;
     w->limits.wall_time_ns_max = (uint64_t)time;
     (void)json_as_bool(json_get(o, "unsigned"), &w->is_unsigned);
+    (void)json_as_bool(json_get(o, "http"), &w->is_http_linked);
     TRY(take_values(json_get(o, "values"), w, e));
     for (size_t i = 0; i < json_count(callees); i++) {
         TRY(take_callee(json_at(callees, i), w, e));

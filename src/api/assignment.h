@@ -3,10 +3,11 @@
 // list of workloads. Beside what each is given here it has one link, which takes every interface under every
 // name (WASI_LINK_ANY) and leads to the agent, both ways: whom a call reaches is decided there, call by call.
 //
-//   {"workloads": [{"name", "component", "instances", "memory", "time", "unsigned", "values": {},
+//   {"workloads": [{"name", "component", "instances", "memory", "time", "unsigned", "http", "values": {},
 //                   "callees": [{"interface", "link", "workload"}], "routes": [{"host", "path"}]}]}
 //
-// "memory" in bytes, "time" in nanoseconds; both may be left out. JSON of our own making, read with limits.
+// "memory" in bytes, "time" in nanoseconds; both may be left out. "http": outgoing requests go to the agent.
+// JSON of our own making, read with limits.
 #pragma once
 
 #include "base/buf.h"

@@ -90,6 +90,12 @@ static status examine(const host_config *c, const examination *x, logger *l, err
     return compile(c, x, l, e);
 }
 
+static bool has_http_limits(const examination *x) {
+    const grant_decision *d =
+        examination_import(x, slice_from_text("wasi:http/outgoing-handler"), slice_empty());
+    return d != NULL && d->limits[0] != '\0';
+}
+
 static json_value *facts_json(const host_config *c, uint32_t number, logger *l) {
     json_value *o = json_object_new();
     examination x;
@@ -100,6 +106,7 @@ static json_value *facts_json(const host_config *c, uint32_t number, logger *l) 
         json_put_text(o, "failure", slice_from_text(e.message));
     } else {
         json_put(o, "exports", exports_json(x.component));
+        json_put_bool(o, "http-limits", has_http_limits(&x));
         if (vetting_is_signed(&x.vetting)) {
             json_put(o, "claims", claims_json(vetting_claims(&x.vetting)));
         }
@@ -222,6 +229,7 @@ static void read_facts(facts_reader *r, const json_value *v, component_facts *re
     }
     if (ret->failure.len == 0) {
         read_exports(r, json_get(v, "exports"), ret);
+        (void)json_as_bool(json_get(v, "http-limits"), &ret->has_http_limits);
     }
 }
 

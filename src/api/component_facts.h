@@ -23,6 +23,7 @@ typedef struct component_facts { // all of it in the arena of whoever reads
     token_claims claims; // kind, issuer, subject, dates, name, revision, version, tags and alias
     size_t export_count;
     const component_export *exports;
+    bool has_http_limits; // writ or trust name the hosts that it may send requests to
 } component_facts;
 
 // Of all workloads of the configuration. Compiles what is not in the cache yet. Appends a document.

@@ -126,6 +126,7 @@ typedef struct wasi_workload {
     struct gate *gate;                        // policy/gate.h, the worker's; NULL = no call is allowed
     const struct wasi_secrets *secrets;       // capability/secrets.h; NULL = none. Read anew by each call
     const struct network_policy *http_policy; // outgoing HTTP; NULL or empty = nothing
+    bool is_http_linked;                      // its client leads to who is linked, and not to the network
     const struct network_policy *net_policy;  // sockets; NULL or empty = nothing
     wasi_limits limits;
     const wasi_clock *clock;    // NULL = the machine's

@@ -100,6 +100,7 @@ typedef struct workload_config {
     char **arguments; // after the component's name
     size_t argument_count;
     network_policy http_policy; // outgoing HTTP
+    bool is_http_linked;        // or: its requests go by a link of the lattice, whatever the policy says
     network_policy net_policy;  // sockets
     host_stdio stdio;
 

@@ -49,6 +49,7 @@ static const number_field host_fields[] = {
 static const number_field workload_fields[] = {
     FIELD(NUMBER_STDIO, stdio),
     FIELD(NUMBER_BOOL, is_strict),
+    FIELD(NUMBER_BOOL, is_http_linked),
     FIELD(NUMBER_BOOL, has_test_clock),
     FIELD(NUMBER_U64, test_clock_s),
     FIELD(NUMBER_BOOL, has_test_seed),

@@ -106,6 +106,20 @@ static status cut_link(session *s, const channel_packet *p, err *e) {
     return STATUS_OK;
 }
 
+static status take_http(session *s, channel_packet *p, err *e) {
+    const driver_sessions_options *o = &s->owner->options;
+    uint32_t number;
+    auto_fd fd = channel_packet_take(p, 0);
+    TRY(message_read_http(p, &number, e));
+    const char *workload = fd < 0 || o->http == NULL ? NULL : link_session_workload(s->links, number);
+    if (workload == NULL) {
+        return err_set(e, STATUS_INVALID, "it sends a connection of link %u, which takes none", number);
+    }
+    o->http(o->context, slice_from_text(workload), fd);
+    fd = -1;
+    return STATUS_OK;
+}
+
 static status on_packet(session *s, channel_packet *p, err *e) {
     if (p->type == MESSAGE_SERVE) {
         return open_links(s, p, e);
@@ -123,6 +137,9 @@ static status on_packet(session *s, channel_packet *p, err *e) {
     }
     if (s->links != NULL && p->type == MESSAGE_CUT_LINK) {
         return cut_link(s, p, e);
+    }
+    if (s->links != NULL && p->type == MESSAGE_HTTP) {
+        return take_http(s, p, e);
     }
     return err_set(e, STATUS_INTERNAL, "message %u came at the wrong time", p->type);
 }

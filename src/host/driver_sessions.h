@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Supervisors as sessions at the end of links (host/link_server.h), each over a channel: what it sends
-// (MESSAGE_SERVE, then MESSAGE_ATTACH, MESSAGE_PUT_LINK, MESSAGE_CUT_LINK in any order) and what it is told
-// (MESSAGE_OPENED, MESSAGE_LINK_HEALTH and so on). A packet that is wrong, or that comes at the wrong time,
-// ends the session, with the reason as MESSAGE_FAILED.
+// (MESSAGE_SERVE, then MESSAGE_ATTACH, MESSAGE_PUT_LINK, MESSAGE_CUT_LINK, MESSAGE_HTTP in any order) and
+// what it is told (MESSAGE_OPENED, MESSAGE_LINK_HEALTH and so on). A packet that is wrong, or that comes at
+// the wrong time, ends the session, with the reason as MESSAGE_FAILED.
 #pragma once
 
 #include "host/link_server.h"
@@ -15,6 +15,9 @@ typedef struct driver_sessions_options { // borrowed
     link_server *server;
     const char *directory; // that each must name; NULL = any
     bool connects;         // through the supervisor of each session; else drivers connect nowhere
+    // A connection with requests of a workload has come, and is the receiver's. NULL = none may.
+    void (*http)(void *context, slice workload, int fd);
+    void *context;
 } driver_sessions_options;
 
 driver_sessions *driver_sessions_new(const driver_sessions_options *options);

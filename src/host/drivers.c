@@ -98,6 +98,14 @@ static bool is_open(const drivers *d, uint32_t link) {
     return atomic_load_explicit(&drivers_states(d)[link], memory_order_relaxed) == WASI_LINK_OPEN;
 }
 
+status drivers_send_http(drivers *d, uint32_t workload, int fd, err *e) {
+    const host_links *l = &d->options.config->workloads[workload].links;
+    if (l->count == 0 || d->session.channel.fd < 0) {
+        return err_set(e, STATUS_CLOSED, "the end of its links is not there");
+    }
+    return message_send_http(&d->session.channel, l->items[0].number, fd, e);
+}
+
 int drivers_page_fd(const drivers *d) { return d->page_fd; }
 const _Atomic uint32_t *drivers_states(const drivers *d) { return d->page.data; }
 

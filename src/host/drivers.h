@@ -43,6 +43,9 @@ void drivers_free(drivers *d); // accepts NULL; ends the process
 // The end of a new connection, for one worker; closed at the other side already while there is no process.
 status drivers_connect(drivers *d, int *ret_fd, err *e) WRIT_MUST_USE;
 
+// Sends a connection with requests of a workload to the end of its links; the caller keeps its descriptor.
+status drivers_send_http(drivers *d, uint32_t workload, int fd, err *e) WRIT_MUST_USE;
+
 int drivers_page_fd(const drivers *d);
 const _Atomic uint32_t *drivers_states(const drivers *d); // the page, in this process
 

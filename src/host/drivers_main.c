@@ -87,7 +87,8 @@ static status prepare(driver_host *h, channel_packet *first, err *e) {
     TRY(loop_new(NULL, &h->loop, e));
     const link_server_options o = {.loop = h->loop, .roots = h->roots, .directory = h->directory};
     h->server = link_server_new(&o);
-    const driver_sessions_options sessions = {h->loop, h->server, h->directory, true};
+    const driver_sessions_options sessions = {
+        .loop = h->loop, .server = h->server, .directory = h->directory, .connects = true};
     h->sessions = driver_sessions_new(&sessions);
     return loop_watch_start(&h->watch, h->loop, h->door.fd, LOOP_READABLE, on_door, h, e);
 }

@@ -103,6 +103,10 @@ static bool has_authority(const workload_config *c, const wasi_offer *offer, sli
                  c->net_policy.rule_count == 1 ? "" : "s");
         return !network_policy_is_empty(&c->net_policy);
     case WASI_AUTHORITY_HTTP:
+        if (c->is_http_linked) {
+            snprintf(why, why_bytes, "linked in the lattice");
+            return true;
+        }
         snprintf(why, why_bytes, "%zu rule%s by --allow-http", c->http_policy.rule_count,
                  c->http_policy.rule_count == 1 ? "" : "s");
         return !network_policy_is_empty(&c->http_policy);

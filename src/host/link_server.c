@@ -280,6 +280,11 @@ bool link_session_serves(const link_session *s, slice workload, uint32_t *ret_li
     return false;
 }
 
+const char *link_session_workload(const link_session *s, uint32_t link) {
+    const served_link *l = link < s->count ? s->places[link].link : NULL;
+    return l == NULL ? NULL : l->config.workload;
+}
+
 void link_session_put(link_session *s, host_link *config) {
     uint32_t number = config->number;
     served_link *l = NULL;

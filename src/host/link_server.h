@@ -70,6 +70,9 @@ bool link_session_health(const link_session *s, uint32_t link, driver_health *re
 // Whether a worker that has not said that it ends serves that workload, and the number of one of its links.
 bool link_session_serves(const link_session *s, slice workload, uint32_t *ret_link);
 
+// The workload of that link; NULL when there is none.
+const char *link_session_workload(const link_session *s, uint32_t link);
+
 // Serves one more worker over a connected stream socket, which is taken over.
 status link_session_attach(link_session *s, int fd, err *e) WRIT_MUST_USE;
 

@@ -31,6 +31,7 @@ struct outgoing {
     const host_config *config;
     connector *direct;
     connector *to_proxy;
+    connector *handed; // NULL = there is none
     secret authorization;
     list_node passages;
     uint64_t last_id;
@@ -109,6 +110,9 @@ static bool goes_through(const outgoing *o, const connect_request *q) {
            check(&o->config->no_proxy, q->host, q->port, NULL) != STATUS_OK;
 }
 
+// The last two bits of a number say whose it is.
+enum { ID_BITS = 2, ID_DIRECT = 0, ID_PASSAGE = 1, ID_HANDED = 2, ID_MASK = 3 };
+
 static status begin(outgoing *o, const connect_request *wanted, connect_callback done, void *arg,
                     uint64_t *ret_id, err *e) {
     passage *p = MEM_NEW(passage);
@@ -128,22 +132,29 @@ static status begin(outgoing *o, const connect_request *wanted, connect_callback
         passage_free(p);
         return s;
     }
-    *ret_id = ++o->last_id << 1 | 1;
+    *ret_id = ++o->last_id << ID_BITS | ID_PASSAGE;
     return STATUS_OK;
 }
 
-// Numbers of ours are odd, those of the direct connector are made even.
+static status request_of(connector *c, uint64_t mark, const connect_request *q, connect_callback done,
+                         void *arg, uint64_t *ret_id, err *e) {
+    uint64_t id;
+    TRY(connector_request(c, q, done, arg, &id, e));
+    *ret_id = id << ID_BITS | mark;
+    return STATUS_OK;
+}
+
 static status request(connector *base, const connect_request *q, connect_callback done, void *arg,
                       uint64_t *ret_id, err *e) {
     outgoing *o = (outgoing *)base;
     if (q->workload >= o->config->workload_count || q->host.len > CONNECT_HOST_BYTES_MAX) {
         return err_set(e, STATUS_INVALID, "there is no such workload, or its host name is too long");
     }
-    if (!goes_through(o, q)) {
-        uint64_t id;
-        TRY(connector_request(o->direct, q, done, arg, &id, e));
-        *ret_id = id << 1;
-        return STATUS_OK;
+    if (o->handed != NULL && q->purpose == CONNECT_HTTP && o->config->workloads[q->workload].is_http_linked) {
+        return request_of(o->handed, ID_HANDED, q, done, arg, ret_id, e);
+    }
+    if (o->config->proxy_host == NULL || !goes_through(o, q)) {
+        return request_of(o->direct, ID_DIRECT, q, done, arg, ret_id, e);
     }
     TRY(check(&o->config->workloads[q->workload].http_policy, q->host, q->port, e));
     if (o->counts[q->workload] >= o->share) {
@@ -154,13 +165,13 @@ static status request(connector *base, const connect_request *q, connect_callbac
 
 static void cancel(connector *base, uint64_t id) {
     outgoing *o = (outgoing *)base;
-    if ((id & 1) == 0) {
-        connector_cancel(o->direct, id >> 1);
+    if ((id & ID_MASK) != ID_PASSAGE) {
+        connector_cancel((id & ID_MASK) == ID_HANDED ? o->handed : o->direct, id >> ID_BITS);
         return;
     }
     for (list_node *n = o->passages.next; n != &o->passages; n = n->next) {
         passage *found = LIST_ENTRY(n, passage, node);
-        if (found->id == id >> 1) {
+        if (found->id == id >> ID_BITS) {
             passage_free(found);
             return;
         }
@@ -229,6 +240,7 @@ void outgoing_free(outgoing *o) {
     while (!list_empty(&o->passages)) {
         passage_free(LIST_ENTRY(o->passages.next, passage, node));
     }
+    handed_connector_free(o->handed);
     local_connector_free(o->to_proxy);
     local_connector_free(o->direct);
     secret_free(&o->authorization);
@@ -236,4 +248,10 @@ void outgoing_free(outgoing *o) {
     mem_free(o);
 }
 
-connector *outgoing_connector(outgoing *o) { return o->config->proxy_host == NULL ? o->direct : &o->base; }
+void outgoing_hand(outgoing *o, handed_open open, void *context) {
+    o->handed = handed_connector_new(o->loop, open, context);
+}
+
+connector *outgoing_connector(outgoing *o) {
+    return o->config->proxy_host == NULL && o->handed == NULL ? o->direct : &o->base;
+}

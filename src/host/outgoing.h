@@ -10,6 +10,7 @@
 #pragma once
 
 #include "host/config.h"
+#include "host/handed_connector.h"
 #include "net/connector.h"
 
 typedef struct outgoing outgoing;
@@ -18,4 +19,7 @@ typedef struct outgoing outgoing;
 // STATUS_DENIED when others may read it, STATUS_INVALID.
 status outgoing_new(loop *l, const host_config *config, outgoing **ret, err *e) WRIT_MUST_USE;
 void outgoing_free(outgoing *o); // accepts NULL; answers nothing more
+// Connections of outgoing HTTP of workloads that are linked (workload_config.is_http_linked) come from there;
+// before outgoing_connector. Without it they get none.
+void outgoing_hand(outgoing *o, handed_open open, void *context);
 connector *outgoing_connector(outgoing *o);

@@ -32,13 +32,15 @@ struct runner {
 
 // Outgoing requests, when the workload may make any.
 static status make_client(const runner *r, uint32_t number, part *p, err *e) {
-    if (network_policy_is_empty(&r->options.config->workloads[number].http_policy)) {
+    const workload_config *c = &r->options.config->workloads[number];
+    if (network_policy_is_empty(&c->http_policy) && !c->is_http_linked) {
         return STATUS_OK;
     }
     http_client_options o = http_client_options_default();
     o.connector = r->options.connector;
     o.roots = r->options.roots;
     o.workload = number;
+    o.is_relayed = c->is_http_linked;
     return http_client_new(r->options.loop, &o, &p->http, e);
 }
 

@@ -12,6 +12,7 @@
 #include "os/clock.h"
 #include "os/fd.h"
 #include "os/socket.h"
+#include "os/socket_open.h"
 
 #define LONG_LIFE_NS 10000000000ull // a worker that lived this long did not fail because of its start
 #define BACK_OFF_NS_MIN 100000000ull
@@ -397,6 +398,23 @@ static void on_renewed(void *context, uint32_t link) {
     }
 }
 
+static status open_linked(void *context, uint32_t number, int *ret_fd, err *e) {
+    const supervisor *v = context;
+    int ours, theirs;
+    if (v->drivers == NULL) {
+        return err_set(e, STATUS_CLOSED, "the end of its links is not there");
+    }
+    TRY(socket_tcp_pair(&ours, &theirs, e)); // libcurl takes no other
+    status s = drivers_send_http(v->drivers, number, theirs, e);
+    fd_close(theirs);
+    if (s != STATUS_OK) {
+        fd_close(ours);
+        return s;
+    }
+    *ret_fd = ours;
+    return STATUS_OK;
+}
+
 static status prepare(supervisor *v, err *e) {
     static const int numbers[2][SIGNALS] = {{SIGTERM, SIGINT, SIGHUP}, {SIGTERM, SIGUSR2}};
     static const loop_callback callbacks[2][SIGNALS] = {{on_sigterm, on_sigint, on_sighup},
@@ -417,6 +435,9 @@ static status prepare(supervisor *v, err *e) {
     TRY(memory_map_shared(v->place.admission_fd, pages, &v->admission_pages, e));
     v->place.admissions = v->admission_pages.data;
     TRY(outgoing_new(v->loop, v->options->config, &v->outgoing, e));
+    if (v->options->config->is_assigned) {
+        outgoing_hand(v->outgoing, open_linked, v);
+    }
     v->place.connector = outgoing_connector(v->outgoing);
     for (size_t i = 0; i < SIGNALS && numbers[kind][i] != 0; i++) {
         TRY(loop_signal_new(v->loop, numbers[kind][i], callbacks[kind][i], v, &v->signals[i], e));

@@ -325,6 +325,7 @@ static void fill_authority(workload *w, const workload_options *o) {
     w->wasi.log = (wasi_log_sink){.context = w, .line = log_line, .entry = log_entry, .denied = log_denied};
     w->wasi.metadata_key = (siphash_key){c->metadata_key[0], c->metadata_key[1]};
     w->wasi.http_policy = &c->http_policy;
+    w->wasi.is_http_linked = c->is_http_linked;
     w->wasi.net_policy = &c->net_policy;
     w->wasi.limits = limits_of(&c->limits);
     // A command runs as long as it likes unless somebody said otherwise.

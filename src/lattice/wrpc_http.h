@@ -54,10 +54,13 @@ typedef struct wrpc_http_forward_options {
 
 // Takes the exchange over: answers it and releases it, whatever happens. A call that fails before there is a
 // response is 502 (nobody serves it, it failed), 503 (no room), 504 (deadline) or 403 (denied), without the
-// reason, which `ended` has. An error-code of the one who is called likewise; of WRPC_HTTP_OUTGOING its name
-// is in the field `writ-http-error` of the answer. `ret` may be NULL; it is valid until `ended`.
+// reason, which `ended` has. An error-code of the one who is called likewise. Failures of
+// WRPC_HTTP_OUTGOING have the number and the name of an error-code in the field `writ-http-error` of the
+// answer, which no response of somebody else has. `ret` may be NULL; it is valid until `ended`.
 void wrpc_http_forward_start(http_exchange *x, const wrpc_http_forward_options *options,
                              wrpc_http_forward **ret);
+// The answer of WRPC_HTTP_OUTGOING to a request that goes to nobody; releases the exchange.
+void wrpc_http_refuse(http_exchange *x, status why);
 void wrpc_http_forward_cancel(wrpc_http_forward *f); // the client is cut; `ended` is not called
 
 // --- a call that comes, and becomes a request --------------------------------------------------------------

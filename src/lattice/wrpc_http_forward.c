@@ -68,14 +68,18 @@ static bool is_outgoing(const wrpc_http_forward *f) {
     return slice_equal_text(f->call.invocation.instance, WRPC_HTTP_OUTGOING);
 }
 
-// `error` is the name of an error-code, or NULL.
-static void answer_failure(wrpc_http_forward *f, unsigned number, const char *error) {
-    char text[128];
+static const char error_field[] = "writ-http-error";
+enum { NO_ERROR = UINT32_MAX };
+
+// `error`: an error-code that is told, or NO_ERROR.
+static void answer_failure(http_exchange *x, unsigned number, uint32_t error) {
+    char text[128], told[64];
     int len = snprintf(text, sizeof text, "%s\n", http_reason(number));
+    int told_len = snprintf(told, sizeof told, "%u %s", error, wrpc_http_error_name(error));
     http_header headers[2] = {{SLICE_LITERAL("content-type"), SLICE_LITERAL("text/plain")},
-                              {SLICE_LITERAL("writ-http-error"), slice_from_text(error)}};
-    size_t count = error != NULL && is_outgoing(f) ? 2 : 1;
-    status s = http_exchange_reply(f->x, (uint16_t)number, headers, count, slice_of(text, (size_t)len), NULL);
+                              {slice_from_text(error_field), slice_of(told, (size_t)told_len)}};
+    status s = http_exchange_reply(x, (uint16_t)number, headers, error != NO_ERROR ? 2 : 1,
+                                   slice_of(text, (size_t)len), NULL);
     (void)s; // the client is gone
 }
 
@@ -92,6 +96,29 @@ static unsigned status_number(status code) {
     }
 }
 
+// Of a call that had no response.
+static uint32_t error_of(status code) {
+    switch (code) {
+    case STATUS_DENIED:
+        return WRPC_HTTP_REQUEST_DENIED;
+    case STATUS_LIMIT:
+        return WRPC_HTTP_CONNECTION_LIMIT_REACHED;
+    case STATUS_TIMEOUT:
+        return WRPC_HTTP_RESPONSE_TIMEOUT;
+    case STATUS_NOT_FOUND:
+        return WRPC_HTTP_DESTINATION_UNAVAILABLE;
+    case STATUS_INVALID:
+        return WRPC_HTTP_PROTOCOL_ERROR;
+    default:
+        return WRPC_HTTP_CONNECTION_TERMINATED;
+    }
+}
+
+void wrpc_http_refuse(http_exchange *x, status why) {
+    answer_failure(x, status_number(why), error_of(why));
+    http_exchange_release(x);
+}
+
 static void fail(wrpc_http_forward *f, status code, const char *why) {
     if (f->x == NULL) {
         return;
@@ -99,7 +126,7 @@ static void fail(wrpc_http_forward *f, status code, const char *why) {
     if (f->is_started) {
         http_exchange_abort(f->x);
     } else {
-        answer_failure(f, status_number(code), NULL);
+        answer_failure(f->x, status_number(code), is_outgoing(f) ? error_of(code) : NO_ERROR);
     }
     finish(f, code, why);
 }
@@ -267,6 +294,19 @@ static int64_t length_of(wrpc_http_fields headers) {
     return h != NULL && slice_to_u64(h->value, &length) && length <= INT64_MAX ? (int64_t)length : -1;
 }
 
+// Only an answer of ours has it, for whoever takes its word.
+static bool drop_error_field(arena *memory, wrpc_http_fields *headers) {
+    http_header *kept = ARENA_ARRAY(memory, http_header, headers->count + 1);
+    size_t count = 0;
+    for (size_t i = 0; kept != NULL && i < headers->count; i++) {
+        if (!slice_equal_nocase(headers->items[i].name, slice_from_text(error_field))) {
+            kept[count++] = headers->items[i];
+        }
+    }
+    *headers = (wrpc_http_fields){kept, count};
+    return kept != NULL;
+}
+
 static void start_response(wrpc_http_forward *f, const wrpc_http_response *r) {
     err e;
     http_response_head head = {r->status, r->headers.items, r->headers.count, length_of(r->headers)};
@@ -295,11 +335,13 @@ static void on_results(lattice_call *c, slice results) {
     arena_init(&memory, ARENA_BYTES_MAX);
     if (wrpc_http_response_decode(results, &memory, &r, &e) != STATUS_OK) {
         fail(f, STATUS_INVALID, e.message);
+    } else if (!drop_error_field(&memory, &r.headers)) {
+        fail(f, STATUS_LIMIT, "no memory for a response");
     } else if (r.is_error) {
         char why[WHY_BYTES_MAX];
         const char *name = wrpc_http_error_name(r.error_code);
         snprintf(why, sizeof why, "%s %.*s", name, SLICE_ARG(r.error_text));
-        answer_failure(f, wrpc_http_error_status(r.error_code), name);
+        answer_failure(f->x, wrpc_http_error_status(r.error_code), is_outgoing(f) ? r.error_code : NO_ERROR);
         finish(f, STATUS_OK, why);
     } else {
         start_response(f, &r);

@@ -109,26 +109,36 @@ static status set_fields(http_call *call, const http_call_request *r, err *e) {
     return STATUS_OK;
 }
 
+static bool is_encrypted(const http_call *call, const http_call_request *r) {
+    return r->is_https && !call->client->options.is_relayed;
+}
+
+// The target exactly as given: libcurl shall not tidy it up.
+static status write_path(const http_call *call, const http_call_request *r, buf *text) {
+    const char *slash = r->path_with_query.len == 0 || r->path_with_query.data[0] != '/' ? "/" : "";
+    if (call->client->options.is_relayed) {
+        TRY(buf_append_format(text, "%s://%.*s", r->is_https ? "https" : "http", SLICE_ARG(r->authority)));
+    }
+    return buf_append_format(text, "%s%.*s", slash, SLICE_ARG(r->path_with_query));
+}
+
 static status set_target(http_call *call, const http_call_request *r, err *e) {
     if (!http_token_is_valid(r->method) || !http_authority_is_valid(r->authority) ||
         !split_authority(call, r->authority, r->is_https)) {
         return err_set(e, STATUS_INVALID, "the request has no valid method and authority");
     }
-    bool is_empty = r->path_with_query.len == 0;
-    if (!is_empty && !http_path_is_valid(r->path_with_query)) {
+    if (r->path_with_query.len > 0 && !http_path_is_valid(r->path_with_query)) {
         return err_set(e, STATUS_INVALID, "the request has no valid path");
     }
     auto_buf text;
     buf_init(&text, HTTP_CALL_TEXT_BYTES_MAX);
-    const char *slash = is_empty || r->path_with_query.data[0] != '/' ? "/" : "";
-    // The address of the server, and the target exactly as given: libcurl shall not tidy it up.
-    if (buf_append_format(&text, "%s://%.*s/", r->is_https ? "https" : "http", SLICE_ARG(r->authority)) !=
-        STATUS_OK) {
+    if (buf_append_format(&text, "%s://%.*s/", is_encrypted(call, r) ? "https" : "http",
+                          SLICE_ARG(r->authority)) != STATUS_OK) {
         return err_set(e, STATUS_LIMIT, "the request's address is too long");
     }
     SET(CURLOPT_URL, buf_text(&text));
     buf_clear(&text);
-    if (buf_append_format(&text, "%s%.*s", slash, SLICE_ARG(r->path_with_query)) != STATUS_OK) {
+    if (write_path(call, r, &text) != STATUS_OK) {
         return err_set(e, STATUS_LIMIT, "the request's address is too long");
     }
     SET(CURLOPT_REQUEST_TARGET, buf_text(&text));
@@ -230,8 +240,8 @@ status http_call_set_up(http_call *call, const http_call_request *r, err *e) {
     if (r->method.len > 63) {
         return err_set(e, STATUS_INVALID, "the request's method is too long");
     }
-    set_common(call, r->is_https);
-    if (r->is_https) {
+    set_common(call, is_encrypted(call, r));
+    if (is_encrypted(call, r)) {
         set_tls(call);
     }
     set_method(call, r);

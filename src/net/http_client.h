@@ -30,6 +30,9 @@ typedef struct http_client_options {
     // A local socket that all calls go to, for commands: libcurl connects to it by itself, and the connector
     // is not asked. NULL = none; borrowed.
     const char *socket_path;
+    // Who is connected makes the requests: it gets them in the clear with their whole target (RFC 9112
+    // section 3.2.2), those of https too.
+    bool is_relayed;
     uint32_t calls_max;        // running and waiting
     uint32_t sockets_max;      // being connected, in use and kept; further calls wait for one
     uint32_t header_count_max; // of a response, and again of its trailers

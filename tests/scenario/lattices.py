@@ -82,21 +82,21 @@ class Lattice(harness.Case):
         self.assertEqual(self.code, 0, f"{arguments}: {answer} {self.error}")
         return answer
 
-    def get(self, path="/"):
+    def get(self, path="/", data=None):
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=20) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
         except OSError:
             return 0, ""
 
-    def serve(self, component, host):
+    def serve(self, component, host, path="/"):
         """Our HTTP server on a host, for a component wherever it is."""
         self.must("config", "put", "http", f"address=127.0.0.1:{self.port}")
         self.must("start", "provider", "wasmcloud+builtin://http-server", "http", "--on", host)
         self.must("link", "put", "http", component, "wasi:http/incoming-handler", "--source-config", "http")
-        self.until(lambda: self.get("/")[0] == 200, 20, "it answers")
+        self.until(lambda: self.get(path)[0] == 200, 20, "it answers")
 
     def providers_of(self, host):
         for one in self.lattice("get", "inventory", host).get("inventories", []):

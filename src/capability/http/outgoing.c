@@ -98,6 +98,22 @@ static wasi_http_types_error_code error_of(http_failure failure) {
     return http_error(codes[failure]);
 }
 
+// What the end of the workload's link says in place of a response, as WASI_HTTP_TYPES_ERROR_CODE_*; or -1.
+static int linked_error(const outgoing *o) {
+    const http_response *r = http_call_response(o->call);
+    const http_header *told = o->instance->workload->is_http_linked
+                                  ? http_header_find(r->headers, r->header_count, "writ-http-error")
+                                  : NULL;
+    uint64_t code;
+    if (told == NULL) {
+        return -1;
+    }
+    slice number = slice_sub(told->value, 0, slice_find(told->value, 0, ' '));
+    return slice_to_u64(number, &code) && code <= WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR
+               ? (int)code
+               : WASI_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR;
+}
+
 // --- bodies ------------------------------------------------------------------------------------------------
 
 static outgoing *of_source(http_source *s) {
@@ -174,6 +190,9 @@ static int judge(wasi_instance *i, const wasi_http_types_outgoing_request *r, bo
     uint16_t port = 0;
     if (!r->has_authority || !split_authority(r->authority, is_https, &host, &port)) {
         return WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID;
+    }
+    if (i->workload->is_http_linked) { // who takes the request knows whom it may reach
+        return -1;
     }
     static const network_policy nothing = {0};
     const network_policy *policy = i->workload->http_policy != NULL ? i->workload->http_policy : &nothing;
@@ -355,9 +374,12 @@ status wasi_http_types_future_incoming_response_get(
         return STATUS_OK;
     }
     self->is_taken = true;
-    if (http_call_response(self->o->call) == NULL) {
+    bool has_response = http_call_response(self->o->call) != NULL;
+    int told = has_response ? linked_error(self->o) : -1;
+    if (!has_response || told >= 0) {
         ret->value.ok.is_err = true;
-        ret->value.ok.err = error_of(http_call_failure(self->o->call));
+        ret->value.ok.err =
+            has_response ? http_error((uint8_t)told) : error_of(http_call_failure(self->o->call));
         return STATUS_OK;
     }
     wasi_http_types_incoming_response *p =

@@ -268,7 +268,7 @@ TEST(outgoing_calls_tell_the_error_by_name) {
     b.connector.refuses = STATUS_DENIED;
     ask(&b, "GET /hello", "\r\n", &a);
     EXPECT_EQ(answer_status(&a), 403);
-    EXPECT_CONTAINS(a.text, "writ-http-error: destination-IP-prohibited");
+    EXPECT_CONTAINS(a.text, "writ-http-error: 4 destination-IP-prohibited");
     EXPECT_CONTAINS(b.text, "destination-IP-prohibited");
     b.connector.refuses = STATUS_OK;
     ask(&b, "GET /hello", "\r\n", &a);

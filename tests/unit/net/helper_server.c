@@ -137,6 +137,7 @@ static void on_request(void *arg, http_exchange *x) {
     f->requests++;
     const http_request *r = http_exchange_request(x);
     copy_text(f->last_method, sizeof f->last_method, r->method);
+    copy_text(f->last_scheme, sizeof f->last_scheme, r->scheme);
     copy_text(f->last_authority, sizeof f->last_authority, r->authority);
     copy_text(f->last_path, sizeof f->last_path, r->path_with_query);
     slice path = slice_sub(r->path_with_query, 0, slice_find(r->path_with_query, 0, '?'));

@@ -19,6 +19,7 @@ typedef struct fixture {
     void *held_job;
     http_exchange *held; // by paths that do not answer at once
     char last_method[32];
+    char last_scheme[8];
     char last_authority[64];
     char last_path[256];
     buf received; // request bodies that the handler read

@@ -38,13 +38,14 @@ static void rig_stop(rig *r) {
     fixture_stop(&r->server);
 }
 
-static http_call *begin_at(rig *r, uint16_t port, const char *method, const char *path, bool has_body,
-                           int64_t length) {
+static http_call *begin_of(rig *r, bool is_https, uint16_t port, const char *method, const char *path,
+                           bool has_body, int64_t length) {
     static char authority[64];
     snprintf(authority, sizeof authority, "service.example:%u", port);
     http_header fields[] = {{SLICE_LITERAL("X-Test"), SLICE_LITERAL("yes")},
                             {SLICE_LITERAL("Trailer"), SLICE_LITERAL("X-Sum")}};
     http_call_request request = {.method = slice_from_text(method),
+                                 .is_https = is_https,
                                  .authority = slice_from_text(authority),
                                  .path_with_query = slice_from_text(path),
                                  .headers = fields,
@@ -55,6 +56,11 @@ static http_call *begin_at(rig *r, uint16_t port, const char *method, const char
     err e = {0};
     EXPECT_STATUS_ERR(http_call_new(r->client, &request, on_progress, r, &call, &e), STATUS_OK, e);
     return call;
+}
+
+static http_call *begin_at(rig *r, uint16_t port, const char *method, const char *path, bool has_body,
+                           int64_t length) {
+    return begin_of(r, false, port, method, path, has_body, length);
 }
 
 static http_call *begin(rig *r, const char *method, const char *path) {
@@ -93,6 +99,22 @@ static void expect_body(rig *r, http_call *call, const char *text) {
     buf_init(&body, 1 << 20);
     EXPECT_EQ(read_all(r, call, &body), HTTP_BODY_END);
     EXPECT_BYTES(buf_slice(&body), slice_from_text(text));
+}
+
+TEST(who_relays_gets_whole_targets_in_the_clear) {
+    rig r;
+    http_client_options o = http_client_options_default();
+    o.is_relayed = true;
+    rig_start(&r, &o);
+    for (int is_https = 0; is_https < 2; is_https++) {
+        http_call *call = begin_of(&r, is_https != 0, r.server.port, "GET", "?a=b/../c", false, 0);
+        REQUIRE(wait_for_response(&r, call));
+        EXPECT_TEXT(r.server.last_scheme, is_https != 0 ? "https" : "http");
+        EXPECT_TEXT(r.server.last_path, "/?a=b/../c");
+        EXPECT_CONTAINS(r.server.last_authority, "service.example:");
+        http_call_free(call);
+    }
+    rig_stop(&r);
 }
 
 TEST(gets_and_uses_the_connection_again) {
