@@ -110,6 +110,19 @@ static bool is_answered(op *x, const nats_result *r) {
     return code == STATUS_OK;
 }
 
+// The same, and whether what it says of a stream can be read.
+static bool is_told(op *x, const nats_result *r, jetstream_fault *fault) {
+    err e;
+    if (!is_answered(x, r)) {
+        return false;
+    }
+    if (jetstream_read_done(r->message.payload, fault, &e) != STATUS_OK) {
+        fail(x, STATUS_IO, e.message);
+        return false;
+    }
+    return true;
+}
+
 // --- asking ------------------------------------------------------------------------------------------------
 
 static status ask(op *x, const nats_message *m, uint64_t deadline_ns, nats_ended ended, err *e) {
@@ -186,15 +199,10 @@ void bus_nats_kv_stop(bus_nats *b) {
 static void on_created(void *arg, const nats_result *r) {
     op *x = arg;
     jetstream_fault fault;
-    err e;
-    if (!is_answered(x, r)) {
+    if (!is_told(x, r, &fault) || !is_settled(x, &fault)) {
         return;
     }
-    if (jetstream_read_done(r->message.payload, &fault, &e) != STATUS_OK) {
-        fail(x, STATUS_IO, e.message);
-    } else if (!is_settled(x, &fault)) {
-        return;
-    } else if (fault.number != 0 && fault.number != JETSTREAM_NAME_IN_USE) {
+    if (fault.number != 0 && fault.number != JETSTREAM_NAME_IN_USE) {
         fail(x, bus_nats_fault(&fault), fault.text);
     } else {
         end_op(x, &(bus_kv_result){0});
@@ -214,14 +222,10 @@ static void on_info(void *arg, const nats_result *r) {
     op *x = arg;
     jetstream_fault fault;
     err e;
-    if (!is_answered(x, r)) {
+    if (!is_told(x, r, &fault) || !is_settled(x, &fault)) {
         return;
     }
-    if (jetstream_read_done(r->message.payload, &fault, &e) != STATUS_OK) {
-        fail(x, STATUS_IO, e.message);
-    } else if (!is_settled(x, &fault)) {
-        return;
-    } else if (fault.number == JETSTREAM_NO_STREAM) {
+    if (fault.number == JETSTREAM_NO_STREAM) {
         go_on(x, create(x, &e), &e);
     } else if (fault.number != 0) {
         fail(x, bus_nats_fault(&fault), fault.text);
@@ -341,13 +345,10 @@ static void on_found(void *arg, const nats_result *r) {
 static void on_why(void *arg, const nats_result *r) {
     op *x = arg;
     jetstream_fault fault;
-    err e;
-    if (!is_answered(x, r)) {
+    if (!is_told(x, r, &fault)) {
         return;
     }
-    if (jetstream_read_done(r->message.payload, &fault, &e) != STATUS_OK) {
-        fail(x, STATUS_IO, e.message);
-    } else if (fault.number == JETSTREAM_NO_STREAM) {
+    if (fault.number == JETSTREAM_NO_STREAM) {
         fail(x, STATUS_NOT_FOUND, "there is no such bucket");
     } else {
         try_again(x, "nobody leads the bucket");

@@ -193,29 +193,13 @@ void core_on_component_update(core_request *q) {
 
 // --- auction -----------------------------------------------------------------------------------------------
 
-typedef struct auction {
-    slice ref;
-    slice id;
-    lattice_pairs constraints;
-} auction;
-
-static status read_auction(core_request *q, auction *ret, err *e) {
-    const json_value *o = q->body;
-    if (!json_is_object(o)) {
-        return err_set(e, STATUS_INVALID, "expected an object");
-    }
-    TRY(core_read_text(o, "component_ref", CORE_TEXT_ANY, CORE_REF_BYTES_MAX, false, &ret->ref, e));
-    TRY(core_read_text(o, "component_id", CORE_TEXT_ID, CORE_ID_BYTES_MAX, true, &ret->id, e));
-    return core_read_pairs(o, "constraints", CORE_LABELS_MAX, true, &q->memory, &ret->constraints, e);
-}
-
 void core_on_component_auction(core_request *q) {
-    auction a = {0};
+    core_auction a = {0};
     err e = {0};
     if (q->c->settings.refuses_component_auctions) {
         return;
     }
-    if (read_auction(q, &a, &e) != STATUS_OK) {
+    if (core_read_auction(q, "component_ref", "component_id", &a, &e) != STATUS_OK) {
         core_malformed(q, "failed to deserialize component auction command", &e);
         return;
     }

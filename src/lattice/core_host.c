@@ -223,6 +223,16 @@ bool core_fits(const lattice_core *c, lattice_pairs constraints) {
     return !c->is_stopping;
 }
 
+status core_read_auction(core_request *q, const char *ref, const char *id, core_auction *ret, err *e) {
+    const json_value *o = q->body;
+    if (!json_is_object(o)) {
+        return err_set(e, STATUS_INVALID, "expected an object");
+    }
+    TRY(core_read_text(o, ref, CORE_TEXT_ANY, CORE_REF_BYTES_MAX, false, &ret->ref, e));
+    TRY(core_read_text(o, id, CORE_TEXT_ID, CORE_ID_BYTES_MAX, true, &ret->id, e));
+    return core_read_pairs(o, "constraints", CORE_LABELS_MAX, true, &q->memory, &ret->constraints, e);
+}
+
 static bool is_of_host(slice key) {
     slice begin = SLICE_LITERAL("hostcore.");
     return slice_equal_nocase(slice_sub(key, 0, begin.len), begin);

@@ -228,6 +228,14 @@ void core_on_registry_put(core_request *q);
 
 // Whether the host's labels are as an auction wants them.
 bool core_fits(const lattice_core *c, lattice_pairs constraints);
+typedef struct core_auction {
+    slice ref;
+    slice id;
+    lattice_pairs constraints;
+} core_auction;
+// `ref` and `id`: names of members.
+status core_read_auction(core_request *q, const char *ref, const char *id, core_auction *ret,
+                         err *e) WRIT_MUST_USE;
 json_value *core_inventory(const lattice_core *c, lattice_time t);
 
 // --- operations --------------------------------------------------------------------------------------------
