@@ -312,8 +312,8 @@ status bridge_call(host_call *call, core_value *values, err *e) {
     bridge *b = (bridge *)(uintptr_t)((const char *)call->func->from - offsetof(bridge, host));
     const bridge_func *f = &b->funcs[call->func->host - b->host_funcs];
     uint32_t return_pointer = trampoline_return_pointer(&call->func->layout, values);
-    blame at = BLAME_CALLEE;
     status s = choose(call, &b, &f, e);
+    blame at = s == STATUS_NOT_FOUND ? BLAME_ROOM : BLAME_CALLEE; // whom it chose may be elsewhere
     if (s == STATUS_OK) {
         s = call_remote_inside(call, b, f, values, &at, e);
     }

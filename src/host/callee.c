@@ -133,12 +133,17 @@ static status check_call(void *target, host_call *caller, err *e) {
 }
 
 // The instance may have chosen another link (wasmcloud:bus/lattice) for an import without a label.
+static slice chosen_name(const callee_link *l, host_call *caller) {
+    return l->label.len > 0 ? slice_from_text(l->name)
+                            : wasi_link_chosen(wasi_of(caller), host_call_interface(caller));
+}
+
 static status choose_link(void *target, host_call *caller, bridge **ret, err *e) {
     const callee_link *l = target;
     if (l->label.len > 0) {
         return STATUS_OK;
     }
-    slice interface = host_call_interface(caller), name = wasi_link_chosen(wasi_of(caller), interface);
+    slice interface = host_call_interface(caller), name = chosen_name(l, caller);
     while (l != NULL && !slice_equal_text(name, l->name)) {
         l = l->choice;
     }
@@ -150,14 +155,15 @@ static status choose_link(void *target, host_call *caller, bridge **ret, err *e)
     return STATUS_OK;
 }
 
-// Another host of the lattice may have room: the link that takes every interface leads there.
+// Another host of the lattice may have room, or be where the link leads that the instance chose: the link
+// that takes every interface leads there.
 static status call_elsewhere(void *target, host_call *caller, core_value *values, err *e) {
     const callee_link *l = target;
     const wasi_link *link;
     slice interface = host_call_interface(caller);
+    slice name = chosen_name(l, caller);
     bool is_there =
-        wasi_link_find_named(wasi_of(caller), interface, slice_from_text(l->name), &link, e) == STATUS_OK &&
-        link->is_any;
+        wasi_link_find_named(wasi_of(caller), interface, name, &link, e) == STATUS_OK && link->is_any;
     if (!is_there || !l->is_value_only) {
         return err_set(e, STATUS_UNSUPPORTED, "there is no other way");
     }
