@@ -17,7 +17,9 @@ typedef struct start_args {
     const char *host;
     uint64_t instances;
     uint64_t wait_ns;
-    cli_words configs, annotations, constraints, limits;
+    uint64_t memory_bytes; // 0 = the host's
+    uint64_t execution_ns; // likewise
+    cli_words configs, annotations, constraints;
     bool is_provider;
 } start_args;
 
@@ -28,6 +30,16 @@ CLI_ADD_PAIR(set_constraint, start_args, constraints);
 
 static status set_max(void *target, const char *value, err *e) {
     return cli_parse_number(value, 1, INSTANCES_MAX, &((start_args *)target)->instances, e);
+}
+static status set_max_memory(void *target, const char *value, err *e) {
+    return cli_parse_size(value, &((start_args *)target)->memory_bytes, e);
+}
+static status set_max_execution_time(void *target, const char *value, err *e) {
+    uint64_t *ns = &((start_args *)target)->execution_ns;
+    TRY(cli_parse_duration(value, ns, e));
+    return *ns > 0 && *ns % SECOND_NS == 0
+               ? STATUS_OK
+               : err_set(e, STATUS_INVALID, "the control interface takes whole seconds, from 1s");
 }
 static status set_wait(void *target, const char *value, err *e) {
     return cli_parse_duration(value, &((start_args *)target)->wait_ns, e);
@@ -50,6 +62,9 @@ static status set_operand(void *target, const char *value, WRIT_UNUSED err *e) {
 
 static const cli_option component_options[] = {
     {"max", 0, "N", "instances at one time (1)", set_max},
+    {"max-memory", 0, "SIZE", "of one instance (the host's)", set_max_memory},
+    {"max-execution-time", 0, "DURATION", "of one call, in whole seconds (the host's)",
+     set_max_execution_time},
     SHARED_ROWS,
 };
 static const cli_option provider_options[] = {SHARED_ROWS};
@@ -121,6 +136,23 @@ static status choose(start_args *a, cli_lattice *l, char ret_host[64], err *e) {
 
 // --- starting ----------------------------------------------------------------------------------------------
 
+static void put_limit(json_value *limits, const char *name, uint64_t value) {
+    char text[24];
+    if (value > 0) {
+        (void)snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+        json_put_text(limits, name, slice_from_text(text));
+    }
+}
+
+static void put_limits(const start_args *a, json_value *body) {
+    if (a->memory_bytes > 0 || a->execution_ns > 0) {
+        json_value *limits = json_object_new();
+        put_limit(limits, "max_memory_limit", a->memory_bytes);
+        put_limit(limits, "max_execution_time", a->execution_ns / SECOND_NS);
+        json_put(body, "component_limits", limits);
+    }
+}
+
 static json_value *make_body(start_args *a, const char *host) {
     json_value *body = json_object_new();
     json_put_text(body, a->is_provider ? "provider_ref" : "component_ref", slice_from_text(a->ref));
@@ -132,6 +164,7 @@ static json_value *make_body(start_args *a, const char *host) {
     }
     if (!a->is_provider) {
         json_put_integer(body, "count", (int64_t)a->instances);
+        put_limits(a, body);
     }
     return body;
 }
