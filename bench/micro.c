@@ -181,8 +181,8 @@ static void room_wake(void *caller) { (void)caller; }
 // work_do resumes a callee that has used up its time slice.
 static status room_wait(host_call *call, err *e) { return host_call_suspend(call, e); }
 
-static const bridge_ops rooms = {room_open,    room_close, room_begin, room_nothing, room_nothing,
-                                 room_explain, room_wait,  room_wake,  NULL,         NULL};
+static const bridge_ops rooms = {room_open, room_close, room_begin, room_nothing, room_nothing, room_explain,
+                                 room_wait, room_wake,  NULL,       NULL,         NULL};
 
 // --- what is measured: one store, one task, one instance, `calls` calls of an export with argument `n`
 // ---------------
