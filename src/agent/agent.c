@@ -570,7 +570,8 @@ static status start(agent *a, err *e) {
     a->vouch = make_vouch(a);
     TRY(start_control(a, e));
     agent_trust_serve(a);
-    return start_local(a, e);
+    TRY(start_local(a, e));
+    return agent_metrics_start(a, e);
 }
 
 // The loop turns for what other threads are at, while all is there that it may call.
@@ -589,6 +590,7 @@ static void settle(agent *a) {
 
 static void end(agent *a) {
     settle(a);
+    metrics_server_free(a->metrics);
     agent_exports_free(a);
     local_host_free(a->local);
     component_http_free(a->http);

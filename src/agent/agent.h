@@ -68,6 +68,8 @@ typedef struct agent_options { // borrowed
                  // Taken over
     const char *door_user; // what they say that they are, as user and as password
 
+    int metrics_fd; // a listening socket for GET /metrics; -1 = none. Borrowed
+
     bool is_json, is_verbose; // log lines
 } agent_options;
 

@@ -8,6 +8,7 @@
 #include "agent/inbound.h"
 #include "agent/provider_rules.h"
 #include "agent/wanted_providers.h"
+#include "api/metrics_server.h"
 #include "bus/bus_door.h"
 #include "host/host_audit.h"
 #include "lattice/cluster.h"
@@ -66,7 +67,8 @@ typedef struct agent {
     struct agent_exports *exports;
     local_host *local;
     http_ways *ways;
-    bool has_local; // it has not ended
+    metrics_server *metrics; // NULL when nobody asks
+    bool has_local;          // it has not ended
     loop_signal *signals[AGENT_SIGNALS];
     loop_timer deadline, poll, renewal;
     loop_soon look_again; // who serves what has changed
@@ -88,6 +90,9 @@ void agent_trust_serve(agent *a); // there are sessions and presence from now on
 void agent_trust_reload(agent *a);
 void agent_trust_end(agent *a);
 status agent_permit(void *context, const bus_message *m, slice command, err *e);
+
+// agent_metrics.c: what is counted here, once all has started.
+status agent_metrics_start(agent *a, err *e) WRIT_MUST_USE;
 
 // agent_exports.c: what others are told that this host serves, by presence and, to old peers, by
 // subscriptions.

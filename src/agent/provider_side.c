@@ -82,6 +82,8 @@ status provider_doors_new(const providers_options *host, provider_doors **ret, e
     return STATUS_OK;
 }
 
+bus_door_counts provider_doors_count(const provider_doors *d) { return bus_door_count(d->door); }
+
 void provider_doors_free(provider_doors *d) {
     if (d != NULL) {
         bus_door_free(d->door);

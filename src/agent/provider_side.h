@@ -13,6 +13,7 @@ typedef struct provider_side provider_side;   // one provider's
 
 // Opens the port. `host` is borrowed.
 status provider_doors_new(const providers_options *host, provider_doors **ret, err *e) WRIT_MUST_USE;
+bus_door_counts provider_doors_count(const provider_doors *d);
 void provider_doors_free(provider_doors *d); // accepts NULL; when all sides are gone
 
 status provider_side_new(provider_doors *doors, slice id, provider_side **ret, err *e) WRIT_MUST_USE;

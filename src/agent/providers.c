@@ -41,6 +41,7 @@ struct providers {
     nkey *host_xkey;
     list_node entries;
     size_t count;
+    uint64_t restarts;
     lattice_server server;
     lattice_within *within;
     provider_doors *doors; // NULL: there is a bus for them
@@ -78,6 +79,7 @@ static void on_health(void *arg, providers_health h) {
 
 static void on_restarting(void *arg, const char *how, uint64_t wait_ns) {
     provider_entry *x = arg;
+    x->all->restarts++;
     const providers_options *o = &x->all->options;
     if (o->ops->ended != NULL) {
         o->ops->ended(o->arg, id_of(x), how, wait_ns);
@@ -387,6 +389,10 @@ void providers_stop_all(providers *p) {
 }
 
 size_t providers_count(const providers *p) { return p->count; }
+uint64_t providers_restarts(const providers *p) { return p->restarts; }
+bus_door_counts providers_door_count(const providers *p) {
+    return p->doors == NULL ? (bus_door_counts){0} : provider_doors_count(p->doors);
+}
 bool providers_has(const providers *p, slice id) { return find(p, id) != NULL; }
 bool providers_serves(const providers *p, slice id) {
     const provider_entry *x = find(p, id);

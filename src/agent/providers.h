@@ -13,7 +13,7 @@
 #pragma once
 
 #include "base/attributes.h"
-#include "bus/bus.h"
+#include "bus/bus_door.h"
 #include "host/log.h"
 #include "lattice/call.h"
 #include "lattice/host_data.h"
@@ -92,6 +92,8 @@ status providers_put(providers *p, const providers_wanted *wanted, err *e) WRIT_
 void providers_stop(providers *p, slice id);
 void providers_stop_all(providers *p); // providers_count tells when they have
 size_t providers_count(const providers *p);
+uint64_t providers_restarts(const providers *p); // programs that ended by themselves and are started again
+bus_door_counts providers_door_count(const providers *p); // of all that are behind one
 bool providers_has(const providers *p, slice id);
 bool providers_serves(const providers *p, slice id); // it takes calls, and they go through here
 // Whether the image is one of ours: nothing is to be fetched for it.

@@ -246,6 +246,16 @@ static const char *lattice_file(const host_args *a, buf *room) {
     return cli_place(CLI_LATTICE_FILE, room, NULL) == STATUS_OK ? buf_text(room) : NULL;
 }
 
+// After the process that runs guests has gone its own way, which has nothing to do with it.
+static status open_metrics(host_args *a, err *e) {
+    if (a->metrics_address == NULL) {
+        return STATUS_OK;
+    }
+    TRY(cli_open_metrics(a->metrics_address, &a->metrics_port, &a->metrics_fd, e));
+    start_table_metrics("lattice-metrics", a->metrics_address, a->metrics_port, a->host.output);
+    return STATUS_OK;
+}
+
 static status run_agent(host_args *a, channel *to_host, process *host, int *ret_exit, err *e) {
     char name[NAME_BYTES], images[PATH_BYTES_MAX], below[PATH_BYTES_MAX], state[PATH_BYTES_MAX],
         data[PATH_BYTES_MAX];
@@ -283,6 +293,8 @@ static status run_agent(host_args *a, channel *to_host, process *host, int *ret_
     };
     TRY(host_fill_agent(a, &o, e));
     TRY(open_place(a, o.ctl == NULL, e));
+    TRY(open_metrics(a, e));
+    o.metrics_fd = a->metrics_fd;
     o.door_fd = a->door_fd;
     o.door_user = HOST_BUS_USER;
     return agent_run(&o, ret_exit, e);
@@ -311,7 +323,7 @@ static status run(host_args *a, int *ret_exit, err *e) {
 }
 
 int cli_run_host(int argc, char **argv) {
-    host_args a = {.place_fd = -1, .lock_fd = -1, .door_fd = -1};
+    host_args a = {.place_fd = -1, .lock_fd = -1, .door_fd = -1, .metrics_fd = -1};
     err e = {0};
     int code = CLI_EXIT_OK;
     cli_host_init(&a.host);
@@ -329,6 +341,8 @@ int cli_run_host(int argc, char **argv) {
     nkey_free(a.cluster_key);
     trust_store_free(a.trust);
     buf_done(&a.token);
+    fd_close(a.metrics_fd);
+    mem_free(a.metrics_address);
     fd_close(a.place_fd);
     fd_close(a.lock_fd);
     return cli_host_end(&a.host, s, is_usage, code, &e);

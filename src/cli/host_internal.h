@@ -74,6 +74,9 @@ typedef struct host_args {
     buf token;
     trust_store *trust;
     int place_fd, lock_fd, door_fd; // of its name; -1 = it has none
+    char *metrics_address;          // of the lattice; NULL = none are served
+    uint16_t metrics_port;
+    int metrics_fd;
     connection_settings ctl, rpc;
     char ctl_url[512], rpc_url[512];
 } host_args;

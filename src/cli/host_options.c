@@ -75,6 +75,11 @@ static status set_place(void *target, const char *value, err *e) {
     return control_check_name(value, e);
 }
 
+static status set_lattice_metrics(void *target, const char *value, err *e) {
+    host_args *a = target;
+    return cli_parse_metrics(value, &a->metrics_address, &a->metrics_port, e);
+}
+
 static status add_label(void *target, const char *value, err *e) {
     host_args *a = target;
     slice all = slice_from_text(value);
@@ -190,6 +195,8 @@ static const cli_option options[] = {
     CLI_OPTION_CACHE,
     CLI_OPTION_CA_FILE,
     CLI_OPTIONS_WATCHED,
+    {"lattice-metrics", 0, "[ADDR:]PORT",
+     "the same of the lattice: hosts, calls, refusals (127.0.0.1 without ADDR)", set_lattice_metrics},
     CLI_OPTION_DRAIN,
     CLI_OPTION_VERBOSE,
     CLI_OPTION_HOST_OUTPUT,

@@ -45,8 +45,7 @@ status cli_set_secrets_passphrase_file(void *target, const char *value, err *e) 
 }
 
 // Without an address it is the loopback's: who may read metrics is decided, not forgotten.
-status cli_set_metrics(void *target, const char *value, err *e) {
-    cli_host *h = target;
+status cli_parse_metrics(const char *value, char **ret_address, uint16_t *ret_port, err *e) {
     char local[32];
     size_t colon = value[0] == ':' ? 1 : 0;
     uint64_t port;
@@ -54,7 +53,12 @@ status cli_set_metrics(void *target, const char *value, err *e) {
         (void)snprintf(local, sizeof local, "127.0.0.1:%u", (unsigned)port);
         value = local;
     }
-    return cli_parse_endpoint(value, &h->metrics_address, &h->metrics_port, e);
+    return cli_parse_endpoint(value, ret_address, ret_port, e);
+}
+
+status cli_set_metrics(void *target, const char *value, err *e) {
+    cli_host *h = target;
+    return cli_parse_metrics(value, &h->metrics_address, &h->metrics_port, e);
 }
 
 status cli_set_spiffe(void *target, const char *value, err *e) {
@@ -68,21 +72,20 @@ status cli_set_spiffe_audience(void *target, const char *value, WRIT_UNUSED err 
 
 // --- metrics -----------------------------------------------------------------------------------------------
 
-// One socket for all generations of a host, whose port does not change with them.
-static status open_metrics(cli_host *h, err *e) {
+status cli_open_metrics(const char *address, uint16_t *port, int *ret_fd, err *e) {
     socket_address a;
-    if (!socket_address_parse(slice_from_text(h->metrics_address), h->metrics_port, &a)) {
-        return err_set(e, STATUS_INVALID, "\"%s\" is not an address for metrics", h->metrics_address);
+    if (!socket_address_parse(slice_from_text(address), *port, &a)) {
+        return err_set(e, STATUS_INVALID, "\"%s\" is not an address for metrics", address);
     }
-    TRY(socket_listen_group(&a, 1, &h->metrics_fd, e));
-    h->metrics_port = socket_address_port(&a);
+    TRY(socket_listen_group(&a, 1, ret_fd, e));
+    *port = socket_address_port(&a);
     return STATUS_OK;
 }
 
 static status serve_metrics(cli_host *h, loop *l, const host_status *s, err *e) {
     TRY(metrics_new(l, h->metrics_fd, s, &h->metrics, e));
     if (s->config->adopted_count == 0) { // else it was told
-        start_table_metrics(h->metrics_address, h->metrics_port, h->output);
+        start_table_metrics("metrics", h->metrics_address, h->metrics_port, h->output);
     }
     return STATUS_OK;
 }
@@ -135,7 +138,7 @@ static void ending(void *context) {
     control_free(h->asked.control);
     h->asked.control = NULL;
     h->asked.status = NULL;
-    metrics_free(h->metrics);
+    metrics_server_free(h->metrics);
     h->metrics = NULL;
     otlp_free(h->otlp);
     h->otlp = NULL;
@@ -158,7 +161,10 @@ status cli_host_open(cli_host *h, err *e) {
     if (c->proxy_host == NULL && (c->proxy_login_file != NULL || c->no_proxy.rule_count > 0)) {
         return err_set(e, STATUS_INVALID, "--proxy-login and --no-proxy need --proxy");
     }
-    return h->metrics_address == NULL ? STATUS_OK : open_metrics(h, e);
+    // One socket for all generations of a host, whose port does not change with them.
+    return h->metrics_address == NULL
+               ? STATUS_OK
+               : cli_open_metrics(h->metrics_address, &h->metrics_port, &h->metrics_fd, e);
 }
 
 static status run_recorded(cli_host *h, const host_observer *observer, int *ret_exit, err *e) {

@@ -29,7 +29,7 @@ typedef struct cli_host {
     char *metrics_address;         // NULL = none are served
     uint16_t metrics_port;
     int metrics_fd; // cli_host_open
-    struct metrics *metrics;
+    struct metrics_server *metrics;
     cli_asked asked;
     const char *otlp_url; // NULL = no collector gets the log
     struct otlp *otlp;
@@ -51,6 +51,10 @@ int cli_host_end(cli_host *h, status s, bool is_usage, int code, const err *e);
 
 status cli_set_audit(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_metrics(void *target, const char *value, err *e) WRIT_MUST_USE;
+// The same for another place; the address is allocated.
+status cli_parse_metrics(const char *value, char **ret_address, uint16_t *ret_port, err *e);
+// Listens there; a port of 0 becomes the one that is taken.
+status cli_open_metrics(const char *address, uint16_t *port, int *ret_fd, err *e) WRIT_MUST_USE;
 status cli_set_otlp(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_spiffe(void *target, const char *value, err *e) WRIT_MUST_USE;
 status cli_set_spiffe_audience(void *target, const char *value, err *e) WRIT_MUST_USE;

@@ -309,16 +309,16 @@ static void on_vetted(void *context, const host_config *config, uint32_t workloa
     }
 }
 
-void start_table_metrics(const char *address, uint16_t port, cli_output output) {
+void start_table_metrics(const char *what, const char *address, uint16_t port, cli_output output) {
     const char *open = strchr(address, ':') != NULL ? "[" : "", *close = open[0] != '\0' ? "]" : "";
     if (output == CLI_TEXT) {
-        fprintf(stderr, "writ: metrics on http://%s%s%s:%u/metrics\n", open, address, close, port);
+        fprintf(stderr, "writ: %s on http://%s%s%s:%u/metrics\n", what, open, address, close, port);
         return;
     }
     char url[128];
     (void)snprintf(url, sizeof url, "http://%s%s%s:%u/metrics", open, address, close, port);
     json_value *document = json_object_new();
-    json_put_text(document, "event", slice_from_text("metrics"));
+    json_put_text(document, "event", slice_from_text(what));
     json_put_text(document, "url", slice_from_text(url));
     cli_print_json_line(document, stderr);
 }

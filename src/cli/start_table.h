@@ -19,7 +19,7 @@ json_value *start_table_writ_json(const vetting *v);
 // writ run --suggest-grants: prints the options to stdout.
 status start_table_suggest(const workload_config *config, cli_output output, err *e) WRIT_MUST_USE;
 
-// Where metrics are served.
-void start_table_metrics(const char *address, uint16_t port, cli_output output);
+// Where metrics are served; `what` is the name of the event.
+void start_table_metrics(const char *what, const char *address, uint16_t port, cli_output output);
 
 host_observer start_table_observer(cli_output *output);
