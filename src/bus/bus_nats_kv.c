@@ -389,7 +389,9 @@ static status write_headers(const op *x, buf *ret) {
     if (x->change.kind == BUS_KV_DELETE) {
         TRY(buf_append_text(ret, "KV-Operation: DEL\r\n"));
     } else if (x->change.kind == BUS_KV_PURGE) {
-        TRY(buf_append_text(ret, "KV-Operation: PURGE\r\nNats-Rollup: sub\r\n"));
+        // No roll-up: one message is kept of each key anyhow, and servers (2.9.10) that roll up may pass over
+        // what others who watch have not got yet.
+        TRY(buf_append_text(ret, "KV-Operation: PURGE\r\n"));
     }
     if (x->expected != BUS_KV_ANY) {
         TRY(buf_append_format(ret, JETSTREAM_EXPECTED_SEQUENCE ": %llu\r\n",

@@ -646,7 +646,7 @@ TEST(who_watches_is_told_all_and_every_change) {
     WAIT_FOR(&p, y.removals == 1);
     observe(c, &x, "B");
     observe(c, &z, "B");
-    WAIT_FOR(&p, x.marks == 1);
+    WAIT_FOR(&p, x.marks == 1 && z.entries == 2);
     EXPECT_TEXT(x.seen, "b1 a2 | ");
     keep(&p, b, "c.d", "3", BUS_KV_ANY, STATUS_OK);
     WAIT_FOR(&p, x.entries == 3 && y.entries == 5);
