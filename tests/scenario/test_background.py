@@ -247,6 +247,7 @@ class Life(BackgroundCase):
         self.write(greeting="Salut")
         done = self.writ("up", "--host", "mine", "app.yaml")
         self.assertEqual(0, done.returncode, done.stderr)
+        self.until(lambda: len(server.generations()) == 1, 30, "one generation")  # which alone is asked
         self.assertEqual(b"Salut, visitor number 1.\n", server.get("/").body)
         self.ok("down", "--host", "mine")
         self.assertEqual(0, server.process.wait(20))

@@ -292,6 +292,7 @@ class Changing(UpCase):
         self.until(lambda: server.get("/").status == 200, 20, "the next process answers")
         self.change('"Salut"', '"Hej"')
         self.hang_up(server, '"serving"')
+        self.until(lambda: len(server.generations()) == 1, 30, "one generation")  # which alone is asked
         self.assertRegex(self.ask(server), r"Hej, visitor number [23]\.")
 
     def test_what_is_wrong_changes_nothing(self):
